@@ -1,0 +1,63 @@
+# Every target works on a bare machine with python3, pip, make and git: what it needs it installs,
+# uv into .tools and everything else, as locked in uv.lock, into .venv.
+
+UV_VERSION := 0.13.8
+UV := .tools/bin/uv
+PYTHON ?= python3
+BIN := .venv/bin
+PORT ?= 8000
+APP := examples.site:create_app
+SCOPES ?= all
+
+export UV_PYTHON_DOWNLOADS := never
+export UV_NO_PROGRESS := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run token test check lint bench requirements clean coverage
+
+run: .venv/.run-installed
+	@PORT=$(PORT) $(BIN)/python -m examples.serve
+
+# One line, a token that the running site accepts: curl -H "Authorization: Bearer $(make -s token)"
+token: .venv/.run-installed
+	@$(BIN)/licet --app $(APP) token "$(USER)" $(if $(filter all,$(SCOPES)),--all-scopes,$(foreach s,$(SCOPES),--scope $(s)))
+
+test: .venv/.dev-installed
+	@rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest $(ARGS)
+	@$(MAKE) --no-print-directory coverage
+
+coverage:
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/python tests/ratchet.py
+
+check: .venv/.dev-installed
+	$(UV) lock --check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell src tests examples benchmarks docs README.md CHANGELOG.md Makefile pyproject.toml
+
+bench: .venv/.dev-installed
+	$(BIN)/python benchmarks/requests.py
+
+requirements: $(UV)
+	$(UV) export --frozen --no-dev --no-emit-project --all-extras --quiet --output-file requirements.txt
+
+clean:
+	rm -rf .venv .tools dist instance .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(UV):
+	@$(PYTHON) -m pip install --quiet --no-warn-script-location --target .tools "uv==$(UV_VERSION)"
+
+.venv/bin/python: $(UV)
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+
+.venv/.run-installed: .venv/bin/python pyproject.toml uv.lock
+	@$(UV) sync --frozen --quiet --inexact --no-dev --all-extras
+	@touch $@
+
+.venv/.dev-installed: .venv/bin/python pyproject.toml uv.lock
+	@$(UV) sync --frozen --quiet --inexact --all-extras
+	@touch $@ .venv/.run-installed

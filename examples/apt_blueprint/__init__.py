@@ -1,0 +1,1 @@
+"""apt_blueprint: an action provider made with the blueprint's decorators; it tells the time."""

@@ -1,0 +1,50 @@
+"""What ``make run`` starts: the site under gunicorn, and curl lines to try it with."""
+
+import os
+import sys
+
+import click
+
+from examples.site import create_app
+from licet.cli.serve import serve_app
+from licet.errors import LicetError
+
+TRY_IT = """
+licet's reference site listens on {url}
+
+  curl {url}/skeleton/
+  export TOKEN=$(make -s token USER=alice)
+  curl -H "Authorization: Bearer $TOKEN" {url}/skeleton/run \\
+    --data '{{"request_id": "my-first", "body": {{"input_string": "hey"}}}}'
+  curl -H "Authorization: Bearer $TOKEN" '{url}/skeleton/actions?status=succeeded'
+
+Stop it with Ctrl-C. What is stored stays in {instance}.
+"""
+
+
+def main() -> None:
+    try:
+        host, port = os.environ.get("HOST", "127.0.0.1"), _port()
+        app = create_app()
+        text = TRY_IT.format(url=f"http://localhost:{port}", instance=app.instance_path)
+        serve_app(
+            create_app,
+            host=host,
+            port=port,
+            workers=2,
+            threads=8,
+            on_ready=lambda _server: click.echo(text),
+        )
+    except LicetError as error:
+        sys.exit(f"licet: {error}")
+
+
+def _port() -> int:
+    text = os.environ.get("PORT", "8000")
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
+        sys.exit(f"licet: PORT is {text!r}: write a number from 1 to 65535.")
+    return int(text)
+
+
+if __name__ == "__main__":
+    main()

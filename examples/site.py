@@ -1,0 +1,24 @@
+"""The reference site: every example in one app."""
+
+from typing import Any
+
+from flask import Flask
+
+from examples.apt_blueprint.blueprint import aptb
+from examples.watchasay.app.provider import create_blueprint
+from licet import Licet
+
+
+def create_app(config: dict[str, Any] | None = None) -> Flask:
+    """The site; `config` overrides settings, as tests do."""
+    app = Flask(__name__)
+    app.config.update(config or {})
+    Licet(app)
+    app.register_blueprint(create_blueprint())
+    app.register_blueprint(aptb)
+
+    @app.get("/")
+    def home() -> dict[str, Any]:
+        return {"providers": {"watchasay": "/skeleton", "apt_blueprint": "/apt"}}
+
+    return app

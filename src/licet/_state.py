@@ -1,0 +1,68 @@
+"""The one place where licet keeps something on an app, and the one on a request.
+
+Each subject stores what it builds under a name of its own and builds it at first use, so that
+a program which never calls `licet.Licet` still finds everything at its default.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from flask import Flask, g
+
+from licet.settings import Settings
+
+__all__ = ["AppState", "app_state", "request_state"]
+
+T = TypeVar("T")
+_KEY = "licet"
+
+
+@dataclass
+class AppState:
+    """What licet knows of one app: its settings, and what was built from them."""
+
+    settings: Settings
+    _built: dict[str, Any] = field(default_factory=dict)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def get_or_build(self, name: str, build: Callable[[Settings], T]) -> T:
+        """The part called `name`, built once however many threads ask at once."""
+        try:
+            return self._built[name]  # type: ignore[no-any-return]  # parts are keyed by name
+        except KeyError:
+            with self._lock:
+                if name not in self._built:
+                    self._built[name] = build(self.settings)
+                return self._built[name]  # type: ignore[no-any-return]  # as above
+
+    def has(self, name: str) -> bool:
+        """Whether the part called `name` was built or put."""
+        return name in self._built
+
+    def put(self, name: str, part: object) -> None:
+        """Put a part in place of the one that would be built."""
+        with self._lock:
+            self._built[name] = part
+
+
+def app_state(app: Flask) -> AppState:
+    """The app's state, made at first use from the app's config as it then is."""
+    state = app.extensions.get(_KEY)
+    if state is None:
+        state = AppState(Settings.read(app.config, Path(app.instance_path)))
+        state = app.extensions.setdefault(_KEY, state)
+    return state  # type: ignore[no-any-return]  # app.extensions is untyped
+
+
+def request_state() -> dict[str, Any]:
+    """What licet knows of the current request."""
+    state = g.get("_licet")
+    if state is None:
+        state = {}
+        g._licet = state  # noqa: SLF001 - g is a namespace, and this is our one name on it
+    return state  # type: ignore[no-any-return]  # flask.g is untyped

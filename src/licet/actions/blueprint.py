@@ -1,0 +1,180 @@
+"""`ActionProviderBlueprint`: a Flask blueprint that serves the Action Provider Interface.
+
+Source: seed document 000; spec, section 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, TypeVar, cast
+
+from flask import Blueprint, Flask, current_app
+from flask.blueprints import BlueprintSetupState
+
+from licet._state import app_state
+from licet.actions.callbacks import Operation
+from licet.actions.config import DEFAULT_CONFIG, ActionProviderConfig
+from licet.actions.documents import ActionProviderDescription
+from licet.actions.flask import make_state_builder, provider_credentials
+from licet.actions.provider import ActionProvider
+from licet.actions.repository import AbstractActionRepository
+from licet.actions.types import (
+    ActionCancelCallback,
+    ActionEnumerationCallback,
+    ActionLogCallback,
+    ActionReleaseCallback,
+    ActionResumeCallback,
+    ActionRunCallback,
+    ActionStatusCallback,
+)
+from licet.actions.validation import InputBodyValidator
+from licet.authn.auth_state import StateBuilder
+from licet.errors import ConfigurationError
+
+__all__ = ["ActionProviderBlueprint", "add_lifecycle_hooks"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+_HOOKS: Final = ("before_request", "after_request", "teardown_request")
+
+
+class ActionProviderBlueprint(Blueprint):
+    """A blueprint whose decorators take the functions that serve a provider's operations.
+
+    Args:
+        name, import_name, url_prefix: as for any Flask blueprint; `name` also prefixes the
+            credentials in the app's config and keeps the provider's stored actions apart.
+        provider_description: what introspection tells, and what requests are checked against.
+        additional_scopes: scopes that a token may carry instead of the description's own. Any one
+            is enough; later versions of the original toolkit demand all of them.
+        action_repository: where actions are kept; then callbacks get an `ActionStatus` instead of
+            an id, and operations without a callback are answered from it.
+        request_lifecycle_hooks: objects with ``before_request``, ``after_request`` or
+            ``teardown_request``, called in the order given.
+        config: how requests are validated and Globus clients made.
+        blueprint_options: passed on to Flask's Blueprint.
+
+    Raises:
+        ConfigurationError: the description's input schema is not usable; and, when the blueprint is
+            registered with an app, there is no way to check tokens.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        import_name: str,
+        url_prefix: str | None = None,
+        provider_description: ActionProviderDescription | None = None,
+        *,
+        additional_scopes: Iterable[str] = (),
+        action_repository: AbstractActionRepository | None = None,
+        request_lifecycle_hooks: Sequence[object] | None = None,
+        config: ActionProviderConfig = DEFAULT_CONFIG,
+        **blueprint_options: Any,
+    ) -> None:
+        if provider_description is None:
+            raise ConfigurationError(f"The provider {name!r} has no provider_description.")
+        super().__init__(name, import_name, url_prefix=url_prefix, **blueprint_options)
+        self.provider_description = provider_description
+        self.additional_scopes = tuple(additional_scopes)
+        self.config = config
+        self._given_state_builder: StateBuilder | None = None
+        self._state_key = f"actions.state_builder.{id(self)}"
+        self.provider = ActionProvider(
+            description=provider_description,
+            repository=action_repository,
+            config=config,
+            state_builder=lambda: self.state_builder,
+        )
+        add_lifecycle_hooks(self, request_lifecycle_hooks or ())
+        self.record_once(self._create_state_builder)
+        self.provider.add_routes(self)
+
+    @property
+    def action_repo(self) -> AbstractActionRepository | None:
+        """Where actions are kept, if not by the callbacks themselves."""
+        return self.provider.repository
+
+    @property
+    def input_body_validator(self) -> InputBodyValidator:
+        """What checks the body of a request to run."""
+        return self.provider.input_body_validator
+
+    @property
+    def state_builder(self) -> StateBuilder:
+        """What makes the `AuthState` of a request's caller.
+
+        Made for each app when the blueprint is registered with it; assign one to use it instead in
+        every app, as tests do.
+        """
+        if self._given_state_builder is not None:
+            return self._given_state_builder
+        if not current_app:
+            raise ConfigurationError(
+                f"The provider {self.name!r} has a state_builder for each app: read it inside "
+                "a request or an application context."
+            )
+        return app_state(current_app).get_or_build(self._state_key, self._missing)
+
+    @state_builder.setter
+    def state_builder(self, builder: StateBuilder) -> None:
+        self._given_state_builder = builder
+
+    def _missing(self, _settings: object) -> StateBuilder:
+        raise ConfigurationError(
+            f"The provider {self.name!r} was registered without its _create_state_builder and was "
+            "given no state_builder instead."
+        )
+
+    def _create_state_builder(self, setup_state: BlueprintSetupState) -> None:
+        """Make the app's state builder; a deferred function that ported tests remove by name."""
+        app = cast("Flask", setup_state.app)
+        client_id, client_secret = provider_credentials(app.config, self.name)
+        builder = make_state_builder(
+            app,
+            provider=self.name,
+            client_id=client_id,
+            client_secret=client_secret,
+            accepted_scopes=(self.provider_description.globus_auth_scope, *self.additional_scopes),
+            client_factory=self.config.client_factory,
+        )
+        app_state(app).put(self._state_key, builder)
+
+    def _register(self, operation: Operation, function: F) -> F:
+        self.provider.callbacks.register(operation, function)
+        return function
+
+    def action_run(self, func: ActionRunCallback) -> ActionRunCallback:
+        """Have ``func(request, auth)`` start actions."""
+        return self._register(Operation.RUN, func)
+
+    def action_status(self, func: ActionStatusCallback) -> ActionStatusCallback:
+        """Have ``func(action_id, auth)`` tell an action's state."""
+        return self._register(Operation.STATUS, func)
+
+    def action_cancel(self, func: ActionCancelCallback) -> ActionCancelCallback:
+        """Have ``func(action_id, auth)`` end an action early."""
+        return self._register(Operation.CANCEL, func)
+
+    def action_release(self, func: ActionReleaseCallback) -> ActionReleaseCallback:
+        """Have ``func(action_id, auth)`` forget a completed action."""
+        return self._register(Operation.RELEASE, func)
+
+    def action_resume(self, func: ActionResumeCallback) -> ActionResumeCallback:
+        """Have ``func(action_id, auth)`` go on with an INACTIVE action."""
+        return self._register(Operation.RESUME, func)
+
+    def action_log(self, func: ActionLogCallback) -> ActionLogCallback:
+        """Have ``func(action_id, auth)`` tell an action's log."""
+        return self._register(Operation.LOG, func)
+
+    def action_enumerate(self, func: ActionEnumerationCallback) -> ActionEnumerationCallback:
+        """Have ``func(auth, params)`` list the caller's actions."""
+        return self._register(Operation.ENUMERATE, func)
+
+
+def add_lifecycle_hooks(blueprint: Blueprint, hooks: Iterable[object]) -> None:
+    """Register each hook's ``before_request``, ``after_request`` and ``teardown_request``."""
+    for hook in hooks:
+        for name in _HOOKS:
+            if (function := getattr(hook, name, None)) is not None:
+                getattr(blueprint, name)(function)

@@ -1,0 +1,223 @@
+"""A client for any provider that speaks the Action Provider Interface.
+
+Source: spec, section 4 "Client"; seed document 001 (what its command line client does).
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import quote
+
+import httpx2
+import stamina
+
+from licet.errors import LicetError
+
+__all__ = ["ActionClient", "ActionFailed", "ProviderError", "ProviderUnreachable"]
+
+ATTEMPTS: Final = 4
+TIMEOUT_SECONDS: Final = 30.0
+COMPLETE: Final = frozenset({"SUCCEEDED", "FAILED"})
+_POLL_SECONDS: Final = (0.1, 0.2, 0.4, 0.8, 1.6, 2.0)
+Document = dict[str, Any]
+
+
+class ProviderError(LicetError):
+    """The provider refused a request; `status` and `code` say why."""
+
+    code_name = "provider_refused"
+
+    def __init__(self, status: int, code: str, description: str) -> None:
+        super().__init__(f"{status} {code}: {description}")
+        self.status = status
+        self.code = code
+        self.description = description
+
+
+class ProviderUnreachable(LicetError):
+    """The provider does not answer, or not as a provider does."""
+
+    code_name = "provider_unreachable"
+
+
+class ActionFailed(LicetError):
+    """An action that was waited for ended as FAILED; `status` is its document."""
+
+    code_name = "action_failed"
+
+    def __init__(self, status: Document) -> None:
+        super().__init__(f"Action {status.get('action_id')} failed: {status.get('details')}")
+        self.status = status
+
+
+class ActionClient:
+    """The operations of one provider.
+
+    Args:
+        base_url: where the provider's introspection is, for example ``http://localhost:8000/apt``.
+        token: the bearer token; None for a public provider's introspection alone.
+        transport: for tests.
+        sleep: how `wait` and retries pass the time.
+
+    Connection errors and 502, 503 and 504 are tried again, up to four times in all; a repeated run
+    carries the same request_id, so that it starts nothing twice.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str | None = None,
+        *,
+        transport: httpx2.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        headers = {"Accept": "application/json"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        self._base_url = base_url.rstrip("/").removesuffix("/run")
+        self._http = httpx2.Client(
+            headers=headers, timeout=TIMEOUT_SECONDS, transport=transport, follow_redirects=False
+        )
+        self._sleep = sleep
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def introspect(self) -> Document:
+        """The provider's description."""
+        return self._object("GET", "/")
+
+    def run(self, body: Mapping[str, Any], *, request_id: str | None = None, **options: Any) -> Any:
+        """Start an action; its status.
+
+        `options` are the request's other fields: ``label``, ``deadline``, ``release_after``,
+        ``monitor_by``, ``manage_by``.
+        """
+        asked = {"request_id": request_id or str(uuid.uuid4()), "body": dict(body), **options}
+        return self._object("POST", "/run", json=asked)
+
+    def status(self, action_id: str) -> Document:
+        """The action's present state."""
+        return self._object("GET", f"/{_segment(action_id)}/status")
+
+    def cancel(self, action_id: str) -> Document:
+        """Ask the action to end; its status."""
+        return self._object("POST", f"/{_segment(action_id)}/cancel")
+
+    def release(self, action_id: str) -> Document:
+        """Forget a completed action; its last status."""
+        return self._object("POST", f"/{_segment(action_id)}/release")
+
+    def resume(self, action_id: str) -> Document:
+        """Go on with an INACTIVE action; its status."""
+        return self._object("POST", f"/{_segment(action_id)}/resume")
+
+    def log(self, action_id: str, **query: Any) -> Document:
+        """A page of the action's log; `query` may hold limit, marker, reverse_order and filters."""
+        return self._object("GET", f"/{_segment(action_id)}/log", params=query)
+
+    def enumerate(self, *, status: str = "active", roles: str = "creator_id") -> Iterator[Document]:
+        """The caller's actions, newest first, page after page."""
+        url: str | None = self._base_url + "/actions"
+        params: dict[str, str] | None = {"status": status, "roles": roles}
+        while url is not None:
+            response = self._send("GET", url, params=params)
+            listed = _json(response)
+            if not isinstance(listed, list):
+                raise ProviderUnreachable(
+                    f"{self._base_url} did not answer with a list of actions."
+                )
+            yield from listed
+            following = response.links.get("next", {}).get("url")
+            url, params = (str(response.url.join(following)) if following else None), None
+
+    def wait(
+        self,
+        action_id: str,
+        *,
+        on_progress: Callable[[Document], None] | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Document:
+        """Ask again and again until the action has ended; its last status.
+
+        Raises:
+            ActionFailed: it ended as FAILED.
+            TimeoutError: it did not end in time.
+        """
+        give_up_at = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        asked = 0
+        while True:
+            status = self.status(action_id)
+            if on_progress is not None:
+                on_progress(status)
+            if status.get("status") == "FAILED":
+                raise ActionFailed(status)
+            if status.get("status") in COMPLETE:
+                return status
+            if give_up_at is not None and time.monotonic() >= give_up_at:
+                raise TimeoutError(f"Action {action_id} is still {status.get('status')}.")
+            self._sleep(_POLL_SECONDS[min(asked, len(_POLL_SECONDS) - 1)])
+            asked += 1
+
+    def _object(self, method: str, path: str, **options: Any) -> Document:
+        document = _json(self._send(method, self._base_url + path, **options))
+        if not isinstance(document, dict):
+            raise ProviderUnreachable(f"{self._base_url} did not answer with a JSON object.")
+        return document
+
+    def _send(self, method: str, url: str, **options: Any) -> httpx2.Response:
+        try:
+            for attempt in stamina.retry_context(on=_is_passing, attempts=ATTEMPTS, timeout=60):
+                with attempt:
+                    response = self._http.request(method, url, **options)
+                    if response.status_code in (502, 503, 504):
+                        raise _refusal(response)
+        except (httpx2.TransportError, httpx2.InvalidURL) as error:
+            reason = str(error) or type(error).__name__
+            raise ProviderUnreachable(f"{url} does not answer: {reason}") from error
+        if not response.is_success:
+            raise _refusal(response)
+        return response
+
+
+def _is_passing(error: Exception) -> bool:
+    return isinstance(error, httpx2.TransportError | ProviderError)
+
+
+def _segment(action_id: str) -> str:
+    return quote(action_id, safe="")
+
+
+def _json(response: httpx2.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError as error:
+        raise ProviderUnreachable(f"{response.url} did not answer with JSON.") from error
+
+
+def _refusal(response: httpx2.Response) -> ProviderError:
+    try:
+        body = response.json()
+    except ValueError:
+        body = {}
+    if not isinstance(body, dict):
+        body = {}
+    code = str(body.get("code") or response.reason_phrase)
+    description = str(body.get("description") or body.get("detail") or response.text[:200])
+    return ProviderError(response.status_code, code, description)

@@ -1,0 +1,265 @@
+"""The documents of the Action Provider Interface, as pydantic models.
+
+Decides what each document holds and how it is written as JSON. Whether a request fits a provider
+(its input schema, its deadline) is `licet.actions.validation`'s.
+
+Source: seed documents 000 and 001; the public action provider specification 2024-03-14.1.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, field_validator
+from pydantic_core import to_json, to_jsonable_python
+
+from licet.actions._types import (
+    Duration,
+    IsoTime,
+    LenientTime,
+    Principal,
+    PrincipalSet,
+    RequestId,
+    StrictDuration,
+    StrictTime,
+    clipped,
+    plain_text,
+)
+
+__all__ = [
+    "ActionFailedDetails",
+    "ActionInactiveDetails",
+    "ActionLogEntry",
+    "ActionLogReturn",
+    "ActionProviderDescription",
+    "ActionProviderJsonEncoder",
+    "ActionRequest",
+    "ActionStatus",
+    "ActionStatusValue",
+    "EventType",
+    "ExtensibleCodeDescription",
+    "PaginationWrapper",
+    "ProviderType",
+    "convert_to_json",
+    "now_isoformat",
+    "render",
+]
+
+
+def now_isoformat() -> str:
+    """The present moment, in UTC, as ISO 8601 text."""
+    return datetime.now(UTC).isoformat()
+
+
+class ProviderType(StrEnum):
+    """What a provider provides."""
+
+    Action = "ACTION"
+    Event = "EVENT"
+
+
+class EventType(StrEnum):
+    """What an event provider may tell of."""
+
+    STARTED = "STARTED"
+    STATUS_UPDATE = "STATUS_UPDATE"
+    LOG_UPDATE = "LOG_UPDATE"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+
+
+class ActionStatusValue(StrEnum):
+    """The states of an action."""
+
+    SUCCEEDED = "SUCCEEDED"  # final
+    FAILED = "FAILED"  # final; also what cancelling leads to
+    ACTIVE = "ACTIVE"  # → INACTIVE, SUCCEEDED, FAILED
+    INACTIVE = "INACTIVE"  # needs somebody; → ACTIVE by resume, FAILED by cancel
+
+
+COMPLETE: Final = frozenset({ActionStatusValue.SUCCEEDED, ActionStatusValue.FAILED})
+
+
+class ActionProviderDescription(BaseModel):
+    """What introspection tells of a provider.
+
+    `input_schema` is a JSON schema as a dict or as text, or a pydantic class. `maximum_deadline` is
+    an ISO 8601 duration; `visible_to` and `runnable_by` list principal URNs, ``public`` or
+    ``all_authenticated_users``.
+    """
+
+    globus_auth_scope: str
+    title: str
+    admin_contact: str
+    synchronous: bool
+    input_schema: str | dict[str, Any] | type[BaseModel]
+    types: list[ProviderType] = Field(default_factory=lambda: [ProviderType.Action])
+    api_version: str = "1.0"
+    subtitle: str | None = None
+    description: str | None = None
+    keywords: list[str] | None = None
+    visible_to: list[str] = Field(default_factory=lambda: ["public"])
+    runnable_by: list[str] = Field(default_factory=lambda: ["all_authenticated_users"])
+    administered_by: list[str] | None = None
+    maximum_deadline: str = "P30D"
+    log_supported: bool | None = False
+    event_types: list[EventType] | None = None
+
+
+class ActionRequest(BaseModel):
+    """What a client sends to start an action; unknown fields are ignored."""
+
+    request_id: RequestId = Field(max_length=512)
+    body: dict[str, Any]
+    label: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    deadline: StrictTime | None = None
+    release_after: StrictDuration | None = None
+    monitor_by: PrincipalSet = Field(default_factory=set)
+    manage_by: PrincipalSet = Field(default_factory=set)
+    allowed_clients: list[str] = Field(default_factory=list)
+
+    _plain_label = field_validator("label")(lambda value: value and plain_text(value))
+
+
+class _Subscriptable(BaseModel):
+    """Lets a document with open fields be read like a dict."""
+
+    model_config = ConfigDict(extra="allow")
+
+    def __getitem__(self, key: str) -> Any:
+        return dict(self).get(key)
+
+    def __len__(self) -> int:
+        return len(dict(self))
+
+    def __contains__(self, key: object) -> bool:
+        return key in dict(self)
+
+    def keys(self) -> Iterator[str]:
+        """The names of all fields, open ones included."""
+        return iter(dict(self))
+
+
+class ExtensibleCodeDescription(_Subscriptable):
+    """A code, a description, and whatever else a provider adds."""
+
+    code: str
+    description: str
+
+
+class ActionFailedDetails(ExtensibleCodeDescription):
+    """The details of a FAILED action."""
+
+
+class ActionInactiveDetails(ExtensibleCodeDescription):
+    """The details of an INACTIVE action: what it waits for, and where to give it."""
+
+    required_scope: str | None = None
+    resolution_url: str | None = None
+
+
+class PaginationWrapper(BaseModel):
+    """Where a page stands in a list."""
+
+    limit: int
+    has_next_page: bool = False
+    marker: str | None = None
+
+
+class ActionLogEntry(ExtensibleCodeDescription):
+    """One line of an action's log."""
+
+    time: Any = Field(default_factory=now_isoformat)
+    details: Any = None
+
+
+class ActionLogReturn(PaginationWrapper):
+    """A page of an action's log.
+
+    Paging fields may be left out: `limit` is then the number of entries. Fields beyond these are
+    kept and sent, as seed document 000's example does with ``time`` and ``details``.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    limit: int = -1
+    entries: list[ActionLogEntry] = Field(default_factory=list)
+
+    def model_post_init(self, _context: Any) -> None:
+        """Let a limit that nobody gave be the number of entries."""
+        if self.limit < 0:
+            self.limit = len(self.entries)
+
+
+class ActionStatus(BaseModel):
+    """The state of an action: always these eleven members in JSON, nulls included.
+
+    `start_time` is ISO 8601 text, as in every version of the original toolkit; naive times are UTC.
+    Assignments are checked like construction.
+    """
+
+    model_config = ConfigDict(validate_assignment=True)
+
+    action_id: str = Field(default_factory=lambda: str(uuid.uuid4()), min_length=1, max_length=128)
+    status: ActionStatusValue
+    creator_id: Principal
+    details: Annotated[
+        SerializeAsAny[ExtensibleCodeDescription] | dict[str, Any] | str,
+        Field(union_mode="left_to_right"),
+    ]
+    start_time: IsoTime = Field(default_factory=now_isoformat)
+    completion_time: LenientTime | None = None
+    label: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    display_status: Annotated[str | None, BeforeValidator(clipped)] = None
+    monitor_by: PrincipalSet | None = Field(default_factory=set)
+    manage_by: PrincipalSet | None = Field(default_factory=set)
+    release_after: Duration | None = None
+
+    def is_complete(self) -> bool:
+        """Whether the action has ended and nothing about it will change."""
+        return self.status in COMPLETE
+
+
+def convert_to_json(o: Any) -> Any:
+    """`o` in terms of JSON types: documents, classes of documents, sets, times, durations.
+
+    Raises:
+        TypeError: it is none of these.
+    """
+    if inspect.isclass(o) and issubclass(o, BaseModel):
+        return o.model_json_schema()
+    if isinstance(o, set | frozenset):
+        return sorted(o, key=str)
+    try:
+        return to_jsonable_python(o)
+    except ValueError as error:
+        raise TypeError(str(error)) from error
+
+
+class ActionProviderJsonEncoder(json.JSONEncoder):
+    """For `json.dumps(document, cls=ActionProviderJsonEncoder)`."""
+
+    def default(self, o: Any) -> Any:
+        """What `json` cannot write by itself."""
+        return convert_to_json(o)
+
+
+def render(document: object) -> bytes:
+    """A document, or a list of them, as JSON.
+
+    Raises:
+        ValueError: something in it has no JSON form.
+    """
+    return to_json(document, fallback=_fallback, inf_nan_mode="null")
+
+
+def _fallback(o: Any) -> Any:
+    if isinstance(o, set | frozenset):
+        return sorted(o, key=str)
+    return convert_to_json(o)

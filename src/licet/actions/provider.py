@@ -1,0 +1,335 @@
+"""One action provider in Flask: what each operation does, from request to response.
+
+`ActionProviderBlueprint` and `add_action_routes_to_blueprint` are two ways to make one; the routes
+are the same. The order is always: who calls, may they, is the request sound, then the callback or
+the store.
+
+Source: spec, sections 1 to 3; seed documents 000 and 001.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from flask import Blueprint, Flask, Response, current_app, request
+from pydantic import BaseModel
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from licet._state import app_state
+from licet.actions.authorization import (
+    authorize_action_access_or_404,
+    authorize_action_management_or_404,
+    authorize_management,
+)
+from licet.actions.callbacks import Callbacks, Operation
+from licet.actions.config import ActionProviderConfig
+from licet.actions.documents import (
+    ActionFailedDetails,
+    ActionProviderDescription,
+    ActionRequest,
+    ActionStatus,
+    ActionStatusValue,
+    render,
+)
+from licet.actions.enumeration import parse_enumeration, parse_log_query
+from licet.actions.repository import AbstractActionRepository
+from licet.actions.store import ActionStore
+from licet.actions.validation import (
+    check_deadline,
+    get_input_body_validator,
+    parse_json,
+    validate_input,
+)
+from licet.authn.auth_state import AuthState, StateBuilder
+from licet.errors import (
+    ActionConflict,
+    ActionForbidden,
+    ActionNotFound,
+    RequestTooLarge,
+    error_document,
+    is_final,
+)
+
+__all__ = ["ActionProvider", "error_response"]
+
+log = logging.getLogger(__name__)
+JSON: Final = "application/json"
+CORS: Final = {"Access-Control-Allow-Origin": "*"}
+PREFLIGHT: Final = CORS | {
+    "Access-Control-Allow-Methods": "GET, OPTIONS",
+    "Access-Control-Allow-Headers": "Authorization",
+    "Access-Control-Expose-Headers": "*",
+}
+
+
+class ActionProvider:
+    """The operations of one provider.
+
+    Args:
+        description: what introspection tells.
+        repository: where actions are kept; None leaves that to the callbacks.
+        config: validation and client options.
+        state_builder: called in a request for what makes the caller's `AuthState`.
+    """
+
+    def __init__(
+        self,
+        *,
+        description: ActionProviderDescription,
+        repository: AbstractActionRepository | None,
+        config: ActionProviderConfig,
+        state_builder: Callable[[], StateBuilder],
+    ) -> None:
+        self.description = description
+        self.repository = repository
+        self.callbacks = Callbacks()
+        self.input_body_validator = get_input_body_validator(
+            description, scrub_validation_errors=config.scrub_validation_errors
+        )
+        self._state_builder = state_builder
+        self._introspection: bytes | None = None
+
+    def add_routes(self, blueprint: Blueprint) -> None:
+        """Put every operation on a blueprint, in both spellings, and its errors in JSON."""
+        add = blueprint.add_url_rule
+        introspect = {"strict_slashes": False, "provide_automatic_options": False}
+        add("/", "action_introspect", self.introspect, methods=["GET", "OPTIONS"], **introspect)
+        add("/run", "action_run", self.run, methods=["POST"])
+        add("/actions", "action_run", self.run, methods=["POST"])
+        add("/actions", "action_enumerate", self.enumerate, methods=["GET"])
+        for operation, view, method in (
+            (Operation.STATUS, self.status, "GET"),
+            (Operation.CANCEL, self.cancel, "POST"),
+            (Operation.RELEASE, self.release, "POST"),
+            (Operation.RESUME, self.resume, "POST"),
+            (Operation.LOG, self.log, "GET"),
+        ):
+            endpoint = f"action_{operation}"
+            add(f"/<string:action_id>/{operation}", endpoint, view, methods=[method])
+            if operation is Operation.STATUS:
+                add("/actions/<string:action_id>", endpoint, view, methods=["GET"])
+            elif operation is Operation.RELEASE:
+                add("/actions/<string:action_id>", endpoint, view, methods=["DELETE"])
+            else:
+                add(f"/actions/<string:action_id>/{operation}", endpoint, view, methods=[method])
+        blueprint.register_error_handler(Exception, error_response)
+
+    def introspect(self) -> Response:
+        """What this provider does: to everybody when it is public, else to those it names."""
+        if request.method == "OPTIONS":
+            return Response(status=204, headers=PREFLIGHT)
+        visible_to = self.description.visible_to
+        if "public" not in visible_to and not self._caller().check_authorization(
+            visible_to, allow_all_authenticated_users=True
+        ):
+            raise ActionNotFound("There is no such provider.")
+        return _json(self._described(), headers=CORS)
+
+    def run(self) -> Response:
+        """Start an action, or answer with the one that the same request started before."""
+        auth = self._caller()
+        self._require_runner(auth)
+        asked = self._read_request()
+        if isinstance(self.repository, ActionStore):
+            return self._run_stored(self.repository, asked, auth)
+        status, code = self.callbacks.status(Operation.RUN, 202, asked, auth)
+        if self.repository is not None:
+            self.repository.store(status)
+        return _json(render(status), code)
+
+    def _run_stored(self, store: ActionStore, asked: ActionRequest, auth: AuthState) -> Response:
+        code = 200
+
+        def start() -> ActionStatus:
+            nonlocal code
+            status, code = self.callbacks.status(Operation.RUN, 202, asked, auth)
+            return status
+
+        submission = store.submit_once(auth.effective_identity, asked, start)
+        return _json(render(submission.status), code if submission.created else 200)
+
+    def enumerate(self) -> Response:
+        """The caller's actions."""
+        auth = self._caller()
+        self._require_runner(auth)
+        query = parse_enumeration(request)
+        if Operation.ENUMERATE in self.callbacks or not isinstance(self.repository, ActionStore):
+            return _json(render(self.callbacks.listing(auth, query.as_params())))
+        asks_for_groups = query.roles != {"creator_id"}
+        page = self.repository.enumerate(
+            auth.principals if asks_for_groups else auth.identities, query
+        )
+        response = _json(render(page.actions))
+        if page.marker is not None:
+            following = urlencode({**request.args.to_dict(), "marker": page.marker})
+            response.headers["Link"] = f'<{request.base_url}?{following}>; rel="next"'
+        return response
+
+    def status(self, action_id: str) -> Response:
+        """The action's present state."""
+        auth = self._caller()
+        if self.repository is None:
+            return self._from_callback(Operation.STATUS, action_id, auth)
+        action = self._load(self.repository, action_id)
+        authorize_action_access_or_404(action, auth)
+        if Operation.STATUS not in self.callbacks:
+            return _json(render(action))
+        return self._from_callback_with(self.repository, Operation.STATUS, action, auth)
+
+    def cancel(self, action_id: str) -> Response:
+        """Ask the action to end."""
+        auth = self._caller()
+        if self.repository is None:
+            return self._from_callback(Operation.CANCEL, action_id, auth)
+        action = self._load_to_manage(self.repository, action_id, auth)
+        if Operation.CANCEL in self.callbacks:
+            return self._from_callback_with(self.repository, Operation.CANCEL, action, auth)
+        if isinstance(self.repository, ActionStore):
+            return _json(render(self.repository.cancel(action_id, auth.effective_identity)))
+        if not action.is_complete():
+            _mark_cancelled(action, auth.effective_identity)
+            self.repository.store(action)
+        return _json(render(action))
+
+    def release(self, action_id: str) -> Response:
+        """Forget a completed action; its last state is the answer."""
+        auth = self._caller()
+        if self.repository is None:
+            return self._from_callback(Operation.RELEASE, action_id, auth)
+        action = self._load_to_manage(self.repository, action_id, auth)
+        status, code = action, 200
+        if Operation.RELEASE in self.callbacks:
+            status, code = self.callbacks.status(Operation.RELEASE, 200, action, auth)
+        elif not action.is_complete():
+            raise ActionConflict(
+                f"Action {action_id} is {action.status}: only a completed action can be released."
+            )
+        self.repository.remove(status)
+        return _json(render(status), code)
+
+    def resume(self, action_id: str) -> Response:
+        """Go on with an INACTIVE action."""
+        auth = self._caller()
+        if self.repository is None:
+            return self._from_callback(Operation.RESUME, action_id, auth)
+        action = self._load_to_manage(self.repository, action_id, auth)
+        return self._from_callback_with(self.repository, Operation.RESUME, action, auth)
+
+    def log(self, action_id: str) -> Response:
+        """What the action wrote while it ran."""
+        auth = self._caller()
+        if self.repository is not None:
+            action = self._load(self.repository, action_id)
+            authorize_action_access_or_404(action, auth)
+            if Operation.LOG not in self.callbacks and isinstance(self.repository, ActionStore):
+                page = self.repository.read_log(action_id, parse_log_query(request))
+                return _json(render(page))
+        page, code = self.callbacks.log_page(action_id, auth)
+        return _json(render(page), code)
+
+    def _caller(self) -> AuthState:
+        return self._state_builder().build_from_request()
+
+    def _require_runner(self, auth: AuthState) -> None:
+        allowed = self.description.runnable_by
+        if not auth.check_authorization(allowed, allow_all_authenticated_users=True):
+            log.info("%s is not in runnable_by", auth.effective_identity)
+            raise ActionForbidden("You are not permitted to run actions of this provider.")
+
+    def _read_request(self) -> ActionRequest:
+        request.max_content_length = app_state(_app()).settings.max_body_bytes
+        try:
+            raw = request.get_data()
+        except RequestEntityTooLarge as error:
+            raise RequestTooLarge(
+                f"The request body is larger than {request.max_content_length} bytes."
+            ) from error
+        asked = validate_input(parse_json(raw), self.input_body_validator)
+        check_deadline(asked, self.description.maximum_deadline, _now)
+        return asked
+
+    def _from_callback(self, operation: Operation, action_id: str, auth: AuthState) -> Response:
+        status, code = self.callbacks.status(operation, 200, action_id, auth)
+        return _json(render(status), code)
+
+    def _from_callback_with(
+        self,
+        repository: AbstractActionRepository,
+        operation: Operation,
+        action: ActionStatus,
+        auth: AuthState,
+    ) -> Response:
+        before = render(action)
+        status, code = self.callbacks.status(operation, 200, action, auth)
+        rendered = render(status)
+        if rendered != before:
+            repository.store(status)
+        return _json(rendered, code)
+
+    def _load(self, repository: AbstractActionRepository, action_id: str) -> ActionStatus:
+        action = repository.get(action_id)
+        if action is None:
+            raise ActionNotFound(f"No action with id {action_id}")
+        return action
+
+    def _load_to_manage(
+        self, repository: AbstractActionRepository, action_id: str, auth: AuthState
+    ) -> ActionStatus:
+        action = self._load(repository, action_id)
+        if isinstance(repository, ActionStore):
+            authorize_management(action, auth)
+        else:
+            authorize_action_management_or_404(action, auth)
+        return action
+
+    def _described(self) -> bytes:
+        if self._introspection is None:
+            document = self.description.model_dump(mode="json", exclude={"input_schema"})
+            fields = type(self.description).model_fields
+            document["input_schema"] = _schema(self.description.input_schema)
+            self._introspection = render({name: document[name] for name in fields})
+        return self._introspection
+
+
+def _schema(schema: str | dict[str, Any] | type[BaseModel]) -> Any:
+    if inspect.isclass(schema):
+        return schema.model_json_schema()
+    return json.loads(schema) if isinstance(schema, str) else schema
+
+
+def _mark_cancelled(action: ActionStatus, by: str) -> None:
+    action.status = ActionStatusValue.FAILED
+    action.display_status = "Cancelled"
+    action.completion_time = datetime.now(UTC)
+    action.details = ActionFailedDetails(code="Cancelled", description=f"Cancelled by {by}")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _app() -> Flask:
+    return current_app
+
+
+def _json(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(body, status, headers, content_type=JSON)
+
+
+def error_response(error: Exception) -> Response | HTTPException:
+    """The response for anything raised while an operation ran: always the interface's JSON."""
+    if isinstance(error, HTTPException) and is_final(error):
+        return error
+    document = error_document(error)
+    body = document.as_dict()
+    if document.status == 500 and not isinstance(error, HTTPException):
+        body["error_id"] = uuid.uuid4().hex
+        log.error("Unexpected error %s in %s", body["error_id"], request.endpoint, exc_info=error)
+    return _json(render(body), document.status, dict(document.headers))

@@ -1,0 +1,325 @@
+"""The action store: one provider's actions and their logs, in SQL.
+
+Every change is one guarded statement whose row count is checked, inside one transaction: an action
+that ended never changes again, a request_id starts one action however many ask at once, and a
+release removes an action only once it ended. What the database refuses leaves nothing behind.
+
+Concurrency: safe from any number of threads and processes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy.engine import Row
+
+from licet.actions import _statements as sql
+from licet.actions._enumerate import Page, newest_ids
+from licet.actions._rows import duration_text, principals_text, status_of
+from licet.actions.digest import request_digest
+from licet.actions.documents import (
+    ActionFailedDetails,
+    ActionLogEntry,
+    ActionLogReturn,
+    ActionRequest,
+    ActionStatus,
+    ActionStatusValue,
+    render,
+)
+from licet.actions.enumeration import EnumerationQuery, LogQuery
+from licet.actions.repository import AbstractActionRepository
+from licet.db.engine import Database, Transaction
+from licet.errors import ActionConflict, ActionNotFound, RequestValidationError
+
+__all__ = ["ActionStore", "Submission"]
+
+RETENTION: Final = timedelta(days=30)
+
+_ATTEMPTS: Final = 3
+_MAX_ID: Final = 2**63 - 1
+
+
+class Submission(NamedTuple):
+    """An accepted request: its action, and whether this very request created it."""
+
+    status: ActionStatus
+    created: bool
+
+
+class ActionStore(AbstractActionRepository):
+    """One provider's actions.
+
+    Args:
+        provider: the name under which the provider's actions are kept apart from all others.
+        database: called for the database at each use, so that a store can be made before its app.
+        retention: how long a completed action stays when it does not ask for less.
+        clock: the present moment, aware.
+    """
+
+    def __init__(
+        self,
+        provider: str,
+        database: Callable[[], Database],
+        *,
+        retention: timedelta = RETENTION,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.provider = provider
+        self._database = database
+        self._retention = retention
+        self._clock = clock
+
+    def find(self, creator_id: str, request: ActionRequest) -> ActionStatus | None:
+        """The action that this creator's request started earlier, if any.
+
+        Raises:
+            ActionConflict: the same request_id was used for something else.
+        """
+        return self._find(creator_id, request, request_digest(request))
+
+    def submit_once(
+        self,
+        creator_id: str,
+        request: ActionRequest,
+        start: Callable[[], ActionStatus],
+    ) -> Submission:
+        """The action that the request started before, else the one that `start` makes of it.
+
+        Two that ask at the very same moment may both start; one of the two actions is then kept and
+        is the answer to both.
+
+        Raises:
+            ActionConflict: the same request_id was used for something else.
+        """
+        digest = request_digest(request)
+        earlier = self._find(creator_id, request, digest)
+        if earlier is not None:
+            return Submission(earlier, created=False)
+        return self._submit(request, start(), digest)
+
+    def submit(self, request: ActionRequest, status: ActionStatus) -> Submission:
+        """Store the action that a request started, or find the one it started before.
+
+        Of two that submit the same request at once, one inserts and both get that action.
+
+        Raises:
+            ActionConflict: the same creator used this request_id for something else.
+        """
+        return self._submit(request, status, request_digest(request))
+
+    def _submit(self, request: ActionRequest, status: ActionStatus, digest: str) -> Submission:
+        values = self._row_values(status) | {
+            "action_id": status.action_id,
+            "provider": self.provider,
+            "creator_id": status.creator_id,
+            "start_time": status.start_time,
+            "request_id": request.request_id,
+            "request_digest": digest,
+            "deadline": request.deadline,
+            "version": 1,
+        }
+        for _ in range(_ATTEMPTS):
+            if self._insert(values, status):
+                return Submission(status, created=True)
+            if (earlier := self._find(status.creator_id, request, digest)) is not None:
+                return Submission(earlier, created=False)
+            if self.get(status.action_id) is not None:
+                break
+        raise ActionConflict(f"There is an action {status.action_id} already.")
+
+    def _find(self, creator_id: str, request: ActionRequest, digest: str) -> ActionStatus | None:
+        params = {"p": self.provider, "c": creator_id, "r": request.request_id}
+        row = self._database().fetch_one(sql.BY_REQUEST, params)
+        if row is None:
+            return None
+        if row[0] != digest:
+            raise ActionConflict(
+                f"Request with id {request.request_id} already present with different parameters"
+            )
+        return status_of(*row[1:])
+
+    def _insert(self, values: dict[str, Any], status: ActionStatus) -> bool:
+        if not (status.monitor_by or status.manage_by):  # one statement is a transaction by itself
+            return self._database().execute(sql.INSERT, values) == 1
+        with self._database().transaction() as transaction:
+            if transaction.execute(sql.INSERT, values) == 0:
+                return False
+            self._insert_principals(transaction, status)
+        return True
+
+    def get(self, action_id: str) -> ActionStatus | None:
+        """The action, or None when this provider has none of that id."""
+        if "\x00" in action_id:
+            return None
+        row = self._database().fetch_one(sql.BY_ID, {"a": action_id, "p": self.provider})
+        return None if row is None else status_of(*row)
+
+    def enumerate(self, principals: frozenset[str], query: EnumerationQuery) -> Page:
+        """The newest actions in which any of the principals has any of the asked roles."""
+        before = _position(query.marker)
+        with self._database().read() as connection:
+            ids = newest_ids(connection, self.provider, principals, query, before)
+            has_more = len(ids) > query.limit
+            ids = ids[: query.limit]
+            rows = connection.execute(sql.BY_KEYS, {"ids": ids}).all() if ids else []
+        return Page([status_of(*row) for row in rows], str(ids[-1]) if has_more else None)
+
+    def store(self, action: ActionStatus) -> None:
+        """Keep a new state of an action that has not ended.
+
+        Raises:
+            ActionConflict: it ended meanwhile, in another state than this.
+            ActionNotFound: it was never submitted, or has been released.
+        """
+        with self._database().transaction() as transaction:
+            changed = self._update(transaction, action)
+        if not changed:
+            present = self.get(action.action_id)
+            if present is None:
+                raise ActionNotFound(f"No action with id {action.action_id}")
+            if present != action:
+                raise ActionConflict(
+                    f"Action {action.action_id} is {present.status} already and cannot change."
+                )
+
+    def cancel(self, action_id: str, by: str) -> ActionStatus:
+        """End an action as FAILED with the code ``Cancelled``; one that ended stays as it is.
+
+        Raises:
+            ActionNotFound: there is none.
+        """
+        status = self._require(action_id)
+        if not status.is_complete():
+            status.status = ActionStatusValue.FAILED
+            status.display_status = "Cancelled"
+            status.completion_time = self._clock()
+            status.details = ActionFailedDetails(code="Cancelled", description=f"Cancelled by {by}")
+            with self._database().transaction() as transaction:
+                changed = self._update(transaction, status)
+            if not changed:
+                return self._require(action_id)
+        return status
+
+    def remove(self, action: ActionStatus) -> None:
+        """Release an action: it and its request_id are forgotten.
+
+        Raises:
+            ActionConflict: it has not ended.
+            ActionNotFound: it is gone already.
+        """
+        with self._database().transaction() as transaction:
+            removed = transaction.execute(
+                sql.DELETE_COMPLETE, {"a": action.action_id, "p": self.provider}
+            )
+        if removed == 0:
+            present = self._require(action.action_id)
+            raise ActionConflict(
+                f"Action {action.action_id} is {present.status}: only a completed action can be "
+                "released. Cancel it first."
+            )
+
+    def _require(self, action_id: str) -> ActionStatus:
+        status = self.get(action_id)
+        if status is None:
+            raise ActionNotFound(f"No action with id {action_id}")
+        return status
+
+    def _update(self, transaction: Transaction, status: ActionStatus) -> bool:
+        which = {"a": status.action_id, "p": self.provider}
+        if transaction.execute(sql.UPDATE_UNFINISHED, self._row_values(status) | which) == 0:
+            return False
+        transaction.execute(sql.DELETE_PRINCIPALS, which)
+        self._insert_principals(transaction, status)
+        return True
+
+    def _insert_principals(self, transaction: Transaction, status: ActionStatus) -> None:
+        which = {"a": status.action_id, "p": self.provider}
+        for role, listed in (("monitor_by", status.monitor_by), ("manage_by", status.manage_by)):
+            for principal in listed or ():
+                transaction.execute(
+                    sql.INSERT_PRINCIPAL, which | {"of_role": role, "who": principal}
+                )
+
+    def append_log(self, action_id: str, code: str, description: str, details: Any = None) -> None:
+        """Add a line to an action's log.
+
+        Raises:
+            ActionNotFound: there is no such action.
+        """
+        values = {
+            "a": action_id,
+            "p": self.provider,
+            "at": self._clock(),
+            "about": _without_nul(code)[:64],
+            "text": _without_nul(description),
+            "more": None if details is None else render(details).decode(),
+        }
+        with self._database().transaction() as transaction:
+            added = transaction.execute(sql.INSERT_LOG, values)
+        if added == 0:
+            raise ActionNotFound(f"No action with id {action_id}")
+
+    def read_log(self, action_id: str, query: LogQuery) -> ActionLogReturn:
+        """A page of an action's log, oldest entry first unless asked otherwise."""
+        statement = sql.log_page(query, self.provider, action_id, _position(query.marker))
+        with self._database().read() as connection:
+            rows = connection.execute(statement).all()
+        has_next_page = len(rows) > query.limit
+        rows = rows[: query.limit]
+        return ActionLogReturn(
+            limit=query.limit,
+            has_next_page=has_next_page,
+            marker=str(rows[-1].id) if has_next_page else None,
+            entries=[_entry(row) for row in rows],
+        )
+
+    def _row_values(self, status: ActionStatus) -> dict[str, Any]:
+        completed = status.completion_time
+        if status.is_complete() and completed is None:
+            completed = status.completion_time = self._clock()
+        release_after = status.release_after
+        return {
+            "status": status.status.value,
+            "display_status": status.display_status,
+            "label": status.label,
+            "details": render(status.details).decode(),
+            "monitor_by": principals_text(status.monitor_by),
+            "manage_by": principals_text(status.manage_by),
+            "completion_time": completed.isoformat() if completed else None,
+            "release_after": None if release_after is None else duration_text(release_after),
+            "release_at": self._release_at(status) if status.is_complete() else None,
+        }
+
+    def _release_at(self, status: ActionStatus) -> datetime:
+        asked = self._retention if status.release_after is None else status.release_after
+        ended = status.completion_time or self._clock()
+        return ended + max(timedelta(0), min(asked, self._retention))
+
+
+def _entry(row: Row[Any]) -> ActionLogEntry:
+    return ActionLogEntry(
+        time=row.time.isoformat(),
+        code=row.code,
+        description=row.description,
+        details=None if row.details is None else json.loads(row.details),
+    )
+
+
+def _position(marker: str | None) -> int | None:
+    """The row that a marker points behind.
+
+    Raises:
+        RequestValidationError: it is not one that we gave out.
+    """
+    if marker is None:
+        return None
+    if not (marker.isascii() and marker.isdigit()) or len(marker) > 19 or int(marker) > _MAX_ID:
+        raise RequestValidationError("Field 'marker': is not one that this service gave out")
+    return int(marker)
+
+
+def _without_nul(text: str) -> str:
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()

@@ -1,0 +1,77 @@
+"""The tables of the action store.
+
+One row an action. Those who may monitor or manage it stand twice: in the row, to be read with it,
+and in the principal table, whose index leads from a caller to their newest actions in one state
+without touching any other.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from licet.db.types import UTCDateTime
+
+__all__ = ["action", "action_log", "action_principal", "metadata"]
+
+metadata: Final = sa.MetaData()
+
+action: Final = sa.Table(
+    "licet_action",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("action_id", sa.String(128), nullable=False),
+    sa.Column("provider", sa.String(128), nullable=False),
+    sa.Column("creator_id", sa.String(256), nullable=False),
+    sa.Column("request_id", sa.String(512), nullable=False),
+    sa.Column("request_digest", sa.String(64), nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("display_status", sa.String(64)),
+    sa.Column("label", sa.String(64)),
+    sa.Column("details", sa.Text, nullable=False),
+    sa.Column("monitor_by", sa.Text, nullable=False),
+    sa.Column("manage_by", sa.Text, nullable=False),
+    sa.Column("start_time", sa.String(40), nullable=False),
+    sa.Column("completion_time", sa.String(40)),
+    sa.Column("release_after", sa.String(64)),
+    sa.Column("deadline", UTCDateTime),
+    sa.Column("release_at", UTCDateTime),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.UniqueConstraint("action_id", name="uq_licet_action_action_id"),
+    sa.UniqueConstraint("provider", "creator_id", "request_id", name="uq_licet_action_request"),
+    sa.Index("ix_licet_action_creator", "provider", "creator_id", "status", "id"),
+)
+
+action_principal: Final = sa.Table(
+    "licet_action_principal",
+    metadata,
+    sa.Column(
+        "action",
+        sa.ForeignKey("licet_action.id", ondelete="CASCADE", name="fk_licet_action_principal"),
+        primary_key=True,
+    ),
+    sa.Column("role", sa.String(16), primary_key=True),
+    sa.Column("principal", sa.String(256), primary_key=True),
+    sa.Column("provider", sa.String(128), nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Index(
+        "ix_licet_action_principal_enumerate", "provider", "principal", "role", "status", "action"
+    ),
+)
+
+action_log: Final = sa.Table(
+    "licet_action_log",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column(
+        "action",
+        sa.ForeignKey("licet_action.id", ondelete="CASCADE", name="fk_licet_action_log"),
+        nullable=False,
+    ),
+    sa.Column("time", UTCDateTime, nullable=False),
+    sa.Column("code", sa.String(64), nullable=False),
+    sa.Column("description", sa.Text, nullable=False),
+    sa.Column("details", sa.Text),
+    sa.Index("ix_licet_action_log_action", "action", "id"),
+)

@@ -1,0 +1,23 @@
+"""Who is calling: bearer token in, frozen `Identity` out. Whether they may is `licet.authz`'s."""
+
+from licet.authn.auth_state import AuthState, StateBuilder
+from licet.authn.bearer import parse_bearer
+from licet.authn.flask import authenticate, current_identity, embedded_issuer, use_verifier
+from licet.authn.identity import ANONYMOUS, Identity
+from licet.authn.issuer import EmbeddedIssuer
+from licet.authn.jwt import JWTVerifier, KeySource
+
+__all__ = [
+    "ANONYMOUS",
+    "AuthState",
+    "EmbeddedIssuer",
+    "Identity",
+    "JWTVerifier",
+    "KeySource",
+    "StateBuilder",
+    "authenticate",
+    "current_identity",
+    "embedded_issuer",
+    "parse_bearer",
+    "use_verifier",
+]

@@ -1,0 +1,164 @@
+"""Authentication in a Flask request: header in, `Identity` out, once per request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, Protocol
+
+from flask import Flask, current_app, jsonify, request
+from flask.typing import ResponseReturnValue
+from werkzeug.local import LocalProxy
+
+from licet._state import app_state, request_state
+from licet.authn.auth_state import AuthState, require_scope
+from licet.authn.bearer import parse_bearer
+from licet.authn.identity import ANONYMOUS, Identity
+from licet.authn.issuer import ALGORITHM, EmbeddedIssuer
+from licet.authn.jwt import JWTVerifier
+from licet.errors import ConfigurationError
+from licet.settings import Settings
+
+__all__ = [
+    "IdentityStateBuilder",
+    "TokenVerifier",
+    "add_well_known_routes",
+    "authenticate",
+    "current_identity",
+    "embedded_issuer",
+    "has_authentication",
+    "use_verifier",
+]
+
+_ISSUER = "authn.issuer"
+_VERIFIER = "authn.verifier"
+
+
+class TokenVerifier(Protocol):
+    """Whatever can turn a bearer token into an identity."""
+
+    def verify(self, token: str) -> Identity:
+        """The identity, or an `AuthenticationError`."""
+        ...
+
+
+def embedded_issuer(app: Flask) -> EmbeddedIssuer:
+    """The app's own issuer, its keys made at first use.
+
+    Raises:
+        ConfigurationError: it is switched off, or its key file cannot be made.
+    """
+    return app_state(app).get_or_build(_ISSUER, _build_issuer)
+
+
+def _build_issuer(settings: Settings) -> EmbeddedIssuer:
+    if not settings.embedded_issuer:
+        raise ConfigurationError(
+            "The embedded issuer is switched off by LICET_EMBEDDED_ISSUER: this app makes no "
+            "tokens."
+        )
+    return EmbeddedIssuer(
+        issuer=settings.issuer,
+        audience=settings.audience,
+        folder=settings.instance_path,
+        ttl_seconds=settings.access_token_seconds,
+    )
+
+
+def use_verifier(app: Flask, verifier: TokenVerifier) -> None:
+    """Have the app's bearer tokens checked by `verifier` instead of the embedded issuer's."""
+    app_state(app).put(_VERIFIER, verifier)
+
+
+def has_authentication(app: Flask) -> bool:
+    """Whether the app can check bearer tokens at all."""
+    state = app_state(app)
+    return state.settings.embedded_issuer or state.has(_VERIFIER)
+
+
+def _verifier(app: Flask) -> TokenVerifier:
+    return app_state(app).get_or_build(_VERIFIER, lambda _settings: _embedded_verifier(app))
+
+
+def _embedded_verifier(app: Flask) -> TokenVerifier:
+    issuer = embedded_issuer(app)
+    return JWTVerifier(
+        issuer=issuer.issuer,
+        audience=issuer.audience,
+        algorithms=frozenset({ALGORITHM}),
+        keys=issuer,
+        local_issuer=issuer.issuer,
+    )
+
+
+def authenticate() -> Identity:
+    """The identity that the current request's bearer token vouches for.
+
+    Raises:
+        MissingToken: there is none.
+        AuthenticationError: there is one, and it is not acceptable.
+    """
+    return _identity_once(_verifier(current_app))
+
+
+def _identity_once(verifier: TokenVerifier) -> Identity:
+    state = request_state()
+    identity: Identity | None = state.get("identity")
+    if identity is None:
+        token = parse_bearer(request.environ.get("HTTP_AUTHORIZATION"))
+        identity = state["identity"] = verifier.verify(token)
+    return identity
+
+
+def _identity_or_anonymous() -> Identity:
+    return authenticate() if request.headers.get("Authorization") else ANONYMOUS
+
+
+current_identity: Identity = LocalProxy(_identity_or_anonymous)  # type: ignore[assignment]  # a proxy of one
+"""Who calls: the bearer token's identity, or `ANONYMOUS` when the request carries no token."""
+
+
+class IdentityStateBuilder:
+    """Makes `AuthState` from the app's own authentication.
+
+    Args:
+        app: whose verifier counts, as it is at the first request.
+        accepted_scopes: a token needs one of these.
+    """
+
+    def __init__(self, app: Flask, accepted_scopes: Sequence[str]) -> None:
+        self.accepted_scopes = tuple(accepted_scopes)
+        self._app = app
+
+    @cached_property
+    def _verifier(self) -> TokenVerifier:
+        return _verifier(self._app)
+
+    def build_from_request(self) -> AuthState:
+        """The caller of the current request.
+
+        Raises:
+            AuthenticationError: no, or no acceptable, token; or one without the scope.
+        """
+        identity = _identity_once(self._verifier)
+        require_scope(identity, self.accepted_scopes)
+        return AuthState(identity)
+
+
+def add_well_known_routes(app: Flask) -> None:
+    """Publish the embedded issuer's keys and metadata under ``/.well-known``."""
+
+    def jwks() -> ResponseReturnValue:
+        return _public(embedded_issuer(app).jwks())
+
+    def openid_configuration() -> ResponseReturnValue:
+        return _public(embedded_issuer(app).discovery())
+
+    app.add_url_rule("/.well-known/jwks.json", "licet_jwks", jwks)
+    app.add_url_rule(
+        "/.well-known/openid-configuration", "licet_openid_configuration", openid_configuration
+    )
+
+
+def _public(document: dict[str, Any]) -> ResponseReturnValue:
+    return jsonify(document), {"Cache-Control": "public, max-age=300"}

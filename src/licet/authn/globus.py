@@ -1,0 +1,365 @@
+"""Globus Auth: the `AuthState` of a token that Globus vouches for. Extra: ``licet[globus]``.
+
+Introspection, dependent tokens and groups are each asked for at most once per token and lifetime
+(30 s, 47 h, 300 s); the caches are bounded and keyed by a hash of token and client id, so that no
+token stays in memory as a key and two clients never share an answer. Everything fails closed: when
+Globus does not answer, the request ends in 503, neither accepted nor refused.
+
+Source: seed documents 000 and 001; RFC 7662 for the introspection answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Hashable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from cachetools import TTLCache
+from flask import Request, request
+
+from licet.authn.auth_state import AuthState as BaseAuthState
+from licet.authn.bearer import parse_bearer
+from licet.authn.identity import Identity
+from licet.errors import (
+    AuthenticationUnavailable,
+    ConfigurationError,
+    InsufficientScope,
+    InvalidToken,
+)
+
+if TYPE_CHECKING:
+    import globus_sdk
+
+__all__ = [
+    "AuthState",
+    "AuthStateBuilder",
+    "ClientFactory",
+    "FlaskAuthStateBuilder",
+    "InactiveTokenError",
+    "InvalidTokenScopesError",
+    "TokenChecker",
+    "TypedTTLCache",
+    "globus_group_principal",
+    "globus_identity_principal",
+]
+
+log = logging.getLogger(__name__)
+V = TypeVar("V")
+ISSUER = "https://auth.globus.org"
+GROUPS_SCOPE = "urn:globus:auth:scope:groups.api.globus.org:view_my_groups_and_memberships"
+
+
+def _sdk() -> Any:
+    try:
+        import globus_sdk  # noqa: PLC0415 - an optional dependency
+    except ImportError as error:
+        raise ConfigurationError(
+            "Globus Auth needs the globus extra: pip install 'licet[globus]', or leave CLIENT_ID "
+            "and CLIENT_SECRET blank to use the app's own tokens."
+        ) from error
+    return globus_sdk
+
+
+def globus_identity_principal(id_: str) -> str:
+    """The URN of a Globus Auth identity."""
+    return f"urn:globus:auth:identity:{id_}"
+
+
+def globus_group_principal(id_: str) -> str:
+    """The URN of a Globus group."""
+    return f"urn:globus:groups:id:{id_}"
+
+
+class TypedTTLCache(Generic[V]):
+    """A bounded cache whose entries expire, safe to use from many threads."""
+
+    def __init__(self, *, maxsize: int, ttl: int) -> None:
+        self._cache: TTLCache[Hashable, V] = TTLCache(maxsize=maxsize, ttl=ttl)
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable) -> V | None:
+        """The entry, or None when there is none or it expired."""
+        with self._lock:
+            return self._cache.get(key)
+
+    def __setitem__(self, key: Hashable, value: V) -> None:
+        with self._lock:
+            self._cache[key] = value
+
+    def __getitem__(self, key: Hashable) -> V:
+        with self._lock:
+            return self._cache[key]
+
+    def __delitem__(self, key: Hashable) -> None:
+        with self._lock:
+            self._cache.pop(key, None)
+
+    def __contains__(self, key: Hashable) -> bool:
+        with self._lock:
+            return key in self._cache
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._cache.clear()
+
+
+class InactiveTokenError(InvalidToken, ValueError):
+    """Globus Auth says that the token is not active."""
+
+    code_name = "inactive_token"
+    description = "The bearer token is expired, revoked or unknown to Globus Auth."
+
+
+class InvalidTokenScopesError(InsufficientScope, ValueError):
+    """The token is active but has none of the expected scopes."""
+
+    code_name = "invalid_token_scopes"
+
+    def __init__(self, expected_scopes: frozenset[str], actual_scopes: frozenset[str]) -> None:
+        super().__init__(accepted_scopes=tuple(sorted(expected_scopes)))
+        self.expected_scopes = expected_scopes
+        self.actual_scopes = actual_scopes
+
+
+class ClientFactory:
+    """Makes the Globus SDK clients; replace it to change time-outs or addresses."""
+
+    DEFAULT_AUTH_TRANSPORT_PARAMS: tuple[tuple[str, Any], ...] = (
+        ("http_timeout", 30),
+        ("max_retries", 1),
+        ("max_sleep", 5),
+    )
+    DEFAULT_GROUPS_TRANSPORT_PARAMS: tuple[tuple[str, Any], ...] = DEFAULT_AUTH_TRANSPORT_PARAMS
+
+    def make_confidential_app_auth_client(
+        self, client_id: Any, client_secret: str
+    ) -> globus_sdk.ConfidentialAppAuthClient:
+        """The client that introspects tokens and asks for dependent ones."""
+        sdk = _sdk()
+        client: globus_sdk.ConfidentialAppAuthClient = sdk.ConfidentialAppAuthClient(
+            client_id=client_id, client_secret=client_secret
+        )
+        _tune(client, dict(self.DEFAULT_AUTH_TRANSPORT_PARAMS))
+        return client
+
+    def make_groups_client(self, authorizer: Any) -> globus_sdk.GroupsClient:
+        """The client that lists a caller's groups."""
+        client: globus_sdk.GroupsClient = _sdk().GroupsClient(authorizer=authorizer)
+        _tune(client, dict(self.DEFAULT_GROUPS_TRANSPORT_PARAMS))
+        return client
+
+
+def _tune(client: Any, params: dict[str, Any]) -> None:
+    """Set the transport's time-out and the retry limits, in globus-sdk 4's own places."""
+    client.transport.http_timeout = params["http_timeout"]
+    client.retry_config.max_retries = params["max_retries"]
+    client.retry_config.max_sleep = params["max_sleep"]
+
+
+class AuthState(BaseAuthState):
+    """A caller whom Globus Auth vouches for; the token is introspected when this is made.
+
+    Raises:
+        InactiveTokenError: the token is not active.
+        InvalidTokenScopesError: it has none of `expected_scopes`. Later versions of the original
+            demand all of them; seed document 001 accepts any, and so does this.
+        AuthenticationUnavailable: Globus Auth does not answer.
+    """
+
+    introspect_cache: ClassVar[TypedTTLCache[Any]] = TypedTTLCache(maxsize=4096, ttl=30)
+    dependent_tokens_cache: ClassVar[TypedTTLCache[Any]] = TypedTTLCache(
+        maxsize=1024, ttl=47 * 3600
+    )
+    group_membership_cache: ClassVar[TypedTTLCache[frozenset[str]]] = TypedTTLCache(
+        maxsize=4096, ttl=300
+    )
+
+    def __init__(
+        self,
+        auth_client: globus_sdk.ConfidentialAppAuthClient,
+        bearer_token: str,
+        expected_scopes: Iterable[str],
+        client_factory: ClientFactory | None = None,
+    ) -> None:
+        self.auth_client = auth_client
+        self.bearer_token = bearer_token
+        self.expected_scopes = frozenset(expected_scopes)
+        self._client_factory = client_factory or ClientFactory()
+        self._cache_key = (
+            str(getattr(auth_client, "client_id", "")),
+            hashlib.sha256(bearer_token.encode()).hexdigest(),
+        )
+        self._token_data = self.introspect_token()
+        super().__init__(self._identity_of(self._token_data))
+
+    def introspect_token(self) -> Any:
+        """Globus Auth's answer about the token, checked anew at each call.
+
+        Raises:
+            InactiveTokenError, InvalidTokenScopesError, AuthenticationUnavailable: see the class.
+        """
+        answer = self.introspect_cache.get(self._cache_key)
+        if answer is None:
+            answer = self._ask(
+                lambda: self.auth_client.oauth2_token_introspect(
+                    self.bearer_token, include="identity_set"
+                )
+            )
+            self.introspect_cache[self._cache_key] = answer
+        if answer.get("active") is not True or not isinstance(answer.get("sub"), str):
+            raise InactiveTokenError
+        if _is_past(answer.get("exp")):
+            raise InactiveTokenError
+        scopes = frozenset(str(answer.get("scope") or "").split())
+        if scopes.isdisjoint(self.expected_scopes):
+            raise InvalidTokenScopesError(self.expected_scopes, scopes)
+        return answer
+
+    @staticmethod
+    def _identity_of(answer: Any) -> Identity:
+        subjects = {answer["sub"], *(answer.get("identity_set") or ())}
+        return Identity(
+            issuer=ISSUER,
+            subject=answer["sub"],
+            principal=globus_identity_principal(answer["sub"]),
+            principals=frozenset(map(globus_identity_principal, subjects)),
+            scopes=frozenset(str(answer.get("scope") or "").split()),
+        )
+
+    @property
+    def identities(self) -> frozenset[str]:
+        """The identity URNs of the token's identity set."""
+        return self.identity.principals
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """The caller's groups, from the Groups API.
+
+        Raises:
+            AuthenticationUnavailable: they cannot be had; never an empty set instead.
+        """
+        known = self.group_membership_cache.get(self._cache_key)
+        if known is None:
+            try:
+                client = self._client_factory.make_groups_client(
+                    authorizer=self.get_authorizer_for_scope(GROUPS_SCOPE)
+                )
+            except ValueError as error:
+                raise AuthenticationUnavailable(
+                    "The caller's groups cannot be looked up at the moment. Try again later."
+                ) from error
+            listed = self._ask(client.get_my_groups)
+            known = frozenset(globus_group_principal(group["id"]) for group in listed)
+            self.group_membership_cache[self._cache_key] = known
+        return known
+
+    def get_dependent_tokens(self, *, bypass_cache_lookup: bool = False) -> Any:
+        """The dependent tokens that Globus Auth grants for this token."""
+        if not bypass_cache_lookup:
+            known = self.dependent_tokens_cache.get(self._cache_key)
+            if known is not None:
+                return known
+        granted = self._ask(lambda: self.auth_client.oauth2_get_dependent_tokens(self.bearer_token))
+        self.dependent_tokens_cache[self._cache_key] = granted
+        return granted
+
+    def get_authorizer_for_scope(self, scope: str) -> Any:
+        """An authorizer for another service, made from a dependent token.
+
+        A cached grant that lacks the scope is asked for once more.
+
+        Raises:
+            ValueError: Globus Auth grants no token with this scope.
+        """
+        was_cached = self._cache_key in self.dependent_tokens_cache
+        granted = self.get_dependent_tokens().by_scopes
+        if scope not in granted and was_cached:
+            granted = self.get_dependent_tokens(bypass_cache_lookup=True).by_scopes
+        if scope not in granted:
+            raise ValueError(f"Globus Auth grants no dependent token with the scope {scope!r}.")
+        return _sdk().AccessTokenAuthorizer(granted[scope]["access_token"])
+
+    def _ask(self, call: Any) -> Any:
+        try:
+            return call()
+        except _sdk().GlobusError as error:
+            log.warning("Globus does not answer as expected: %s", type(error).__name__)
+            raise AuthenticationUnavailable from error
+
+
+def _is_past(expiry: object) -> bool:
+    return isinstance(expiry, int | float) and expiry <= time.time()
+
+
+class AuthStateBuilder:
+    """Makes `AuthState` for one client and its scopes."""
+
+    def __init__(
+        self,
+        auth_client: globus_sdk.ConfidentialAppAuthClient,
+        expected_scopes: Iterable[str],
+        *,
+        client_factory: ClientFactory | None = None,
+    ) -> None:
+        self.auth_client = auth_client
+        self.default_expected_scopes = frozenset(expected_scopes)
+        self.client_factory = client_factory or ClientFactory()
+
+    def build(self, access_token: str, expected_scopes: Iterable[str] | None = None) -> AuthState:
+        """The state of a token.
+
+        Raises:
+            AuthenticationError: see `AuthState`.
+        """
+        return AuthState(
+            self.auth_client,
+            access_token,
+            self.default_expected_scopes if expected_scopes is None else expected_scopes,
+            client_factory=self.client_factory,
+        )
+
+
+class FlaskAuthStateBuilder(AuthStateBuilder):
+    """The same for a Flask request."""
+
+    def build_from_request(self, *, request: Request | None = None) -> AuthState:
+        """The state of a request's bearer token, the current request's by default.
+
+        Raises:
+            AuthenticationError: no, or no acceptable, token.
+        """
+        source = _current_request() if request is None else request
+        return self.build(parse_bearer(source.headers.get("Authorization")))
+
+
+def _current_request() -> Request:
+    return request
+
+
+class TokenChecker(FlaskAuthStateBuilder):
+    """The original's older name for the builder, made from an id and a secret."""
+
+    def __init__(
+        self,
+        client_id: str,
+        client_secret: str,
+        expected_scopes: Iterable[str],
+        expected_audience: str | None = None,
+    ) -> None:
+        factory = ClientFactory()
+        super().__init__(
+            factory.make_confidential_app_auth_client(client_id, client_secret),
+            expected_scopes,
+            client_factory=factory,
+        )
+        self.expected_audience = expected_audience or client_id
+
+    def check_token(
+        self, access_token: str, expected_scopes: Iterable[str] | None = None
+    ) -> AuthState:
+        """The state of a token; `build` under its older name."""
+        return self.build(access_token, expected_scopes)

@@ -1,0 +1,63 @@
+"""Principal URNs: how identities and groups are written in access lists.
+
+Two families are known: Globus Auth's and our own. The form is checked here; whether a principal
+exists is never asked.
+
+Source: seed documents 000 and 001 (Globus URNs).
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
+
+__all__ = [
+    "GROUP_PREFIXES",
+    "group_principal",
+    "identity_principal",
+    "is_principal",
+    "names_a_group",
+    "principal_urn_regex",
+    "uuid_regex",
+]
+
+uuid_regex: Final = "([a-fA-F0-9]{8}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{12})"
+principal_urn_regex: Final = (
+    rf"^(urn:globus:(auth:identity|groups:id):{uuid_regex}"
+    rf"|urn:licet:(identity:{uuid_regex}|group:[A-Za-z0-9._:@-]{{1,128}}))$"
+)
+GROUP_PREFIXES: Final = ("urn:globus:groups:id:", "urn:licet:group:")
+
+_PRINCIPAL = re.compile(principal_urn_regex.removeprefix("^").removesuffix("$"))
+_FOREIGN = uuid.UUID("7a5d1f0c-6c5b-5f0e-9a55-0f3d0a1c8e11")
+
+
+@lru_cache(maxsize=4096)
+def is_principal(value: str) -> bool:
+    """Whether `value` is a whole principal URN, with nothing before or after."""
+    return _PRINCIPAL.fullmatch(value) is not None
+
+
+def names_a_group(principals: Iterable[str]) -> bool:
+    """Whether any of them is a group, so that the caller's groups must be known to decide."""
+    return any(principal.startswith(GROUP_PREFIXES) for principal in principals)
+
+
+def identity_principal(issuer: str, subject: str, *, local_issuer: str | None = None) -> str:
+    """The URN of somebody that `issuer` calls `subject`.
+
+    Our own issuer's subjects are UUIDs and are used as they are. Anybody else's are hashed together
+    with the issuer, so that no foreign issuer can name one of our people.
+    """
+    if issuer == local_issuer:
+        return f"urn:licet:identity:{subject}"
+    hashed = uuid.uuid5(_FOREIGN, f"{issuer}\n{subject}")
+    return f"urn:licet:identity:{hashed}"
+
+
+def group_principal(name: str) -> str:
+    """The URN of one of our own groups."""
+    return f"urn:licet:group:{name}"

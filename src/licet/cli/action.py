@@ -1,0 +1,195 @@
+"""``licet action``: any provider's operations from the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from licet.actions.client import ActionClient, ActionFailed, ProviderError, ProviderUnreachable
+
+__all__ = ["action"]
+
+Command = Callable[..., None]
+
+
+@contextmanager
+def _exit_codes() -> Iterator[None]:
+    try:
+        yield
+    except ActionFailed as error:
+        _show(error.status)
+        click.echo(f"licet: {error}", err=True)
+        sys.exit(1)
+    except ProviderError as error:
+        click.echo(f"licet: {error}", err=True)
+        sys.exit(4 if error.status in (502, 503, 504) else 3)
+    except (ProviderUnreachable, TimeoutError) as error:
+        click.echo(f"licet: {error}", err=True)
+        sys.exit(4)
+
+
+@click.group()
+def action() -> None:
+    """Run and follow actions of a provider.
+
+    Exit codes: 0 done, 1 the action failed, 2 wrong usage, 3 refused, 4 unreachable.
+    """
+
+
+def _for_provider(command: Command) -> Command:
+    """The argument and options that every operation takes."""
+    for decorate in (
+        click.option("--json", "as_json", is_flag=True, help="One line of JSON, for scripts."),
+        click.option("--token", envvar="LICET_TOKEN", help="The bearer token ($LICET_TOKEN)."),
+        click.argument("url"),
+    ):
+        command = decorate(command)
+    return command
+
+
+_with_action_id = click.argument("action_id")
+
+
+def _show(document: object, *, as_json: bool = False) -> None:
+    click.echo(json.dumps(document, indent=None if as_json else 2))
+
+
+@action.command()
+@_for_provider
+def introspect(url: str, token: str | None, as_json: bool) -> None:
+    """What the provider at URL does, and what it takes."""
+    with _exit_codes(), ActionClient(url, token) as client:
+        _show(client.introspect(), as_json=as_json)
+
+
+@action.command()
+@_for_provider
+@click.option("--body", required=True, help="The action's input: JSON, or @FILE with JSON.")
+@click.option("--request-id", help="Repeat with the same id to be sure of exactly one action.")
+@click.option("--label", help="A name for people to read, at most 64 characters.")
+@click.option("--monitor-by", multiple=True, help="A principal that may see it; repeatable.")
+@click.option("--manage-by", multiple=True, help="A principal that may cancel it; repeatable.")
+@click.option("--release-after", help="How long it is kept, as in P30D.")
+@click.option("--deadline", help="When it must have ended, as in 2030-01-31T12:00:00Z.")
+@click.option("--watch", is_flag=True, help="Wait until it has ended, and show its progress.")
+def run(
+    url: str,
+    token: str | None,
+    as_json: bool,
+    body: str,
+    request_id: str | None,
+    watch: bool,
+    **options: Any,
+) -> None:
+    """Start an action of the provider at URL."""
+    asked = {name: value for name, value in options.items() if value}
+    asked = {name: list(v) if isinstance(v, tuple) else v for name, v in asked.items()}
+    with _exit_codes(), ActionClient(url, token) as client:
+        status = client.run(_read_body(body), request_id=request_id, **asked)
+        if watch:
+            status = _watch(client, status["action_id"])
+        _show(status, as_json=as_json)
+
+
+def _read_body(text: str) -> dict[str, Any]:
+    try:
+        body = json.loads(Path(text[1:]).read_text("utf-8") if text.startswith("@") else text)
+    except OSError as error:
+        raise click.BadParameter(f"{text[1:]} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise click.BadParameter(f"--body is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise click.BadParameter("--body must be a JSON object")
+    return body
+
+
+@action.command()
+@_for_provider
+@_with_action_id
+@click.option("--watch", is_flag=True, help="Wait until it has ended, and show its progress.")
+def status(url: str, token: str | None, as_json: bool, action_id: str, watch: bool) -> None:
+    """The state of the action ACTION_ID."""
+    with _exit_codes(), ActionClient(url, token) as client:
+        found = _watch(client, action_id) if watch else client.status(action_id)
+        _show(found, as_json=as_json)
+
+
+def _operation(name: str, help_text: str) -> None:
+    @action.command(name, help=help_text)
+    @_for_provider
+    @_with_action_id
+    def command(url: str, token: str | None, as_json: bool, action_id: str) -> None:
+        with _exit_codes(), ActionClient(url, token) as client:
+            _show(getattr(client, name)(action_id), as_json=as_json)
+
+
+_operation("cancel", "Ask the action ACTION_ID to end.")
+_operation("release", "Forget the completed action ACTION_ID.")
+_operation("resume", "Go on with the inactive action ACTION_ID.")
+
+
+@action.command()
+@_for_provider
+@_with_action_id
+@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True)
+@click.option("--reverse", is_flag=True, help="Newest entry first.")
+def log(
+    url: str, token: str | None, as_json: bool, action_id: str, limit: int, reverse: bool
+) -> None:
+    """What the action ACTION_ID wrote while it ran."""
+    query = {"limit": limit, "reverse_order": str(reverse).lower()}
+    with _exit_codes(), ActionClient(url, token) as client:
+        page = client.log(action_id, **query)
+        if as_json:
+            _show(page, as_json=True)
+            return
+        for entry in page.get("entries", ()):
+            click.echo(f"{entry.get('time')}  {entry.get('code')}  {entry.get('description')}")
+
+
+@action.command("list")
+@_for_provider
+@click.option("--status", "statuses", default="active,inactive,succeeded,failed", show_default=True)
+@click.option("--roles", default="creator_id", show_default=True)
+@click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True)
+def list_actions(
+    url: str, token: str | None, as_json: bool, statuses: str, roles: str, limit: int
+) -> None:
+    """Your actions, newest first."""
+    with _exit_codes(), ActionClient(url, token) as client:
+        for _, found in zip(
+            range(limit), client.enumerate(status=statuses, roles=roles), strict=False
+        ):
+            if as_json:
+                _show(found, as_json=True)
+            else:
+                label = found.get("label") or ""
+                click.echo(
+                    f"{found['action_id']}  {found['status']:9}  {found['start_time']}  {label}"
+                )
+
+
+def _watch(client: ActionClient, action_id: str) -> dict[str, Any]:
+    """Follow an action on standard error until it has ended."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        shown = progress.add_task(action_id, total=None)
+
+        def update(found: dict[str, Any]) -> None:
+            text = str(found.get("display_status") or found.get("status"))
+            details = found.get("details")
+            fraction = details.get("progress") if isinstance(details, dict) else None
+            if isinstance(fraction, int | float):
+                progress.update(shown, description=text, total=1.0, completed=float(fraction))
+            else:
+                progress.update(shown, description=text)
+
+        return client.wait(action_id, on_progress=update)

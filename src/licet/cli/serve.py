@@ -1,0 +1,97 @@
+"""``licet serve``: the app under gunicorn."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import click
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from licet.errors import ConfigurationError
+
+__all__ = ["check_port_is_free", "serve", "serve_app"]
+
+GRACE_SECONDS = 10
+
+
+class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+    """Gunicorn without a configuration file."""
+
+    def __init__(self, load_app: Callable[[], Flask], options: dict[str, Any]) -> None:
+        self._load_app = load_app
+        self._options = options
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        return self._load_app()
+
+
+def check_port_is_free(host: str, port: int) -> None:
+    """Fail early and clearly, instead of in five attempts of the server.
+
+    Raises:
+        ConfigurationError: the address is in use or may not be used.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise ConfigurationError(
+                f"The server cannot listen on {host}:{port} ({reason}). Stop what is using the "
+                "port, or choose another: make run PORT=8001, licet serve --port 8001."
+            ) from error
+
+
+def serve_app(
+    load_app: Callable[[], Flask],
+    *,
+    host: str,
+    port: int,
+    workers: int,
+    threads: int,
+    on_ready: Callable[[Any], None] | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT; requests in hand get ten seconds to end.
+
+    Raises:
+        ConfigurationError: the address is not to be had.
+    """
+    check_port_is_free(host, port)
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    options: dict[str, Any] = {
+        "bind": [address],
+        "workers": workers,
+        "threads": threads,
+        "worker_class": "gthread",
+        "graceful_timeout": GRACE_SECONDS,
+        "accesslog": None,
+        "loglevel": "warning",
+        "control_socket_disable": True,
+    }
+    if on_ready is not None:
+        options["when_ready"] = on_ready
+    _Server(load_app, options).run()
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option(
+    "--port", default=8000, show_default=True, envvar="PORT", type=click.IntRange(1, 65535)
+)
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 256))
+@click.option("--threads", default=8, show_default=True, type=click.IntRange(1, 256))
+@click.pass_obj
+def serve(load_app: Callable[[], Flask], host: str, port: int, workers: int, threads: int) -> None:
+    """Serve the app with gunicorn."""
+    load_app()  # a broken app is told once, here, and not by every worker
+    serve_app(load_app, host=host, port=port, workers=workers, threads=threads)

@@ -1,0 +1,42 @@
+"""``licet token``: a token of the embedded issuer, for curl."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+from flask import Flask
+
+from licet.actions.flask import provider_scopes
+from licet.authn.flask import embedded_issuer
+
+__all__ = ["token"]
+
+
+@click.command()
+@click.argument("user")
+@click.option("--scope", "scopes", multiple=True, help="A scope the token carries; repeatable.")
+@click.option("--all-scopes", is_flag=True, help="Every scope of the app's providers.")
+@click.option("--group", "groups", multiple=True, help="A group of the user; repeatable.")
+@click.option(
+    "--ttl-seconds", type=click.IntRange(1, 86400), help="How long it is good; 900 by default."
+)
+@click.pass_obj
+def token(
+    load_app: Callable[[], Flask],
+    user: str,
+    scopes: tuple[str, ...],
+    all_scopes: bool,
+    groups: tuple[str, ...],
+    ttl_seconds: int | None,
+) -> None:
+    """Print a bearer token for USER that the app accepts."""
+    app = load_app()
+    wanted = (*scopes, *provider_scopes(app)) if all_scopes else scopes
+    if not wanted:
+        known = "\n  ".join(provider_scopes(app)) or "(none)"
+        raise click.UsageError(
+            f"Give --scope or --all-scopes. The app's providers know:\n  {known}"
+        )
+    issuer = embedded_issuer(app)
+    click.echo(issuer.mint(user, wanted, groups=groups, ttl_seconds=ttl_seconds))

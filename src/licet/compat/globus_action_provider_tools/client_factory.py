@@ -1,0 +1,5 @@
+"""``client_factory``."""
+
+from licet.authn.globus import ClientFactory
+
+__all__ = ["ClientFactory"]

@@ -1,0 +1,26 @@
+"""``flask.exceptions``: errors that are their own HTTP response.
+
+Bodies are ``{"code", "description"}`` as from 0.11 on (0.10 had ``error`` and ``status_code``).
+"""
+
+from licet.errors import (
+    ActionConflict,
+    ActionForbidden,
+    ActionNotFound,
+    ActionProviderError,
+    ActionProviderToolsException,
+    BadActionRequest,
+    RequestValidationError,
+    UnauthorizedRequest,
+)
+
+__all__ = [
+    "ActionConflict",
+    "ActionForbidden",
+    "ActionNotFound",
+    "ActionProviderError",
+    "ActionProviderToolsException",
+    "BadActionRequest",
+    "RequestValidationError",
+    "UnauthorizedRequest",
+]

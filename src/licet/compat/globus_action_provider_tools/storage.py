@@ -1,0 +1,5 @@
+"""``storage``."""
+
+from licet.actions.repository import AbstractActionRepository
+
+__all__ = ["AbstractActionRepository"]

@@ -1,0 +1,1 @@
+"""``testing``: what ported programs use in their own tests."""

@@ -1,0 +1,312 @@
+"""The database: one engine and its pool, and two ways to use it.
+
+What happens in every request goes through `Statement`: SQL written with SQLAlchemy, compiled once
+and handed to the driver as it is (decision 0002 has the figures). Queries whose shape varies go
+through `Database.read`, an ordinary SQLAlchemy connection.
+
+The drivers are in autocommit mode, so that a read costs one statement and nothing more; a
+`Database.transaction` begins and commits in so many words. SQLite runs in WAL mode and takes its
+write lock when a transaction begins, so that two processes queue instead of failing half-way; what
+is committed survives the death of any process (decision 0003).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, Dialect, Engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.sql import ClauseElement
+
+from licet.errors import ConfigurationError, StoreUnavailable
+
+__all__ = ["Database", "Statement", "Transaction"]
+
+BUSY_SECONDS: Final = 10
+Params = Mapping[str, Any]
+
+
+class Statement:
+    """One SQL statement with named parameters, compiled once for each kind of database.
+
+    Args:
+        construct: the statement, or a function that makes it for a dialect.
+        columns: for INSERT and UPDATE, the columns that parameters of the same names set.
+
+    Results come as the driver gives them: select columns that need no conversion.
+    """
+
+    def __init__(
+        self,
+        construct: ClauseElement | Callable[[str], ClauseElement],
+        *,
+        columns: Iterable[str] | None = None,
+    ) -> None:
+        self._construct = construct
+        self._columns = None if columns is None else list(columns)
+        self._compiled: dict[str, _Compiled] = {}
+
+    def compiled(self, dialect: Dialect) -> _Compiled:
+        """The statement as the driver of `dialect` takes it."""
+        found = self._compiled.get(dialect.name)
+        if found is None:
+            construct = self._construct
+            if not isinstance(construct, ClauseElement):
+                construct = construct(dialect.name)
+            found = self._compiled[dialect.name] = _Compiled(construct, dialect, self._columns)
+        return found
+
+
+class _Compiled:
+    """SQL text, and how to put parameters in the order and form that the driver wants."""
+
+    def __init__(
+        self, construct: ClauseElement, dialect: Dialect, columns: list[str] | None
+    ) -> None:
+        compiled: Any = construct.compile(dialect=dialect, column_keys=columns)
+        self.sql: str = compiled.string
+        self._order: list[str] | None = compiled.positiontup
+        self._fixed = {k: v for k, v in compiled.params.items() if v is not None}
+        self._convert = {
+            name: convert
+            for name, bind in compiled.binds.items()
+            if (convert := bind.type.dialect_impl(dialect).bind_processor(dialect)) is not None
+        }
+
+    def arguments(self, params: Params) -> Any:
+        """The parameters for the driver."""
+        if self._fixed or self._convert:
+            values = {**self._fixed, **params}
+            for name, convert in self._convert.items():
+                values[name] = convert(values[name])
+            params = values
+        return params if self._order is None else [params[name] for name in self._order]
+
+
+class Transaction:
+    """Statements that are committed together or not at all."""
+
+    def __init__(self, driver: Any, dialect: Dialect) -> None:
+        self._driver = driver
+        self._dialect = dialect
+
+    def fetch_one(self, statement: Statement, params: Params) -> Any:
+        """The first row as a tuple, or None."""
+        return self._run(statement, params).fetchone()
+
+    def execute(self, statement: Statement, params: Params) -> int:
+        """How many rows the statement changed."""
+        return int(self._run(statement, params).rowcount)
+
+    def _run(self, statement: Statement, params: Params) -> Any:
+        compiled = statement.compiled(self._dialect)
+        return self._driver.execute(compiled.sql, compiled.arguments(params))
+
+
+class Database:
+    """One engine and what it is asked.
+
+    Args:
+        url: a SQLAlchemy URL; a SQLite file's folder is made when it is missing.
+
+    Raises:
+        ConfigurationError: the URL is malformed, or its driver is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = _parsed(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = _make_engine(self.url)
+        self._dialect = self.engine.dialect
+        driver: Any = self._dialect.dbapi
+        self._driver_error: type[Exception] = driver.Error
+        self._mine = threading.local()
+        self._begin = "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN"
+        _databases.add(self)
+
+    def fetch_one(self, statement: Statement, params: Params) -> Any:
+        """The first row as a tuple, or None.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        compiled = statement.compiled(self._dialect)
+        driver = self._driver()
+        try:
+            return driver.execute(compiled.sql, compiled.arguments(params)).fetchone()
+        except self._driver_error as error:
+            raise self._failed() from error
+
+    def execute(self, statement: Statement, params: Params) -> int:
+        """How many rows the statement changed; alone, it is its own transaction.
+
+        Raises:
+            StoreUnavailable: the database does not answer, is read-only or full; nothing stays.
+        """
+        compiled = statement.compiled(self._dialect)
+        driver = self._driver()
+        try:
+            return int(driver.execute(compiled.sql, compiled.arguments(params)).rowcount)
+        except self._driver_error as error:
+            raise self._failed() from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Statements that are committed at the end, or rolled back on any exception.
+
+        Raises:
+            StoreUnavailable: the database does not answer, is read-only or full; nothing stays.
+        """
+        driver = self._driver()
+        try:
+            driver.execute(self._begin)
+            yield Transaction(driver, self._dialect)
+            driver.execute("COMMIT")
+        except self._driver_error as error:
+            self._roll_back(driver)
+            raise self._failed() from error
+        except BaseException:
+            self._roll_back(driver)
+            raise
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """An SQLAlchemy connection for queries; it is in no transaction.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        try:
+            with self.engine.connect() as connection:
+                yield connection
+        except (DBAPIError, PoolTimeout) as error:
+            raise StoreUnavailable from error
+
+    def _driver(self) -> Any:
+        """This thread's own connection, taken from the pool once and given back when it ends."""
+        try:
+            return self._mine.driver
+        except AttributeError:
+            return self._take_connection()
+
+    def _take_connection(self) -> Any:
+        try:
+            self._mine.pooled = self.engine.raw_connection()
+        except (DBAPIError, PoolTimeout, self._driver_error) as error:
+            raise StoreUnavailable from error
+        self._mine.driver = self._mine.pooled.driver_connection
+        return self._mine.driver
+
+    def _failed(self) -> StoreUnavailable:
+        """The error to raise; the connection that failed is not used again."""
+        pooled: PoolProxiedConnection = self._mine.pooled
+        pooled.invalidate()
+        self._mine.__dict__.clear()
+        return StoreUnavailable()
+
+    def _roll_back(self, driver: Any) -> None:
+        """Undo what the transaction did; the error that led here is the one to tell."""
+        with suppress(self._driver_error):
+            driver.execute("ROLLBACK")
+
+    def close(self, *, sockets: bool = True) -> None:
+        """Forget every connection; the next use opens new ones.
+
+        With `sockets` false they are left open: after a fork they are the parent's.
+        """
+        self._mine = threading.local()
+        self.engine.dispose(close=sockets)
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError as error:
+        raise ConfigurationError(
+            "LICET_DATABASE_URL is not a database URL: write for example "
+            "sqlite:////var/lib/licet/licet.sqlite3 or postgresql+psycopg://user@host/name"
+        ) from error
+
+
+def _make_engine(url: URL) -> Engine:
+    backend = url.get_backend_name()
+    if backend not in ("sqlite", "postgresql"):
+        raise ConfigurationError(
+            f"LICET_DATABASE_URL names {backend}: SQLite and PostgreSQL are supported."
+        )
+    try:
+        return _sqlite_engine(url) if backend == "sqlite" else _postgresql_engine(url)
+    except (ImportError, NoSuchModuleError) as error:
+        raise ConfigurationError(
+            f"The driver of {url.drivername} is not installed: pip install 'licet[postgres]' and "
+            "write postgresql+psycopg://…"
+        ) from error
+
+
+def _postgresql_engine(url: URL) -> Engine:
+    engine = sa.create_engine(url, pool_size=10, max_overflow=-1, pool_reset_on_return=None)
+    sa.event.listen(engine, "connect", _prepare_postgresql)
+    return engine
+
+
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    connection.autocommit = True
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    in_memory = url.database in (None, "", ":memory:")
+    if not in_memory:
+        _make_folder(Path(str(url.database)).parent)
+    options: dict[str, Any] = (
+        {"poolclass": sa.StaticPool}
+        if in_memory
+        else {"max_overflow": -1, "pool_reset_on_return": None}
+    )
+    engine = sa.create_engine(
+        url,
+        connect_args={
+            "isolation_level": None,
+            "timeout": BUSY_SECONDS,
+            "check_same_thread": False,
+        },
+        **options,
+    )
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The folder {folder} of the SQLite database cannot be made ({error.strerror}): set "
+            "LICET_INSTANCE_PATH or LICET_DATABASE_URL to a place that is writable."
+        ) from error
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+_databases: weakref.WeakSet[Database] = weakref.WeakSet()
+
+
+def _forget_parents_connections() -> None:
+    """Let no forked worker use its parent's connections."""
+    for database in _databases:
+        database.close(sockets=False)
+
+
+os.register_at_fork(after_in_child=_forget_parents_connections)

@@ -1,0 +1,105 @@
+"""Bring licet's own tables to the revision that this code expects.
+
+The revision is asked for with one SELECT; Alembic is loaded only when there is something to do. Two
+processes that start at once take turns: the second finds nothing left to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+
+from licet.db.engine import BUSY_SECONDS, Database
+from licet.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+__all__ = ["VERSION_TABLE", "alembic_config", "current_revision", "head_revision", "upgrade"]
+
+VERSION_TABLE: Final = "licet_alembic_version"
+_MIGRATIONS: Final = Path(__file__).parent / "migrations"
+_LOCK_ID: Final = 0x6C69636574  # "licet": the advisory lock that migrations of PostgreSQL take
+_HEAD: Final = "0001"
+
+
+def head_revision() -> str:
+    """The revision that this code expects."""
+    return _HEAD
+
+
+def current_revision(database: Database) -> str | None:
+    """The revision that the database has, or None before the first migration."""
+    try:
+        with database.read() as connection:
+            return _revision(connection)
+    except StoreUnavailable as error:
+        if isinstance(error.__cause__, sa.exc.OperationalError | sa.exc.ProgrammingError):
+            _raise_unless_missing(database)
+            return None
+        raise
+
+
+def _revision(connection: Connection) -> str | None:
+    return connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar()  # noqa: S608 - a constant
+
+
+def _raise_unless_missing(database: Database) -> None:
+    """Return when the version table does not exist; raise when the database itself fails."""
+    with database.read() as connection:
+        if sa.inspect(connection).has_table(VERSION_TABLE):
+            raise StoreUnavailable
+
+
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Migrate to `revision`; does nothing when the database is there already.
+
+    Concurrency: safe to call from many processes at once.
+    """
+    if revision == "head" and current_revision(database) == _HEAD:
+        return
+    from alembic import command  # noqa: PLC0415 - 0.2 s of imports, seldom needed
+
+    with _exclusive(database) as config:
+        command.upgrade(config, revision)
+
+
+def downgrade(database: Database, revision: str = "base") -> None:
+    """Migrate back to `revision`; ``base`` removes every licet table and what is in it."""
+    from alembic import command  # noqa: PLC0415 - as above
+
+    with _exclusive(database) as config:
+        command.downgrade(config, revision)
+
+
+def alembic_config() -> Config:
+    """Alembic's configuration for licet's own tables."""
+    from alembic.config import Config  # noqa: PLC0415 - as above
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+@contextmanager
+def _exclusive(database: Database) -> Iterator[Config]:
+    """One transaction that no other migration runs beside, on a connection of its own."""
+    engine = sa.create_engine(database.url, poolclass=sa.NullPool)
+    try:
+        with engine.begin() as connection:
+            if database.is_sqlite:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_ID)))
+            config = alembic_config()
+            config.attributes["connection"] = connection
+            yield config
+    except DBAPIError as error:
+        raise StoreUnavailable from error

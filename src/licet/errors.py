@@ -1,0 +1,371 @@
+"""Every error of licet, its stable code and its HTTP status.
+
+::
+
+    LicetError
+    ├── UsageError (RuntimeError)            the program called licet wrongly
+    │   └── ConfigurationError               a setting is missing, blank or contradictory
+    ├── AuthenticationError            401   no usable credential
+    │   ├── UnverifiedAuthenticationError    refused from its form, nobody was asked
+    │   │   └── MissingToken                 no Authorization header at all
+    │   ├── InvalidToken                     refused after looking into it
+    │   └── InsufficientScope          403   a good token that lacks the scope
+    ├── ServiceUnavailable             503   something we depend on does not answer
+    │   ├── StoreUnavailable                 the database
+    │   └── AuthenticationUnavailable        the token issuer
+    └── ActionProviderToolsException         the Action Provider Interface's errors
+        ├── BadActionRequest           400
+        │   ├── RequestValidationError 422
+        │   └── RequestTooLarge        413
+        ├── UnauthorizedRequest        401
+        ├── ActionForbidden            403
+        ├── ActionNotFound             404
+        │   └── HiddenAction                 also an AuthenticationError, for ported code
+        ├── ActionConflict             409
+        ├── ActionProviderError        500
+        └── OperationNotImplemented    501
+
+Usage errors are the program's own bugs. Everything with a status is also a werkzeug
+``HTTPException``, so that it can be raised anywhere in a request and is itself the response.
+`error_document` is the one place that turns any exception into status, headers and body.
+
+Source: seed documents 000 and 001 for the names; RFC 6750 section 3 for ``WWW-Authenticate``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
+
+__all__ = [
+    "ActionConflict",
+    "ActionForbidden",
+    "ActionNotFound",
+    "ActionProviderError",
+    "ActionProviderToolsException",
+    "AuthenticationError",
+    "AuthenticationUnavailable",
+    "BadActionRequest",
+    "ConfigurationError",
+    "ErrorDocument",
+    "HiddenAction",
+    "InsufficientScope",
+    "InvalidToken",
+    "LicetError",
+    "MissingToken",
+    "OperationNotImplemented",
+    "RequestTooLarge",
+    "RequestValidationError",
+    "ServiceUnavailable",
+    "StoreUnavailable",
+    "UnauthorizedRequest",
+    "UnverifiedAuthenticationError",
+    "UsageError",
+    "error_document",
+    "is_final",
+]
+
+
+class LicetError(Exception):
+    """Whatever licet raises; `code` is stable and safe to match on."""
+
+    code_name: ClassVar[str] = "licet_error"
+
+
+class UsageError(LicetError, RuntimeError):
+    """The program uses licet in a way that cannot work."""
+
+    code_name = "usage_error"
+
+
+class ConfigurationError(UsageError, ValueError):
+    """A setting is missing, blank, malformed or at odds with another."""
+
+    code_name = "configuration_error"
+
+
+class _HTTPError(LicetError, HTTPException):
+    """An error that is its own HTTP response, a JSON object of `code` and `description`."""
+
+    code: int = 500
+    description: str = "Internal Server Error"
+
+    def __init__(self, description: object = None, response: Response | None = None) -> None:
+        text = self.description if description is None else _as_text(description)
+        HTTPException.__init__(self, text, response)
+
+    @property
+    def name(self) -> str:
+        """What the body's ``code`` member says."""
+        return type(self).__name__
+
+    def extra_headers(self) -> dict[str, str]:
+        """The headers this error adds to its response."""
+        return {}
+
+    def get_body(self, environ: Any = None, scope: Any = None) -> str:
+        """The JSON body, as text, for callers outside a blueprint."""
+        return json.dumps({"code": self.name, "description": self.description})
+
+    def get_headers(self, environ: Any = None, scope: Any = None) -> list[tuple[str, str]]:
+        """The response headers."""
+        return [("Content-Type", "application/json"), *self.extra_headers().items()]
+
+
+def _as_text(description: object) -> str:
+    return description if isinstance(description, str) else json.dumps(description, default=str)
+
+
+class AuthenticationError(_HTTPError):
+    """The caller has not shown who they are."""
+
+    code_name = "authentication_failed"
+    code = 401
+    description = "The bearer token was not accepted."
+    oauth_error: ClassVar[str | None] = "invalid_token"
+    realm = "licet"
+
+    @property
+    def name(self) -> str:
+        """The name the Action Provider Interface gives to every 401."""
+        return "UnauthorizedRequest"
+
+    def extra_headers(self) -> dict[str, str]:
+        """The challenge of RFC 6750 section 3."""
+        parts = [f'realm="{self.realm}"']
+        if self.oauth_error:
+            parts.append(f'error="{self.oauth_error}"')
+        return {"WWW-Authenticate": "Bearer " + ", ".join(parts)}
+
+
+class UnverifiedAuthenticationError(AuthenticationError):
+    """The credential was refused from its form alone, without asking anyone."""
+
+    code_name = "malformed_token"
+    description = "The Authorization header is not a well-formed bearer token."
+
+
+class MissingToken(UnverifiedAuthenticationError):
+    """The request carries no Authorization header, so no ``error`` is named (RFC 6750, 3.1)."""
+
+    code_name = "missing_token"
+    description = "This operation needs a bearer token in the Authorization header."
+    oauth_error = None
+
+
+class InvalidToken(AuthenticationError):
+    """The token is forged, expired, meant for somebody else, or revoked."""
+
+    code_name = "invalid_token"
+
+
+class InsufficientScope(AuthenticationError):
+    """The token is good but carries none of the scopes that the operation accepts."""
+
+    code_name = "insufficient_scope"
+    code = 403
+    description = "The bearer token lacks the scope that this operation needs."
+    oauth_error = "insufficient_scope"
+
+    def __init__(
+        self, description: object = None, *, accepted_scopes: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(description)
+        self.accepted_scopes = accepted_scopes
+
+    @property
+    def name(self) -> str:
+        """The name the Action Provider Interface gives to every 403."""
+        return "ActionForbidden"
+
+    def extra_headers(self) -> dict[str, str]:
+        """The challenge, with a scope that would do."""
+        headers = super().extra_headers()
+        if self.accepted_scopes:
+            headers["WWW-Authenticate"] += f', scope="{self.accepted_scopes[0]}"'
+        return headers
+
+
+class ServiceUnavailable(_HTTPError):
+    """Something that licet depends on does not answer; trying again later may help."""
+
+    code_name = "service_unavailable"
+    code = 503
+    description = "A service that this one depends on does not answer. Try again later."
+    retry_after_seconds: ClassVar[int] = 5
+
+    def extra_headers(self) -> dict[str, str]:
+        """When to come back."""
+        return {"Retry-After": str(self.retry_after_seconds)}
+
+
+class StoreUnavailable(ServiceUnavailable):
+    """The database cannot be read or written; nothing of the request was stored."""
+
+    code_name = "store_unavailable"
+    description = "The action store does not answer; nothing was changed. Try again later."
+
+
+class AuthenticationUnavailable(ServiceUnavailable):
+    """Tokens or groups cannot be checked now; the caller was neither accepted nor refused."""
+
+    code_name = "authentication_unavailable"
+    description = "Tokens cannot be checked at the moment. Try again later."
+
+
+class ActionProviderToolsException(_HTTPError):
+    """Base of the Action Provider Interface's errors."""
+
+    code_name = "action_error"
+
+
+class BadActionRequest(ActionProviderToolsException):
+    """The request cannot be read at all."""
+
+    code_name = "bad_action_request"
+    code = 400
+    description = "The request could not be understood."
+
+
+class RequestValidationError(BadActionRequest):
+    """The request is JSON, but not the JSON that this provider takes."""
+
+    code_name = "request_validation_error"
+    code = 422
+    description = "The request failed validation."
+
+
+class RequestTooLarge(BadActionRequest):
+    """The body is longer than ``LICET_MAX_BODY_BYTES``."""
+
+    code_name = "request_too_large"
+    code = 413
+    description = "The request body is larger than this service accepts."
+
+
+class UnauthorizedRequest(ActionProviderToolsException):
+    """For callbacks that refuse a caller themselves."""
+
+    code_name = "unauthorized_request"
+    code = 401
+    description = "The server could not verify that you are authorized to access the URL requested."
+
+    def extra_headers(self) -> dict[str, str]:
+        """A 401 always names the scheme (RFC 9110 section 11.6.1)."""
+        return {"WWW-Authenticate": "Bearer"}
+
+
+class ActionForbidden(ActionProviderToolsException):
+    """The caller is known, and may not."""
+
+    code_name = "action_forbidden"
+    code = 403
+    description = "You are not permitted to do this."
+
+
+class ActionNotFound(ActionProviderToolsException):
+    """There is no such action, or the caller may not know of it."""
+
+    code_name = "action_not_found"
+    code = 404
+    description = "There is no such action."
+
+
+class HiddenAction(ActionNotFound, AuthenticationError):
+    """The action exists and the caller may not know: looks like `ActionNotFound` to them.
+
+    Also an `AuthenticationError`, because later versions of the original toolkit raise that here
+    and ported programs catch either.
+    """
+
+    code_name = "action_not_found"
+
+    @property
+    def name(self) -> str:
+        """The same as for an action that does not exist."""
+        return "ActionNotFound"
+
+    def extra_headers(self) -> dict[str, str]:
+        """None, as for an action that does not exist."""
+        return {}
+
+
+class ActionConflict(ActionProviderToolsException):
+    """The action is not in a state that permits this."""
+
+    code_name = "action_conflict"
+    code = 409
+    description = "The action is not in a state that permits this."
+
+
+class ActionProviderError(ActionProviderToolsException):
+    """The provider's own code failed; the log says how."""
+
+    code_name = "action_provider_error"
+    code = 500
+    description = "Internal Server Error"
+
+
+class OperationNotImplemented(ActionProviderToolsException):
+    """The provider has neither a callback nor a store for this operation."""
+
+    code_name = "operation_not_implemented"
+    code = 501
+    description = "This provider does not offer this operation."
+
+    @property
+    def name(self) -> str:
+        """A name of the interface's own family."""
+        return "ActionProviderError"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorDocument:
+    """An error ready to send: status, headers, and the two members of its body."""
+
+    status: int
+    code: str
+    description: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, str]:
+        """The body."""
+        return {"code": self.code, "description": self.description}
+
+
+def is_final(error: HTTPException) -> bool:
+    """Whether the error is a response already: one given to `abort`, or a redirect."""
+    return error.response is not None or (error.code or 500) < 400
+
+
+def error_document(error: Exception) -> ErrorDocument:
+    """Render any exception.
+
+    What is not an HTTP error is an unexpected failure: a bare 500 that tells nothing of it.
+    """
+    if isinstance(error, _HTTPError):
+        return ErrorDocument(
+            status=error.code,
+            code=error.name,
+            description=error.description,
+            headers=error.extra_headers(),
+        )
+    if isinstance(error, HTTPException):
+        kept = {k: v for k, v in error.get_headers() if k.lower() not in _BODY_HEADERS}
+        return ErrorDocument(
+            status=error.code or 500,
+            code=type(error).__name__,
+            description=error.description or error.name,
+            headers=kept,
+        )
+    return ErrorDocument(
+        status=500, code=ActionProviderError.__name__, description=ActionProviderError.description
+    )
+
+
+_BODY_HEADERS = frozenset({"content-type", "content-length"})

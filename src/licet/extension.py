@@ -1,0 +1,34 @@
+"""`Licet(app)`: everything with its defaults, in one line."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from licet._state import AppState, app_state
+from licet.authn.flask import add_well_known_routes
+from licet.rest.problems import install_problem_handler
+
+__all__ = ["Licet"]
+
+
+class Licet:
+    """Reads the ``LICET_*`` settings, publishes the app's keys, renders its errors.
+
+    Providers work without it, each part being built when it is first needed; with it, settings are
+    checked at start-up and other services can verify this one's tokens.
+
+    Raises:
+        ConfigurationError: a setting is malformed.
+    """
+
+    def __init__(self, app: Flask | None = None) -> None:
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> AppState:
+        """Attach to an app made elsewhere; its state, with the settings in it."""
+        state = app_state(app)
+        if state.settings.embedded_issuer:
+            add_well_known_routes(app)
+        install_problem_handler(app)
+        return state

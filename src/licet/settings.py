@@ -1,0 +1,93 @@
+"""The ``LICET_*`` settings: where each comes from, and what it is when nobody says.
+
+`app.config` wins over the environment, the environment over the default. Everything is read once,
+when licet first touches the app; a malformed value is a `ConfigurationError` that names it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from licet.errors import ConfigurationError
+
+__all__ = ["DEFAULT_ISSUER", "Settings"]
+
+DEFAULT_ISSUER: Final = "http://localhost:8000"
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the operator decided.
+
+    `database_url` is a SQLAlchemy URL; `issuer` and `audience` are the ``iss`` and ``aud`` of
+    local tokens; `instance_path` is where the SQLite file and the signing keys live.
+    """
+
+    instance_path: Path
+    database_url: str
+    issuer: str
+    audience: str
+    embedded_issuer: bool
+    migrate_at_start: bool
+    access_token_seconds: int
+    max_body_bytes: int
+
+    @classmethod
+    def read(
+        cls,
+        config: Mapping[str, Any],
+        instance_path: Path,
+        environ: Mapping[str, str] | None = None,
+    ) -> Settings:
+        """Take every setting from the app's config, else the environment, else the default."""
+        source = _Source(config, os.environ if environ is None else environ)
+        issuer = source.text("LICET_ISSUER", DEFAULT_ISSUER).rstrip("/")
+        return cls(
+            instance_path=Path(source.text("LICET_INSTANCE_PATH", str(instance_path))),
+            database_url=source.text("LICET_DATABASE_URL", ""),
+            issuer=issuer,
+            audience=source.text("LICET_AUDIENCE", issuer),
+            embedded_issuer=source.flag("LICET_EMBEDDED_ISSUER", default=True),
+            migrate_at_start=source.flag("LICET_MIGRATE_AT_START", default=True),
+            access_token_seconds=source.positive("LICET_ACCESS_TOKEN_SECONDS", 900),
+            max_body_bytes=source.positive("LICET_MAX_BODY_BYTES", 1024 * 1024),
+        )
+
+
+@dataclass(frozen=True)
+class _Source:
+    config: Mapping[str, Any]
+    environ: Mapping[str, str]
+
+    def value(self, name: str) -> Any:
+        found = self.config.get(name)
+        return self.environ.get(name) if found is None else found
+
+    def text(self, name: str, default: str) -> str:
+        found = self.value(name)
+        return default if found is None or found == "" else str(found)
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        found = self.value(name)
+        if found is None or isinstance(found, bool):
+            return default if found is None else found
+        text = str(found).strip().lower()
+        if text not in _TRUE | _FALSE:
+            raise ConfigurationError(f"{name} is {found!r}: write true or false.")
+        return text in _TRUE
+
+    def positive(self, name: str, default: int) -> int:
+        found = self.value(name)
+        try:
+            number = default if found is None else int(found)
+        except (TypeError, ValueError):
+            number = 0
+        if number <= 0:
+            raise ConfigurationError(f"{name} is {found!r}: write a whole number above 0.")
+        return number

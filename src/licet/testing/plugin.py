@@ -1,0 +1,82 @@
+"""The pytest plugin: ``apt_blueprint_noauth`` and ``flask_helpers_noauth``.
+
+Registered as an entry point, so that it is there wherever licet is installed; it imports licet only
+when a test uses it. Both fixtures can be asked for at session, module or function scope.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import pytest
+
+if TYPE_CHECKING:
+    from licet.actions.blueprint import ActionProviderBlueprint
+
+__all__ = ["apt_blueprint_noauth", "flask_helpers_noauth"]
+
+_HELPERS = "flask_helpers_noauth"
+
+
+@pytest.fixture(scope="session")
+def apt_blueprint_noauth() -> Callable[[ActionProviderBlueprint], None]:
+    """A function that lets a blueprint take every request, with or without a token.
+
+    Call it before the blueprint is registered: ``apt_blueprint_noauth(aptb)``.
+    """
+
+    def without_authentication(blueprint: ActionProviderBlueprint) -> None:
+        from licet.testing.mocks import mock_tokenchecker  # noqa: PLC0415 - see the module
+
+        blueprint.deferred_functions[:] = [
+            function
+            for function in blueprint.deferred_functions
+            if getattr(function, "__name__", "") != "_create_state_builder"
+        ]
+        blueprint.state_builder = mock_tokenchecker()
+
+    return without_authentication
+
+
+@pytest.fixture(scope="session")
+def flask_helpers_noauth() -> None:
+    """Lets apps made with `add_action_routes_to_blueprint` take every request.
+
+    In force while a test runs that asks for it, directly or through another fixture, and in no
+    other: what `pytest_runtest_setup` does below.
+    """
+
+
+@contextmanager
+def _helpers_without_authentication() -> Iterator[None]:
+    from licet.testing.mocks import mock_authstate  # noqa: PLC0415 - see the module
+
+    target = "licet.actions.helpers.HelperStateBuilder"
+    with (
+        mock.patch(f"{target}.build_from_request", return_value=mock_authstate()),
+        mock.patch(f"{target}.prepare"),
+    ):
+        yield
+
+
+_active = pytest.StashKey[Any]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before the first fixture of a test that asks for ``flask_helpers_noauth``."""
+    if _HELPERS in getattr(item, "fixturenames", ()):
+        item.stash[_active] = _helpers_without_authentication()
+        item.stash[_active].__enter__()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """After the last."""
+    active = item.stash.get(_active, None)
+    if active is not None:
+        del item.stash[_active]
+        active.__exit__(None, None, None)
