@@ -68,6 +68,7 @@ __all__ = [
     "UsageError",
     "error_document",
     "is_final",
+    "reason_of",
 ]
 
 
@@ -336,6 +337,14 @@ class ErrorDocument:
     def as_dict(self) -> dict[str, str]:
         """The body."""
         return {"code": self.code, "description": self.description}
+
+
+def reason_of(error: Exception) -> str:
+    """Why it came to this, for the log: kind and first line of the cause, never its parameters."""
+    cause = error.__cause__ or error
+    cause = getattr(cause, "orig", None) or cause
+    first_line = str(cause).partition("\n")[0]
+    return f"{type(cause).__name__}: {first_line}"
 
 
 def is_final(error: HTTPException) -> bool:

@@ -10,6 +10,8 @@ from licet.rest.problems import install_problem_handler
 
 __all__ = ["Licet"]
 
+_ATTACHED = "extension"
+
 
 class Licet:
     """Reads the ``LICET_*`` settings, publishes the app's keys, renders its errors.
@@ -26,9 +28,11 @@ class Licet:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> AppState:
-        """Attach to an app made elsewhere; its state, with the settings in it."""
+        """Attach to an app made elsewhere, once; its state, with the settings in it."""
         state = app_state(app)
-        if state.settings.embedded_issuer:
-            add_well_known_routes(app)
-        install_problem_handler(app)
+        if not state.has(_ATTACHED):
+            state.put(_ATTACHED, True)
+            if state.settings.embedded_issuer:
+                add_well_known_routes(app)
+            install_problem_handler(app)
         return state

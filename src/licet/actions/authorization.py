@@ -72,4 +72,4 @@ def authorize_management(status: ActionStatus, auth_state: AuthState) -> None:
 
 def _refuse(status: ActionStatus, auth_state: AuthState, verb: str) -> None:
     log.info("%s may not %s action %s", auth_state.effective_identity, verb, status.action_id)
-    raise HiddenAction(f"No action with id {status.action_id}")
+    raise HiddenAction(f"No Action with id {status.action_id}")

@@ -108,11 +108,6 @@ class ActionProviderBlueprint(Blueprint):
         """
         if self._given_state_builder is not None:
             return self._given_state_builder
-        if not current_app:
-            raise ConfigurationError(
-                f"The provider {self.name!r} has a state_builder for each app: read it inside "
-                "a request or an application context."
-            )
         return app_state(current_app).get_or_build(self._state_key, self._missing)
 
     @state_builder.setter

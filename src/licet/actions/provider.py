@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from flask import Blueprint, Flask, Response, current_app, request
+from flask import Blueprint, Response, current_app, request
 from pydantic import BaseModel
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
@@ -53,8 +53,10 @@ from licet.errors import (
     ActionForbidden,
     ActionNotFound,
     RequestTooLarge,
+    ServiceUnavailable,
     error_document,
     is_final,
+    reason_of,
 )
 
 __all__ = ["ActionProvider", "error_response"]
@@ -244,13 +246,12 @@ class ActionProvider:
             raise ActionForbidden("You are not permitted to run actions of this provider.")
 
     def _read_request(self) -> ActionRequest:
-        request.max_content_length = app_state(_app()).settings.max_body_bytes
+        limit = app_state(current_app).settings.max_body_bytes
+        request.max_content_length = limit
         try:
             raw = request.get_data()
         except RequestEntityTooLarge as error:
-            raise RequestTooLarge(
-                f"The request body is larger than {request.max_content_length} bytes."
-            ) from error
+            raise RequestTooLarge(f"The request body is larger than {limit} bytes.") from error
         asked = validate_input(parse_json(raw), self.input_body_validator)
         check_deadline(asked, self.description.maximum_deadline, _now)
         return asked
@@ -276,7 +277,7 @@ class ActionProvider:
     def _load(self, repository: AbstractActionRepository, action_id: str) -> ActionStatus:
         action = repository.get(action_id)
         if action is None:
-            raise ActionNotFound(f"No action with id {action_id}")
+            raise ActionNotFound(f"No Action with id {action_id}")
         return action
 
     def _load_to_manage(
@@ -315,10 +316,6 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _app() -> Flask:
-    return current_app
-
-
 def _json(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(body, status, headers, content_type=JSON)
 
@@ -327,9 +324,22 @@ def error_response(error: Exception) -> Response | HTTPException:
     """The response for anything raised while an operation ran: always the interface's JSON."""
     if isinstance(error, HTTPException) and is_final(error):
         return error
-    document = error_document(error)
+    document = error_document(_uniform(error))
     body = document.as_dict()
     if document.status == 500 and not isinstance(error, HTTPException):
         body["error_id"] = uuid.uuid4().hex
         log.error("Unexpected error %s in %s", body["error_id"], request.endpoint, exc_info=error)
+    elif isinstance(error, ServiceUnavailable):
+        log.warning("%s in %s: %s", body["code"], request.endpoint, reason_of(error))
     return _json(render(body), document.status, dict(document.headers))
+
+
+def _uniform(error: Exception) -> Exception:
+    """Let an action that is hidden and one that does not exist be told in the very same words.
+
+    The words that a callback chose for its own missing actions would give the hidden ones away.
+    """
+    action_id = (request.view_args or {}).get("action_id")
+    if action_id is not None and isinstance(error, ActionNotFound):
+        return ActionNotFound(f"No Action with id {action_id}")
+    return error

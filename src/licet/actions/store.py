@@ -179,7 +179,7 @@ class ActionStore(AbstractActionRepository):
         if not changed:
             present = self.get(action.action_id)
             if present is None:
-                raise ActionNotFound(f"No action with id {action.action_id}")
+                raise ActionNotFound(f"No Action with id {action.action_id}")
             if present != action:
                 raise ActionConflict(
                     f"Action {action.action_id} is {present.status} already and cannot change."
@@ -224,7 +224,7 @@ class ActionStore(AbstractActionRepository):
     def _require(self, action_id: str) -> ActionStatus:
         status = self.get(action_id)
         if status is None:
-            raise ActionNotFound(f"No action with id {action_id}")
+            raise ActionNotFound(f"No Action with id {action_id}")
         return status
 
     def _update(self, transaction: Transaction, status: ActionStatus) -> bool:
@@ -260,7 +260,7 @@ class ActionStore(AbstractActionRepository):
         with self._database().transaction() as transaction:
             added = transaction.execute(sql.INSERT_LOG, values)
         if added == 0:
-            raise ActionNotFound(f"No action with id {action_id}")
+            raise ActionNotFound(f"No Action with id {action_id}")
 
     def read_log(self, action_id: str, query: LogQuery) -> ActionLogReturn:
         """A page of an action's log, oldest entry first unless asked otherwise."""

@@ -75,22 +75,27 @@ class _Compiled:
     ) -> None:
         compiled: Any = construct.compile(dialect=dialect, column_keys=columns)
         self.sql: str = compiled.string
-        self._order: list[str] | None = compiled.positiontup
+        names: list[str] = compiled.positiontup or list(compiled.binds)
+        self._by_position = compiled.positiontup is not None
         self._fixed = {k: v for k, v in compiled.params.items() if v is not None}
-        self._convert = {
-            name: convert
-            for name, bind in compiled.binds.items()
-            if (convert := bind.type.dialect_impl(dialect).bind_processor(dialect)) is not None
-        }
+        self._plan = [
+            (name, compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect))
+            for name in names
+        ]
 
     def arguments(self, params: Params) -> Any:
         """The parameters for the driver."""
-        if self._fixed or self._convert:
-            values = {**self._fixed, **params}
-            for name, convert in self._convert.items():
-                values[name] = convert(values[name])
-            params = values
-        return params if self._order is None else [params[name] for name in self._order]
+        if self._fixed:
+            params = {**self._fixed, **params}
+        if self._by_position:
+            return [
+                params[name] if convert is None else convert(params[name])
+                for name, convert in self._plan
+            ]
+        return {
+            name: params[name] if convert is None else convert(params[name])
+            for name, convert in self._plan
+        }
 
 
 class Transaction:

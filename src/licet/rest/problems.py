@@ -17,7 +17,13 @@ from typing import Final
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from licet.errors import LicetError, error_document, is_final
+from licet.errors import (
+    LicetError,
+    ServiceUnavailable,
+    error_document,
+    is_final,
+    reason_of,
+)
 
 __all__ = ["install_problem_handler", "problem_response"]
 
@@ -33,6 +39,8 @@ def install_problem_handler(app: Flask) -> None:
 
 def _handle(error: Exception) -> Response | HTTPException:
     if isinstance(error, HTTPException):
+        if isinstance(error, ServiceUnavailable):
+            log.warning("%s in %s: %s", error.name, request.endpoint, reason_of(error))
         return error if is_final(error) else problem_response(error)
     error_id = uuid.uuid4().hex
     log.error("Unexpected error %s in %s", error_id, request.endpoint, exc_info=error)
