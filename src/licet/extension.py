@@ -31,7 +31,7 @@ class Licet:
         """Attach to an app made elsewhere, once; its state, with the settings in it."""
         state = app_state(app)
         if not state.has(_ATTACHED):
-            state.put(_ATTACHED, True)
+            state.put(_ATTACHED, self)
             if state.settings.embedded_issuer:
                 add_well_known_routes(app)
             install_problem_handler(app)
