@@ -12,6 +12,7 @@ SCOPES ?= all
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
 
 .PHONY: run token test check lint bench requirements clean coverage
 
@@ -51,13 +52,15 @@ clean:
 $(UV):
 	@$(PYTHON) -m pip install --quiet --no-warn-script-location --target .tools "uv==$(UV_VERSION)"
 
-.venv/bin/python: $(UV)
-	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+.venv/.made: | $(UV)
+	@$(UV) venv --quiet --clear --python $(PYTHON) .venv
+	@touch $@
 
-.venv/.run-installed: .venv/bin/python pyproject.toml uv.lock
+.venv/.run-installed: .venv/.made pyproject.toml uv.lock
 	@$(UV) sync --frozen --quiet --inexact --no-dev --all-extras
 	@touch $@
 
-.venv/.dev-installed: .venv/bin/python pyproject.toml uv.lock
+# the development environment holds everything that running needs
+.venv/.dev-installed: .venv/.made pyproject.toml uv.lock
 	@$(UV) sync --frozen --quiet --inexact --all-extras
 	@touch $@ .venv/.run-installed
