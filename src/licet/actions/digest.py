@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Final
 
 from licet.actions.documents import ActionRequest
 
 __all__ = ["request_digest"]
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -25,7 +26,7 @@ def request_digest(request: ActionRequest) -> str:
         "request_id": request.request_id,
         "body": request.body,
         "label": request.label,
-        "deadline": None if deadline is None else deadline.astimezone(UTC).isoformat(),
+        "deadline": None if deadline is None else str(deadline - _EPOCH),
         "release_after": None if release_after is None else release_after.total_seconds(),
         "monitor_by": sorted(request.monitor_by),
         "manage_by": sorted(request.manage_by),

@@ -141,7 +141,7 @@ class ActionProvider:
         asked = self._read_request()
         if isinstance(self.repository, ActionStore):
             return self._run_stored(self.repository, asked, auth)
-        status, code = self.callbacks.status(Operation.RUN, 202, asked, auth)
+        status, code = self._start(asked, auth)
         if self.repository is not None:
             self.repository.store(status)
         return _json(render(status), code)
@@ -151,11 +151,16 @@ class ActionProvider:
 
         def start() -> ActionStatus:
             nonlocal code
-            status, code = self.callbacks.status(Operation.RUN, 202, asked, auth)
+            status, code = self._start(asked, auth)
             return status
 
         submission = store.submit_once(auth.effective_identity, asked, start)
         return _json(render(submission.status), code if submission.created else 200)
+
+    def _start(self, asked: ActionRequest, auth: AuthState) -> tuple[ActionStatus, int]:
+        """Call back for a new action; a repeated request may come after its deadline."""
+        check_deadline(asked, self.description.maximum_deadline, _now)
+        return self.callbacks.status(Operation.RUN, 202, asked, auth)
 
     def enumerate(self) -> Response:
         """The caller's actions."""
@@ -252,9 +257,7 @@ class ActionProvider:
             raw = request.get_data()
         except RequestEntityTooLarge as error:
             raise RequestTooLarge(f"The request body is larger than {limit} bytes.") from error
-        asked = validate_input(parse_json(raw), self.input_body_validator)
-        check_deadline(asked, self.description.maximum_deadline, _now)
-        return asked
+        return validate_input(parse_json(raw), self.input_body_validator)
 
     def _from_callback(self, operation: Operation, action_id: str, auth: AuthState) -> Response:
         status, code = self.callbacks.status(operation, 200, action_id, auth)
