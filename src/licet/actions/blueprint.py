@@ -51,6 +51,7 @@ class ActionProviderBlueprint(Blueprint):
         request_lifecycle_hooks: objects with ``before_request``, ``after_request`` or
             ``teardown_request``, called in the order given.
         config: how requests are validated and Globus clients made.
+        globus_auth_client_name: the audience of tokens in old Globus Auth clients; not needed.
         blueprint_options: passed on to Flask's Blueprint.
 
     Raises:
@@ -69,6 +70,7 @@ class ActionProviderBlueprint(Blueprint):
         action_repository: AbstractActionRepository | None = None,
         request_lifecycle_hooks: Sequence[object] | None = None,
         config: ActionProviderConfig = DEFAULT_CONFIG,
+        globus_auth_client_name: str | None = None,
         **blueprint_options: Any,
     ) -> None:
         if provider_description is None:

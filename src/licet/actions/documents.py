@@ -46,6 +46,7 @@ __all__ = [
     "ExtensibleCodeDescription",
     "PaginationWrapper",
     "ProviderType",
+    "SubscriptableObject",
     "convert_to_json",
     "now_isoformat",
     "render",
@@ -127,7 +128,7 @@ class ActionRequest(BaseModel):
     _plain_label = field_validator("label")(lambda value: value and plain_text(value))
 
 
-class _Subscriptable(BaseModel):
+class SubscriptableObject(BaseModel):
     """Lets a document with open fields be read like a dict."""
 
     model_config = ConfigDict(extra="allow")
@@ -141,12 +142,21 @@ class _Subscriptable(BaseModel):
     def __contains__(self, key: object) -> bool:
         return key in dict(self)
 
+    def pop(self, key: str, *default: Any) -> Any:
+        """Take a field out, and its value.
+
+        Raises:
+            KeyError: there is none, and no default.
+        """
+        open_fields = self.__pydantic_extra__ or {}
+        return (open_fields if key in open_fields else self.__dict__).pop(key, *default)
+
     def keys(self) -> Iterator[str]:
         """The names of all fields, open ones included."""
         return iter(dict(self))
 
 
-class ExtensibleCodeDescription(_Subscriptable):
+class ExtensibleCodeDescription(SubscriptableObject):
     """A code, a description, and whatever else a provider adds."""
 
     code: str
