@@ -133,14 +133,17 @@ class SubscriptableObject(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
+    def _fields(self) -> dict[str, Any]:
+        return dict(iter(self))  # dict(self) would come back here by way of keys()
+
     def __getitem__(self, key: str) -> Any:
-        return dict(self).get(key)
+        return self._fields().get(key)
 
     def __len__(self) -> int:
-        return len(dict(self))
+        return len(self._fields())
 
     def __contains__(self, key: object) -> bool:
-        return key in dict(self)
+        return key in self._fields()
 
     def pop(self, key: str, *default: Any) -> Any:
         """Take a field out, and its value.
@@ -153,7 +156,7 @@ class SubscriptableObject(BaseModel):
 
     def keys(self) -> Iterator[str]:
         """The names of all fields, open ones included."""
-        return iter(dict(self))
+        return iter(self._fields())
 
 
 class ExtensibleCodeDescription(SubscriptableObject):
