@@ -316,6 +316,7 @@ class ActionProviderError(ActionProviderToolsException, InternalServerError):
 
     code_name = "action_provider_error"
     code = 500
+    original_exception: BaseException | None = None  # what handlers of werkzeug's 500 look for
     description = "Internal Server Error"
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import globus_sdk
 import pytest
@@ -64,6 +65,7 @@ from licet.compat.globus_action_provider_tools.flask import (
 from licet.compat.globus_action_provider_tools.flask import exceptions as flask_exceptions
 from licet.compat.globus_action_provider_tools.flask import helpers as flask_helpers
 from licet.compat.globus_action_provider_tools.groups_client import GroupsClient
+from licet.compat.globus_action_provider_tools.storage import AbstractActionRepository
 from licet.compat.globus_action_provider_tools.testing import fixtures, mocks, patches
 from licet.compat.globus_action_provider_tools.utils import shortish_id
 from licet.compat.globus_action_provider_tools.validation import (
@@ -334,6 +336,26 @@ def _helper_blueprint(program: CountWords) -> Blueprint:
     return blueprint
 
 
+class Kept(AbstractActionRepository):
+    """A ported program's storage, as the toolkit takes it from 0.12 on."""
+
+    def __init__(self) -> None:
+        self.actions: dict[str, ActionStatus] = {}
+
+    def get(self, action_id: str) -> ActionStatus | None:
+        return self.actions.get(action_id)
+
+    def store(self, action: ActionStatus) -> None:
+        self.actions[action.action_id] = action
+
+    def remove(self, action: ActionStatus) -> None:
+        del self.actions[action.action_id]
+
+
+def _failed(action: ActionStatus, _auth: AuthState) -> ActionStatus:
+    return action.model_copy(update={"status": ActionStatusValue.FAILED})
+
+
 MAKERS = {"blueprint": _blueprint, "helper": _helper_blueprint}
 RUN = {"request_id": "one", "body": {"text": "to be or not"}}
 FORMS = {
@@ -500,6 +522,42 @@ def test_a_ported_test_replaces_the_state_builder(tmp_path: Path) -> None:
     assert app.test_client().post("/count/run", json=RUN).status_code == 202
 
 
+def test_an_older_ported_test_replaces_the_checker(tmp_path: Path) -> None:
+    """Tests of 0.10 to 0.18 assign a checker, and then say what its `check_token` gives."""
+    blueprint = _blueprint(CountWords())
+    blueprint.checker = Mock()
+    blueprint.checker.check_token.return_value = mocks.mock_authstate()
+
+    client = _app(tmp_path, blueprint).test_client()
+    answer = client.post("/count/run", json=RUN, headers={"Authorization": "Bearer abc"})
+
+    assert answer.status_code == 202
+    blueprint.checker.check_token.assert_called_once_with("abc")
+
+
+def test_the_checker_is_the_state_builder_otherwise(tmp_path: Path) -> None:
+    """A blueprint that was given no checker shows what knows its callers."""
+    blueprint = _blueprint(CountWords())
+
+    with _app(tmp_path, blueprint).app_context():
+        assert blueprint.checker is blueprint.state_builder
+
+
+def test_a_repository_hands_actions_to_the_callbacks(tmp_path: Path) -> None:
+    """With an `action_repository` callbacks get the action, and release takes it out."""
+    kept = Kept()
+    blueprint = _blueprint(CountWords(), action_repository=kept)
+    blueprint.action_cancel(_failed)
+    blueprint.action_release(lambda action, _auth: action)
+    call = _caller(_app(tmp_path, blueprint), "alice", "old")
+    action_id = call("run").json["action_id"]
+
+    answers = [call(operation, action_id) for operation in ("cancel", "release", "cancel")]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 404]
+    assert kept.actions == {}
+
+
 def test_the_fixture_frees_a_blueprint(
     apt_blueprint_noauth: Callable[[ActionProviderBlueprint], None], tmp_path: Path
 ) -> None:
@@ -595,6 +653,11 @@ def test_an_error_is_its_own_json_response() -> None:
     body = flask_exceptions.ActionConflict("why").get_response().get_data()
 
     assert json.loads(body) == {"code": "ActionConflict", "description": "why"}
+
+
+def test_a_handler_of_500_may_look_for_the_cause() -> None:
+    """The error for a provider's failure has the attribute that Flask's documentation names."""
+    assert flask_exceptions.ActionProviderError("why").original_exception is None
 
 
 def test_an_app_writes_documents_with_jsonify(tmp_path: Path) -> None:
