@@ -170,8 +170,8 @@ class AuthState(BaseAuthState):
             demand all of them; seed document 001 accepts any, and so does this.
         AuthenticationUnavailable: Globus Auth does not answer.
 
-    `expected_audience` is kept for programs that give it, and not compared: Globus Auth introspects
-    a token only for a client that it is meant for.
+    `expected_audience` is kept for programs that read it, and as from 0.19 on not compared with the
+    token's audience: the scopes decide.
     """
 
     introspect_cache: ClassVar[TypedTTLCache[Any]] = TypedTTLCache(maxsize=4096, ttl=30)
@@ -367,8 +367,8 @@ def _current_request() -> Request:
 class TokenChecker(FlaskAuthStateBuilder):
     """The original's older name for the builder, made from an id and a secret.
 
-    `expected_audience` and `cache_config` are accepted and have no effect: introspection needs no
-    audience, and the caches' lifetimes are fixed.
+    `expected_audience` and `cache_config` are accepted and have no effect: from 0.19 on no audience
+    is compared, and the caches' lifetimes are fixed.
     """
 
     def __init__(
