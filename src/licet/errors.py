@@ -39,7 +39,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import (
+    BadRequest,
+    Conflict,
+    HTTPException,
+    InternalServerError,
+    NotFound,
+    Unauthorized,
+    UnprocessableEntity,
+)
 from werkzeug.wrappers import Response
 
 __all__ = [
@@ -225,7 +233,7 @@ class ActionProviderToolsException(_HTTPError):
     code_name = "action_error"
 
 
-class BadActionRequest(ActionProviderToolsException):
+class BadActionRequest(ActionProviderToolsException, BadRequest):
     """The request cannot be read at all."""
 
     code_name = "bad_action_request"
@@ -233,7 +241,7 @@ class BadActionRequest(ActionProviderToolsException):
     description = "The request could not be understood."
 
 
-class RequestValidationError(BadActionRequest):
+class RequestValidationError(BadActionRequest, UnprocessableEntity):
     """The request is JSON, but not the JSON that this provider takes."""
 
     code_name = "request_validation_error"
@@ -249,7 +257,7 @@ class RequestTooLarge(BadActionRequest):
     description = "The request body is larger than this service accepts."
 
 
-class UnauthorizedRequest(ActionProviderToolsException):
+class UnauthorizedRequest(ActionProviderToolsException, Unauthorized):
     """For callbacks that refuse a caller themselves."""
 
     code_name = "unauthorized_request"
@@ -269,7 +277,7 @@ class ActionForbidden(ActionProviderToolsException):
     description = "You are not permitted to do this."
 
 
-class ActionNotFound(ActionProviderToolsException):
+class ActionNotFound(ActionProviderToolsException, NotFound):
     """There is no such action, or the caller may not know of it."""
 
     code_name = "action_not_found"
@@ -296,7 +304,7 @@ class HiddenAction(ActionNotFound, AuthenticationError):
         return {}
 
 
-class ActionConflict(ActionProviderToolsException):
+class ActionConflict(ActionProviderToolsException, Conflict):
     """The action is not in a state that permits this."""
 
     code_name = "action_conflict"
@@ -304,11 +312,12 @@ class ActionConflict(ActionProviderToolsException):
     description = "The action is not in a state that permits this."
 
 
-class ActionProviderError(ActionProviderToolsException):
+class ActionProviderError(ActionProviderToolsException, InternalServerError):
     """The provider's own code failed; the log says how."""
 
     code_name = "action_provider_error"
     code = 500
+    original_exception: BaseException | None = None  # what handlers of werkzeug's 500 look for
     description = "Internal Server Error"
 
 

@@ -6,9 +6,10 @@ Source: seed document 000; spec, section 3.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
-from flask import Blueprint, Flask, current_app
+from flask import Blueprint, Flask, current_app, request
 from flask.blueprints import BlueprintSetupState
 
 from licet._state import app_state
@@ -28,10 +29,10 @@ from licet.actions.types import (
     ActionStatusCallback,
 )
 from licet.actions.validation import InputBodyValidator
-from licet.authn.auth_state import StateBuilder
+from licet.authn.auth_state import AuthState, StateBuilder
 from licet.errors import ConfigurationError
 
-__all__ = ["ActionProviderBlueprint", "add_lifecycle_hooks"]
+__all__ = ["ActionProviderBlueprint", "CheckerStateBuilder", "add_lifecycle_hooks"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 _HOOKS: Final = ("before_request", "after_request", "teardown_request")
@@ -51,6 +52,7 @@ class ActionProviderBlueprint(Blueprint):
         request_lifecycle_hooks: objects with ``before_request``, ``after_request`` or
             ``teardown_request``, called in the order given.
         config: how requests are validated and Globus clients made.
+        globus_auth_client_name: the audience of tokens in old Globus Auth clients; not needed.
         blueprint_options: passed on to Flask's Blueprint.
 
     Raises:
@@ -69,6 +71,7 @@ class ActionProviderBlueprint(Blueprint):
         action_repository: AbstractActionRepository | None = None,
         request_lifecycle_hooks: Sequence[object] | None = None,
         config: ActionProviderConfig = DEFAULT_CONFIG,
+        globus_auth_client_name: str | None = None,
         **blueprint_options: Any,
     ) -> None:
         if provider_description is None:
@@ -78,6 +81,7 @@ class ActionProviderBlueprint(Blueprint):
         self.additional_scopes = tuple(additional_scopes)
         self.config = config
         self._given_state_builder: StateBuilder | None = None
+        self._given_checker: Any = None
         self._state_key = f"actions.state_builder.{id(self)}"
         self.provider = ActionProvider(
             description=provider_description,
@@ -113,6 +117,19 @@ class ActionProviderBlueprint(Blueprint):
     @state_builder.setter
     def state_builder(self, builder: StateBuilder) -> None:
         self._given_state_builder = builder
+
+    @property
+    def checker(self) -> Any:
+        """What `state_builder` was in versions 0.10 to 0.18 of the original: checks tokens.
+
+        Assign one whose ``check_token(token)`` gives the `AuthState` of every request, as tests do.
+        """
+        return self._given_checker or self.state_builder
+
+    @checker.setter
+    def checker(self, checker: Any) -> None:
+        self._given_checker = checker
+        self.state_builder = CheckerStateBuilder(checker)
 
     def _missing(self, _settings: object) -> StateBuilder:
         raise ConfigurationError(
@@ -165,6 +182,19 @@ class ActionProviderBlueprint(Blueprint):
     def action_enumerate(self, func: ActionEnumerationCallback) -> ActionEnumerationCallback:
         """Have ``func(auth, params)`` list the caller's actions."""
         return self._register(Operation.ENUMERATE, func)
+
+
+@dataclass(frozen=True)
+class CheckerStateBuilder:
+    """A state builder over what has only ``check_token``; no token at all is the empty one."""
+
+    checker: Any
+
+    def build_from_request(self) -> AuthState:
+        """The state that the checker gives to the current request's token."""
+        _, _, token = request.headers.get("Authorization", "").partition(" ")
+        state: AuthState = self.checker.check_token(token.strip())
+        return state
 
 
 def add_lifecycle_hooks(blueprint: Blueprint, hooks: Iterable[object]) -> None:

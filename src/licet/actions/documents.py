@@ -46,6 +46,7 @@ __all__ = [
     "ExtensibleCodeDescription",
     "PaginationWrapper",
     "ProviderType",
+    "SubscriptableObject",
     "convert_to_json",
     "now_isoformat",
     "render",
@@ -127,26 +128,38 @@ class ActionRequest(BaseModel):
     _plain_label = field_validator("label")(lambda value: value and plain_text(value))
 
 
-class _Subscriptable(BaseModel):
+class SubscriptableObject(BaseModel):
     """Lets a document with open fields be read like a dict."""
 
     model_config = ConfigDict(extra="allow")
 
+    def _fields(self) -> dict[str, Any]:
+        return dict(iter(self))  # dict(self) would come back here by way of keys()
+
     def __getitem__(self, key: str) -> Any:
-        return dict(self).get(key)
+        return self._fields().get(key)
 
     def __len__(self) -> int:
-        return len(dict(self))
+        return len(self._fields())
 
     def __contains__(self, key: object) -> bool:
-        return key in dict(self)
+        return key in self._fields()
+
+    def pop(self, key: str, *default: Any) -> Any:
+        """Take a field out, and its value.
+
+        Raises:
+            KeyError: there is none, and no default.
+        """
+        open_fields = self.__pydantic_extra__ or {}
+        return (open_fields if key in open_fields else self.__dict__).pop(key, *default)
 
     def keys(self) -> Iterator[str]:
         """The names of all fields, open ones included."""
-        return iter(dict(self))
+        return iter(self._fields())
 
 
-class ExtensibleCodeDescription(_Subscriptable):
+class ExtensibleCodeDescription(SubscriptableObject):
     """A code, a description, and whatever else a provider adds."""
 
     code: str

@@ -75,7 +75,13 @@ class AuthState:
         """Whether deciding about this list needs the caller's groups."""
         return names_a_group(principal_list)
 
-    def get_authorizer_for_scope(self, scope: str) -> Any:
+    def get_authorizer_for_scope(
+        self,
+        scope: str,
+        *,
+        bypass_dependent_token_cache: bool = False,
+        required_authorizer_expiration_time: int = 60,
+    ) -> Any:
         """A Globus SDK authorizer for another service; only Globus tokens can give one.
 
         Raises:

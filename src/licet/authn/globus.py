@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import globus_sdk
 
 __all__ = [
+    "GROUPS_SCOPE",
     "AuthState",
     "AuthStateBuilder",
     "ClientFactory",
@@ -168,6 +169,9 @@ class AuthState(BaseAuthState):
         InvalidTokenScopesError: it has none of `expected_scopes`. Later versions of the original
             demand all of them; seed document 001 accepts any, and so does this.
         AuthenticationUnavailable: Globus Auth does not answer.
+
+    `expected_audience` is kept for programs that read it, and as from 0.19 on not compared with the
+    token's audience: the scopes decide.
     """
 
     introspect_cache: ClassVar[TypedTTLCache[Any]] = TypedTTLCache(maxsize=4096, ttl=30)
@@ -184,10 +188,13 @@ class AuthState(BaseAuthState):
         bearer_token: str,
         expected_scopes: Iterable[str],
         client_factory: ClientFactory | None = None,
+        *,
+        expected_audience: str | None = None,
     ) -> None:
         self.auth_client = auth_client
         self.bearer_token = bearer_token
         self.expected_scopes = frozenset(expected_scopes)
+        self.expected_audience = expected_audience
         self._client_factory = client_factory or ClientFactory()
         self._cache_key = (
             str(getattr(auth_client, "client_id", "")),
@@ -267,21 +274,34 @@ class AuthState(BaseAuthState):
         self.dependent_tokens_cache[self._cache_key] = granted
         return granted
 
-    def get_authorizer_for_scope(self, scope: str) -> Any:
+    def get_authorizer_for_scope(
+        self,
+        scope: str,
+        *,
+        bypass_dependent_token_cache: bool = False,
+        required_authorizer_expiration_time: int = 60,
+    ) -> Any:
         """An authorizer for another service, made from a dependent token.
 
-        A cached grant that lacks the scope is asked for once more.
+        A cached grant is asked for once more when it lacks the scope, or when its token has fewer
+        seconds left than `required_authorizer_expiration_time`.
 
         Raises:
             ValueError: Globus Auth grants no token with this scope.
         """
-        was_cached = self._cache_key in self.dependent_tokens_cache
-        granted = self.get_dependent_tokens().by_scopes
-        if scope not in granted and was_cached:
-            granted = self.get_dependent_tokens(bypass_cache_lookup=True).by_scopes
-        if scope not in granted:
+        was_cached = (
+            not bypass_dependent_token_cache and self._cache_key in self.dependent_tokens_cache
+        )
+        token = self._dependent_token(scope, fresh=bypass_dependent_token_cache)
+        if was_cached and not _lasts(token, required_authorizer_expiration_time):
+            token = self._dependent_token(scope, fresh=True)
+        if token is None:
             raise ValueError(f"Globus Auth grants no dependent token with the scope {scope!r}.")
-        return _sdk().AccessTokenAuthorizer(granted[scope]["access_token"])
+        return _sdk().AccessTokenAuthorizer(token["access_token"])
+
+    def _dependent_token(self, scope: str, *, fresh: bool) -> dict[str, Any] | None:
+        granted = self.get_dependent_tokens(bypass_cache_lookup=fresh).by_scopes
+        return granted[scope] if scope in granted else None  # noqa: SIM401 - it has no get
 
     def _ask(self, call: Any) -> Any:
         try:
@@ -289,6 +309,10 @@ class AuthState(BaseAuthState):
         except _sdk().GlobusError as error:
             log.warning("Globus does not answer as expected: %s", type(error).__name__)
             raise AuthenticationUnavailable from error
+
+
+def _lasts(token: dict[str, Any] | None, seconds: int) -> bool:
+    return token is not None and bool(token["expires_at_seconds"] > time.time() + seconds)
 
 
 def _is_past(expiry: object) -> bool:
@@ -341,7 +365,11 @@ def _current_request() -> Request:
 
 
 class TokenChecker(FlaskAuthStateBuilder):
-    """The original's older name for the builder, made from an id and a secret."""
+    """The original's older name for the builder, made from an id and a secret.
+
+    `expected_audience` and `cache_config` are accepted and have no effect: from 0.19 on no audience
+    is compared, and the caches' lifetimes are fixed.
+    """
 
     def __init__(
         self,
@@ -349,6 +377,7 @@ class TokenChecker(FlaskAuthStateBuilder):
         client_secret: str,
         expected_scopes: Iterable[str],
         expected_audience: str | None = None,
+        cache_config: dict[str, Any] | None = None,
     ) -> None:
         factory = ClientFactory()
         super().__init__(

@@ -5,6 +5,7 @@ all of them); a failing groups lookup is an error and never an empty set.
 """
 
 from licet.authn.globus import (
+    GROUPS_SCOPE,
     AuthState,
     AuthStateBuilder,
     InactiveTokenError,
@@ -15,6 +16,7 @@ from licet.authn.globus import globus_group_principal as group_principal
 from licet.authn.globus import globus_identity_principal as identity_principal
 
 __all__ = [
+    "GROUPS_SCOPE",
     "AuthState",
     "AuthStateBuilder",
     "InactiveTokenError",

@@ -5,11 +5,13 @@ from licet.errors import (
     ConfigurationError,
     UnverifiedAuthenticationError,
 )
+from licet.errors import InvalidToken as TokenValidationError
 from licet.errors import LicetError as ActionProviderToolsError
 
 __all__ = [
     "ActionProviderToolsError",
     "AuthenticationError",
     "ConfigurationError",
+    "TokenValidationError",
     "UnverifiedAuthenticationError",
 ]

@@ -7,6 +7,7 @@ from licet.compat.globus_action_provider_tools.flask.exceptions import (
     ActionProviderError,
     ActionProviderToolsException,
     BadActionRequest,
+    JSONType,
     RequestValidationError,
     UnauthorizedRequest,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "ActionProviderError",
     "ActionProviderToolsException",
     "BadActionRequest",
+    "JSONType",
     "RequestValidationError",
     "UnauthorizedRequest",
 ]

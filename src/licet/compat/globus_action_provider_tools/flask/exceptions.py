@@ -3,6 +3,8 @@
 Bodies are ``{"code", "description"}`` as from 0.11 on (0.10 had ``error`` and ``status_code``).
 """
 
+from typing import Any
+
 from licet.errors import (
     ActionConflict,
     ActionForbidden,
@@ -21,6 +23,9 @@ __all__ = [
     "ActionProviderError",
     "ActionProviderToolsException",
     "BadActionRequest",
+    "JSONType",
     "RequestValidationError",
     "UnauthorizedRequest",
 ]
+
+JSONType = str | int | float | bool | dict[str, Any] | list[Any] | None

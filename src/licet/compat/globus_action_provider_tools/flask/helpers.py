@@ -1,6 +1,6 @@
 """``flask.helpers``: the parts that blueprint and helper are made of."""
 
-from flask import Response
+from flask import Request, Response
 
 from licet.actions.config import DEFAULT_CONFIG, ActionProviderConfig
 from licet.actions.documents import ActionProviderDescription, render
@@ -15,7 +15,8 @@ from licet.actions.validation import (
     validate_input,
 )
 from licet.actions.validation import get_input_body_validator as _get_input_body_validator
-from licet.authn.globus import FlaskAuthStateBuilder
+from licet.authn.bearer import parse_bearer
+from licet.authn.globus import AuthState, FlaskAuthStateBuilder, TokenChecker
 
 __all__ = [
     "ActionInputValidatorType",
@@ -24,6 +25,7 @@ __all__ = [
     "action_status_return_to_view_return",
     "assign_json_provider",
     "blueprint_error_handler",
+    "check_token",
     "get_input_body_validator",
     "json_schema_input_validation",
     "parse_query_args",
@@ -33,6 +35,15 @@ __all__ = [
 ]
 
 ActionInputValidatorType = InputBodyValidator
+
+
+def check_token(request: Request, checker: TokenChecker) -> AuthState:
+    """The state of a request's bearer token.
+
+    Raises:
+        AuthenticationError: there is no acceptable token.
+    """
+    return checker.check_token(parse_bearer(request.headers.get("Authorization")))
 
 
 def get_input_body_validator(

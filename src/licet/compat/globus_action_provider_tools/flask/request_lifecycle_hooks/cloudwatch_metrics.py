@@ -1,0 +1,9 @@
+"""``flask.request_lifecycle_hooks.cloudwatch_metrics``."""
+
+from typing import Literal
+
+from licet.actions.hooks.cloudwatch import CloudWatchMetricEMFLogger
+
+__all__ = ["CloudWatchMetricEMFLogger", "CloudWatchUnit"]
+
+CloudWatchUnit = Literal["Count", "Milliseconds"]
