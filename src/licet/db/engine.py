@@ -126,6 +126,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = _parsed(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.is_in_memory = self.is_sqlite and _is_in_memory(self.url)
         self.engine = _make_engine(self.url)
         self._dialect = self.engine.dialect
         driver: Any = self._dialect.dbapi
@@ -209,8 +210,9 @@ class Database:
 
     def _failed(self) -> StoreUnavailable:
         """The error to raise; the connection that failed is not used again."""
-        pooled: PoolProxiedConnection = self._mine.pooled
-        pooled.invalidate()
+        pooled: PoolProxiedConnection | None = getattr(self._mine, "pooled", None)
+        if pooled is not None and not self.is_in_memory:  # which would lose what is in it
+            pooled.invalidate()
         self._mine.__dict__.clear()
         return StoreUnavailable()
 
@@ -231,7 +233,7 @@ class Database:
 def _parsed(url: str) -> URL:
     try:
         return make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # a port that is no number is the latter
         raise ConfigurationError(
             "LICET_DATABASE_URL is not a database URL: write for example "
             "sqlite:////var/lib/licet/licet.sqlite3 or postgresql+psycopg://user@host/name"
@@ -264,7 +266,7 @@ def _prepare_postgresql(connection: Any, _record: object) -> None:
 
 
 def _sqlite_engine(url: URL) -> Engine:
-    in_memory = url.database in (None, "", ":memory:")
+    in_memory = _is_in_memory(url)
     if not in_memory:
         _make_folder(Path(str(url.database)).parent)
     options: dict[str, Any] = (
@@ -283,6 +285,10 @@ def _sqlite_engine(url: URL) -> Engine:
     )
     sa.event.listen(engine, "connect", _prepare_sqlite)
     return engine
+
+
+def _is_in_memory(url: URL) -> bool:
+    return url.database in (None, "", ":memory:")
 
 
 def _make_folder(folder: Path) -> None:
