@@ -68,7 +68,7 @@ def test_codes_are_stable_words(error):
     """Each class has a snake_case code of its own, save the one that hides itself."""
     sharing = {other for other in CLASSES if other.code_name == error.code_name}
     assert re.fullmatch(r"[a-z]+(_[a-z]+)*", error.code_name)
-    assert sharing == {error} or sharing == {ActionNotFound, HiddenAction}
+    assert sharing in ({error}, {ActionNotFound, HiddenAction})
 
 
 @pytest.mark.parametrize("error", CLASSES, ids=lambda found: found.__name__)
@@ -119,7 +119,7 @@ def test_a_structured_description_becomes_json():
     ],
 )
 def test_challenges_are_those_of_rfc_6750(error, challenge):
-    """The challenge names an error only where a token was sent, and a scope only where one lacks."""
+    """The challenge names an error only where a token was sent, a scope only where one lacks."""
     assert error_document(error).headers["WWW-Authenticate"] == challenge
 
 

@@ -59,8 +59,20 @@ def test_paths_may_be_paths():
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(True, True), (False, False), ("1", True), (" Yes ", True), ("on", True), ("TRUE", True)]
-    + [("0", False), ("no", False), ("Off", False), ("false", False), (1, True), (0, False)],
+    [
+        (True, True),
+        (False, False),
+        ("1", True),
+        (" Yes ", True),
+        ("on", True),
+        ("TRUE", True),
+        ("0", False),
+        ("no", False),
+        ("Off", False),
+        ("false", False),
+        (1, True),
+        (0, False),
+    ],
 )
 def test_flags_have_several_spellings(value, expected):
     """True and false may be written in the usual ways."""

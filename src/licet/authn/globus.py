@@ -295,7 +295,7 @@ def _check_readable(answer: Any) -> None:
     """Take an answer that does not say whether the token is active for no answer at all."""
     try:
         is_readable = isinstance(answer["active"], bool)
-    except (LookupError, TypeError):
+    except (LookupError, TypeError, ValueError):
         is_readable = False
     if not is_readable:
         log.warning("Globus Auth's introspection cannot be read")
@@ -305,7 +305,7 @@ def _check_readable(answer: Any) -> None:
 def _group_principals(listed: Any) -> frozenset[str]:
     try:
         return frozenset(globus_group_principal(group["id"]) for group in listed)
-    except (LookupError, TypeError) as error:
+    except (LookupError, TypeError, ValueError) as error:
         log.warning("The Groups API's answer cannot be read")
         raise AuthenticationUnavailable from error
 

@@ -28,7 +28,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.sql import ClauseElement
 
-from licet.errors import ConfigurationError, StoreUnavailable
+from licet.errors import ConfigurationError, StoreUnavailable, UsageError
 
 __all__ = ["Database", "Statement", "Transaction"]
 
@@ -167,8 +167,14 @@ class Database:
 
         Raises:
             StoreUnavailable: the database does not answer, is read-only or full; nothing stays.
+            UsageError: this thread is in a transaction already.
         """
         driver = self._driver()
+        if getattr(self._mine, "in_transaction", False):
+            raise UsageError(
+                "A transaction of this thread is open: pass it on instead of beginning another."
+            )
+        self._mine.in_transaction = True
         try:
             driver.execute(self._begin)
             yield Transaction(driver, self._dialect)
@@ -179,6 +185,8 @@ class Database:
         except BaseException:
             self._roll_back(driver)
             raise
+        finally:
+            self._mine.in_transaction = False
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -38,9 +38,18 @@ def test_a_state_tells_who_calls():
 
 @pytest.mark.parametrize(
     ("allowed", "expected"),
-    [([], False), ([ME], True), ([OTHER], False), ([STAFF], True), ([OTHER, STAFF], True)]
-    + [(["urn:licet:group:other"], False), (["public"], False)]
-    + [(["all_authenticated_users"], False), ([ME.upper()], False), (["staff"], False)],
+    [
+        ([], False),
+        ([ME], True),
+        ([OTHER], False),
+        ([STAFF], True),
+        ([OTHER, STAFF], True),
+        (["urn:licet:group:other"], False),
+        (["public"], False),
+        (["all_authenticated_users"], False),
+        ([ME.upper()], False),
+        (["staff"], False),
+    ],
 )
 @pytest.mark.parametrize("kind", [list, set, tuple, iter])
 def test_lists_admit_those_they_name(allowed, expected, kind):

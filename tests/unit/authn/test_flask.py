@@ -2,6 +2,7 @@
 
 import pytest
 from flask import jsonify
+from tests.unit.authn.tokens import token
 
 from licet.authn import authenticate, current_identity, embedded_issuer, use_verifier
 from licet.authn.flask import (
@@ -18,7 +19,6 @@ from licet.errors import (
     UnverifiedAuthenticationError,
 )
 from licet.rest import install_problem_handler
-from tests.unit.authn.tokens import token
 
 
 def bearer(text):
@@ -61,9 +61,13 @@ def test_an_app_takes_its_own_tokens(app):
 
 @pytest.mark.parametrize(
     ("headers", "error"),
-    [({}, MissingToken), ({"Authorization": ""}, MissingToken)]
-    + [({"Authorization": "Basic dTpw"}, UnverifiedAuthenticationError)]
-    + [(bearer("abc"), InvalidToken), (bearer(token()), InvalidToken)],
+    [
+        ({}, MissingToken),
+        ({"Authorization": ""}, MissingToken),
+        ({"Authorization": "Basic dTpw"}, UnverifiedAuthenticationError),
+        (bearer("abc"), InvalidToken),
+        (bearer(token()), InvalidToken),
+    ],
 )
 def test_other_callers_are_refused(app, headers, error):
     """No, malformed and foreign tokens are three errors, all of them 401."""

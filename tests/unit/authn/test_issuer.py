@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
+from tests.unit.authn.tokens import AUDIENCE, ISSUER, NOW, Clock
 
 from licet.authn import EmbeddedIssuer, JWTVerifier
 from licet.authn.issuer import KEY_FILE, subject_of
 from licet.errors import ConfigurationError, InvalidToken
-from tests.unit.authn.tokens import AUDIENCE, ISSUER, NOW, Clock
 
 PROCESS = f"""
 import sys
@@ -209,11 +209,26 @@ P384 = ECKey.generate_key("P-384", auto_kid=True)
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"\xff", b"null", b"5", b"[]", b"{}", b"[" * 100_000, keys(), keys(5), keys({})]
-    + [b'{"keys": 5}', keys({"kty": "EC"}), keys({"kty": "none"})]
-    + [keys(P256.as_dict(private=False)), keys(P384.as_dict(private=True))]
-    + [keys(RSAKey.generate_key(2048).as_dict(private=True))]
-    + [keys({**P256.as_dict(private=True), "d": "AA"})[:-20]],
+    [
+        b"",
+        b"{",
+        b"\xff",
+        b"null",
+        b"5",
+        b"[]",
+        b"{}",
+        b"[" * 100000,
+        keys(),
+        keys(5),
+        keys({}),
+        b'{"keys": 5}',
+        keys({"kty": "EC"}),
+        keys({"kty": "none"}),
+        keys(P256.as_dict(private=False)),
+        keys(P384.as_dict(private=True)),
+        keys(RSAKey.generate_key(2048).as_dict(private=True)),
+        keys({**P256.as_dict(private=True), "d": "AA"})[:-20],
+    ],
     ids=lambda content: repr(content[:30]),
 )
 def test_a_damaged_key_file_is_told_at_start(tmp_path, content):
