@@ -49,9 +49,7 @@ def problem_response(error: Exception, *, error_id: str | None = None) -> Respon
         "status": document.status,
         "detail": document.description,
         "instance": request.path,
-        "code": getattr(error, "code_name", None)
-        if isinstance(error, LicetError)
-        else status_code,
+        "code": getattr(error, "code_name", None) if isinstance(error, LicetError) else status_code,
     }
     if error_id is not None:
         problem["error_id"] = error_id

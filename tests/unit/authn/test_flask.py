@@ -142,9 +142,9 @@ def test_an_app_knows_whether_it_can_check_tokens(app, enabled, put, expected):
 def test_a_switched_off_issuer_is_told(app):
     """Without issuer or verifier, checking a token names the setting."""
     app.config["LICET_EMBEDDED_ISSUER"] = False
-    with app.test_request_context(headers=bearer("abc")):
-        with pytest.raises(ConfigurationError, match="LICET_EMBEDDED_ISSUER"):
-            authenticate()
+    request = app.test_request_context(headers=bearer("abc"))
+    with request, pytest.raises(ConfigurationError, match="LICET_EMBEDDED_ISSUER"):
+        authenticate()
 
 
 def test_settings_reach_the_tokens(app):
@@ -176,9 +176,9 @@ def test_a_state_needs_one_accepted_scope(app, scopes):
 def test_a_state_is_refused_without_the_scope(app):
     """A good token without a scope that is accepted is told which would do."""
     builder = IdentityStateBuilder(app, ["run", "all"])
-    with app.test_request_context(headers=minted(app, scopes=["other"])):
-        with pytest.raises(InsufficientScope) as caught:
-            builder.build_from_request()
+    request = app.test_request_context(headers=minted(app, scopes=["other"]))
+    with request, pytest.raises(InsufficientScope) as caught:
+        builder.build_from_request()
     assert caught.value.accepted_scopes == ("run", "all")
 
 
