@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from flask import Flask, g
+from flask import Flask, request
 
 from licet.settings import Settings
 
@@ -61,8 +61,5 @@ def app_state(app: Flask) -> AppState:
 
 def request_state() -> dict[str, Any]:
     """What licet knows of the current request."""
-    state = g.get("_licet")
-    if state is None:
-        state = {}
-        g._licet = state  # noqa: SLF001 - g is a namespace, and this is our one name on it
-    return state  # type: ignore[no-any-return]  # flask.g is untyped
+    # Not on flask.g: requests that are made within one app context share that.
+    return vars(request).setdefault(_KEY, {})  # type: ignore[no-any-return]  # values are untyped

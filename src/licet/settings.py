@@ -86,7 +86,9 @@ class _Source:
         found = self.value(name)
         try:
             number = default if found is None else int(found)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
+            number = 0
+        if isinstance(found, bool | float):  # int() takes them, and cuts
             number = 0
         if number <= 0:
             raise ConfigurationError(f"{name} is {found!r}: write a whole number above 0.")

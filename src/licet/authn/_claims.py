@@ -91,7 +91,7 @@ class ClaimRules:
         if claims.get("iss") != self.issuer:
             raise InvalidToken("The bearer token comes from an issuer that is not accepted.")
         subject = claims.get("sub")
-        if not isinstance(subject, str) or not 1 <= len(subject) <= 255:
+        if not isinstance(subject, str) or not _is_subject(subject):
             raise InvalidToken("The bearer token names no subject.")
         self._check_audience(claims.get("aud"))
         if "exp" not in claims:
@@ -103,6 +103,8 @@ class ClaimRules:
                 raise InvalidToken("The bearer token is not valid yet.")
         if not isinstance(claims.get("scope", ""), str):
             raise InvalidToken("The bearer token's scope is not a string.")
+        if not isinstance(claims.get("groups") or [], list):
+            raise InvalidToken("The bearer token's groups are not a list.")
 
     def _check_audience(self, audience: object) -> None:
         listed = [audience] if isinstance(audience, str) else audience
@@ -115,6 +117,11 @@ def _time(claims: Mapping[str, Any], name: str) -> int | float:
     if type(value) not in (int, float) or not 0 <= value <= _MAX_TIME:  # also refuses NaN
         raise InvalidToken(f"The bearer token's {name} is not a time.")
     return value  # type: ignore[no-any-return]  # checked on the line above
+
+
+def _is_subject(subject: str) -> bool:
+    """Whether it can be hashed, stored and logged: no control characters, no lone surrogates."""
+    return 1 <= len(subject) <= 255 and subject.isprintable()
 
 
 def _short_type(typ: str) -> str:

@@ -216,6 +216,7 @@ class AuthState(BaseAuthState):
                     self.bearer_token, include="identity_set"
                 )
             )
+            _check_readable(answer)
             self.introspect_cache[self._cache_key] = answer
         if answer.get("active") is not True or not isinstance(answer.get("sub"), str):
             raise InactiveTokenError
@@ -259,8 +260,7 @@ class AuthState(BaseAuthState):
                 raise AuthenticationUnavailable(
                     "The caller's groups cannot be looked up at the moment. Try again later."
                 ) from error
-            listed = self._ask(client.get_my_groups)
-            known = frozenset(globus_group_principal(group["id"]) for group in listed)
+            known = _group_principals(self._ask(client.get_my_groups))
             self.group_membership_cache[self._cache_key] = known
         return known
 
@@ -313,6 +313,25 @@ class AuthState(BaseAuthState):
 
 def _lasts(token: dict[str, Any] | None, seconds: int) -> bool:
     return token is not None and bool(token["expires_at_seconds"] > time.time() + seconds)
+
+
+def _check_readable(answer: Any) -> None:
+    """Take an answer that does not say whether the token is active for no answer at all."""
+    try:
+        is_readable = isinstance(answer["active"], bool)
+    except (LookupError, TypeError, ValueError):
+        is_readable = False
+    if not is_readable:
+        log.warning("Globus Auth's introspection cannot be read")
+        raise AuthenticationUnavailable
+
+
+def _group_principals(listed: Any) -> frozenset[str]:
+    try:
+        return frozenset(globus_group_principal(group["id"]) for group in listed)
+    except (LookupError, TypeError, ValueError) as error:
+        log.warning("The Groups API's answer cannot be read")
+        raise AuthenticationUnavailable from error
 
 
 def _is_past(expiry: object) -> bool:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from joserfc import jwt
+from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, KeySet
 
 from licet.errors import ConfigurationError
@@ -131,18 +132,24 @@ def _load_or_make_keys(path: Path) -> KeySet:
     try:
         if not path.exists():
             _make_keys(path)
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        return KeySet.import_key_set(stored)
+        return _usable_keys(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise ConfigurationError(
             f"The signing keys {path} cannot be read or made ({error.strerror}): make the folder "
             "writable, or set LICET_INSTANCE_PATH to one that is."
         ) from error
-    except ValueError as error:
+    except (ValueError, TypeError, LookupError, RecursionError, JoseError) as error:
         raise ConfigurationError(
             f"The signing keys {path} are damaged: restore the file, or delete it to have new "
             "keys made (tokens in use are then refused)."
         ) from error
+
+
+def _usable_keys(stored: Any) -> KeySet:
+    """The stored keys; the first of them is tried, since it is the one that signs."""
+    found = KeySet.import_key_set(stored)
+    jwt.encode({"alg": ALGORITHM}, {}, found.keys[0])
+    return found
 
 
 def _make_keys(path: Path) -> None:

@@ -77,6 +77,8 @@ class JWTVerifier:
             )
         self._rules = ClaimRules(issuer=issuer, audience=audience, token_types=ACCESS_TOKEN_TYPES)
         self._algorithms = sorted(algorithms)
+        # Header members that nobody understands are ignored (RFC 7515 section 4).
+        self._registry = jws.JWSRegistry(algorithms=self._algorithms, strict_check_header=False)
         self._keys = keys
         self._local_issuer = local_issuer
         self._clock = clock
@@ -118,7 +120,7 @@ class JWTVerifier:
         if key is None:
             raise InvalidToken("The bearer token is signed with an unknown key.")
         try:
-            jws.deserialize_compact(token, key, algorithms=self._algorithms)
+            jws.deserialize_compact(token, key, registry=self._registry)
         except (JoseError, ValueError) as error:
             raise InvalidToken("The bearer token's signature does not hold.") from error
         self._rules.check_claims(claims, self._clock())

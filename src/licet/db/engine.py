@@ -28,7 +28,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.sql import ClauseElement
 
-from licet.errors import ConfigurationError, StoreUnavailable
+from licet.errors import ConfigurationError, StoreUnavailable, UsageError
 
 __all__ = ["Database", "Statement", "Transaction"]
 
@@ -131,6 +131,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = _parsed(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.is_in_memory = self.is_sqlite and _is_in_memory(self.url)
         self.engine = _make_engine(self.url)
         self._dialect = self.engine.dialect
         driver: Any = self._dialect.dbapi
@@ -171,8 +172,14 @@ class Database:
 
         Raises:
             StoreUnavailable: the database does not answer, is read-only or full; nothing stays.
+            UsageError: this thread is in a transaction already.
         """
         driver = self._driver()
+        if getattr(self._mine, "in_transaction", False):
+            raise UsageError(
+                "A transaction of this thread is open: pass it on instead of beginning another."
+            )
+        self._mine.in_transaction = True
         try:
             driver.execute(self._begin)
             yield Transaction(driver, self._dialect)
@@ -183,6 +190,8 @@ class Database:
         except BaseException:
             self._roll_back(driver)
             raise
+        finally:
+            self._mine.in_transaction = False
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -214,8 +223,9 @@ class Database:
 
     def _failed(self) -> StoreUnavailable:
         """The error to raise; the connection that failed is not used again."""
-        pooled: PoolProxiedConnection = self._mine.pooled
-        pooled.invalidate()
+        pooled: PoolProxiedConnection | None = getattr(self._mine, "pooled", None)
+        if pooled is not None and not self.is_in_memory:  # which would lose what is in it
+            pooled.invalidate()
         self._mine.__dict__.clear()
         return StoreUnavailable()
 
@@ -236,7 +246,7 @@ class Database:
 def _parsed(url: str) -> URL:
     try:
         return make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # a port that is no number is the latter
         raise ConfigurationError(
             "LICET_DATABASE_URL is not a database URL: write for example "
             "sqlite:////var/lib/licet/licet.sqlite3 or postgresql+psycopg://user@host/name"
@@ -269,7 +279,7 @@ def _prepare_postgresql(connection: Any, _record: object) -> None:
 
 
 def _sqlite_engine(url: URL) -> Engine:
-    in_memory = url.database in (None, "", ":memory:")
+    in_memory = _is_in_memory(url)
     if not in_memory:
         _make_folder(Path(str(url.database)).parent)
     options: dict[str, Any] = (
@@ -288,6 +298,10 @@ def _sqlite_engine(url: URL) -> Engine:
     )
     sa.event.listen(engine, "connect", _prepare_sqlite)
     return engine
+
+
+def _is_in_memory(url: URL) -> bool:
+    return url.database in (None, "", ":memory:")
 
 
 def _make_folder(folder: Path) -> None:

@@ -89,8 +89,15 @@ def alembic_config() -> Config:
 
 @contextmanager
 def _exclusive(database: Database) -> Iterator[Config]:
-    """One transaction that no other migration runs beside, on a connection of its own."""
-    engine = sa.create_engine(database.url, poolclass=sa.NullPool)
+    """One transaction that no other migration runs beside, on a connection of its own.
+
+    A database in memory has but the one connection, which is used then.
+    """
+    engine = (
+        database.engine
+        if database.is_in_memory
+        else sa.create_engine(database.url, poolclass=sa.NullPool)
+    )
     try:
         with engine.begin() as connection:
             if database.is_sqlite:

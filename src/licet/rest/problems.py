@@ -50,17 +50,25 @@ def _handle(error: Exception) -> Response | HTTPException:
 def problem_response(error: Exception, *, error_id: str | None = None) -> Response:
     """`error` as RFC 9457's JSON; an unexpected one tells nothing but its id in the log."""
     document = error_document(error)
+    title, status_code = _named(document.status)
     problem = {
         "type": "about:blank",
-        "title": HTTPStatus(document.status).phrase,
+        "title": title,
         "status": document.status,
         "detail": document.description,
         "instance": request.path,
-        "code": getattr(error, "code_name", None)
-        if isinstance(error, LicetError)
-        else HTTPStatus(document.status).name.lower(),
+        "code": getattr(error, "code_name", None) if isinstance(error, LicetError) else status_code,
     }
     if error_id is not None:
         problem["error_id"] = error_id
     headers = {**document.headers, "Content-Type": PROBLEM}
     return Response(json.dumps(problem), document.status, headers)
+
+
+def _named(status: int) -> tuple[str, str]:
+    """A status's phrase and its code in words; apps may answer with one that no standard lists."""
+    try:
+        known = HTTPStatus(status)
+    except ValueError:
+        return f"HTTP status {status}", f"http_{status}"
+    return known.phrase, known.name.lower()

@@ -1,0 +1,53 @@
+"""What every test may ask for, and that no setting of the machine reaches a test."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+from tests.postgresql import temporary_server
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith("LICET_") and not name.startswith("LICET_TEST_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def postgresql_url() -> Iterator[str]:
+    """A PostgreSQL server: ``LICET_TEST_POSTGRESQL_URL``, or one made for this run."""
+    given = os.environ.get("LICET_TEST_POSTGRESQL_URL")
+    if given:
+        yield given
+    else:
+        with temporary_server() as url:
+            yield url
+
+
+@pytest.fixture
+def postgresql_schema_url(postgresql_url: str) -> Iterator[str]:
+    """A URL whose tables are in an empty schema of their own."""
+    schema = f"test_{uuid.uuid4().hex}"
+    engine = sa.create_engine(postgresql_url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.execute(sa.schema.CreateSchema(schema))
+    url = make_url(postgresql_url).update_query_dict({"options": f"-csearch_path={schema}"})
+    yield url.render_as_string(hide_password=False)
+    with engine.begin() as connection:
+        connection.execute(sa.schema.DropSchema(schema, cascade=True))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database, of each kind that licet supports."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'test.sqlite3'}"
+    fixture: Callable[[str], str] = request.getfixturevalue
+    return fixture("postgresql_schema_url")

@@ -1,0 +1,351 @@
+"""Statements and transactions, on both kinds of database."""
+
+import gc
+import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from threading import Barrier
+
+import pytest
+import sqlalchemy as sa
+
+from licet.db import engine as engine_module
+from licet.db.engine import Database, Statement
+from licet.db.types import UTCDateTime
+from licet.errors import ConfigurationError, StoreUnavailable, UsageError
+
+metadata = sa.MetaData()
+counter = sa.Table(
+    "counter",
+    metadata,
+    sa.Column("name", sa.String(20), primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("at", UTCDateTime),
+)
+NAME = sa.bindparam("of", type_=sa.String)
+ADD = Statement(counter.insert(), columns=["name", "number"])
+ADD_AT = Statement(counter.insert(), columns=["name", "number", "at"])
+COUNT = Statement(sa.select(counter.c.number).where(counter.c.name == NAME))
+RAISE = Statement(
+    counter.update().where(counter.c.name == NAME).values(number=counter.c.number + 1)
+)
+BROKEN = Statement(sa.text("SELECT nothing FROM nowhere"))
+ZERO = {"name": "a", "number": 0}
+
+FORK = """
+import os, sys
+from licet.db.engine import Database, Statement
+import sqlalchemy as sa
+pid = Statement(sa.text(sys.argv[2]))
+database = Database(sys.argv[1])
+before = database.fetch_one(pid, {})
+child = os.fork()
+inside = database.fetch_one(pid, {})
+if child == 0:
+    sys.stdout.write(f"child {inside != before} ")
+    sys.stdout.flush()
+    os._exit(0)
+os.waitpid(child, 0)
+print("parent", database.fetch_one(pid, {}) == before)
+"""
+
+
+@pytest.fixture
+def database(database_url):
+    """A database with a counter."""
+    found = Database(database_url)
+    metadata.create_all(found.engine)
+    found.execute(ADD, ZERO)
+    yield found
+    found.close()
+
+
+def number(database, name="a"):
+    """The counter of this name, or None."""
+    row = database.fetch_one(COUNT, {"of": name})
+    return None if row is None else row[0]
+
+
+def test_rows_are_fetched_and_counted(database):
+    """One row or None, and the number of changed rows."""
+    assert database.fetch_one(COUNT, {"of": "a"}) == (0,)
+    assert database.fetch_one(COUNT, {"of": "b"}) is None
+    assert database.execute(RAISE, {"of": "a"}) == 1
+    assert database.execute(RAISE, {"of": "b"}) == 0
+
+
+def test_a_statement_alone_is_committed(database, database_url):
+    """What one statement did is seen by another connection at once."""
+    database.execute(RAISE, {"of": "a"})
+    other = Database(database_url)
+    assert number(other) == 1
+    other.close()
+
+
+def test_a_transaction_is_committed_at_its_end(database, database_url):
+    """Nobody sees a part of it before."""
+    other = Database(database_url)
+    with database.transaction() as transaction:
+        transaction.execute(RAISE, {"of": "a"})
+        assert transaction.execute(RAISE, {"of": "a"}) == 1
+        assert transaction.fetch_one(COUNT, {"of": "a"}) == (2,)
+        assert number(other) == 0
+    assert number(other) == 2
+    other.close()
+
+
+def in_transaction(database, *steps):
+    """Run the steps in one transaction, each with it as its argument."""
+    with database.transaction() as transaction:
+        for step in steps:
+            step(transaction)
+
+
+def raise_number(transaction):
+    """Count up by one."""
+    transaction.execute(RAISE, {"of": "a"})
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit])
+def test_an_exception_undoes_a_transaction(database, error):
+    """Whatever ends it early leaves nothing, and the next transaction is its own."""
+
+    def fail(_transaction):
+        raise error
+
+    with pytest.raises(error):
+        in_transaction(database, raise_number, fail)
+    in_transaction(database, lambda t: t.execute(ADD, {"name": "b", "number": 1}))
+    assert (number(database), number(database, "b")) == (0, 1)
+
+
+def test_a_failed_statement_undoes_its_transaction(database):
+    """A statement that the database refuses takes the ones before it along."""
+    with pytest.raises(StoreUnavailable):
+        in_transaction(database, raise_number, lambda t: t.execute(ADD, ZERO))
+    assert number(database) == 0
+
+
+def test_a_transaction_in_a_transaction_is_refused(database):
+    """The inner one would commit the outer one's half; the program is told, and nothing stays."""
+    with pytest.raises(UsageError, match="is open"):
+        in_transaction(database, raise_number, lambda _: in_transaction(database, raise_number))
+    in_transaction(database, raise_number)
+    assert number(database) == 1
+
+
+@pytest.mark.parametrize("use", [Database.fetch_one, Database.execute])
+def test_a_failed_statement_is_an_outage_and_the_next_works(database, use):
+    """The connection that failed is not used again."""
+    with pytest.raises(StoreUnavailable) as caught:
+        use(database, BROKEN, {})
+    assert caught.value.__cause__ is not None
+    assert number(database) == 0
+
+
+def test_a_failed_query_is_an_outage(database):
+    """So it is for SQLAlchemy's connection."""
+    with pytest.raises(StoreUnavailable), database.read() as connection:
+        connection.execute(sa.text("SELECT nothing FROM nowhere"))
+    with database.read() as connection:
+        assert connection.execute(sa.select(counter.c.number)).scalar() == 0
+
+
+def test_a_lost_connection_is_replaced(database):
+    """After the server ended a connection, one use fails and the next works."""
+    if database.is_sqlite:
+        database._driver().close()
+    else:
+        killed = sa.text("SELECT pg_terminate_backend(:pid)")
+        with database.engine.connect() as connection:
+            connection.execute(killed, {"pid": database._driver().info.backend_pid})
+    with pytest.raises(StoreUnavailable):
+        number(database)
+    assert number(database) == 0
+
+
+def test_a_connection_lost_in_a_transaction_is_an_outage(database):
+    """Rolling back on a dead connection hides nothing."""
+    with pytest.raises(StoreUnavailable):
+        in_transaction(database, lambda _: database._driver().close(), raise_number)
+    assert number(database) == 0
+
+
+def test_a_database_can_be_closed_in_a_transaction(database):
+    """What goes wrong afterwards is still an outage, and the next use opens anew."""
+    steps = raise_number, lambda _: database.close(), lambda t: t.execute(BROKEN, {})
+    with pytest.raises(StoreUnavailable):
+        in_transaction(database, *steps)
+    assert number(database) == 0
+
+
+@pytest.mark.parametrize("use", [number, lambda d: d.execute(RAISE, {"of": "a"})])
+def test_a_database_that_cannot_be_reached_is_an_outage(tmp_path, use):
+    """Nobody answers: 503, for statements, transactions and queries."""
+    database = Database(f"postgresql+psycopg://nobody@/none?host={tmp_path}")
+    with pytest.raises(StoreUnavailable):
+        use(database)
+    with pytest.raises(StoreUnavailable), database.transaction():
+        pass
+    with pytest.raises(StoreUnavailable), database.read():
+        pass
+
+
+def test_a_fixed_value_is_sent_with_the_given_ones(database):
+    """A statement may have values of its own beside its parameters."""
+    fixed = Statement(
+        counter.update().where(counter.c.name == "a").values(number=sa.bindparam("to"))
+    )
+    assert database.execute(fixed, {"to": 7}) == 1
+    assert number(database) == 7
+
+
+def test_a_value_is_converted_for_the_driver(database):
+    """Times are stored as the column's type says."""
+    at = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
+    database.execute(ADD_AT, {"name": "b", "number": 1, "at": at})
+    with database.read() as connection:
+        found = connection.execute(sa.select(counter.c.at).where(counter.c.name == "b")).scalar()
+    assert found == at
+
+
+def test_a_statement_may_differ_by_database(database):
+    """A function makes the statement that suits the dialect, once."""
+    asked = []
+
+    def made(dialect):
+        asked.append(dialect)
+        return sa.select(sa.literal_column(f"'{dialect}'"))
+
+    statement = Statement(made)
+    for _ in range(2):
+        assert database.fetch_one(statement, {}) == (database.url.get_backend_name(),)
+    assert asked == [database.url.get_backend_name()]
+
+
+def test_threads_have_connections_of_their_own(database):
+    """Transactions of many threads do not meet, and none is lost."""
+    barrier = Barrier(8)
+
+    def work(_number):
+        barrier.wait()
+        for _ in range(5):
+            with database.transaction() as transaction:
+                transaction.execute(RAISE, {"of": "a"})
+        return id(database._driver())
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(work, range(8)))) == 8
+    assert number(database) == 40
+
+
+def test_an_ended_thread_gives_its_connection_back(database):
+    """Threads that come and go do not pile up connections."""
+    for _ in range(5):
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(number, database).result() == 0
+    gc.collect()
+    assert database.engine.pool.checkedout() == 1
+
+
+@pytest.mark.parametrize("sockets", [True, False])
+def test_a_closed_database_opens_again(database, sockets):
+    """Closing forgets connections, not the database."""
+    before = database._driver()
+    database.close(sockets=sockets)
+    assert database._driver() is not before
+    assert number(database) == 0
+    before.close()
+
+
+def test_a_child_process_forgets_its_parents_connections(database):
+    """What runs after a fork takes the connection away from every database."""
+    before = database._driver()
+    engine_module._forget_parents_connections()
+    assert database._driver() is not before
+    before.close()
+
+
+def test_a_forked_process_opens_its_own_connection(postgresql_schema_url):
+    """The child has another backend, and the parent keeps its own."""
+    command = [sys.executable, "-c", FORK, postgresql_schema_url, "SELECT pg_backend_pid()"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "child True parent True\n", done.stderr
+
+
+def test_sqlite_is_prepared_for_many_processes(tmp_path):
+    """The file is in WAL mode and foreign keys count."""
+    database = Database(f"sqlite:///{tmp_path / 'new' / 'file'}")
+    found = [
+        database.fetch_one(Statement(sa.text(f"PRAGMA {name}")), {})[0]
+        for name in ("journal_mode", "foreign_keys", "synchronous")
+    ]
+    database.close()
+    assert found == ["wal", 1, 1]
+
+
+def test_a_second_writer_waits_for_the_first(tmp_path, monkeypatch):
+    """The write lock is taken when a transaction begins, so that nobody fails half-way."""
+    monkeypatch.setattr(engine_module, "BUSY_SECONDS", 0.01)
+    one, two = (Database(f"sqlite:///{tmp_path / 'file'}") for _ in range(2))
+    with one.transaction():
+        with pytest.raises(StoreUnavailable), two.transaction():
+            pytest.fail("two writers at once")
+        assert number_of_tables(two) == 0
+    one.close(), two.close()
+
+
+def number_of_tables(database):
+    """Something that can be read while another writes."""
+    return database.fetch_one(Statement(sa.text("SELECT count(*) FROM sqlite_master")), {})[0]
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+def test_a_failed_statement_does_not_empty_a_database_in_memory(url):
+    """Memory is not thrown away with the connection that failed."""
+    database = Database(url)
+    metadata.create_all(database.engine)
+    database.execute(ADD, ZERO)
+    with pytest.raises(StoreUnavailable):
+        database.execute(BROKEN, {})
+    assert number(database) == 0
+    database.close()
+
+
+def test_a_full_or_read_only_database_is_an_outage(tmp_path):
+    """What cannot be written is told, and reading still works."""
+    path = tmp_path / "file"
+    sqlite3.connect(path).executescript("PRAGMA journal_mode=WAL; CREATE TABLE t (x);").close()
+    database = Database(f"sqlite:///{path}")
+    database.fetch_one(Statement(sa.text("PRAGMA query_only = ON")), {})
+    with pytest.raises(StoreUnavailable):
+        database.execute(Statement(sa.text("INSERT INTO t VALUES (1)")), {})
+    assert number_of_tables(database) == 1
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("", "LICET_DATABASE_URL"),
+        ("licet.sqlite3", "LICET_DATABASE_URL"),
+        ("postgresql+psycopg://user:secret@host:port/name", "LICET_DATABASE_URL"),
+        ("mysql://user:secret@host/name", "SQLite and PostgreSQL"),
+        ("postgresql+nothing://user:secret@host/name", "postgresql.nothing"),
+        ("postgresql+asyncpg://user:secret@host/name", "licet.postgres"),
+    ],
+)
+def test_unusable_urls_are_told_without_their_password(url, said):
+    """What is wrong with the URL is said; the password in it is not."""
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        Database(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+    """The path and the settings that would mend it are named."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match="LICET_INSTANCE_PATH"):
+        Database(f"sqlite:///{tmp_path / 'file' / 'folder' / 'licet.sqlite3'}")

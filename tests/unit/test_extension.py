@@ -1,0 +1,58 @@
+"""`Licet(app)`: what one line attaches."""
+
+import pytest
+
+from licet import Licet
+from licet.errors import ConfigurationError
+
+
+@pytest.mark.parametrize("path", ["jwks.json", "openid-configuration"])
+def test_the_issuers_documents_are_published(app, path):
+    """Keys and metadata are public, and may be cached for five minutes."""
+    Licet(app)
+    response = app.test_client().get(f"/.well-known/{path}")
+    assert response.status_code == 200
+    assert response.headers["Cache-Control"] == "public, max-age=300"
+
+
+def test_published_keys_hold_no_secret(app):
+    """The published keys have only their public members."""
+    Licet(app)
+    (key,) = app.test_client().get("/.well-known/jwks.json").json["keys"]
+    assert {"kty", "crv", "x", "y", "kid", "alg", "use"} >= set(key) >= {"kty", "x", "y", "kid"}
+
+
+def test_metadata_leads_to_the_keys(app):
+    """The metadata name the issuer, and where its keys are."""
+    app.config["LICET_ISSUER"] = "https://example.org"
+    Licet(app)
+    metadata = app.test_client().get("/.well-known/openid-configuration").json
+    assert metadata["issuer"] == "https://example.org"
+    assert metadata["jwks_uri"] == "https://example.org/.well-known/jwks.json"
+
+
+def test_a_switched_off_issuer_publishes_nothing(app):
+    """Without the embedded issuer there are no keys to be had."""
+    app.config["LICET_EMBEDDED_ISSUER"] = False
+    Licet(app)
+    assert app.test_client().get("/.well-known/jwks.json").status_code == 404
+
+
+def test_errors_are_problem_documents(app):
+    """Unknown paths are answered in the app's one error language."""
+    Licet(app)
+    assert app.test_client().get("/nowhere").mimetype == "application/problem+json"
+
+
+def test_malformed_settings_stop_the_start(app):
+    """A malformed setting is told when the app is made, not at the first request."""
+    app.config["LICET_ACCESS_TOKEN_SECONDS"] = "soon"
+    with pytest.raises(ConfigurationError, match="LICET_ACCESS_TOKEN_SECONDS"):
+        Licet(app)
+
+
+def test_an_app_may_be_attached_later(app):
+    """`init_app` does what the constructor does, and gives the settings back."""
+    state = Licet().init_app(app)
+    assert state.settings.issuer == "http://localhost:8000"
+    assert app.test_client().get("/.well-known/jwks.json").status_code == 200
