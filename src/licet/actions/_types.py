@@ -29,14 +29,17 @@ __all__ = [
     "Duration",
     "IsoTime",
     "LenientTime",
+    "PlainText",
     "Principal",
     "PrincipalSet",
     "RequestId",
     "StrictDuration",
     "StrictTime",
     "clipped",
+    "is_plain_text",
     "parse_duration",
     "plain_text",
+    "readable",
     "utc_isoformat",
 ]
 
@@ -56,6 +59,24 @@ def plain_text(value: str) -> str:
         except UnicodeEncodeError:
             raise ValueError("must be valid Unicode") from None
     return value
+
+
+def is_plain_text(value: str) -> bool:
+    """Whether every database and JSON reader can take the text."""
+    try:
+        plain_text(value)
+    except ValueError:
+        return False
+    return True
+
+
+def readable(text: str) -> str:
+    """The text with a replacement character for each NUL and lone surrogate."""
+    if is_plain_text(text):
+        return text
+    return (
+        text.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    )
 
 
 def parse_duration(value: object) -> timedelta:
@@ -127,9 +148,10 @@ def clipped(value: object) -> object:
     """At most 64 characters, an ellipsis in place of the rest; enum members by their value."""
     if isinstance(value, Enum):
         value = value.value
-    if isinstance(value, str) and len(value) > 64:
-        return value[:63] + "…"
-    return value or None
+    if isinstance(value, str):
+        value = readable(value)
+        return value[:63] + "…" if len(value) > 64 else value or None
+    return value
 
 
 def _int_as_text(value: object) -> object:
@@ -148,6 +170,7 @@ Principal = Annotated[
 PrincipalSet = Annotated[
     set[Principal], AfterValidator(_few), PlainSerializer(_sorted, return_type=list[str] | None)
 ]
+PlainText = Annotated[str, AfterValidator(plain_text)]
 RequestId = Annotated[str, BeforeValidator(_int_as_text), AfterValidator(plain_text)]
 StrictTime = Annotated[AwareDatetime, BeforeValidator(_iso_text_only)]
 LenientTime = Annotated[

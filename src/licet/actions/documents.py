@@ -16,20 +16,20 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
 from pydantic_core import to_json, to_jsonable_python
 
 from licet.actions._types import (
     Duration,
     IsoTime,
     LenientTime,
+    PlainText,
     Principal,
     PrincipalSet,
     RequestId,
     StrictDuration,
     StrictTime,
     clipped,
-    plain_text,
 )
 
 __all__ = [
@@ -117,14 +117,12 @@ class ActionRequest(BaseModel):
 
     request_id: RequestId = Field(max_length=512)
     body: dict[str, Any]
-    label: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    label: Annotated[PlainText, Field(min_length=1, max_length=64)] | None = None
     deadline: StrictTime | None = None
     release_after: StrictDuration | None = None
     monitor_by: PrincipalSet = Field(default_factory=set)
     manage_by: PrincipalSet = Field(default_factory=set)
     allowed_clients: list[str] = Field(default_factory=list)
-
-    _plain_label = field_validator("label")(lambda value: value and plain_text(value))
 
 
 class _Subscriptable(BaseModel):
@@ -133,17 +131,20 @@ class _Subscriptable(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     def __getitem__(self, key: str) -> Any:
-        return dict(self).get(key)
+        return self._members().get(key)
 
     def __len__(self) -> int:
-        return len(dict(self))
+        return len(self._members())
 
     def __contains__(self, key: object) -> bool:
-        return key in dict(self)
+        return key in self._members()
 
     def keys(self) -> Iterator[str]:
         """The names of all fields, open ones included."""
-        return iter(dict(self))
+        return iter(self._members())
+
+    def _members(self) -> dict[str, Any]:
+        return {**self.__dict__, **(self.__pydantic_extra__ or {})}
 
 
 class ExtensibleCodeDescription(_Subscriptable):
@@ -206,7 +207,9 @@ class ActionStatus(BaseModel):
 
     model_config = ConfigDict(validate_assignment=True)
 
-    action_id: str = Field(default_factory=lambda: str(uuid.uuid4()), min_length=1, max_length=128)
+    action_id: PlainText = Field(
+        default_factory=lambda: str(uuid.uuid4()), min_length=1, max_length=128
+    )
     status: ActionStatusValue
     creator_id: Principal
     details: Annotated[
@@ -215,7 +218,7 @@ class ActionStatus(BaseModel):
     ]
     start_time: IsoTime = Field(default_factory=now_isoformat)
     completion_time: LenientTime | None = None
-    label: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    label: Annotated[PlainText, Field(min_length=1, max_length=64)] | None = None
     display_status: Annotated[str | None, BeforeValidator(clipped)] = None
     monitor_by: PrincipalSet | None = Field(default_factory=set)
     manage_by: PrincipalSet | None = Field(default_factory=set)
