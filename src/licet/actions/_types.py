@@ -17,8 +17,10 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BeforeValidator,
+    Field,
     PlainSerializer,
     TypeAdapter,
+    ValidationError,
     WithJsonSchema,
 )
 
@@ -28,6 +30,7 @@ __all__ = [
     "MAX_PRINCIPALS",
     "Duration",
     "IsoTime",
+    "Label",
     "LenientTime",
     "PlainText",
     "Principal",
@@ -96,7 +99,10 @@ def parse_duration(value: object) -> timedelta:
 def _parsed_duration(value: str) -> timedelta:
     if not _DURATION.fullmatch(value):
         raise ValueError(_NO_DURATION)
-    return _timedelta.validate_python(value)
+    try:
+        return _timedelta.validate_python(value)
+    except ValidationError:
+        raise ValueError(_NO_DURATION) from None
 
 
 def _not_negative(value: timedelta) -> timedelta:
@@ -171,6 +177,7 @@ PrincipalSet = Annotated[
     set[Principal], AfterValidator(_few), PlainSerializer(_sorted, return_type=list[str] | None)
 ]
 PlainText = Annotated[str, AfterValidator(plain_text)]
+Label = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(plain_text)]
 RequestId = Annotated[str, BeforeValidator(_int_as_text), AfterValidator(plain_text)]
 StrictTime = Annotated[AwareDatetime, BeforeValidator(_iso_text_only)]
 LenientTime = Annotated[

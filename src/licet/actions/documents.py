@@ -22,6 +22,7 @@ from pydantic_core import to_json, to_jsonable_python
 from licet.actions._types import (
     Duration,
     IsoTime,
+    Label,
     LenientTime,
     PlainText,
     Principal,
@@ -117,7 +118,7 @@ class ActionRequest(BaseModel):
 
     request_id: RequestId = Field(max_length=512)
     body: dict[str, Any]
-    label: Annotated[PlainText, Field(min_length=1, max_length=64)] | None = None
+    label: Label | None = None
     deadline: StrictTime | None = None
     release_after: StrictDuration | None = None
     monitor_by: PrincipalSet = Field(default_factory=set)
@@ -218,7 +219,7 @@ class ActionStatus(BaseModel):
     ]
     start_time: IsoTime = Field(default_factory=now_isoformat)
     completion_time: LenientTime | None = None
-    label: Annotated[PlainText, Field(min_length=1, max_length=64)] | None = None
+    label: Label | None = None
     display_status: Annotated[str | None, BeforeValidator(clipped)] = None
     monitor_by: PrincipalSet | None = Field(default_factory=set)
     manage_by: PrincipalSet | None = Field(default_factory=set)
