@@ -218,7 +218,10 @@ def _next_page(response: httpx2.Response) -> str | None:
         following = response.url.join(link)
     except httpx2.InvalidURL as error:
         raise ProviderUnreachable(f"{response.url} names a next page that is no URL.") from error
-    return str(response.url.copy_with(raw_path=following.raw_path))
+    found = str(response.url.copy_with(raw_path=following.raw_path))
+    if found == str(response.url):
+        raise ProviderUnreachable(f"{found} names itself as its next page.")
+    return found
 
 
 def _segment(action_id: str) -> str:
