@@ -319,6 +319,7 @@ class TestJson:
         """A set becomes a sorted list."""
         assert convert_to_json(value) == sorted([ALICE, BOB])
         assert sorted(json.loads(render({"s": value}))["s"]) == sorted([ALICE, BOB])
+        assert json.loads(render({"s": frozenset()}))["s"] == []
 
     def test_infinities_become_null(self):
         """What JSON has no number for is null."""

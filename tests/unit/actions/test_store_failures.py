@@ -59,6 +59,7 @@ def test_a_broken_connection_is_told_and_replaced(
     store: ActionStore, database: Database, operation: str
 ):
     """A connection that died gives one StoreUnavailable; the next request opens another."""
+    database.close()  # whatever connections other tests left
     fill(store)
     if operation in {"enumerate", "read_log"}:  # on connections of the pool, not the thread's own
         with database.engine.connect() as connection:
@@ -69,6 +70,7 @@ def test_a_broken_connection_is_told_and_replaced(
         (READS | WRITES)[operation](store)
     store.get("known")
     (READS | WRITES)[operation](store)
+    database.close()
 
 
 @pytest.mark.parametrize("operation", WRITES)
