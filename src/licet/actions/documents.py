@@ -260,10 +260,4 @@ def render(document: object) -> bytes:
     Raises:
         ValueError: something in it has no JSON form.
     """
-    return to_json(document, fallback=_fallback, inf_nan_mode="null")
-
-
-def _fallback(o: Any) -> Any:
-    if isinstance(o, set | frozenset):
-        return sorted(o, key=str)
-    return convert_to_json(o)
+    return to_json(document, fallback=convert_to_json, inf_nan_mode="null")

@@ -163,9 +163,9 @@ class TestEnvelope:
     def test_a_good_request_is_returned(self):
         """What fits becomes an ActionRequest, and the body was shown to the provider's check."""
         seen: list[object] = []
-        request = validate_input({"request_id": 5, "body": {"n": 1}, "tags": []}, seen.append)
-        assert (request.request_id, request.body) == ("5", {"n": 1})
-        assert seen == [{"n": 1}]
+        request = validate_input({"request_id": 5, "body": {"n": 1.5}, "tags": []}, seen.append)
+        assert (request.request_id, request.body) == ("5", {"n": 1.5})
+        assert seen == [{"n": 1.5}]
 
     @pytest.mark.parametrize("depth", [1, 100, 196])
     def test_deep_bodies_have_a_verdict(self, depth: int):
