@@ -7,6 +7,7 @@ without checking every field again: that is half of the time of a status request
 from __future__ import annotations
 
 import json
+import logging
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
@@ -20,10 +21,13 @@ from licet.actions.documents import (
     ExtensibleCodeDescription,
     render,
 )
+from licet.errors import ActionProviderError
 
-__all__ = ["duration_text", "principals_text", "status_of"]
+__all__ = ["duration_text", "json_text", "principals_text", "status_of"]
 
+log = logging.getLogger(__name__)
 _NOBODY: Final = "[]"
+_UNSAID: Final = "null"
 
 
 def status_of(
@@ -68,13 +72,32 @@ def _details(text: str) -> Any:
     return details
 
 
-def _principals(text: str) -> set[str]:
-    return set() if text == _NOBODY else set(from_json(text))
+def _principals(text: str) -> set[str] | None:
+    if text == _NOBODY:
+        return set()
+    return None if text == _UNSAID else set(from_json(text))
 
 
 def principals_text(principals: set[str] | None) -> str:
     """A set of principals as JSON, sorted."""
+    if principals is None:
+        return _UNSAID
     return json.dumps(sorted(principals)) if principals else _NOBODY
+
+
+def json_text(value: object) -> str:
+    """What a provider's code gave to be kept, as JSON that can be read again.
+
+    Raises:
+        ActionProviderError: it has no such form: lone surrogates, objects, more than 200 levels.
+    """
+    try:
+        text = render(value)
+        from_json(text)
+    except ValueError as error:
+        log.error("What the provider gave to be stored has no JSON form: %s", error)  # noqa: TRY400 - told in one line
+        raise ActionProviderError("The provider's details have no JSON form.") from error
+    return text.decode()
 
 
 @lru_cache(maxsize=256)

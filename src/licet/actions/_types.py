@@ -17,8 +17,10 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BeforeValidator,
+    Field,
     PlainSerializer,
     TypeAdapter,
+    ValidationError,
     WithJsonSchema,
 )
 
@@ -28,15 +30,19 @@ __all__ = [
     "MAX_PRINCIPALS",
     "Duration",
     "IsoTime",
+    "Label",
     "LenientTime",
+    "PlainText",
     "Principal",
     "PrincipalSet",
     "RequestId",
     "StrictDuration",
     "StrictTime",
     "clipped",
+    "is_plain_text",
     "parse_duration",
     "plain_text",
+    "readable",
     "utc_isoformat",
 ]
 
@@ -58,6 +64,24 @@ def plain_text(value: str) -> str:
     return value
 
 
+def is_plain_text(value: str) -> bool:
+    """Whether every database and JSON reader can take the text."""
+    try:
+        plain_text(value)
+    except ValueError:
+        return False
+    return True
+
+
+def readable(text: str) -> str:
+    """The text with a replacement character for each NUL and lone surrogate."""
+    if is_plain_text(text):
+        return text
+    return (
+        text.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    )
+
+
 def parse_duration(value: object) -> timedelta:
     """An ISO 8601 duration, or a timedelta as it is; a year is 365 days, a month 30.
 
@@ -75,7 +99,10 @@ def parse_duration(value: object) -> timedelta:
 def _parsed_duration(value: str) -> timedelta:
     if not _DURATION.fullmatch(value):
         raise ValueError(_NO_DURATION)
-    return _timedelta.validate_python(value)
+    try:
+        return _timedelta.validate_python(value)
+    except ValidationError:
+        raise ValueError(_NO_DURATION) from None
 
 
 def _not_negative(value: timedelta) -> timedelta:
@@ -127,9 +154,10 @@ def clipped(value: object) -> object:
     """At most 64 characters, an ellipsis in place of the rest; enum members by their value."""
     if isinstance(value, Enum):
         value = value.value
-    if isinstance(value, str) and len(value) > 64:
-        return value[:63] + "…"
-    return value or None
+    if isinstance(value, str):
+        value = readable(value)
+        return value[:63] + "…" if len(value) > 64 else value or None
+    return value
 
 
 def _int_as_text(value: object) -> object:
@@ -148,6 +176,8 @@ Principal = Annotated[
 PrincipalSet = Annotated[
     set[Principal], AfterValidator(_few), PlainSerializer(_sorted, return_type=list[str] | None)
 ]
+PlainText = Annotated[str, AfterValidator(plain_text)]
+Label = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(plain_text)]
 RequestId = Annotated[str, BeforeValidator(_int_as_text), AfterValidator(plain_text)]
 StrictTime = Annotated[AwareDatetime, BeforeValidator(_iso_text_only)]
 LenientTime = Annotated[

@@ -65,9 +65,7 @@ class Callbacks:
         status, code = found if _is_pair(found) else (found, default_code)
         if not isinstance(status, ActionStatus):
             _complain(function, f"returned {type(status).__name__} instead of an ActionStatus")
-        if not isinstance(code, int) or not 200 <= code <= 599:
-            _complain(function, f"returned {code!r} as HTTP status")
-        return status, int(code)
+        return status, _http_status(function, code)
 
     def log_page(self, *args: Any) -> tuple[Any, int]:
         """What the log callback returned: a document, or a dict that is sent as it is."""
@@ -75,7 +73,7 @@ class Callbacks:
         page, code = found if _is_pair(found) else (found, 200)
         if not isinstance(page, BaseModel | dict):
             _complain(function, f"returned {type(page).__name__} instead of an ActionLogReturn")
-        return page, int(code)
+        return page, _http_status(function, code)
 
     def listing(self, *args: Any) -> list[ActionStatus]:
         """What the enumeration callback returned, as a list."""
@@ -105,6 +103,12 @@ class Callbacks:
 
 def _is_pair(found: object) -> bool:
     return isinstance(found, tuple) and len(found) == 2
+
+
+def _http_status(function: AnyCallback, code: object) -> int:
+    if not isinstance(code, int) or not 200 <= code <= 599:
+        _complain(function, f"returned {code!r} as HTTP status")
+    return int(code)
 
 
 def _complain(function: AnyCallback, mistake: str, cause: Exception | None = None) -> NoReturn:

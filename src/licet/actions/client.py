@@ -61,7 +61,10 @@ class ActionClient:
         base_url: where the provider's introspection is, for example ``http://localhost:8000/apt``.
         token: the bearer token; None for a public provider's introspection alone.
         transport: for tests.
-        sleep: how `wait` and retries pass the time.
+        sleep: how `wait` passes the time.
+
+    Raises:
+        ValueError: the token has characters that no token has.
 
     Connection errors and 502, 503 and 504 are tried again, up to four times in all; a repeated run
     carries the same request_id, so that it starts nothing twice.
@@ -77,6 +80,8 @@ class ActionClient:
     ) -> None:
         headers = {"Accept": "application/json"}
         if token:
+            if not (token.isascii() and token.isprintable()):
+                raise ValueError("The token has characters that no bearer token has.")
             headers["Authorization"] = f"Bearer {token}"
         self._base_url = base_url.rstrip("/").removesuffix("/run")
         self._http = httpx2.Client(
@@ -133,19 +138,22 @@ class ActionClient:
         return self._object("GET", f"/{_segment(action_id)}/log", params=query)
 
     def enumerate(self, *, status: str = "active", roles: str = "creator_id") -> Iterator[Document]:
-        """The caller's actions, newest first, page after page."""
+        """The caller's actions, newest first, page after page.
+
+        Whatever host a page names as the next one's, it is asked of this provider: no other gets
+        the token.
+        """
         url: str | None = self._base_url + "/actions"
         params: dict[str, str] | None = {"status": status, "roles": roles}
         while url is not None:
             response = self._send("GET", url, params=params)
             listed = _json(response)
-            if not isinstance(listed, list):
+            if not (isinstance(listed, list) and all(isinstance(one, dict) for one in listed)):
                 raise ProviderUnreachable(
                     f"{self._base_url} did not answer with a list of actions."
                 )
             yield from listed
-            following = response.links.get("next", {}).get("url")
-            url, params = (str(response.url.join(following)) if following else None), None
+            url, params = _next_page(response), None
 
     def wait(
         self,
@@ -188,7 +196,7 @@ class ActionClient:
                     response = self._http.request(method, url, **options)
                     if response.status_code in (502, 503, 504):
                         raise _refusal(response)
-        except (httpx2.TransportError, httpx2.InvalidURL) as error:
+        except (httpx2.RequestError, httpx2.InvalidURL) as error:
             reason = str(error) or type(error).__name__
             raise ProviderUnreachable(f"{url} does not answer: {reason}") from error
         if not response.is_success:
@@ -197,7 +205,23 @@ class ActionClient:
 
 
 def _is_passing(error: Exception) -> bool:
+    if isinstance(error, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError):
+        return False  # our own mistake, and it stays one
     return isinstance(error, httpx2.TransportError | ProviderError)
+
+
+def _next_page(response: httpx2.Response) -> str | None:
+    link = response.links.get("next", {}).get("url")
+    if not link:
+        return None
+    try:
+        following = response.url.join(link)
+    except httpx2.InvalidURL as error:
+        raise ProviderUnreachable(f"{response.url} names a next page that is no URL.") from error
+    found = str(response.url.copy_with(raw_path=following.raw_path))
+    if found == str(response.url):
+        raise ProviderUnreachable(f"{found} names itself as its next page.")
+    return found
 
 
 def _segment(action_id: str) -> str:

@@ -16,20 +16,21 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
 from pydantic_core import to_json, to_jsonable_python
 
 from licet.actions._types import (
     Duration,
     IsoTime,
+    Label,
     LenientTime,
+    PlainText,
     Principal,
     PrincipalSet,
     RequestId,
     StrictDuration,
     StrictTime,
     clipped,
-    plain_text,
 )
 
 __all__ = [
@@ -118,14 +119,12 @@ class ActionRequest(BaseModel):
 
     request_id: RequestId = Field(max_length=512)
     body: dict[str, Any]
-    label: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    label: Label | None = None
     deadline: StrictTime | None = None
     release_after: StrictDuration | None = None
     monitor_by: PrincipalSet = Field(default_factory=set)
     manage_by: PrincipalSet = Field(default_factory=set)
     allowed_clients: list[str] = Field(default_factory=list)
-
-    _plain_label = field_validator("label")(lambda value: value and plain_text(value))
 
 
 class SubscriptableObject(BaseModel):
@@ -133,17 +132,18 @@ class SubscriptableObject(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    def _fields(self) -> dict[str, Any]:
-        return dict(iter(self))  # dict(self) would come back here by way of keys()
-
     def __getitem__(self, key: str) -> Any:
-        return self._fields().get(key)
+        return self._members().get(key)
 
     def __len__(self) -> int:
-        return len(self._fields())
+        return len(self._members())
 
     def __contains__(self, key: object) -> bool:
-        return key in self._fields()
+        return key in self._members()
+
+    def keys(self) -> Iterator[str]:
+        """The names of all fields, open ones included."""
+        return iter(self._members())
 
     def pop(self, key: str, *default: Any) -> Any:
         """Take a field out, and its value.
@@ -154,9 +154,8 @@ class SubscriptableObject(BaseModel):
         open_fields = self.__pydantic_extra__ or {}
         return (open_fields if key in open_fields else self.__dict__).pop(key, *default)
 
-    def keys(self) -> Iterator[str]:
-        """The names of all fields, open ones included."""
-        return iter(self._fields())
+    def _members(self) -> dict[str, Any]:
+        return {**self.__dict__, **(self.__pydantic_extra__ or {})}
 
 
 class ExtensibleCodeDescription(SubscriptableObject):
@@ -219,7 +218,9 @@ class ActionStatus(BaseModel):
 
     model_config = ConfigDict(validate_assignment=True)
 
-    action_id: str = Field(default_factory=lambda: str(uuid.uuid4()), min_length=1, max_length=128)
+    action_id: PlainText = Field(
+        default_factory=lambda: str(uuid.uuid4()), min_length=1, max_length=128
+    )
     status: ActionStatusValue
     creator_id: Principal
     details: Annotated[
@@ -228,7 +229,7 @@ class ActionStatus(BaseModel):
     ]
     start_time: IsoTime = Field(default_factory=now_isoformat)
     completion_time: LenientTime | None = None
-    label: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    label: Label | None = None
     display_status: Annotated[str | None, BeforeValidator(clipped)] = None
     monitor_by: PrincipalSet | None = Field(default_factory=set)
     manage_by: PrincipalSet | None = Field(default_factory=set)
@@ -269,10 +270,4 @@ def render(document: object) -> bytes:
     Raises:
         ValueError: something in it has no JSON form.
     """
-    return to_json(document, fallback=_fallback, inf_nan_mode="null")
-
-
-def _fallback(o: Any) -> Any:
-    if isinstance(o, set | frozenset):
-        return sorted(o, key=str)
-    return convert_to_json(o)
+    return to_json(document, fallback=convert_to_json, inf_nan_mode="null")

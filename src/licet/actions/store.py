@@ -10,7 +10,7 @@ Concurrency: safe from any number of threads and processes.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -18,7 +18,8 @@ from sqlalchemy.engine import Row
 
 from licet.actions import _statements as sql
 from licet.actions._enumerate import Page, newest_ids
-from licet.actions._rows import duration_text, principals_text, status_of
+from licet.actions._rows import duration_text, json_text, principals_text, status_of
+from licet.actions._types import is_plain_text, readable
 from licet.actions.digest import request_digest
 from licet.actions.documents import (
     ActionFailedDetails,
@@ -152,7 +153,7 @@ class ActionStore(AbstractActionRepository):
 
     def get(self, action_id: str) -> ActionStatus | None:
         """The action, or None when this provider has none of that id."""
-        if "\x00" in action_id:
+        if not is_plain_text(action_id):
             return None
         row = self._database().fetch_one(sql.BY_ID, {"a": action_id, "p": self.provider})
         return None if row is None else status_of(*row)
@@ -160,6 +161,7 @@ class ActionStore(AbstractActionRepository):
     def enumerate(self, principals: frozenset[str], query: EnumerationQuery) -> Page:
         """The newest actions in which any of the principals has any of the asked roles."""
         before = _position(query.marker)
+        principals = frozenset(filter(is_plain_text, principals))
         with self._database().read() as connection:
             ids = newest_ids(connection, self.provider, principals, query, before)
             has_more = len(ids) > query.limit
@@ -174,13 +176,12 @@ class ActionStore(AbstractActionRepository):
             ActionConflict: it ended meanwhile, in another state than this.
             ActionNotFound: it was never submitted, or has been released.
         """
+        which = self._which(action.action_id)
         with self._database().transaction() as transaction:
-            changed = self._update(transaction, action)
+            changed = self._update(transaction, action, which)
         if not changed:
-            present = self.get(action.action_id)
-            if present is None:
-                raise ActionNotFound(f"No Action with id {action.action_id}")
-            if present != action:
+            present = self._require(action.action_id)
+            if render(present) != render(action):
                 raise ActionConflict(
                     f"Action {action.action_id} is {present.status} already and cannot change."
                 )
@@ -198,7 +199,7 @@ class ActionStore(AbstractActionRepository):
             status.completion_time = self._clock()
             status.details = ActionFailedDetails(code="Cancelled", description=f"Cancelled by {by}")
             with self._database().transaction() as transaction:
-                changed = self._update(transaction, status)
+                changed = self._update(transaction, status, self._which(action_id))
             if not changed:
                 return self._require(action_id)
         return status
@@ -210,10 +211,9 @@ class ActionStore(AbstractActionRepository):
             ActionConflict: it has not ended.
             ActionNotFound: it is gone already.
         """
+        which = self._which(action.action_id)
         with self._database().transaction() as transaction:
-            removed = transaction.execute(
-                sql.DELETE_COMPLETE, {"a": action.action_id, "p": self.provider}
-            )
+            removed = transaction.execute(sql.DELETE_COMPLETE, which)
         if removed == 0:
             present = self._require(action.action_id)
             raise ActionConflict(
@@ -227,8 +227,14 @@ class ActionStore(AbstractActionRepository):
             raise ActionNotFound(f"No Action with id {action_id}")
         return status
 
-    def _update(self, transaction: Transaction, status: ActionStatus) -> bool:
-        which = {"a": status.action_id, "p": self.provider}
+    def _which(self, action_id: str) -> dict[str, str]:
+        if not is_plain_text(action_id):
+            raise ActionNotFound(f"No Action with id {action_id!a}")
+        return {"a": action_id, "p": self.provider}
+
+    def _update(
+        self, transaction: Transaction, status: ActionStatus, which: dict[str, str]
+    ) -> bool:
         if transaction.execute(sql.UPDATE_UNFINISHED, self._row_values(status) | which) == 0:
             return False
         transaction.execute(sql.DELETE_PRINCIPALS, which)
@@ -249,13 +255,11 @@ class ActionStore(AbstractActionRepository):
         Raises:
             ActionNotFound: there is no such action.
         """
-        values = {
-            "a": action_id,
-            "p": self.provider,
+        values = self._which(action_id) | {
             "at": self._clock(),
-            "about": _without_nul(code)[:64],
-            "text": _without_nul(description),
-            "more": None if details is None else render(details).decode(),
+            "about": readable(code)[:64],
+            "text": readable(description),
+            "more": None if details is None else json_text(details),
         }
         with self._database().transaction() as transaction:
             added = transaction.execute(sql.INSERT_LOG, values)
@@ -265,8 +269,10 @@ class ActionStore(AbstractActionRepository):
     def read_log(self, action_id: str, query: LogQuery) -> ActionLogReturn:
         """A page of an action's log, oldest entry first unless asked otherwise."""
         statement = sql.log_page(query, self.provider, action_id, _position(query.marker))
-        with self._database().read() as connection:
-            rows = connection.execute(statement).all()
+        rows: Sequence[Row[Any]] = ()
+        if is_plain_text(action_id) and is_plain_text(query.code or ""):
+            with self._database().read() as connection:
+                rows = connection.execute(statement).all()
         has_next_page = len(rows) > query.limit
         rows = rows[: query.limit]
         return ActionLogReturn(
@@ -285,7 +291,7 @@ class ActionStore(AbstractActionRepository):
             "status": status.status.value,
             "display_status": status.display_status,
             "label": status.label,
-            "details": render(status.details).decode(),
+            "details": json_text(status.details),
             "monitor_by": principals_text(status.monitor_by),
             "manage_by": principals_text(status.manage_by),
             "completion_time": completed.isoformat() if completed else None,
@@ -319,7 +325,3 @@ def _position(marker: str | None) -> int | None:
     if not (marker.isascii() and marker.isdigit()) or len(marker) > 19 or int(marker) > _MAX_ID:
         raise RequestValidationError("Field 'marker': is not one that this service gave out")
     return int(marker)
-
-
-def _without_nul(text: str) -> str:
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()

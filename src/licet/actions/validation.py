@@ -100,12 +100,12 @@ def _envelope_message(error: ErrorDetails) -> str:
 
 
 def _refuse_infinities(body: object) -> None:
-    """Refuse numbers such as 1e999, which JSON readers turn into infinity."""
+    """Refuse numbers such as 1e999, which JSON readers turn into infinity, and NaN."""
     pending = [body]
     while pending:
         value = pending.pop()
         if isinstance(value, float):
-            if math.isinf(value):
+            if not math.isfinite(value):
                 raise RequestValidationError("Field 'body': a number is out of range")
         elif isinstance(value, dict):
             pending.extend(value.values())

@@ -12,8 +12,11 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from stamina.instrumentation import set_on_retry_hooks
 
 from licet.actions.client import ActionClient, ActionFailed, ProviderError, ProviderUnreachable
+from licet.actions.validation import parse_json
+from licet.errors import BadActionRequest
 
 __all__ = ["action"]
 
@@ -34,6 +37,9 @@ def _exit_codes() -> Iterator[None]:
     except (ProviderUnreachable, TimeoutError) as error:
         click.echo(f"licet: {error}", err=True)
         sys.exit(4)
+    except ValueError as error:  # what was asked for cannot be sent: not Unicode, or no token
+        click.echo(f"licet: {error}", err=True)
+        sys.exit(2)
 
 
 @click.group()
@@ -42,6 +48,7 @@ def action() -> None:
 
     Exit codes: 0 done, 1 the action failed, 2 wrong usage, 3 refused, 4 unreachable.
     """
+    set_on_retry_hooks(())  # standard error is for people
 
 
 def _for_provider(command: Command) -> Command:
@@ -60,6 +67,13 @@ _with_action_id = click.argument("action_id")
 
 def _show(document: object, *, as_json: bool = False) -> None:
     click.echo(json.dumps(document, indent=None if as_json else 2))
+
+
+def _member(document: Any, name: str) -> str:
+    try:
+        return str(document[name])
+    except (KeyError, TypeError) as error:
+        raise ProviderUnreachable(f"The provider's answer lacks the member {name!r}.") from error
 
 
 @action.command()
@@ -95,15 +109,18 @@ def run(
     with _exit_codes(), ActionClient(url, token) as client:
         status = client.run(_read_body(body), request_id=request_id, **asked)
         if watch:
-            status = _watch(client, status["action_id"])
+            status = _watch(client, _member(status, "action_id"))
         _show(status, as_json=as_json)
 
 
 def _read_body(text: str) -> dict[str, Any]:
     try:
-        body = json.loads(Path(text[1:]).read_text("utf-8") if text.startswith("@") else text)
+        body = parse_json(Path(text[1:]).read_bytes() if text.startswith("@") else text.encode())
+        json.dumps(body, allow_nan=False)
     except OSError as error:
         raise click.BadParameter(f"{text[1:]} cannot be read: {error.strerror}") from error
+    except BadActionRequest as error:
+        raise click.BadParameter(f"--body: {error.description}") from error
     except ValueError as error:
         raise click.BadParameter(f"--body is not JSON: {error}") from error
     if not isinstance(body, dict):
@@ -151,8 +168,9 @@ def log(
         if as_json:
             _show(page, as_json=True)
             return
-        for entry in page.get("entries", ()):
-            click.echo(f"{entry.get('time')}  {entry.get('code')}  {entry.get('description')}")
+        entries = page.get("entries")
+        for entry in entries if isinstance(entries, list) else ():
+            click.echo("  ".join(_member(entry, name) for name in ("time", "code", "description")))
 
 
 @action.command("list")
@@ -172,9 +190,10 @@ def list_actions(
                 _show(found, as_json=True)
             else:
                 label = found.get("label") or ""
-                click.echo(
-                    f"{found['action_id']}  {found['status']:9}  {found['start_time']}  {label}"
+                action_id, state, started = (
+                    _member(found, name) for name in ("action_id", "status", "start_time")
                 )
+                click.echo(f"{action_id}  {state:9}  {started}  {label}")
 
 
 def _watch(client: ActionClient, action_id: str) -> dict[str, Any]:

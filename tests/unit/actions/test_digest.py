@@ -1,0 +1,51 @@
+"""What counts as the same request."""
+
+import pytest
+from tests.unit.actions.making import BOB, TEAM, make_request
+
+from licet.actions.digest import request_digest
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"monitor_by": [BOB, TEAM]}, {"monitor_by": [TEAM, BOB, TEAM]}),
+        ({"manage_by": [BOB, TEAM]}, {"manage_by": [TEAM, BOB]}),
+        ({"allowed_clients": ["a", "b"]}, {"allowed_clients": ["b", "a", "a"]}),
+        ({"body": {"a": 1, "b": [2]}}, {"body": {"b": [2], "a": 1}}),
+        ({"release_after": "P1D"}, {"release_after": "PT24H"}),
+        ({"deadline": "2030-01-01T00:00:00Z"}, {"deadline": "2030-01-01T02:00:00+02:00"}),
+        ({}, {"label": None, "deadline": None, "release_after": None, "monitor_by": []}),
+        ({}, {"tags": ["ignored"]}),
+        ({"request_id": 5}, {"request_id": "5"}),
+    ],
+)
+def test_the_same(one: dict[str, object], other: dict[str, object]):
+    """Order, spelling, defaults and unknown fields do not make a request another."""
+    assert request_digest(make_request(**one)) == request_digest(make_request(**other))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({}, {"request_id": "r-2"}),
+        ({"body": {"a": [1, 2]}}, {"body": {"a": [2, 1]}}),
+        ({"body": {"a": 1}}, {"body": {"a": "1"}}),
+        ({"body": {"a": None}}, {"body": {}}),
+        ({"monitor_by": [BOB]}, {"manage_by": [BOB]}),
+        ({"release_after": "P1D"}, {"release_after": "PT24H1S"}),
+        ({"deadline": "2030-01-01T00:00:00Z"}, {}),
+        ({"label": "a"}, {"label": "A"}),
+    ],
+)
+def test_not_the_same(one: dict[str, object], other: dict[str, object]):
+    """Whatever changes what is asked makes another request."""
+    assert request_digest(make_request(**one)) != request_digest(make_request(**other))
+
+
+def test_it_is_a_sha256():
+    """A digest is 64 hexadecimal digits and does not change between versions."""
+    assert request_digest(make_request()) == EXPECTED
+
+
+EXPECTED = "d08141d7c5dda354083ee7ed9ce914e6569473ed89303c8d613cc64c85dbce33"

@@ -1,0 +1,28 @@
+"""The command as a user types it, without a process of its own."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from stamina.instrumentation import set_on_retry_hooks
+
+from licet.cli import main
+
+SITE = "examples.site:create_app"
+
+
+@pytest.fixture
+def licet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Result]]:
+    """Runs ``licet`` with these words; settings come from an empty instance folder."""
+    for name in ("LICET_APP", "FLASK_APP", "LICET_TOKEN", "PORT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LICET_INSTANCE_PATH", str(tmp_path / "instance"))
+    monkeypatch.setattr(sys, "path", sys.path[:])
+
+    def run(*words: str, **options: object) -> Result:
+        return CliRunner().invoke(main, words, **options)
+
+    yield run
+    set_on_retry_hooks(None)

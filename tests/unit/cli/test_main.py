@@ -1,0 +1,80 @@
+"""What all subcommands share: finding the app, and errors as one line."""
+
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from tests.unit.cli.conftest import SITE
+
+
+def test_help_and_version(licet):
+    """Help names the subcommands; the version is the package's."""
+    helped = licet("-h")
+    assert helped.exit_code == 0
+    for name in ("action", "db", "serve", "token"):
+        assert name in helped.stdout
+    assert licet("--version").stdout == f"licet, version {version('licet')}\n"
+
+
+@pytest.mark.parametrize("words", [("token", "alice"), ("db", "current"), ("serve",)])
+def test_without_an_app(licet, words):
+    """A command that needs an app says how to name one."""
+    result = licet(*words)
+    assert result.exit_code == 2
+    assert "Give --app module:name before the command, or set LICET_APP." in result.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["no_such_module:app", "examples.site:nothing", "examples:x()", ""]
+)
+def test_an_app_that_is_not_there(licet, name: str):
+    """A module or a name that does not exist is one line, not a traceback."""
+    result = licet("--app", name, "db", "current")
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+    assert result.stderr.startswith("licet: ")
+
+
+@pytest.mark.parametrize("variable", ["LICET_APP", "FLASK_APP"])
+def test_the_app_from_the_environment(licet, variable: str):
+    """The app may be named once, in the environment."""
+    result = licet("db", "current", env={variable: SITE})
+    assert (result.exit_code, result.stdout) == (0, "database none, code 0001\n")
+
+
+def test_a_misconfigured_app_is_one_line(licet):
+    """A setting that is wrong is told by its name, without a traceback."""
+    result = licet("--app", SITE, "db", "current", env={"LICET_MAX_BODY_BYTES": "many"})
+    assert result.exit_code == 2
+    assert result.stderr.startswith("licet: LICET_MAX_BODY_BYTES is 'many'")
+
+
+@pytest.mark.parametrize("words", [("nothing",), ("action", "nothing"), ("--nothing",)])
+def test_unknown_words(licet, words):
+    """What is no command is wrong usage."""
+    assert licet(*words).exit_code == 2
+
+
+def test_the_command_itself(tmp_path: Path):
+    """The installed command finds an app in the folder where it is started."""
+    (tmp_path / "mine.py").write_text("from examples.site import create_app as make\n")
+    command = [Path(sys.executable).with_name("licet"), "--app", "mine:make", "token", "alice"]
+    environ = {
+        **os.environ,
+        "LICET_INSTANCE_PATH": str(tmp_path / "instance"),
+        "PYTHONPATH": str(Path.cwd()),
+    }
+    found = subprocess.run(
+        [*command, "--all-scopes"],
+        cwd=tmp_path,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert found.stdout.count(".") == 2
+    assert found.stderr == ""

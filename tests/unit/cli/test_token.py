@@ -1,0 +1,76 @@
+"""`licet token`: a token that the app itself accepts."""
+
+import pytest
+from examples.site import create_app
+from examples.watchasay.app import config
+from tests.unit.cli.conftest import SITE
+
+from licet.authn.flask import embedded_issuer
+from licet.authn.jwt import JWTVerifier
+
+BARE = "tests.unit.cli.bare:app"
+
+
+def verified(text: str):
+    issuer = embedded_issuer(create_app())
+    verifier = JWTVerifier(
+        issuer=issuer.issuer,
+        audience=issuer.audience,
+        algorithms=frozenset({"ES256"}),
+        keys=issuer,
+        local_issuer=issuer.issuer,
+    )
+    return verifier.verify(text.strip())
+
+
+def test_every_scope(licet):
+    """With --all-scopes the token opens every provider of the app."""
+    result = licet("--app", SITE, "token", "alice", "--all-scopes")
+    assert result.exit_code == 0
+    assert result.stdout.count("\n") == 1
+    assert {config.our_scope, config.secondary_scope} <= verified(result.stdout).scopes
+
+
+def test_some_scopes_and_groups(licet):
+    """Scopes, groups and the time to live are the caller's choice."""
+    words = ("--scope", "a", "--scope", "b", "--group", "team", "--ttl-seconds", "60")
+    identity = verified(licet("--app", SITE, "token", "alice", *words).stdout)
+    assert identity.scopes == {"a", "b"}
+    assert identity.groups == {"urn:licet:group:team"}
+    assert identity.claims["exp"] - identity.claims["iat"] == 60
+
+
+def test_all_and_one_more(licet):
+    """A scope of one's own may be added to all of the app's."""
+    result = licet("--app", SITE, "token", "alice", "--all-scopes", "--scope", "mine")
+    assert {"mine", config.our_scope} <= verified(result.stdout).scopes
+
+
+def test_no_scope_is_wrong_usage(licet):
+    """Without a scope the app's scopes are listed to choose from."""
+    result = licet("--app", SITE, "token", "alice")
+    assert result.exit_code == 2
+    assert config.our_scope in result.stderr
+
+
+def test_an_app_without_providers(licet):
+    """An app that knows no scope says so."""
+    result = licet("--app", BARE, "token", "alice", "--all-scopes")
+    assert result.exit_code == 2
+    assert "(none)" in result.stderr
+
+
+@pytest.mark.parametrize("words", [("a b", "--scope", "s"), ("alice", "--scope", "a b")])
+def test_names_that_cannot_be(licet, words):
+    """A user or scope that no token can hold is one line."""
+    result = licet("--app", SITE, "token", *words)
+    assert result.exit_code == 2
+    assert "is not usable" in result.stderr
+
+
+def test_an_issuer_that_is_switched_off(licet):
+    """An app that makes no tokens says by which setting."""
+    env = {"LICET_EMBEDDED_ISSUER": "false"}
+    result = licet("--app", BARE, "token", "alice", "--scope", "s", env=env)
+    assert result.exit_code == 2
+    assert "LICET_EMBEDDED_ISSUER" in result.stderr
