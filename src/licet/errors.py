@@ -357,6 +357,8 @@ def error_document(error: Exception) -> ErrorDocument:
         )
     if isinstance(error, HTTPException):
         kept = {k: v for k, v in error.get_headers() if k.lower() not in _BODY_HEADERS}
+        if error.code == 401:
+            kept.setdefault("WWW-Authenticate", "Bearer")
         return ErrorDocument(
             status=error.code or 500,
             code=type(error).__name__,
