@@ -135,5 +135,5 @@ def action_enumeration(auth: AuthState, params: dict[str, set[Any]]) -> list[Act
 def _find(action_id: str) -> ActionStatus:
     action_status = store.get(action_id)
     if action_status is None:
-        raise ActionNotFound(f"No action with {action_id}")
+        raise ActionNotFound(f"No action with id {action_id}")
     return action_status
