@@ -90,18 +90,13 @@ def test_fixtures_are_in_force_where_they_are_asked_for(tmp_path: Path, scope: s
     (tmp_path / "program.py").write_text(PROGRAM)
     (tmp_path / "test_program.py").write_text(TESTS.replace("{scope}", scope))
 
-    settings = {"LICET_INSTANCE_PATH": str(tmp_path / "instance"), "PYTHONPATH": str(tmp_path)}
+    settings = {
+        "LICET_INSTANCE_PATH": str(tmp_path / "instance"),
+        "PYTHONPATH": str(tmp_path),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "--randomly-seed",
-            str(seed),
-        ],
+        [sys.executable, "-m", "pytest", "-q", *PLUGINS, f"--randomly-seed={seed}"],
         cwd=tmp_path,
         env=os.environ | settings,
         capture_output=True,
