@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+PLUGINS = ("-p", "licet.testing.plugin", "-p", "pytest_randomly", "-p", "no:cacheprovider")
 PROGRAM = """
 from flask import Blueprint, Flask
 
