@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,20 @@ ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 30
 
 
-@pytest.fixture
-def free_port() -> int:
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def find_free_port() -> int:
     """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that nobody listens on, the same throughout the test."""
+    return find_free_port()
 
 
 class Program:
@@ -59,7 +68,7 @@ class Program:
     def answers(self, url: str) -> Any:
         """The HTTP status at `url`, or None while nobody listens."""
         try:
-            with urllib.request.urlopen(url, timeout=SECONDS) as response:
+            with DIRECT.open(url, timeout=SECONDS) as response:
                 return response.status
         except urllib.error.HTTPError as error:
             return error.code
@@ -83,17 +92,26 @@ def select_wait() -> None:
     time.sleep(0.05)
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
-    """A function that starts a Python program; all are ended after the test."""
+@contextmanager
+def programs(folder_for_output: Path) -> Iterator[Callable[..., Program]]:
+    """A function that starts a Python program; all are ended at the end."""
     started: list[Program] = []
 
     def run(*arguments: str, folder: Path = ROOT, **environ: str) -> Program:
-        settings = {"LICET_INSTANCE_PATH": str(tmp_path / "instance"), **environ}
-        out = tmp_path / f"output-{len(started)}"
+        settings = {"LICET_INSTANCE_PATH": str(folder_for_output / "instance"), **environ}
+        out = folder_for_output / f"output-{len(started)}"
         started.append(Program([sys.executable, *arguments], folder, settings, out))
         return started[-1]
 
-    yield run
-    for program in started:
-        program.end()
+    try:
+        yield run
+    finally:
+        for program in started:
+            program.end()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
+    """`programs` for one test."""
+    with programs(tmp_path) as run:
+        yield run

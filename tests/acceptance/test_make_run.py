@@ -8,15 +8,14 @@ import re
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.acceptance.conftest import ROOT, Program
+from tests.acceptance.conftest import ROOT, Program, find_free_port, programs
 
-pytestmark = pytest.mark.usefixtures("start")
 LICET = f"{Path(sys.executable).with_name('licet')} --app examples.site:create_app"
 
 
@@ -34,7 +33,7 @@ class Running:
         done = subprocess.run(
             ["bash", "-euc", script],
             cwd=ROOT,
-            env={**os.environ, "LICET_INSTANCE_PATH": str(self.instance)},
+            env={**os.environ, "LICET_INSTANCE_PATH": str(self.instance), "NO_PROXY": "*"},
             capture_output=True,
             text=True,
             timeout=60,
@@ -58,25 +57,33 @@ class Running:
         return [line.strip() for line in joined.splitlines() if re.match(r"  (curl|export) ", line)]
 
 
+def serve(start: Callable[..., Program], port: int, instance: Path) -> Running:
+    """The site, ready."""
+    url = f"http://localhost:{port}"
+    program = start("-m", "examples.serve", PORT=str(port), LICET_INSTANCE_PATH=str(instance))
+    program.wait_until(lambda: "Stop it with Ctrl-C" in program.output)
+    program.wait_until(lambda: program.answers(f"{url}/skeleton/") == 200)
+    return Running(program, url, instance)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One site for the tests that do not stop it."""
+    folder = tmp_path_factory.mktemp("site")
+    with programs(folder) as start:
+        yield serve(start, find_free_port(), folder / "instance")
+
+
 @pytest.fixture
 def run_site(
     start: Callable[..., Program], free_port: int, tmp_path: Path
 ) -> Callable[[], Running]:
-    """A function that starts the site, always with the same port and instance folder."""
-
-    def run() -> Running:
-        url = f"http://localhost:{free_port}"
-        program = start("-m", "examples.serve", PORT=str(free_port))
-        program.wait_until(lambda: "Stop it with Ctrl-C" in program.output)
-        program.wait_until(lambda: program.answers(f"{url}/skeleton/") == 200)
-        return Running(program, url, tmp_path / "instance")
-
-    return run
+    """A function that starts a site, always with the same port and instance folder."""
+    return lambda: serve(start, free_port, tmp_path / "instance")
 
 
-def test_the_printed_lines_work(run_site: Callable[[], Running]):
+def test_the_printed_lines_work(site: Running):
     """Introspection, a token, a run and its listing, copied from what was printed."""
-    site = run_site()
     introspect, export, run, listing = site.printed()
 
     described = json.loads(site.shell(introspect))
@@ -88,18 +95,15 @@ def test_the_printed_lines_work(run_site: Callable[[], Running]):
     assert [action["action_id"] for action in listed] == [started["action_id"]]
 
 
-def test_the_printed_folder_is_where_things_are_stored(run_site: Callable[[], Running]):
+def test_the_printed_folder_is_where_things_are_stored(site: Running):
     """The last printed line names the instance folder in use."""
-    site = run_site()
-
     assert f"What is stored stays in {site.instance}." in site.program.output
-    assert site.shell(f"export X=$(make -s token USER=alice); ls {site.instance}")
+    assert site.shell("export X=$(make -s token USER=alice)") == ""
+    assert (site.instance / "licet-signing-keys.json").exists()
 
 
-def test_a_token_is_asked_for(run_site: Callable[[], Running]):
+def test_a_token_is_asked_for(site: Running):
     """Introspection needs none; everything else answers 401 with a challenge."""
-    site = run_site()
-
     assert site.curl(f"{site.url}/skeleton/", token=False)[0] == 200
     status, headers, body = site.curl(f"{site.url}/skeleton/actions", token=False)
     assert (status, body["code"]) == (401, "UnauthorizedRequest")
@@ -122,11 +126,8 @@ def test_an_action_outlives_the_server(run_site: Callable[[], Running]):
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_of_ten_megabytes_is_refused(
-    run_site: Callable[[], Running], tmp_path: Path, chunked: bool
-):
+def test_a_body_of_ten_megabytes_is_refused(site: Running, tmp_path: Path, chunked: bool):
     """413 with the interface's error, whether its length was declared or not."""
-    site = run_site()
     big = tmp_path / "big.json"
     big.write_bytes(b'{"request_id": "' + b"x" * 10_000_000 + b'"}')
     how = "-H 'Transfer-Encoding: chunked'" if chunked else ""
@@ -136,17 +137,15 @@ def test_a_body_of_ten_megabytes_is_refused(
     assert (status, body["code"]) == (413, "RequestTooLarge")
 
 
-def test_a_port_in_use_is_told_in_one_line(
-    run_site: Callable[[], Running], start: Callable[..., Program], free_port: int
-):
+def test_a_port_in_use_is_told_in_one_line(site: Running, start: Callable[..., Program]):
     """The second server ends at once, and says what to do."""
-    run_site()
+    port = site.url.rpartition(":")[2]
 
-    second = start("-m", "examples.serve", PORT=str(free_port))
+    second = start("-m", "examples.serve", PORT=port)
 
     assert second.process.wait(30) != 0
     (line,) = second.output.strip().splitlines()
-    assert line.startswith(f"licet: The server cannot listen on 127.0.0.1:{free_port}")
+    assert line.startswith(f"licet: The server cannot listen on 127.0.0.1:{port}")
 
 
 @pytest.mark.parametrize("port", ["", "x", "0", "65536", "-1"])

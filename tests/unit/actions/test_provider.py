@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -14,7 +15,8 @@ from werkzeug.exceptions import NotFound
 
 from licet.actions import ActionProviderConfig, action_store
 from licet.actions.provider import ActionProvider, error_response
-from licet.authn.auth_state import StateBuilder
+from licet.authn.auth_state import AuthState, StateBuilder
+from licet.authn.identity import Identity
 from licet.errors import ActionConflict, HiddenAction, MissingToken, StoreUnavailable
 
 
@@ -135,3 +137,28 @@ def test_a_broken_database_is_a_503(tmp_path: Path):
 
     assert (response.status_code, response.json["code"]) == (503, "StoreUnavailable")
     assert response.headers["Retry-After"] == "5"
+
+
+class Groupless(AuthState):
+    """A caller whose groups must not be looked up."""
+
+    @property
+    def groups(self) -> frozenset[str]:
+        raise AssertionError("the groups were looked up")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/run"), ("GET", "/actions"), ("GET", "/actions/{id}")]
+)
+def test_groups_are_looked_up_only_when_a_list_names_one(instance: Path, method: str, path: str):
+    """Running, listing one's own and reading need no groups where none is named."""
+    blueprint = make_store(describe(runnable_by=["all_authenticated_users"]))
+    site = Site("store", blueprint, instance)
+    action_id = site.started("groupless")
+    identity = Identity(issuer="i", subject="s", principal=urn("groupless"))
+    blueprint.state_builder = Mock(build_from_request=lambda: Groupless(identity))
+
+    body = {"request_id": uuid.uuid4().hex, "body": {"echo": "x"}}
+    response = site.client.open("/p" + path.format(id=action_id), method=method, json=body)
+
+    assert response.status_code in (200, 202)
