@@ -2,12 +2,14 @@
 
 import os
 import sys
+from pathlib import Path
 
 import click
 
 from examples.site import create_app
 from licet.cli.serve import serve_app
 from licet.errors import LicetError
+from licet.settings import Settings
 
 TRY_IT = """
 licet's reference site listens on {url}
@@ -26,7 +28,8 @@ def main() -> None:
     try:
         host, port = os.environ.get("HOST", "127.0.0.1"), _port()
         app = create_app()
-        text = TRY_IT.format(url=f"http://localhost:{port}", instance=app.instance_path)
+        settings = Settings.read(app.config, Path(app.instance_path))
+        text = TRY_IT.format(url=f"http://localhost:{port}", instance=settings.instance_path)
         serve_app(
             create_app,
             host=host,

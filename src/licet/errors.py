@@ -23,6 +23,7 @@
         │   └── HiddenAction                 also an AuthenticationError, for ported code
         ├── ActionConflict             409
         ├── ActionProviderError        500
+        │   └── UnstorableDocument           what it gave has no JSON form
         └── OperationNotImplemented    501
 
 Usage errors are the program's own bugs. Everything with a status is also a werkzeug
@@ -72,6 +73,7 @@ __all__ = [
     "ServiceUnavailable",
     "StoreUnavailable",
     "UnauthorizedRequest",
+    "UnstorableDocument",
     "UnverifiedAuthenticationError",
     "UsageError",
     "error_document",
@@ -321,6 +323,17 @@ class ActionProviderError(ActionProviderToolsException, InternalServerError):
     description = "Internal Server Error"
 
 
+class UnstorableDocument(ActionProviderError):
+    """The provider's code made a document that JSON cannot hold, so it cannot be kept."""
+
+    code_name = "unstorable_document"
+
+    @property
+    def name(self) -> str:
+        """The provider's own failure, like any other."""
+        return "ActionProviderError"
+
+
 class OperationNotImplemented(ActionProviderToolsException):
     """The provider has neither a callback nor a store for this operation."""
 
@@ -375,6 +388,8 @@ def error_document(error: Exception) -> ErrorDocument:
         )
     if isinstance(error, HTTPException):
         kept = {k: v for k, v in error.get_headers() if k.lower() not in _BODY_HEADERS}
+        if error.code == 401:
+            kept.setdefault("WWW-Authenticate", "Bearer")
         return ErrorDocument(
             status=error.code or 500,
             code=type(error).__name__,

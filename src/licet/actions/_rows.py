@@ -21,7 +21,7 @@ from licet.actions.documents import (
     ExtensibleCodeDescription,
     render,
 )
-from licet.errors import ActionProviderError
+from licet.errors import UnstorableDocument
 
 __all__ = ["duration_text", "json_text", "principals_text", "status_of"]
 
@@ -89,14 +89,14 @@ def json_text(value: object) -> str:
     """What a provider's code gave to be kept, as JSON that can be read again.
 
     Raises:
-        ActionProviderError: it has no such form: lone surrogates, objects, more than 200 levels.
+        UnstorableDocument: it has no such form: lone surrogates, objects, more than 200 levels.
     """
     try:
         text = render(value)
         from_json(text)
     except ValueError as error:
         log.error("What the provider gave to be stored has no JSON form: %s", error)  # noqa: TRY400 - told in one line
-        raise ActionProviderError("The provider's details have no JSON form.") from error
+        raise UnstorableDocument("The provider's details have no JSON form.") from error
     return text.decode()
 
 

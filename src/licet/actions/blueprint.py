@@ -50,7 +50,7 @@ class ActionProviderBlueprint(Blueprint):
         action_repository: where actions are kept; then callbacks get an `ActionStatus` instead of
             an id, and operations without a callback are answered from it.
         request_lifecycle_hooks: objects with ``before_request``, ``after_request`` or
-            ``teardown_request``, called in the order given.
+            ``teardown_request``: the first called in the order given, the others in reverse.
         config: how requests are validated and Globus clients made.
         globus_auth_client_name: the audience of tokens in old Globus Auth clients; not needed.
         blueprint_options: passed on to Flask's Blueprint.
@@ -108,7 +108,7 @@ class ActionProviderBlueprint(Blueprint):
         """What makes the `AuthState` of a request's caller.
 
         Made for each app when the blueprint is registered with it; assign one to use it instead in
-        every app, as tests do.
+        every app, as tests do, and delete it to have each app's own again.
         """
         if self._given_state_builder is not None:
             return self._given_state_builder
@@ -117,6 +117,10 @@ class ActionProviderBlueprint(Blueprint):
     @state_builder.setter
     def state_builder(self, builder: StateBuilder) -> None:
         self._given_state_builder = builder
+
+    @state_builder.deleter
+    def state_builder(self) -> None:
+        self._given_state_builder = None
 
     @property
     def checker(self) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from pydantic import BaseModel, ValidationError
 
-from licet.actions.documents import ActionStatus
+from licet.actions.documents import ActionStatus, render
 from licet.errors import ActionProviderError, OperationNotImplemented
 
 __all__ = ["Callbacks", "Operation"]
@@ -65,7 +65,7 @@ class Callbacks:
         status, code = found if _is_pair(found) else (found, default_code)
         if not isinstance(status, ActionStatus):
             _complain(function, f"returned {type(status).__name__} instead of an ActionStatus")
-        return status, _http_status(function, code)
+        return status, _checked_code(function, code)
 
     def log_page(self, *args: Any) -> tuple[Any, int]:
         """What the log callback returned: a document, or a dict that is sent as it is."""
@@ -73,7 +73,7 @@ class Callbacks:
         page, code = found if _is_pair(found) else (found, 200)
         if not isinstance(page, BaseModel | dict):
             _complain(function, f"returned {type(page).__name__} instead of an ActionLogReturn")
-        return page, _http_status(function, code)
+        return page, _checked_code(function, code)
 
     def listing(self, *args: Any) -> list[ActionStatus]:
         """What the enumeration callback returned, as a list."""
@@ -85,6 +85,25 @@ class Callbacks:
             if not isinstance(item, ActionStatus):
                 _complain(function, f"listed {type(item).__name__} instead of an ActionStatus")
         return listed
+
+    def rendered(self, operation: Operation, document: object) -> bytes:
+        """What the operation's callback returned, as JSON.
+
+        Raises:
+            ActionProviderError: something in it has no JSON form.
+        """
+        try:
+            return render(document)
+        except ValueError as error:
+            self.refuse(operation, error)
+
+    def refuse(self, operation: Operation, error: Exception) -> NoReturn:
+        """Blame the operation's callback for a document that cannot be written as JSON.
+
+        Raises:
+            ActionProviderError: always.
+        """
+        _complain(self._functions[operation], f"returned what is not JSON: {error}", error)
 
     def _call(self, operation: Operation, *args: Any) -> tuple[AnyCallback, Any]:
         function = self._functions.get(operation)
@@ -101,14 +120,14 @@ class Callbacks:
             _complain(function, f"built an invalid document: {reasons}", error)
 
 
-def _is_pair(found: object) -> bool:
-    return isinstance(found, tuple) and len(found) == 2
-
-
-def _http_status(function: AnyCallback, code: object) -> int:
+def _checked_code(function: AnyCallback, code: object) -> int:
     if not isinstance(code, int) or not 200 <= code <= 599:
         _complain(function, f"returned {code!r} as HTTP status")
     return int(code)
+
+
+def _is_pair(found: object) -> bool:
+    return isinstance(found, tuple) and len(found) == 2
 
 
 def _complain(function: AnyCallback, mistake: str, cause: Exception | None = None) -> NoReturn:

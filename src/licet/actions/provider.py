@@ -21,6 +21,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, current_app, request
 from pydantic import BaseModel
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.urls import iri_to_uri
 
 from licet._state import app_state
 from licet.actions.authorization import (
@@ -54,6 +55,7 @@ from licet.errors import (
     ActionNotFound,
     RequestTooLarge,
     ServiceUnavailable,
+    UnstorableDocument,
     error_document,
     is_final,
     reason_of,
@@ -142,9 +144,10 @@ class ActionProvider:
         if isinstance(self.repository, ActionStore):
             return self._run_stored(self.repository, asked, auth)
         status, code = self._start(asked, auth)
+        rendered = self.callbacks.rendered(Operation.RUN, status)
         if self.repository is not None:
             self.repository.store(status)
-        return _json(render(status), code)
+        return _json(rendered, code)
 
     def _run_stored(self, store: ActionStore, asked: ActionRequest, auth: AuthState) -> Response:
         code = 200
@@ -154,7 +157,10 @@ class ActionProvider:
             status, code = self._start(asked, auth)
             return status
 
-        submission = store.submit_once(auth.effective_identity, asked, start)
+        try:
+            submission = store.submit_once(auth.effective_identity, asked, start)
+        except UnstorableDocument as error:
+            self.callbacks.refuse(Operation.RUN, error)
         return _json(render(submission.status), code if submission.created else 200)
 
     def _start(self, asked: ActionRequest, auth: AuthState) -> tuple[ActionStatus, int]:
@@ -168,7 +174,8 @@ class ActionProvider:
         self._require_runner(auth)
         query = parse_enumeration(request)
         if Operation.ENUMERATE in self.callbacks or not isinstance(self.repository, ActionStore):
-            return _json(render(self.callbacks.listing(auth, query.as_params())))
+            listed = self.callbacks.listing(auth, query.as_params())
+            return _json(self.callbacks.rendered(Operation.ENUMERATE, listed))
         asks_for_groups = query.roles != {"creator_id"}
         page = self.repository.enumerate(
             auth.principals if asks_for_groups else auth.identities, query
@@ -176,7 +183,8 @@ class ActionProvider:
         response = _json(render(page.actions))
         if page.marker is not None:
             following = urlencode({**request.args.to_dict(), "marker": page.marker})
-            response.headers["Link"] = f'<{request.base_url}?{following}>; rel="next"'
+            here = iri_to_uri(request.base_url)
+            response.headers["Link"] = f'<{here}?{following}>; rel="next"'
         return response
 
     def status(self, action_id: str) -> Response:
@@ -211,15 +219,19 @@ class ActionProvider:
         if self.repository is None:
             return self._from_callback(Operation.RELEASE, action_id, auth)
         action = self._load_to_manage(self.repository, action_id, auth)
-        status, code = action, 200
-        if Operation.RELEASE in self.callbacks:
-            status, code = self.callbacks.status(Operation.RELEASE, 200, action, auth)
-        elif not action.is_complete():
-            raise ActionConflict(
-                f"Action {action_id} is {action.status}: only a completed action can be released."
-            )
-        self.repository.remove(status)
-        return _json(render(status), code)
+        if Operation.RELEASE not in self.callbacks:
+            if not action.is_complete():
+                raise ActionConflict(
+                    f"Action {action_id} is {action.status}: only a completed action can be "
+                    "released."
+                )
+            self.repository.remove(action)
+            return _json(render(action))
+        status, code = self.callbacks.status(Operation.RELEASE, 200, action, auth)
+        rendered = self.callbacks.rendered(Operation.RELEASE, status)
+        if self.repository.get(action_id) is not None:  # some callbacks remove it themselves
+            self.repository.remove(status)
+        return _json(rendered, code)
 
     def resume(self, action_id: str) -> Response:
         """Go on with an INACTIVE action."""
@@ -239,7 +251,7 @@ class ActionProvider:
                 page = self.repository.read_log(action_id, parse_log_query(request))
                 return _json(render(page))
         page, code = self.callbacks.log_page(action_id, auth)
-        return _json(render(page), code)
+        return _json(self.callbacks.rendered(Operation.LOG, page), code)
 
     def _caller(self) -> AuthState:
         return self._state_builder().build_from_request()
@@ -251,17 +263,11 @@ class ActionProvider:
             raise ActionForbidden("You are not permitted to run actions of this provider.")
 
     def _read_request(self) -> ActionRequest:
-        limit = app_state(current_app).settings.max_body_bytes
-        request.max_content_length = limit
-        try:
-            raw = request.get_data()
-        except RequestEntityTooLarge as error:
-            raise RequestTooLarge(f"The request body is larger than {limit} bytes.") from error
-        return validate_input(parse_json(raw), self.input_body_validator)
+        return validate_input(parse_json(_read_body()), self.input_body_validator)
 
     def _from_callback(self, operation: Operation, action_id: str, auth: AuthState) -> Response:
         status, code = self.callbacks.status(operation, 200, action_id, auth)
-        return _json(render(status), code)
+        return _json(self.callbacks.rendered(operation, status), code)
 
     def _from_callback_with(
         self,
@@ -272,7 +278,7 @@ class ActionProvider:
     ) -> Response:
         before = render(action)
         status, code = self.callbacks.status(operation, 200, action, auth)
-        rendered = render(status)
+        rendered = self.callbacks.rendered(operation, status)
         if rendered != before:
             repository.store(status)
         return _json(rendered, code)
@@ -317,6 +323,24 @@ def _mark_cancelled(action: ActionStatus, by: str) -> None:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _read_body() -> bytes:
+    """The request's body, up to the limit.
+
+    A body without a Content-Length is cut at werkzeug's limit without an error: allowing one byte
+    more than we take is how a body that is too long shows.
+    """
+    limit = app_state(current_app).settings.max_body_bytes
+    too_large = RequestTooLarge(f"The request body is larger than {limit} bytes.")
+    request.max_content_length = limit + 1
+    try:
+        raw = request.get_data()
+    except RequestEntityTooLarge as error:
+        raise too_large from error
+    if len(raw) > limit:
+        raise too_large
+    return raw
 
 
 def _json(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:

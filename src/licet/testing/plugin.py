@@ -18,27 +18,50 @@ if TYPE_CHECKING:
 
 __all__ = ["apt_blueprint_noauth", "flask_helpers_noauth"]
 
+_BLUEPRINT = "apt_blueprint_noauth"
 _HELPERS = "flask_helpers_noauth"
 
 
 @pytest.fixture(scope="session")
-def apt_blueprint_noauth() -> Callable[[ActionProviderBlueprint], None]:
+def apt_blueprint_noauth(
+    pytestconfig: pytest.Config,
+) -> Callable[[ActionProviderBlueprint], None]:
     """A function that lets a blueprint take every request, with or without a token.
 
-    Call it before the blueprint is registered: ``apt_blueprint_noauth(aptb)``.
+    Call it before the blueprint is registered: ``apt_blueprint_noauth(aptb)``. In force while a
+    test runs that asks for the fixture, directly or through another, and in no other.
     """
+    opened = pytestconfig.stash.setdefault(_opened, [])
 
     def without_authentication(blueprint: ActionProviderBlueprint) -> None:
-        from licet.testing.mocks import mock_tokenchecker  # noqa: PLC0415 - see the module
-
-        blueprint.deferred_functions[:] = [
-            function
-            for function in blueprint.deferred_functions
-            if getattr(function, "__name__", "") != "_create_state_builder"
-        ]
-        blueprint.state_builder = mock_tokenchecker()
+        if not any(known.blueprint is blueprint for known in opened):
+            opened.append(_OpenBlueprint(blueprint))
 
     return without_authentication
+
+
+class _OpenBlueprint:
+    """A blueprint that takes every request, until it is closed."""
+
+    def __init__(self, blueprint: ActionProviderBlueprint) -> None:
+        from licet.testing.mocks import mock_tokenchecker  # noqa: PLC0415 - see the module
+
+        self.blueprint = blueprint
+        self._checker = mock_tokenchecker()
+        self._removed: list[tuple[int, Any]] = []
+        self.open()
+
+    def open(self) -> None:
+        functions = self.blueprint.deferred_functions
+        for place, function in reversed(list(enumerate(functions))):
+            if getattr(function, "__name__", "") == "_create_state_builder":
+                self._removed.append((place, functions.pop(place)))
+        self.blueprint.state_builder = self._checker
+
+    def close(self) -> None:
+        while self._removed:
+            self.blueprint.deferred_functions.insert(*self._removed.pop())
+        del self.blueprint.state_builder
 
 
 @pytest.fixture(scope="session")
@@ -63,12 +86,17 @@ def _helpers_without_authentication() -> Iterator[None]:
 
 
 _active = pytest.StashKey[Any]()
+_opened = pytest.StashKey[list[_OpenBlueprint]]()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Before the first fixture of a test that asks for ``flask_helpers_noauth``."""
-    if _HELPERS in getattr(item, "fixturenames", ()):
+    """Before the first fixture of a test that asks for either fixture."""
+    asked = getattr(item, "fixturenames", ())
+    if _BLUEPRINT in asked:
+        for blueprint in item.config.stash.get(_opened, ()):
+            blueprint.open()
+    if _HELPERS in asked:
         item.stash[_active] = _helpers_without_authentication()
         item.stash[_active].__enter__()
 
@@ -76,6 +104,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> None:
     """After the last."""
+    if _BLUEPRINT in getattr(item, "fixturenames", ()):
+        for blueprint in item.config.stash.get(_opened, ()):
+            blueprint.close()
     active = item.stash.get(_active, None)
     if active is not None:
         del item.stash[_active]

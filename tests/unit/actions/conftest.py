@@ -1,15 +1,43 @@
-"""The store under test, on a SQLite file and on PostgreSQL: one contract for both."""
+"""Apps with an instance folder of their own, and the store on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from flask import Flask
 
 from licet.actions.store import ActionStore
 from licet.db.engine import Database
 from licet.db.migrate import upgrade
+
+
+@pytest.fixture(scope="session")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An instance folder for sites that need not be alone: its tables are made once."""
+    return tmp_path_factory.mktemp("instance")
+
+
+@pytest.fixture
+def make_app(tmp_path: Path) -> Callable[..., Flask]:
+    """A function that makes an app with the given configuration."""
+
+    def make(**config: Any) -> Flask:
+        app = Flask("app", instance_path=str(tmp_path))
+        app.config.update({"LICET_INSTANCE_PATH": str(tmp_path)} | config)
+        return app
+
+    return make
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask]) -> Flask:
+    """An app with everything at its default."""
+    return make_app()
 
 
 @pytest.fixture(scope="session")

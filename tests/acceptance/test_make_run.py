@@ -1,0 +1,166 @@
+"""The reference site as `make run` starts it, used with the curl lines that it prints."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.acceptance.conftest import ROOT, Program, find_free_port, programs
+
+LICET = f"{Path(sys.executable).with_name('licet')} --app examples.site:create_app"
+
+
+@dataclass
+class Running:
+    """The site, and the lines that it printed."""
+
+    program: Program
+    url: str
+    instance: Path
+
+    def shell(self, script: str) -> str:
+        """What a shell prints for a script, with `make` and the instance folder in place."""
+        script = script.replace("make -s token USER=alice", f"{LICET} token alice --all-scopes")
+        done = subprocess.run(
+            ["bash", "-euc", script],
+            cwd=ROOT,
+            env={**os.environ, "LICET_INSTANCE_PATH": str(self.instance), "NO_PROXY": "*"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return done.stdout
+
+    def curl(self, arguments: str, token: bool = True) -> tuple[int, dict[str, str], Any]:
+        """Status, headers and JSON of one request."""
+        header = '-H "Authorization: Bearer $TOKEN"' if token else ""
+        getting = "export TOKEN=$(make -s token USER=alice)\n" if token else ""
+        out = self.shell(f"{getting}curl -sS -i -H 'Expect:' {header} {arguments}")
+        head, _, body = out.replace("\r\n", "\n").partition("\n\n")
+        first, *lines = head.split("\n")
+        headers = dict(line.lower().split(": ", 1) for line in lines)
+        return int(first.split()[1]), headers, json.loads(body)
+
+    def printed(self) -> list[str]:
+        """The printed commands, one a line."""
+        joined = self.program.output.replace("\\\n", " ")
+        return [line.strip() for line in joined.splitlines() if re.match(r"  (curl|export) ", line)]
+
+
+def serve(start: Callable[..., Program], port: int, instance: Path) -> Running:
+    """The site, ready."""
+    url = f"http://localhost:{port}"
+    program = start("-m", "examples.serve", PORT=str(port), LICET_INSTANCE_PATH=str(instance))
+    program.wait_until(lambda: "Stop it with Ctrl-C" in program.output)
+    program.wait_until(lambda: program.answers(f"{url}/skeleton/") == 200)
+    return Running(program, url, instance)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One site for the tests that do not stop it."""
+    folder = tmp_path_factory.mktemp("site")
+    with programs(folder) as start:
+        yield serve(start, find_free_port(), folder / "instance")
+
+
+@pytest.fixture
+def run_site(
+    start: Callable[..., Program], free_port: int, tmp_path: Path
+) -> Callable[[], Running]:
+    """A function that starts a site, always with the same port and instance folder."""
+    return lambda: serve(start, free_port, tmp_path / "instance")
+
+
+def test_the_printed_lines_work(site: Running):
+    """Introspection, a token, a run and its listing, copied from what was printed."""
+    introspect, export, run, listing = site.printed()
+
+    described = json.loads(site.shell(introspect))
+    started = json.loads(site.shell(f"{export}\n{run}"))
+    listed = json.loads(site.shell(f"{export}\n{listing}"))
+
+    assert described["title"] == "skeleton_action_provider"
+    assert started["details"] == {"you_said": "hey"}
+    assert [action["action_id"] for action in listed] == [started["action_id"]]
+
+
+def test_the_printed_folder_is_where_things_are_stored(site: Running):
+    """The last printed line names the instance folder in use."""
+    assert f"What is stored stays in {site.instance}." in site.program.output
+    assert site.shell("export X=$(make -s token USER=alice)") == ""
+    assert (site.instance / "licet-signing-keys.json").exists()
+
+
+def test_a_token_is_asked_for(site: Running):
+    """Introspection needs none; everything else answers 401 with a challenge."""
+    assert site.curl(f"{site.url}/skeleton/", token=False)[0] == 200
+    status, headers, body = site.curl(f"{site.url}/skeleton/actions", token=False)
+    assert (status, body["code"]) == (401, "UnauthorizedRequest")
+    assert headers["www-authenticate"] == 'bearer realm="licet"'
+
+
+def test_an_action_outlives_the_server(run_site: Callable[[], Running]):
+    """After SIGTERM and a new start the action is still there, and the request known."""
+    site = run_site()
+    request_id = uuid.uuid4().hex
+    body = json.dumps({"request_id": request_id, "body": {"input_string": "hey"}})
+    _, _, started = site.curl(f"{site.url}/skeleton/run --data '{body}'")
+
+    assert site.program.stop(15) == 0
+    again = run_site()
+
+    status, _, found = again.curl(f"{again.url}/skeleton/{started['action_id']}/status")
+    assert (status, found) == (200, started)
+    assert again.curl(f"{again.url}/skeleton/run --data '{body}'")[0] == 200
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_of_ten_megabytes_is_refused(site: Running, tmp_path: Path, chunked: bool):
+    """413 with the interface's error, whether its length was declared or not."""
+    big = tmp_path / "big.json"
+    big.write_bytes(b'{"request_id": "' + b"x" * 10_000_000 + b'"}')
+    how = "-H 'Transfer-Encoding: chunked'" if chunked else ""
+
+    status, _, body = site.curl(f"{how} --data-binary @{big} {site.url}/skeleton/run")
+
+    assert (status, body["code"]) == (413, "RequestTooLarge")
+
+
+def test_a_port_in_use_is_told_in_one_line(site: Running, start: Callable[..., Program]):
+    """The second server ends at once, and says what to do."""
+    port = site.url.rpartition(":")[2]
+
+    second = start("-m", "examples.serve", PORT=port)
+
+    assert second.process.wait(30) != 0
+    (line,) = second.output.strip().splitlines()
+    assert line.startswith(f"licet: The server cannot listen on 127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize("port", ["", "x", "0", "65536", "-1"])
+def test_a_port_that_is_none_is_told_in_one_line(start: Callable[..., Program], port: str):
+    """PORT has to be a port."""
+    program = start("-m", "examples.serve", PORT=port)
+
+    assert program.process.wait(30) == 1
+    (line,) = program.output.strip().splitlines()
+    assert line == f"licet: PORT is {port!r}: write a number from 1 to 65535."
+
+
+def test_it_ends_quietly(run_site: Callable[[], Running]):
+    """SIGTERM ends it within 15 seconds, without a traceback."""
+    site = run_site()
+
+    assert site.program.stop(15) == 0
+    assert "Traceback" not in site.program.output
