@@ -9,8 +9,13 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import make_url
 from tests.postgresql import temporary_server
+
+# A machine that is busy makes no test fail.
+settings.register_profile("licet", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("licet")
 
 
 @pytest.fixture(autouse=True)

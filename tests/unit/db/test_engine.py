@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 from threading import Barrier
 
@@ -317,7 +318,8 @@ def test_a_failed_statement_does_not_empty_a_database_in_memory(url):
 def test_a_full_or_read_only_database_is_an_outage(tmp_path):
     """What cannot be written is told, and reading still works."""
     path = tmp_path / "file"
-    sqlite3.connect(path).executescript("PRAGMA journal_mode=WAL; CREATE TABLE t (x);").close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE t (x)")
     database = Database(f"sqlite:///{path}")
     database.fetch_one(Statement(sa.text("PRAGMA query_only = ON")), {})
     with pytest.raises(StoreUnavailable):
