@@ -141,6 +141,7 @@ class StoreMachine(RuleBasedStateMachine):
         while True:
             page = self.store.enumerate(principals, query)
             found += map(render, page.actions)
+            assert len(found) <= len(self.model)
             if page.marker is None:
                 break
             query = EnumerationQuery(

@@ -1,11 +1,13 @@
 """Real HTTP servers for the client and the command line, on free loopback ports."""
 
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from werkzeug import Request, Response
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 
@@ -49,3 +51,20 @@ def unused_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def answering(*responses: Response):
+    """An app that gives these answers, the last one again and again; it notes what it was asked."""
+    left = list(responses)
+
+    @Request.application
+    def app(request: Request) -> Response:
+        app.asked.append((request.method, request.full_path, request.get_data()))
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    app.asked = []
+    return app
+
+
+def answer(document: object, status: int = 200, **headers: str) -> Response:
+    return Response(json.dumps(document), status, headers, content_type="application/json")

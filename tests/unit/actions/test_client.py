@@ -6,8 +6,8 @@ import uuid
 import httpx2
 import pytest
 from flask import Flask
-from tests.unit.actions.serving import hanging_up, served, unused_port
-from werkzeug import Request, Response
+from tests.unit.actions.serving import answer, answering, hanging_up, served, unused_port
+from werkzeug import Response
 
 from licet.actions import client as client_module
 from licet.actions.client import ActionClient, ActionFailed, ProviderError, ProviderUnreachable
@@ -18,23 +18,6 @@ from licet.errors import LicetError
 def apt(site_url: str, token: str):
     with ActionClient(f"{site_url}/apt", token, sleep=lambda _seconds: None) as client:
         yield client
-
-
-def answering(*responses: Response):
-    """An app that gives these answers, the last one again and again; it notes what it was asked."""
-    left = list(responses)
-
-    @Request.application
-    def app(request: Request) -> Response:
-        app.asked.append((request.method, request.full_path, request.get_data()))
-        return left.pop(0) if len(left) > 1 else left[0]
-
-    app.asked = []
-    return app
-
-
-def answer(document: object, status: int = 200, **headers: str) -> Response:
-    return Response(json.dumps(document), status, headers, content_type="application/json")
 
 
 class TestOperations:

@@ -487,6 +487,7 @@ class TestLog:
             page = store.read_log(action_id, LogQuery(marker=marker, **query))
             assert len(page.entries) <= page.limit
             numbers += [int(entry.description) for entry in page.entries]
+            assert len(numbers) <= 25
             assert page.has_next_page == (page.marker is not None)
             if (marker := page.marker) is None:
                 return numbers
@@ -588,6 +589,7 @@ class TestEnumerate:
             page = store.enumerate(frozenset({ALICE}), query)
             assert 0 < len(page.actions) <= limit
             found += [action.action_id for action in page.actions]
+            assert len(found) <= len(made)
             submit(store)
             if (marker := page.marker) is None:
                 break

@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.unit.actions.serving import hanging_up, served, unused_port
-from tests.unit.actions.test_client import answer, answering
+from tests.unit.actions.serving import answer, answering, hanging_up, served, unused_port
 
 from licet.cli import action as action_module
 from licet.cli.action import _watch
