@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from licet._state import AppState, app_state
-from licet.authn.flask import add_well_known_routes
+from licet.authn.flask import add_well_known_routes, embedded_issuer
 from licet.rest.problems import install_problem_handler
 
 __all__ = ["Licet"]
@@ -20,7 +20,7 @@ class Licet:
     checked at start-up and other services can verify this one's tokens.
 
     Raises:
-        ConfigurationError: a setting is malformed.
+        ConfigurationError: a setting is malformed, or the signing keys cannot be made or read.
     """
 
     def __init__(self, app: Flask | None = None) -> None:
@@ -33,6 +33,7 @@ class Licet:
         if not state.has(_ATTACHED):
             state.put(_ATTACHED, self)
             if state.settings.embedded_issuer:
+                embedded_issuer(app)  # makes its keys now, where a failure is seen
                 add_well_known_routes(app)
             install_problem_handler(app)
         return state

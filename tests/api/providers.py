@@ -153,7 +153,7 @@ class StoreCallbacks:
     def find(self, action_id: str) -> ActionStatus:
         status: ActionStatus | None = self.store.get(action_id)
         if status is None:
-            raise ActionNotFound(f"No action with id {action_id}")
+            raise ActionNotFound(f"No Action with id {action_id}")
         return status
 
     def status(self, action_id: str, auth: AuthState) -> ActionStatus:

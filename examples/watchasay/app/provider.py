@@ -91,7 +91,7 @@ def action_enumerate(auth: AuthState, params: dict[str, set[Any]]) -> list[Actio
 def _find(action_id: str) -> ActionStatus:
     status = store.get(action_id)
     if status is None:
-        raise ActionNotFound(f"No action with id {action_id}")
+        raise ActionNotFound(f"No Action with id {action_id}")
     return status
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
-from flask import Blueprint, Flask, current_app, request
+from flask import Blueprint, Flask, current_app, has_app_context, request
 from flask.blueprints import BlueprintSetupState
 
 from licet._state import app_state
@@ -112,7 +112,16 @@ class ActionProviderBlueprint(Blueprint):
         """
         if self._given_state_builder is not None:
             return self._given_state_builder
-        return app_state(current_app).get_or_build(self._state_key, self._missing)
+        try:
+            state = app_state(current_app)
+        except RuntimeError as error:
+            if has_app_context():
+                raise
+            raise ConfigurationError(
+                f"The provider {self.name!r} has a state_builder for each app: read it inside a "
+                "request or an application context."
+            ) from error
+        return state.get_or_build(self._state_key, self._missing)
 
     @state_builder.setter
     def state_builder(self, builder: StateBuilder) -> None:

@@ -44,6 +44,7 @@ from licet.actions.repository import AbstractActionRepository
 from licet.actions.store import ActionStore
 from licet.actions.validation import (
     check_deadline,
+    check_maximum_deadline,
     get_input_body_validator,
     parse_json,
     validate_input,
@@ -91,6 +92,7 @@ class ActionProvider:
         config: ActionProviderConfig,
         state_builder: Callable[[], StateBuilder],
     ) -> None:
+        check_maximum_deadline(description)
         self.description = description
         self.repository = repository
         self.callbacks = Callbacks()

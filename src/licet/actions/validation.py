@@ -33,6 +33,7 @@ __all__ = [
     "InputBodyValidator",
     "ValidationResult",
     "check_deadline",
+    "check_maximum_deadline",
     "compile_schema",
     "format_validation_error",
     "get_input_body_validator",
@@ -134,6 +135,20 @@ def check_deadline(
         request.deadline = request.deadline.astimezone(UTC)
     except OverflowError as error:
         raise RequestValidationError("Field 'deadline': is out of range") from error
+
+
+def check_maximum_deadline(description: ActionProviderDescription) -> None:
+    """Refuse a description whose limit is no duration, before the first request meets it.
+
+    Raises:
+        ConfigurationError: `maximum_deadline` is not an ISO 8601 duration.
+    """
+    try:
+        parse_duration(description.maximum_deadline)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"The provider's maximum_deadline is {description.maximum_deadline!r}: it {error}."
+        ) from error
 
 
 def get_input_body_validator(

@@ -12,20 +12,19 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
 import time
-from collections.abc import Hashable, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from cachetools import TTLCache
 from flask import Request, request
 
 from licet.authn.auth_state import AuthState as BaseAuthState
 from licet.authn.bearer import parse_bearer
+from licet.authn.globus_clients import ClientFactory, globus_sdk_or_error
 from licet.authn.identity import Identity
+from licet.authn.ttl_cache import TypedTTLCache
 from licet.errors import (
     AuthenticationUnavailable,
-    ConfigurationError,
     InsufficientScope,
     InvalidToken,
 )
@@ -48,20 +47,8 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
-V = TypeVar("V")
 ISSUER = "https://auth.globus.org"
 GROUPS_SCOPE = "urn:globus:auth:scope:groups.api.globus.org:view_my_groups_and_memberships"
-
-
-def _sdk() -> Any:
-    try:
-        import globus_sdk  # noqa: PLC0415 - an optional dependency
-    except ImportError as error:
-        raise ConfigurationError(
-            "Globus Auth needs the globus extra: pip install 'licet[globus]', or leave CLIENT_ID "
-            "and CLIENT_SECRET blank to use the app's own tokens."
-        ) from error
-    return globus_sdk
 
 
 def globus_identity_principal(id_: str) -> str:
@@ -72,40 +59,6 @@ def globus_identity_principal(id_: str) -> str:
 def globus_group_principal(id_: str) -> str:
     """The URN of a Globus group."""
     return f"urn:globus:groups:id:{id_}"
-
-
-class TypedTTLCache(Generic[V]):
-    """A bounded cache whose entries expire, safe to use from many threads."""
-
-    def __init__(self, *, maxsize: int, ttl: int) -> None:
-        self._cache: TTLCache[Hashable, V] = TTLCache(maxsize=maxsize, ttl=ttl)
-        self._lock = threading.Lock()
-
-    def get(self, key: Hashable) -> V | None:
-        """The entry, or None when there is none or it expired."""
-        with self._lock:
-            return self._cache.get(key)
-
-    def __setitem__(self, key: Hashable, value: V) -> None:
-        with self._lock:
-            self._cache[key] = value
-
-    def __getitem__(self, key: Hashable) -> V:
-        with self._lock:
-            return self._cache[key]
-
-    def __delitem__(self, key: Hashable) -> None:
-        with self._lock:
-            self._cache.pop(key, None)
-
-    def __contains__(self, key: Hashable) -> bool:
-        with self._lock:
-            return key in self._cache
-
-    def clear(self) -> None:
-        """Forget everything."""
-        with self._lock:
-            self._cache.clear()
 
 
 class InactiveTokenError(InvalidToken, ValueError):
@@ -124,41 +77,6 @@ class InvalidTokenScopesError(InsufficientScope, ValueError):
         super().__init__(accepted_scopes=tuple(sorted(expected_scopes)))
         self.expected_scopes = expected_scopes
         self.actual_scopes = actual_scopes
-
-
-class ClientFactory:
-    """Makes the Globus SDK clients; replace it to change time-outs or addresses."""
-
-    DEFAULT_AUTH_TRANSPORT_PARAMS: tuple[tuple[str, Any], ...] = (
-        ("http_timeout", 30),
-        ("max_retries", 1),
-        ("max_sleep", 5),
-    )
-    DEFAULT_GROUPS_TRANSPORT_PARAMS: tuple[tuple[str, Any], ...] = DEFAULT_AUTH_TRANSPORT_PARAMS
-
-    def make_confidential_app_auth_client(
-        self, client_id: Any, client_secret: str
-    ) -> globus_sdk.ConfidentialAppAuthClient:
-        """The client that introspects tokens and asks for dependent ones."""
-        sdk = _sdk()
-        client: globus_sdk.ConfidentialAppAuthClient = sdk.ConfidentialAppAuthClient(
-            client_id=client_id, client_secret=client_secret
-        )
-        _tune(client, dict(self.DEFAULT_AUTH_TRANSPORT_PARAMS))
-        return client
-
-    def make_groups_client(self, authorizer: Any) -> globus_sdk.GroupsClient:
-        """The client that lists a caller's groups."""
-        client: globus_sdk.GroupsClient = _sdk().GroupsClient(authorizer=authorizer)
-        _tune(client, dict(self.DEFAULT_GROUPS_TRANSPORT_PARAMS))
-        return client
-
-
-def _tune(client: Any, params: dict[str, Any]) -> None:
-    """Set the transport's time-out and the retry limits, in globus-sdk 4's own places."""
-    client.transport.http_timeout = params["http_timeout"]
-    client.retry_config.max_retries = params["max_retries"]
-    client.retry_config.max_sleep = params["max_sleep"]
 
 
 class AuthState(BaseAuthState):
@@ -297,7 +215,7 @@ class AuthState(BaseAuthState):
             token = self._dependent_token(scope, fresh=True)
         if token is None:
             raise ValueError(f"Globus Auth grants no dependent token with the scope {scope!r}.")
-        return _sdk().AccessTokenAuthorizer(token["access_token"])
+        return globus_sdk_or_error().AccessTokenAuthorizer(token["access_token"])
 
     def _dependent_token(self, scope: str, *, fresh: bool) -> dict[str, Any] | None:
         granted = self.get_dependent_tokens(bypass_cache_lookup=fresh).by_scopes
@@ -306,13 +224,16 @@ class AuthState(BaseAuthState):
     def _ask(self, call: Any) -> Any:
         try:
             return call()
-        except _sdk().GlobusError as error:
+        except globus_sdk_or_error().GlobusError as error:
             log.warning("Globus does not answer as expected: %s", type(error).__name__)
             raise AuthenticationUnavailable from error
 
 
 def _lasts(token: dict[str, Any] | None, seconds: int) -> bool:
-    return token is not None and bool(token["expires_at_seconds"] > time.time() + seconds)
+    expiry = None if token is None else token.get("expires_at_seconds")
+    return token is not None and not (
+        isinstance(expiry, int | float) and expiry <= time.time() + seconds
+    )
 
 
 def _check_readable(answer: Any) -> None:

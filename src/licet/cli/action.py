@@ -69,6 +69,11 @@ def _show(document: object, *, as_json: bool = False) -> None:
     click.echo(json.dumps(document, indent=None if as_json else 2))
 
 
+def _printable(text: str) -> str:
+    """Text from elsewhere without what a terminal would obey."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
 def _member(document: Any, name: str) -> str:
     try:
         return str(document[name])
@@ -170,7 +175,8 @@ def log(
             return
         entries = page.get("entries")
         for entry in entries if isinstance(entries, list) else ():
-            click.echo("  ".join(_member(entry, name) for name in ("time", "code", "description")))
+            members = (_member(entry, name) for name in ("time", "code", "description"))
+            click.echo(_printable("  ".join(members)))
 
 
 @action.command("list")
@@ -193,7 +199,7 @@ def list_actions(
                 action_id, state, started = (
                     _member(found, name) for name in ("action_id", "status", "start_time")
                 )
-                click.echo(f"{action_id}  {state:9}  {started}  {label}")
+                click.echo(_printable(f"{action_id}  {state:9}  {started}  {label}"))
 
 
 def _watch(client: ActionClient, action_id: str) -> dict[str, Any]:

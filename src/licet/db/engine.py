@@ -75,12 +75,12 @@ class _Compiled:
     ) -> None:
         compiled: Any = construct.compile(dialect=dialect, column_keys=columns)
         self.sql: str = compiled.string
-        names: list[str] = compiled.positiontup or list(compiled.binds)
+        names: list[str] = compiled.positiontup or list(compiled.params)
+        binds = {name: bind for bind, name in compiled.bind_names.items()}
         self._by_position = compiled.positiontup is not None
         self._fixed = {k: v for k, v in compiled.params.items() if v is not None}
         self._plan = [
-            (name, compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect))
-            for name in names
+            (name, binds[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in names
         ]
 
     def arguments(self, params: Params) -> Any:
@@ -224,9 +224,12 @@ class Database:
     def _failed(self) -> StoreUnavailable:
         """The error to raise; the connection that failed is not used again."""
         pooled: PoolProxiedConnection | None = getattr(self._mine, "pooled", None)
-        if pooled is not None and not self.is_in_memory:  # which would lose what is in it
-            pooled.invalidate()
         self._mine.__dict__.clear()
+        if pooled is not None and not self.is_in_memory:  # which would lose what is in it
+            server_is_gone = getattr(pooled.driver_connection, "closed", False)
+            pooled.invalidate()
+            if server_is_gone:  # and so are the connections of all other threads
+                self.close()
         return StoreUnavailable()
 
     def _roll_back(self, driver: Any) -> None:

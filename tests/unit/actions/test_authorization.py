@@ -43,7 +43,7 @@ class TestWho:
         if sees if access else manages:
             assert authorize(status, auth) is None
             return
-        with pytest.raises(ActionNotFound, match=f"No action with id {status.action_id}") as caught:
+        with pytest.raises(ActionNotFound, match=f"No Action with id {status.action_id}") as caught:
             authorize(status, auth)
         assert caught.value.code == 404
         assert isinstance(caught.value, AuthenticationError)

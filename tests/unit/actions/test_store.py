@@ -394,7 +394,7 @@ class TestCancel:
 
     def test_unknown_is_not_found(self, store: ActionStore):
         """There is nothing to cancel under an unknown id."""
-        with pytest.raises(ActionNotFound, match="No action with id unknown"):
+        with pytest.raises(ActionNotFound, match="No Action with id unknown"):
             store.cancel("unknown", ALICE)
 
     def test_racing_cancels_agree(self, store: ActionStore):

@@ -257,3 +257,8 @@ class TestWatch:
 
         assert _watch(Client(), "a") == found
         assert shown == [expected]
+
+
+def test_nothing_from_elsewhere_reaches_the_terminal_as_a_command():
+    """Escape sequences in a remote text are shown as replacement characters."""
+    assert action_module._printable("a\x1b[2Jb\nc é") == "a\ufffd[2Jb\ufffdc é"
