@@ -264,8 +264,9 @@ def test_a_closed_database_opens_again(database, sockets):
     before.close()
 
 
-def test_a_child_process_forgets_its_parents_connections(database):
+def test_a_child_process_forgets_its_parents_connections(database, monkeypatch):
     """What runs after a fork takes the connection away from every database."""
+    monkeypatch.setattr(engine_module, "_databases", {database})  # and not other tests' databases
     before = database._driver()
     engine_module._forget_parents_connections()
     assert database._driver() is not before
