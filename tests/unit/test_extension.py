@@ -56,3 +56,18 @@ def test_an_app_may_be_attached_later(app):
     state = Licet().init_app(app)
     assert state.settings.issuer == "http://localhost:8000"
     assert app.test_client().get("/.well-known/jwks.json").status_code == 200
+
+
+def test_attaching_twice_changes_nothing(app):
+    """An app that was made by two helpers, each attaching licet, still starts."""
+    Licet(app)
+    assert Licet().init_app(app).has("extension")
+    assert app.test_client().get("/.well-known/jwks.json").status_code == 200
+
+
+def test_keys_that_cannot_be_made_stop_the_start(app, tmp_path):
+    """A folder that is none is told when licet is attached, not at the first request."""
+    (tmp_path / "file").write_text("")
+    app.config["LICET_INSTANCE_PATH"] = str(tmp_path / "file" / "folder")
+    with pytest.raises(ConfigurationError, match="cannot be read or made"):
+        Licet(app)

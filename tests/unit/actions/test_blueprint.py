@@ -41,6 +41,19 @@ def test_an_unusable_schema_is_told_at_once(schema: Any):
         ActionProviderBlueprint("apt", __name__, "/apt", describe(input_schema=schema))
 
 
+def test_an_unusable_deadline_is_told_at_once():
+    """A limit that is no duration fails where the blueprint is made, with its value."""
+    with pytest.raises(ConfigurationError, match="maximum_deadline is 'soon': it must be an ISO"):
+        ActionProviderBlueprint("apt", __name__, "/apt", describe(maximum_deadline="soon"))
+
+
+def test_a_state_builder_in_a_misconfigured_app_tells_what_is_wrong(app: Flask):
+    """The setting's own error comes through."""
+    app.config["LICET_MAX_BODY_BYTES"] = "many"
+    with app.app_context(), pytest.raises(ConfigurationError, match="LICET_MAX_BODY_BYTES"):
+        _ = make().state_builder
+
+
 def test_it_is_a_flask_blueprint_with_its_options(tmp_path: Path):
     """Further options are Flask's own."""
     blueprint = make(static_folder=str(tmp_path), subdomain=None)

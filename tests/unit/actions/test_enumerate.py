@@ -41,8 +41,8 @@ def fill(database: Database) -> None:
         connection.exec_driver_sql(
             "INSERT INTO licet_action (action_id, provider, creator_id, request_id, request_digest,"
             " status, details, monitor_by, manage_by, start_time, version)"
-            " SELECT 'a' || n, 'unit', 'c' || mod(n, 400), 'r' || n, '', 'ACTIVE', '{}', '[]', '[]',"
-            " '', 1"
+            " SELECT 'a' || n, 'unit', 'c' || mod(n, 400), 'r' || n, '', 'ACTIVE', '{}',"
+            " '[]', '[]', '', 1"
             " FROM generate_series(1, 4000) n"
         )
         connection.exec_driver_sql(
