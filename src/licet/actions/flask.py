@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from licet.errors import ConfigurationError
 
 __all__ = ["action_store", "make_state_builder", "provider_credentials", "provider_scopes"]
 
+log = logging.getLogger(__name__)
 _SCOPES: Final = "actions.scopes"
 
 
@@ -40,6 +42,12 @@ def provider_credentials(config: Mapping[str, Any], name: str) -> tuple[str, str
         client_secret = str(config.get(f"{prefix}CLIENT_SECRET") or "").strip()
         if client_id and client_secret:
             return client_id, client_secret
+        if client_id or client_secret:
+            log.warning(
+                "%sCLIENT_%s is blank, so the other half of these credentials is not used.",
+                prefix,
+                "SECRET" if client_id else "ID",
+            )
     return "", ""
 
 

@@ -139,3 +139,13 @@ def test_the_store_is_that_of_the_current_app(make_app: Callable[..., Flask], tm
         assert store.get(status.action_id) == status
     with second.app_context():
         assert store.get(status.action_id) is None
+
+
+@pytest.mark.parametrize(("given", "blank"), [("ID", "SECRET"), ("SECRET", "ID")])
+def test_half_a_pair_of_credentials_is_told(
+    given: str, blank: str, caplog: pytest.LogCaptureFixture
+):
+    """A credential without its other half is not used, and the log says so without showing it."""
+    assert provider_credentials({f"APT_CLIENT_{given}": "half"}, "apt") == ("", "")
+    assert f"APT_CLIENT_{blank} is blank" in caplog.text
+    assert "half " not in caplog.text.replace("other half ", "")
