@@ -57,7 +57,7 @@ $(UV):
 	@touch $@
 
 .venv/.run-installed: .venv/.made pyproject.toml uv.lock
-	@$(UV) sync --frozen --quiet --inexact --no-dev --all-extras
+	@$(UV) sync --frozen --quiet --inexact --no-dev --extra globus --extra postgres --extra metrics
 	@touch $@
 
 # the development environment holds everything that running needs

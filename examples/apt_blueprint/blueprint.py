@@ -22,7 +22,7 @@ from licet.actions import (
     authorize_action_management_or_404,
     parse_log_query,
 )
-from licet.actions.enumeration import EnumerationQuery
+from licet.actions.enumeration import Page, parse_enumeration
 from licet.actions.types import ActionCallbackReturn
 from licet.errors import ActionConflict, ActionNotFound
 
@@ -73,11 +73,8 @@ def my_action_run(action_request: ActionRequest, auth: AuthState) -> ActionCallb
         display_status=ActionStatusValue.ACTIVE,
         details={"started_at": datetime.now(timezone(offset)).isoformat(timespec="seconds")},
     )
-    submission = store.submit(action_request, status)
-    if submission.created:
-        store.append_log(
-            status.action_id, "STARTED", f"A clock at UTC{offset / timedelta(hours=1):+g}"
-        )
+    began = f"A clock at UTC{offset / timedelta(hours=1):+g}"
+    submission = store.submit(action_request, status, log=[("STARTED", began)])
     return submission.status, 202 if submission.created else 200
 
 
@@ -99,8 +96,7 @@ def my_action_cancel(action_id: str, auth: AuthState) -> ActionCallbackReturn:
     action_status.status = ActionStatusValue.FAILED
     action_status.display_status = f"Cancelled by {auth.effective_identity}"
     action_status.completion_time = datetime.now(UTC)
-    store.store(action_status)
-    store.append_log(action_id, "CANCELLED", f"By {auth.effective_identity}")
+    store.store(action_status, log=[("CANCELLED", f"By {auth.effective_identity}")])
     return action_status
 
 
@@ -124,12 +120,9 @@ def my_action_log(action_id: str, auth: AuthState) -> ActionLogReturn:
 
 
 @aptb.action_enumerate
-def action_enumeration(auth: AuthState, params: dict[str, set[Any]]) -> list[ActionStatus]:
-    """The caller's clocks, newest first."""
-    query = EnumerationQuery(
-        statuses=frozenset(params["statuses"]), roles=frozenset(params["roles"])
-    )
-    return store.enumerate(auth.principals, query).actions
+def action_enumeration(auth: AuthState, _params: dict[str, set[Any]]) -> Page:
+    """The caller's clocks, newest first; `parse_enumeration` also reads which page is asked for."""
+    return store.enumerate(auth.principals, parse_enumeration(request))
 
 
 def _find(action_id: str) -> ActionStatus:

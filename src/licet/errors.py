@@ -27,10 +27,9 @@
         └── OperationNotImplemented    501
 
 Usage errors are the program's own bugs. Everything with a status is also a werkzeug
-``HTTPException``, so that it can be raised anywhere in a request and is itself the response.
-`error_document` is the one place that turns any exception into status, headers and body.
+``HTTPException``, and is itself the response; `error_document` renders any exception.
 
-Source: seed documents 000 and 001 for the names; RFC 6750 section 3 for ``WWW-Authenticate``.
+Source: seed documents 000 and 001 (names); RFC 6750 section 3 (``WWW-Authenticate``).
 """
 
 from __future__ import annotations
@@ -83,7 +82,7 @@ __all__ = [
 
 
 class LicetError(Exception):
-    """Whatever licet raises; `code` is stable and safe to match on."""
+    """Whatever licet raises; `code_name` is stable and safe to match on."""
 
     code_name: ClassVar[str] = "licet_error"
 
@@ -219,7 +218,7 @@ class StoreUnavailable(ServiceUnavailable):
     """The database cannot be read or written; nothing of the request was stored."""
 
     code_name = "store_unavailable"
-    description = "The action store does not answer; nothing was changed. Try again later."
+    description = "The action store does not answer. Try again later; repeating a request is safe."
 
 
 class AuthenticationUnavailable(ServiceUnavailable):
@@ -328,10 +327,7 @@ class UnstorableDocument(ActionProviderError):
 
     code_name = "unstorable_document"
 
-    @property
-    def name(self) -> str:
-        """The provider's own failure, like any other."""
-        return "ActionProviderError"
+    name = "ActionProviderError"
 
 
 class OperationNotImplemented(ActionProviderToolsException):
@@ -365,8 +361,7 @@ def reason_of(error: Exception) -> str:
     """Why it came to this, for the log: kind and first line of the cause, never its parameters."""
     cause = error.__cause__ or error
     cause = getattr(cause, "orig", None) or cause
-    first_line = str(cause).partition("\n")[0]
-    return f"{type(cause).__name__}: {first_line}"
+    return f"{type(cause).__name__}: {str(cause).partition(chr(10))[0]}"
 
 
 def is_final(error: HTTPException) -> bool:

@@ -6,6 +6,7 @@ from flask import Flask
 
 from licet._state import AppState, app_state
 from licet.authn.flask import add_well_known_routes, embedded_issuer
+from licet.db.flask import check_database_settings
 from licet.rest.problems import install_problem_handler
 
 __all__ = ["Licet"]
@@ -32,6 +33,7 @@ class Licet:
         state = app_state(app)
         if not state.has(_ATTACHED):
             state.put(_ATTACHED, self)
+            check_database_settings(app)
             if state.settings.embedded_issuer:
                 embedded_issuer(app)  # makes its keys now, where a failure is seen
                 add_well_known_routes(app)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from licet.errors import ConfigurationError
 
@@ -47,7 +48,7 @@ class Settings:
     ) -> Settings:
         """Take every setting from the app's config, else the environment, else the default."""
         source = _Source(config, os.environ if environ is None else environ)
-        issuer = source.text("LICET_ISSUER", DEFAULT_ISSUER).rstrip("/")
+        issuer = source.url("LICET_ISSUER", DEFAULT_ISSUER).rstrip("/")
         return cls(
             instance_path=Path(source.text("LICET_INSTANCE_PATH", str(instance_path))),
             database_url=source.text("LICET_DATABASE_URL", ""),
@@ -72,6 +73,13 @@ class _Source:
     def text(self, name: str, default: str) -> str:
         found = self.value(name)
         return default if found is None or found == "" else str(found)
+
+    def url(self, name: str, default: str) -> str:
+        found = self.text(name, default)
+        parts = urlsplit(found)
+        if parts.scheme not in ("http", "https") or not parts.netloc or not found.isprintable():
+            raise ConfigurationError(f"{name} is {found!r}: write an http or https URL.")
+        return found
 
     def flag(self, name: str, *, default: bool) -> bool:
         found = self.value(name)

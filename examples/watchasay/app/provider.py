@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Flask
+from flask import Blueprint, Flask, request
 
 if __package__ in {None, ""}:  # started as a script: make the examples package importable
     sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
@@ -26,7 +26,7 @@ from licet.actions import (
     authorize_action_access_or_404,
     authorize_action_management_or_404,
 )
-from licet.actions.enumeration import EnumerationQuery
+from licet.actions.enumeration import Page, parse_enumeration
 from licet.actions.types import ActionStatusReturn
 from licet.errors import ActionConflict, ActionNotFound
 
@@ -43,19 +43,19 @@ description = ActionProviderDescription(
 )
 
 
-def action_run(request: ActionRequest, auth: AuthState) -> ActionStatusReturn:
+def action_run(action_request: ActionRequest, auth: AuthState) -> ActionStatusReturn:
     """Say it back: the work is done at once, and its result stored before the answer."""
     status = ActionStatus(
         status=ActionStatusValue.SUCCEEDED,
         creator_id=auth.effective_identity,
-        label=request.label,
-        monitor_by=request.monitor_by,
-        manage_by=request.manage_by,
-        release_after=request.release_after or "P30D",
+        label=action_request.label,
+        monitor_by=action_request.monitor_by,
+        manage_by=action_request.manage_by,
+        release_after=action_request.release_after or "P30D",
         display_status=ActionStatusValue.SUCCEEDED,
-        details={"you_said": request.body["input_string"]},
+        details={"you_said": action_request.body["input_string"]},
     )
-    submission = store.submit(request, status)
+    submission = store.submit(action_request, status)
     return submission.status, 202 if submission.created else 200
 
 
@@ -81,11 +81,9 @@ def action_release(action_id: str, auth: AuthState) -> ActionStatusReturn:
     return status
 
 
-def action_enumerate(auth: AuthState, params: dict[str, set[Any]]) -> list[ActionStatus]:
-    query = EnumerationQuery(
-        statuses=frozenset(params["statuses"]), roles=frozenset(params["roles"])
-    )
-    return store.enumerate(auth.principals, query).actions
+def action_enumerate(auth: AuthState, _params: dict[str, set[Any]]) -> Page:
+    """A page; `parse_enumeration` also reads which one is asked for."""
+    return store.enumerate(auth.principals, parse_enumeration(request))
 
 
 def _find(action_id: str) -> ActionStatus:

@@ -8,25 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice, product
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from licet.actions.documents import ActionStatus
 from licet.actions.enumeration import EnumerationQuery
 from licet.actions.tables import action, action_principal
 
-__all__ = ["Page", "newest_ids"]
+__all__ = ["newest_ids"]
 
 _RANGES_PER_STATEMENT: Final = 100  # SQLite takes at most 500 in one compound SELECT
-
-
-class Page(NamedTuple):
-    """Actions, newest first, and where the next page begins (None: there is none)."""
-
-    actions: list[ActionStatus]
-    marker: str | None
 
 
 def newest_ids(

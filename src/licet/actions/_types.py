@@ -132,7 +132,8 @@ def utc_isoformat(value: object) -> str:
     moment = _as_utc(value)
     if not isinstance(moment, datetime):
         raise ValueError("must be a date and time")  # noqa: TRY004 - a validation error
-    return moment.isoformat()
+    text = moment.isoformat()
+    return text if len(text) <= 32 else moment.astimezone(UTC).isoformat()  # odd offsets
 
 
 def _principal(value: str) -> str:

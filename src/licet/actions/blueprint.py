@@ -30,6 +30,7 @@ from licet.actions.types import (
 )
 from licet.actions.validation import InputBodyValidator
 from licet.authn.auth_state import AuthState, StateBuilder
+from licet.authn.bearer import parse_bearer
 from licet.errors import ConfigurationError
 
 __all__ = ["ActionProviderBlueprint", "CheckerStateBuilder", "add_lifecycle_hooks"]
@@ -205,8 +206,8 @@ class CheckerStateBuilder:
 
     def build_from_request(self) -> AuthState:
         """The state that the checker gives to the current request's token."""
-        _, _, token = request.headers.get("Authorization", "").partition(" ")
-        state: AuthState = self.checker.check_token(token.strip())
+        header = request.headers.get("Authorization")
+        state: AuthState = self.checker.check_token(parse_bearer(header) if header else "")
         return state
 
 

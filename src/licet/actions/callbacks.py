@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from pydantic import BaseModel, ValidationError
 
 from licet.actions.documents import ActionStatus, render
+from licet.actions.enumeration import Page
 from licet.errors import ActionProviderError, OperationNotImplemented
 
 __all__ = ["Callbacks", "Operation"]
@@ -75,16 +76,19 @@ class Callbacks:
             _complain(function, f"returned {type(page).__name__} instead of an ActionLogReturn")
         return page, _checked_code(function, code)
 
-    def listing(self, *args: Any) -> list[ActionStatus]:
-        """What the enumeration callback returned, as a list."""
+    def listing(self, *args: Any) -> tuple[list[ActionStatus], str | None]:
+        """What the enumeration callback returned, and the marker if it is one page of many."""
         function, found = self._call(Operation.ENUMERATE, *args)
+        marker = None
+        if isinstance(found, Page):
+            found, marker = found
         if isinstance(found, str | bytes | BaseModel) or not isinstance(found, Iterable):
             _complain(function, f"returned {type(found).__name__} instead of a list of actions")
         listed = list(found)
         for item in listed:
             if not isinstance(item, ActionStatus):
                 _complain(function, f"listed {type(item).__name__} instead of an ActionStatus")
-        return listed
+        return listed, marker
 
     def rendered(self, operation: Operation, document: object) -> bytes:
         """What the operation's callback returned, as JSON.
@@ -104,6 +108,14 @@ class Callbacks:
             ActionProviderError: always.
         """
         _complain(self._functions[operation], f"returned what is not JSON: {error}", error)
+
+    def blame(self, operation: Operation, mistake: str) -> NoReturn:
+        """Blame the operation's callback for a mistake.
+
+        Raises:
+            ActionProviderError: always.
+        """
+        _complain(self._functions[operation], mistake)
 
     def _call(self, operation: Operation, *args: Any) -> tuple[AnyCallback, Any]:
         function = self._functions.get(operation)

@@ -6,15 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
-from licet.actions.documents import ActionStatusValue
+from licet.actions.documents import ActionStatus, ActionStatusValue
 from licet.errors import RequestValidationError
 
 __all__ = [
     "ROLES",
     "EnumerationQuery",
     "LogQuery",
+    "Page",
     "parse_enumeration",
     "parse_log_query",
     "parse_query_args",
@@ -51,6 +52,13 @@ class EnumerationQuery:
     def as_params(self) -> dict[str, set[Any]]:
         """What an enumeration callback gets."""
         return {"statuses": set(self.statuses), "roles": set(self.roles)}
+
+
+class Page(NamedTuple):
+    """Actions, newest first, and where the next page begins (None: there is none)."""
+
+    actions: list[ActionStatus]
+    marker: str | None
 
 
 @dataclass(frozen=True, kw_only=True)

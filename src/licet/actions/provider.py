@@ -54,6 +54,7 @@ from licet.errors import (
     ActionConflict,
     ActionForbidden,
     ActionNotFound,
+    InsufficientScope,
     RequestTooLarge,
     ServiceUnavailable,
     UnstorableDocument,
@@ -131,12 +132,21 @@ class ActionProvider:
         """What this provider does: to everybody when it is public, else to those it names."""
         if request.method == "OPTIONS":
             return Response(status=204, headers=PREFLIGHT)
-        visible_to = self.description.visible_to
-        if "public" not in visible_to and not self._caller().check_authorization(
-            visible_to, allow_all_authenticated_users=True
-        ):
-            raise ActionNotFound("There is no such provider.")
+        if "public" not in self.description.visible_to:
+            self._require_visible()
         return _json(self._described(), headers=CORS)
+
+    def _require_visible(self) -> None:
+        """Let those pass who may know that the provider exists; to others it is not there."""
+        hidden = ActionNotFound("There is no such provider.")
+        try:
+            auth = self._caller()
+        except InsufficientScope as error:
+            raise hidden from error
+        if not auth.check_authorization(
+            self.description.visible_to, allow_all_authenticated_users=True
+        ):
+            raise hidden
 
     def run(self) -> Response:
         """Start an action, or answer with the one that the same request started before."""
@@ -157,6 +167,8 @@ class ActionProvider:
         def start() -> ActionStatus:
             nonlocal code
             status, code = self._start(asked, auth)
+            if status.creator_id != auth.effective_identity:
+                self.callbacks.blame(Operation.RUN, "named somebody else as the creator")
             return status
 
         try:
@@ -176,18 +188,22 @@ class ActionProvider:
         self._require_runner(auth)
         query = parse_enumeration(request)
         if Operation.ENUMERATE in self.callbacks or not isinstance(self.repository, ActionStore):
-            listed = self.callbacks.listing(auth, query.as_params())
-            return _json(self.callbacks.rendered(Operation.ENUMERATE, listed))
-        asks_for_groups = query.roles != {"creator_id"}
-        page = self.repository.enumerate(
-            auth.principals if asks_for_groups else auth.identities, query
-        )
-        response = _json(render(page.actions))
-        if page.marker is not None:
-            following = urlencode({**request.args.to_dict(), "marker": page.marker})
+            listed, marker = self.callbacks.listing(auth, query.as_params())
+        else:
+            asks_for_groups = query.roles != {"creator_id"}
+            principals = auth.principals if asks_for_groups else auth.identities
+            listed, marker = self.repository.enumerate(principals, query)
+        response = _json(self._rendered_list(listed))
+        if marker is not None:
+            following = urlencode({**request.args.to_dict(), "marker": marker})
             here = iri_to_uri(request.base_url)
             response.headers["Link"] = f'<{here}?{following}>; rel="next"'
         return response
+
+    def _rendered_list(self, listed: list[ActionStatus]) -> bytes:
+        if Operation.ENUMERATE in self.callbacks:
+            return self.callbacks.rendered(Operation.ENUMERATE, listed)
+        return render(listed)
 
     def status(self, action_id: str) -> Response:
         """The action's present state."""
@@ -221,12 +237,14 @@ class ActionProvider:
         if self.repository is None:
             return self._from_callback(Operation.RELEASE, action_id, auth)
         action = self._load_to_manage(self.repository, action_id, auth)
-        if Operation.RELEASE not in self.callbacks:
-            if not action.is_complete():
-                raise ActionConflict(
-                    f"Action {action_id} is {action.status}: only a completed action can be "
-                    "released."
-                )
+        has_callback = Operation.RELEASE in self.callbacks
+        if not action.is_complete() and (
+            not has_callback or isinstance(self.repository, ActionStore)
+        ):
+            raise ActionConflict(
+                f"Action {action_id} is {action.status}: only a completed action can be released."
+            )
+        if not has_callback:
             self.repository.remove(action)
             return _json(render(action))
         status, code = self.callbacks.status(Operation.RELEASE, 200, action, auth)

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy.engine import Row
 
 from licet.actions import _statements as sql
-from licet.actions._enumerate import Page, newest_ids
+from licet.actions._enumerate import newest_ids
 from licet.actions._rows import duration_text, json_text, principals_text, status_of
 from licet.actions._types import is_plain_text, readable
 from licet.actions.digest import request_digest
@@ -30,10 +30,10 @@ from licet.actions.documents import (
     ActionStatusValue,
     render,
 )
-from licet.actions.enumeration import EnumerationQuery, LogQuery
+from licet.actions.enumeration import EnumerationQuery, LogQuery, Page
 from licet.actions.repository import AbstractActionRepository
 from licet.db.engine import Database, Transaction
-from licet.errors import ActionConflict, ActionNotFound, RequestValidationError
+from licet.errors import ActionConflict, ActionNotFound, ConfigurationError, RequestValidationError
 
 __all__ = ["ActionStore", "Submission"]
 
@@ -41,6 +41,9 @@ RETENTION: Final = timedelta(days=30)
 
 _ATTEMPTS: Final = 3
 _MAX_ID: Final = 2**63 - 1
+
+
+LogLine = tuple[str, str]  # code and description
 
 
 class Submission(NamedTuple):
@@ -68,6 +71,10 @@ class ActionStore(AbstractActionRepository):
         retention: timedelta = RETENTION,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        if not 1 <= len(provider) <= 128:
+            raise ConfigurationError(
+                f"The provider name {provider!r} cannot be stored: 1 to 128 characters."
+            )
         self.provider = provider
         self._database = database
         self._retention = retention
@@ -101,17 +108,26 @@ class ActionStore(AbstractActionRepository):
             return Submission(earlier, created=False)
         return self._submit(request, start(), digest)
 
-    def submit(self, request: ActionRequest, status: ActionStatus) -> Submission:
+    def submit(
+        self, request: ActionRequest, status: ActionStatus, *, log: Sequence[LogLine] = ()
+    ) -> Submission:
         """Store the action that a request started, or find the one it started before.
 
-        Of two that submit the same request at once, one inserts and both get that action.
+        Of two that submit the same request at once, one inserts and both get that action. The lines
+        of `log`, pairs of code and description, are stored with a new action or not at all.
 
         Raises:
             ActionConflict: the same creator used this request_id for something else.
         """
-        return self._submit(request, status, request_digest(request))
+        return self._submit(request, status, request_digest(request), log)
 
-    def _submit(self, request: ActionRequest, status: ActionStatus, digest: str) -> Submission:
+    def _submit(
+        self,
+        request: ActionRequest,
+        status: ActionStatus,
+        digest: str,
+        log: Sequence[LogLine] = (),
+    ) -> Submission:
         values = self._row_values(status) | {
             "action_id": status.action_id,
             "provider": self.provider,
@@ -123,7 +139,7 @@ class ActionStore(AbstractActionRepository):
             "version": 1,
         }
         for _ in range(_ATTEMPTS):
-            if self._insert(values, status):
+            if self._insert(values, status, log):
                 return Submission(status, created=True)
             if (earlier := self._find(status.creator_id, request, digest)) is not None:
                 return Submission(earlier, created=False)
@@ -142,14 +158,19 @@ class ActionStore(AbstractActionRepository):
             )
         return status_of(*row[1:])
 
-    def _insert(self, values: dict[str, Any], status: ActionStatus) -> bool:
-        if not (status.monitor_by or status.manage_by):  # one statement is a transaction by itself
+    def _insert(self, values: dict[str, Any], status: ActionStatus, log: Sequence[LogLine]) -> bool:
+        if not (status.monitor_by or status.manage_by or log):  # alone, it is a transaction
             return self._database().execute(sql.INSERT, values) == 1
         with self._database().transaction() as transaction:
             if transaction.execute(sql.INSERT, values) == 0:
                 return False
             self._insert_principals(transaction, status)
+            self._insert_log(transaction, status.action_id, log)
         return True
+
+    def _insert_log(self, transaction: Transaction, action_id: str, log: Sequence[LogLine]) -> None:
+        for code, description in log:
+            transaction.execute(sql.INSERT_LOG, self._log_values(action_id, code, description))
 
     def get(self, action_id: str) -> ActionStatus | None:
         """The action, or None when this provider has none of that id."""
@@ -169,8 +190,10 @@ class ActionStore(AbstractActionRepository):
             rows = connection.execute(sql.BY_KEYS, {"ids": ids}).all() if ids else []
         return Page([status_of(*row) for row in rows], str(ids[-1]) if has_more else None)
 
-    def store(self, action: ActionStatus) -> None:
-        """Keep a new state of an action that has not ended.
+    def store(self, action: ActionStatus, *, log: Sequence[LogLine] = ()) -> None:
+        """Keep a new state of an action that has not ended, and lines of its log with it.
+
+        The whole document is kept: of two that store at once, the later one's stands.
 
         Raises:
             ActionConflict: it ended meanwhile, in another state than this.
@@ -179,6 +202,8 @@ class ActionStore(AbstractActionRepository):
         which = self._which(action.action_id)
         with self._database().transaction() as transaction:
             changed = self._update(transaction, action, which)
+            if changed:
+                self._insert_log(transaction, action.action_id, log)
         if not changed:
             present = self._require(action.action_id)
             if render(present) != render(action):
@@ -255,16 +280,21 @@ class ActionStore(AbstractActionRepository):
         Raises:
             ActionNotFound: there is no such action.
         """
-        values = self._which(action_id) | {
+        values = self._log_values(action_id, code, description, details)
+        with self._database().transaction() as transaction:
+            added = transaction.execute(sql.INSERT_LOG, values)
+        if added == 0:
+            raise ActionNotFound(f"No Action with id {action_id}")
+
+    def _log_values(
+        self, action_id: str, code: str, description: str, details: Any = None
+    ) -> dict[str, Any]:
+        return self._which(action_id) | {
             "at": self._clock(),
             "about": readable(code)[:64],
             "text": readable(description),
             "more": None if details is None else json_text(details),
         }
-        with self._database().transaction() as transaction:
-            added = transaction.execute(sql.INSERT_LOG, values)
-        if added == 0:
-            raise ActionNotFound(f"No Action with id {action_id}")
 
     def read_log(self, action_id: str, query: LogQuery) -> ActionLogReturn:
         """A page of an action's log, oldest entry first unless asked otherwise."""

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Response
 
 from licet.actions.documents import ActionLogReturn, ActionRequest, ActionStatus
+from licet.actions.enumeration import Page
 from licet.authn.auth_state import AuthState
 
 __all__ = [
@@ -38,6 +39,8 @@ ActionCancelCallback = ActionOperationCallback
 ActionReleaseCallback = ActionOperationCallback
 ActionResumeCallback = ActionOperationCallback
 ActionLogCallback = Callable[[str, AuthState], ActionLogReturn]
-ActionEnumerationCallback = Callable[[AuthState, dict[str, set[Any]]], Sequence[ActionStatus]]
+ActionEnumerationCallback = Callable[
+    [AuthState, dict[str, set[Any]]], Sequence[ActionStatus] | Page
+]
 
 ViewReturn = tuple[Response, int] | tuple[str, int]

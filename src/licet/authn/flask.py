@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any, Protocol
 
 from flask import Flask, current_app, jsonify, request
@@ -122,7 +121,7 @@ class IdentityStateBuilder:
     """Makes `AuthState` from the app's own authentication.
 
     Args:
-        app: whose verifier counts, as it is at the first request.
+        app: whose verifier counts.
         accepted_scopes: a token needs one of these.
     """
 
@@ -130,17 +129,13 @@ class IdentityStateBuilder:
         self.accepted_scopes = tuple(accepted_scopes)
         self._app = app
 
-    @cached_property
-    def _verifier(self) -> TokenVerifier:
-        return _verifier(self._app)
-
     def build_from_request(self) -> AuthState:
         """The caller of the current request.
 
         Raises:
             AuthenticationError: no, or no acceptable, token; or one without the scope.
         """
-        identity = _identity_once(self._verifier)
+        identity = _identity_once(_verifier(self._app))
         require_scope(identity, self.accepted_scopes)
         return AuthState(identity)
 

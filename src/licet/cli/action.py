@@ -23,22 +23,26 @@ __all__ = ["action"]
 Command = Callable[..., None]
 
 
+def _complain(error: Exception) -> None:
+    click.echo(_printable(f"licet: {error}"), err=True)
+
+
 @contextmanager
 def _exit_codes() -> Iterator[None]:
     try:
         yield
     except ActionFailed as error:
         _show(error.status)
-        click.echo(f"licet: {error}", err=True)
+        _complain(error)
         sys.exit(1)
     except ProviderError as error:
-        click.echo(f"licet: {error}", err=True)
+        _complain(error)
         sys.exit(4 if error.status in (502, 503, 504) else 3)
     except (ProviderUnreachable, TimeoutError) as error:
-        click.echo(f"licet: {error}", err=True)
+        _complain(error)
         sys.exit(4)
     except ValueError as error:  # what was asked for cannot be sent: not Unicode, or no token
-        click.echo(f"licet: {error}", err=True)
+        _complain(error)
         sys.exit(2)
 
 
@@ -204,12 +208,17 @@ def list_actions(
 
 def _watch(client: ActionClient, action_id: str) -> dict[str, Any]:
     """Follow an action on standard error until it has ended."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         shown = progress.add_task(action_id, total=None)
 
         def update(found: dict[str, Any]) -> None:
-            text = str(found.get("display_status") or found.get("status"))
+            text = _printable(str(found.get("display_status") or found.get("status")))
             details = found.get("details")
             fraction = details.get("progress") if isinstance(details, dict) else None
             if isinstance(fraction, int | float):

@@ -12,9 +12,12 @@ is committed survives the death of any process (decision 0003).
 
 from __future__ import annotations
 
+import logging
 import os
+import random
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -32,7 +35,10 @@ from licet.errors import ConfigurationError, StoreUnavailable, UsageError
 
 __all__ = ["Database", "Statement", "Transaction"]
 
+log = logging.getLogger(__name__)
 BUSY_SECONDS: Final = 10
+CONNECT_SECONDS: Final = 5
+STATEMENT_SECONDS: Final = 30
 Params = Mapping[str, Any]
 
 
@@ -131,7 +137,6 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = _parsed(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.is_in_memory = self.is_sqlite and _is_in_memory(self.url)
         self.engine = _make_engine(self.url)
         self._dialect = self.engine.dialect
         driver: Any = self._dialect.dbapi
@@ -139,6 +144,11 @@ class Database:
         self._mine = threading.local()
         self._begin = "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN"
         _databases.add(self)
+
+    def __del__(self) -> None:
+        """Close what is open when nobody has the database any more."""
+        with suppress(Exception):  # half made, or at the end of the process
+            self.close()
 
     def fetch_one(self, statement: Statement, params: Params) -> Any:
         """The first row as a tuple, or None.
@@ -225,7 +235,7 @@ class Database:
         """The error to raise; the connection that failed is not used again."""
         pooled: PoolProxiedConnection | None = getattr(self._mine, "pooled", None)
         self._mine.__dict__.clear()
-        if pooled is not None and not self.is_in_memory:  # which would lose what is in it
+        if pooled is not None:
             server_is_gone = getattr(pooled.driver_connection, "closed", False)
             pooled.invalidate()
             if server_is_gone:  # and so are the connections of all other threads
@@ -266,30 +276,35 @@ def _make_engine(url: URL) -> Engine:
         return _sqlite_engine(url) if backend == "sqlite" else _postgresql_engine(url)
     except (ImportError, NoSuchModuleError) as error:
         raise ConfigurationError(
-            f"The driver of {url.drivername} is not installed: pip install 'licet[postgres]' and "
+            f"LICET_DATABASE_URL needs {url.drivername}, which is not installed: pip install 'licet[postgres]' and "
             "write postgresql+psycopg://…"
         ) from error
 
 
 def _postgresql_engine(url: URL) -> Engine:
-    engine = sa.create_engine(url, pool_size=10, max_overflow=-1, pool_reset_on_return=None)
+    engine = sa.create_engine(
+        url,
+        connect_args={"connect_timeout": CONNECT_SECONDS},
+        pool_size=10,
+        max_overflow=-1,
+        pool_reset_on_return=None,
+    )
     sa.event.listen(engine, "connect", _prepare_postgresql)
     return engine
 
 
 def _prepare_postgresql(connection: Any, _record: object) -> None:
     connection.autocommit = True
+    connection.execute(f"SET statement_timeout = '{STATEMENT_SECONDS}s'").close()
 
 
 def _sqlite_engine(url: URL) -> Engine:
-    in_memory = _is_in_memory(url)
-    if not in_memory:
-        _make_folder(Path(str(url.database)).parent)
-    options: dict[str, Any] = (
-        {"poolclass": sa.StaticPool}
-        if in_memory
-        else {"max_overflow": -1, "pool_reset_on_return": None}
-    )
+    if url.database in (None, "", ":memory:"):
+        raise ConfigurationError(
+            "LICET_DATABASE_URL names a SQLite database in memory, which no two threads can share "
+            "safely: name a file, for example in a temporary folder."
+        )
+    _make_folder(Path(str(url.database)).parent)
     engine = sa.create_engine(
         url,
         connect_args={
@@ -297,14 +312,11 @@ def _sqlite_engine(url: URL) -> Engine:
             "timeout": BUSY_SECONDS,
             "check_same_thread": False,
         },
-        **options,
+        max_overflow=-1,
+        pool_reset_on_return=None,
     )
     sa.event.listen(engine, "connect", _prepare_sqlite)
     return engine
-
-
-def _is_in_memory(url: URL) -> bool:
-    return url.database in (None, "", ":memory:")
 
 
 def _make_folder(folder: Path) -> None:
@@ -318,13 +330,28 @@ def _make_folder(folder: Path) -> None:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    _switch_to_wal(connection)
     for pragma in (
-        "journal_mode = WAL",
         "synchronous = NORMAL",
         "foreign_keys = ON",
         "wal_autocheckpoint = 4000",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Turn the log on; SQLite does not wait for others itself when it is switched."""
+    give_up_at = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() >= give_up_at:
+                raise
+            log.info("SQLite's log is being switched on by another process: trying again.")
+            time.sleep(random.uniform(0.01, 0.05))  # noqa: S311 - jitter
+        else:
+            return
 
 
 _databases: weakref.WeakSet[Database] = weakref.WeakSet()

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 from flask import Flask
 
 from licet._state import app_state
 from licet.db.engine import Database
-from licet.db.migrate import upgrade
+from licet.db.migrate import current_revision, is_known, upgrade
 from licet.settings import Settings
 
-__all__ = ["database_of", "database_url"]
+__all__ = ["check_database_settings", "database_of", "database_url"]
 
+log = logging.getLogger(__name__)
+_ENGINE: Final = "db.engine"
 SQLITE_FILE: Final = "licet.sqlite3"
 
 
 def database_of(app: Flask) -> Database:
     """The app's database, its licet tables up to date unless ``LICET_MIGRATE_AT_START`` is off."""
-    return app_state(app).get_or_build("db", _open)
+    return app_state(app).get_or_build("db", lambda _settings: _migrated(app))
 
 
 def database_url(settings: Settings) -> str:
@@ -26,8 +29,26 @@ def database_url(settings: Settings) -> str:
     return settings.database_url or f"sqlite:///{settings.instance_path / SQLITE_FILE}"
 
 
-def _open(settings: Settings) -> Database:
-    database = Database(database_url(settings))
-    if settings.migrate_at_start:
-        upgrade(database)
+def check_database_settings(app: Flask) -> None:
+    """Refuse a ``LICET_DATABASE_URL`` that cannot work, without connecting to anything.
+
+    Raises:
+        ConfigurationError: it is malformed, or its driver is not installed.
+    """
+    app_state(app).get_or_build(_ENGINE, _engine)
+
+
+def _engine(settings: Settings) -> Database:
+    return Database(database_url(settings))
+
+
+def _migrated(app: Flask) -> Database:
+    state = app_state(app)
+    database = state.get_or_build(_ENGINE, _engine)
+    if state.settings.migrate_at_start:
+        current = current_revision(database)
+        if is_known(current):
+            upgrade(database)
+        else:  # a newer version was here, and shares the database while it is rolled out
+            log.warning("The database is at revision %s, which is newer than this code.", current)
     return database

@@ -16,12 +16,20 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from licet.db.engine import BUSY_SECONDS, Database
-from licet.errors import StoreUnavailable
+from licet.errors import ConfigurationError, StoreUnavailable
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-__all__ = ["VERSION_TABLE", "alembic_config", "current_revision", "head_revision", "upgrade"]
+__all__ = [
+    "VERSION_TABLE",
+    "alembic_config",
+    "current_revision",
+    "downgrade",
+    "head_revision",
+    "is_known",
+    "upgrade",
+]
 
 VERSION_TABLE: Final = "licet_alembic_version"
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -61,13 +69,32 @@ def upgrade(database: Database, revision: str = "head") -> None:
     """Migrate to `revision`; does nothing when the database is there already.
 
     Concurrency: safe to call from many processes at once.
+
+    Raises:
+        ConfigurationError: the database is at a revision that this code does not know.
     """
-    if revision == "head" and current_revision(database) == _HEAD:
+    current = current_revision(database)
+    if revision == "head" and current == _HEAD:
         return
+    if not is_known(current):
+        raise ConfigurationError(
+            f"The database is at revision {current}, and this version of licet knows none after "
+            f"{_HEAD}: upgrade licet, or restore a database that fits."
+        )
     from alembic import command  # noqa: PLC0415 - 0.2 s of imports, seldom needed
 
     with _exclusive(database) as config:
         command.upgrade(config, revision)
+
+
+def is_known(revision: str | None) -> bool:
+    """Whether this code can migrate from a revision; None is an empty database."""
+    if revision in (None, _HEAD):
+        return True
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - 0.2 s of imports, seldom needed
+
+    known = ScriptDirectory.from_config(alembic_config()).walk_revisions()
+    return any(script.revision == revision for script in known)
 
 
 def downgrade(database: Database, revision: str = "base") -> None:
@@ -89,15 +116,8 @@ def alembic_config() -> Config:
 
 @contextmanager
 def _exclusive(database: Database) -> Iterator[Config]:
-    """One transaction that no other migration runs beside, on a connection of its own.
-
-    A database in memory has but the one connection, which is used then.
-    """
-    engine = (
-        database.engine
-        if database.is_in_memory
-        else sa.create_engine(database.url, poolclass=sa.NullPool)
-    )
+    """One transaction that no other migration runs beside, on a connection of its own."""
+    engine = sa.create_engine(database.url, poolclass=sa.NullPool)
     try:
         with engine.begin() as connection:
             if database.is_sqlite:

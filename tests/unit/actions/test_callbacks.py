@@ -11,6 +11,7 @@ import pytest
 
 from licet.actions import ActionLogReturn, ActionStatus
 from licet.actions.callbacks import Callbacks, Operation
+from licet.actions.enumeration import Page
 from licet.errors import ActionProviderError, OperationNotImplemented
 
 CREATOR = "urn:globus:auth:identity:11111111-2222-3333-4444-555555555555"
@@ -120,7 +121,15 @@ def test_a_listing_is_any_iterable(make: Any):
     """Lists, tuples and generators all become a list."""
     status = a_status()
 
-    assert returning(Operation.ENUMERATE, make([status])).listing("auth", {}) == [status]
+    assert returning(Operation.ENUMERATE, make([status])).listing("auth", {}) == ([status], None)
+
+
+def test_a_page_tells_where_the_next_begins():
+    """What the store's enumeration returned can be passed on as it is."""
+    status = a_status()
+    page = Page([status], "17")
+
+    assert returning(Operation.ENUMERATE, page).listing("auth", {}) == ([status], "17")
 
 
 @pytest.mark.parametrize("listed", [None, "text", b"x", 1, a_status(), [None], {"a": 1}])

@@ -262,3 +262,11 @@ class TestWatch:
 def test_nothing_from_elsewhere_reaches_the_terminal_as_a_command():
     """Escape sequences in a remote text are shown as replacement characters."""
     assert action_module._printable("a\x1b[2Jb\nc é") == "a\ufffd[2Jb\ufffdc é"
+
+
+@pytest.mark.parametrize("shown", ["see [/dev/null]", "[bold]", "\x1b[2J"])
+def test_watching_takes_any_text_of_a_provider(shown: str):
+    """A display status is text, neither markup nor commands."""
+    client = type("Client", (), {})()
+    client.wait = lambda _id, on_progress: on_progress({"display_status": shown}) or {"ok": True}
+    assert _watch(client, "id") == {"ok": True}

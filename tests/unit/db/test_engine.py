@@ -308,15 +308,10 @@ def number_of_tables(database):
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
-def test_a_failed_statement_does_not_empty_a_database_in_memory(url):
-    """Memory is not thrown away with the connection that failed."""
-    database = Database(url)
-    metadata.create_all(database.engine)
-    database.execute(ADD, ZERO)
-    with pytest.raises(StoreUnavailable):
-        database.execute(BROKEN, {})
-    assert number(database) == 0
-    database.close()
+def test_a_database_in_memory_is_refused(url):
+    """Threads would share one connection, and undo each other's transactions."""
+    with pytest.raises(ConfigurationError, match="database in memory"):
+        Database(url)
 
 
 def test_a_full_or_read_only_database_is_an_outage(tmp_path):

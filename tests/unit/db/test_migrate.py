@@ -13,8 +13,9 @@ from alembic.script import ScriptDirectory
 
 from licet.actions.tables import metadata
 from licet.db import Database, current_revision, head_revision, upgrade
+from licet.db.engine import Statement
 from licet.db.migrate import VERSION_TABLE, alembic_config, downgrade
-from licet.errors import StoreUnavailable
+from licet.errors import ConfigurationError, StoreUnavailable
 
 PROCESS = """
 import sys
@@ -155,13 +156,15 @@ def test_a_failed_migration_leaves_nothing(database):
     assert current_revision(database) is None
 
 
-def test_a_database_in_memory_is_migrated():
-    """The tables are in the memory that is then used."""
-    database = Database("sqlite://")
+def test_an_unknown_revision_is_not_migrated(database):
+    """A database that a newer version migrated is left alone, and both revisions are told."""
     upgrade(database)
-    assert current_revision(database) == head_revision()
-    assert tables(database) == {*metadata.tables, VERSION_TABLE}
-    database.close()
+    with database.transaction() as transaction:
+        transaction.execute(
+            Statement(sa.text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")), {}
+        )
+    with pytest.raises(ConfigurationError, match=r"revision 9999, .* none after 0001"):
+        upgrade(database)
 
 
 def test_a_database_that_does_not_answer_has_no_known_revision(tmp_path):
