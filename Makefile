@@ -21,7 +21,7 @@ run: .venv/.run-installed
 
 # One line, a token that the running site accepts: curl -H "Authorization: Bearer $(make -s token)"
 token: .venv/.run-installed
-	@$(BIN)/licet --app $(APP) token "$(USER)" $(if $(filter all,$(SCOPES)),--all-scopes,$(foreach s,$(SCOPES),--scope $(s)))
+	@$(BIN)/licet --app $(APP) token "$(or $(USER),alice)" $(if $(filter all,$(SCOPES)),--all-scopes,$(foreach s,$(SCOPES),--scope $(s)))
 
 test: .venv/.dev-installed
 	@rm -f .coverage .coverage.*

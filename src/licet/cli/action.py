@@ -21,6 +21,7 @@ from licet.errors import BadActionRequest
 __all__ = ["action"]
 
 Command = Callable[..., None]
+INTERRUPTED = 130  # what a shell tells of a program that Ctrl-C ended
 
 
 def _complain(error: Exception) -> None:
@@ -226,4 +227,9 @@ def _watch(client: ActionClient, action_id: str) -> dict[str, Any]:
             else:
                 progress.update(shown, description=text)
 
-        return client.wait(action_id, on_progress=update)
+        try:
+            return client.wait(action_id, on_progress=update)
+        except KeyboardInterrupt:
+            progress.stop()
+            click.echo(f"licet: no longer watching; action {action_id} goes on.", err=True)
+            sys.exit(INTERRUPTED)

@@ -276,8 +276,8 @@ def _make_engine(url: URL) -> Engine:
         return _sqlite_engine(url) if backend == "sqlite" else _postgresql_engine(url)
     except (ImportError, NoSuchModuleError) as error:
         raise ConfigurationError(
-            f"LICET_DATABASE_URL needs {url.drivername}, which is not installed: pip install 'licet[postgres]' and "
-            "write postgresql+psycopg://…"
+            f"LICET_DATABASE_URL needs {url.drivername}, which is not installed: "
+            "pip install 'licet[postgres]' and write postgresql+psycopg://…"
         ) from error
 
 

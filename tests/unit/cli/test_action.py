@@ -270,3 +270,16 @@ def test_watching_takes_any_text_of_a_provider(shown: str):
     client = type("Client", (), {})()
     client.wait = lambda _id, on_progress: on_progress({"display_status": shown}) or {"ok": True}
     assert _watch(client, "id") == {"ok": True}
+
+
+def test_ctrl_c_while_watching_tells_that_the_action_goes_on(capsys: pytest.CaptureFixture[str]):
+    """The id is told, so that watching can go on later, and the exit code is a shell's own."""
+
+    def wait(*_args: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    client = type("Client", (), {"wait": wait})()
+    with pytest.raises(SystemExit) as stopped:
+        _watch(client, "the-id")
+    assert stopped.value.code == 130
+    assert "action the-id goes on" in capsys.readouterr().err

@@ -350,3 +350,31 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="LICET_INSTANCE_PATH"):
         Database(f"sqlite:///{tmp_path / 'file' / 'folder' / 'licet.sqlite3'}")
+
+
+class Switching:
+    """A connection whose log cannot be switched on at first."""
+
+    def __init__(self, *errors):
+        self.errors = list(errors)
+
+    def execute(self, _sql):
+        if self.errors:
+            raise sqlite3.OperationalError(self.errors.pop(0))
+        return closing(self).thing
+
+    def close(self):
+        """Nothing is open."""
+
+
+def test_the_log_is_switched_on_when_others_let_go():
+    """SQLite refuses at once while another process does the same: it is asked again."""
+    connection = Switching("database is locked", "database is locked")
+    engine_module._switch_to_wal(connection)
+    assert connection.errors == []
+
+
+def test_a_log_that_cannot_be_switched_on_is_told():
+    """Any other failure is no matter of waiting."""
+    with pytest.raises(sqlite3.OperationalError, match="disk I/O"):
+        engine_module._switch_to_wal(Switching("disk I/O error"))
