@@ -1,7 +1,7 @@
 """The pytest plugin: ``apt_blueprint_noauth`` and ``flask_helpers_noauth``.
 
-Registered as an entry point, so that it is there wherever licet is installed; it imports licet only
-when a test uses it. Both fixtures can be asked for at session, module or function scope.
+Registered as an entry point, so that it is there wherever licet is installed. Both fixtures can be
+asked for at session, module or function scope.
 """
 
 from __future__ import annotations
