@@ -103,8 +103,9 @@ def report(medians: dict[str, dict[str, float]], options: argparse.Namespace) ->
         cells = (f"{found[m]:8.1f}  {found[m] / floor[m]:5.2f} ×" for m in CLAIMS)
         lines.append(f"{name:30}" + "".join(f"{cell:>22}" for cell in cells))
     lines.append("")
+    ours = [found for name, found in medians.items() if name.startswith("licet")]
     for method, (operation, limit) in CLAIMS.items():
-        ratio = medians["licet, callbacks and store"][method] / floor[method]
+        ratio = max(found[method] for found in ours) / floor[method]
         verdict = "holds" if ratio <= limit else "FAILS"
         lines.append(f"stored {operation} ≤ {limit} × bare {method}: {ratio:.2f} ×, {verdict}")
     return "\n".join(lines)

@@ -26,7 +26,6 @@ AnyCallback = Callable[..., Any]
 class Operation(StrEnum):
     """The operations of the Action Provider Interface."""
 
-    INTROSPECT = "introspect"
     RUN = "run"
     STATUS = "status"
     CANCEL = "cancel"
@@ -48,10 +47,6 @@ class Callbacks:
 
     def __contains__(self, operation: Operation) -> bool:
         return operation in self._functions
-
-    def get(self, operation: Operation) -> AnyCallback | None:
-        """The function, or None."""
-        return self._functions.get(operation)
 
     def status(
         self, operation: Operation, default_code: int, *args: Any

@@ -352,15 +352,18 @@ def _read_body() -> bytes:
     more than we take is how a body that is too long shows.
     """
     limit = app_state(current_app).settings.max_body_bytes
-    too_large = RequestTooLarge(f"The request body is larger than {limit} bytes.")
     request.max_content_length = limit + 1
     try:
         raw = request.get_data()
     except RequestEntityTooLarge as error:
-        raise too_large from error
+        raise _too_large(limit) from error
     if len(raw) > limit:
-        raise too_large
+        raise _too_large(limit)
     return raw
+
+
+def _too_large(limit: int) -> RequestTooLarge:
+    return RequestTooLarge(f"The request body is larger than {limit} bytes.")
 
 
 def _json(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:

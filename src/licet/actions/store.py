@@ -86,7 +86,7 @@ class ActionStore(AbstractActionRepository):
         Raises:
             ActionConflict: the same request_id was used for something else.
         """
-        return self._find(creator_id, request, request_digest(request))
+        return self._find(self._database(), creator_id, request, request_digest(request))
 
     def submit_once(
         self,
@@ -102,11 +102,11 @@ class ActionStore(AbstractActionRepository):
         Raises:
             ActionConflict: the same request_id was used for something else.
         """
-        digest = request_digest(request)
-        earlier = self._find(creator_id, request, digest)
+        database, digest = self._database(), request_digest(request)
+        earlier = self._find(database, creator_id, request, digest)
         if earlier is not None:
             return Submission(earlier, created=False)
-        return self._submit(request, start(), digest)
+        return self._submit(database, request, start(), digest)
 
     def submit(
         self, request: ActionRequest, status: ActionStatus, *, log: Sequence[LogLine] = ()
@@ -119,10 +119,11 @@ class ActionStore(AbstractActionRepository):
         Raises:
             ActionConflict: the same creator used this request_id for something else.
         """
-        return self._submit(request, status, request_digest(request), log)
+        return self._submit(self._database(), request, status, request_digest(request), log)
 
     def _submit(
         self,
+        database: Database,
         request: ActionRequest,
         status: ActionStatus,
         digest: str,
@@ -139,29 +140,38 @@ class ActionStore(AbstractActionRepository):
             "version": 1,
         }
         for _ in range(_ATTEMPTS):
-            if self._insert(values, status, log):
+            if self._insert(database, values, status, log):
                 return Submission(status, created=True)
-            if (earlier := self._find(status.creator_id, request, digest)) is not None:
+            earlier = self._find(database, status.creator_id, request, digest)
+            if earlier is not None:
                 return Submission(earlier, created=False)
             if self.get(status.action_id) is not None:
                 break
         raise ActionConflict(f"There is an action {status.action_id} already.")
 
-    def _find(self, creator_id: str, request: ActionRequest, digest: str) -> ActionStatus | None:
+    def _find(
+        self, database: Database, creator_id: str, request: ActionRequest, digest: str
+    ) -> ActionStatus | None:
         params = {"p": self.provider, "c": creator_id, "r": request.request_id}
-        row = self._database().fetch_one(sql.BY_REQUEST, params)
+        row = database.fetch_one(sql.BY_REQUEST, params)
         if row is None:
             return None
         if row[0] != digest:
             raise ActionConflict(
                 f"Request with id {request.request_id} already present with different parameters"
             )
-        return status_of(*row[1:])
+        return self.get(row[1])
 
-    def _insert(self, values: dict[str, Any], status: ActionStatus, log: Sequence[LogLine]) -> bool:
+    def _insert(
+        self,
+        database: Database,
+        values: dict[str, Any],
+        status: ActionStatus,
+        log: Sequence[LogLine],
+    ) -> bool:
         if not (status.monitor_by or status.manage_by or log):  # alone, it is a transaction
-            return self._database().execute(sql.INSERT, values) == 1
-        with self._database().transaction() as transaction:
+            return database.execute(sql.INSERT, values) == 1
+        with database.transaction() as transaction:
             if transaction.execute(sql.INSERT, values) == 0:
                 return False
             self._insert_principals(transaction, status)
@@ -313,10 +323,12 @@ class ActionStore(AbstractActionRepository):
         )
 
     def _row_values(self, status: ActionStatus) -> dict[str, Any]:
-        completed = status.completion_time
-        if status.is_complete() and completed is None:
-            completed = status.completion_time = self._clock()
-        release_after = status.release_after
+        completed, release_after, release_at = status.completion_time, status.release_after, None
+        if status.is_complete():
+            if completed is None:
+                completed = self._clock()
+                vars(status)["completion_time"] = completed  # a moment: validating it takes 7 µs
+            release_at = self._release_at(completed, release_after)
         return {
             "status": status.status.value,
             "display_status": status.display_status,
@@ -326,13 +338,13 @@ class ActionStore(AbstractActionRepository):
             "manage_by": principals_text(status.manage_by),
             "completion_time": completed.isoformat() if completed else None,
             "release_after": None if release_after is None else duration_text(release_after),
-            "release_at": self._release_at(status) if status.is_complete() else None,
+            "release_at": release_at,
         }
 
-    def _release_at(self, status: ActionStatus) -> datetime:
-        asked = self._retention if status.release_after is None else status.release_after
-        ended = status.completion_time or self._clock()
-        return ended + max(timedelta(0), min(asked, self._retention))
+    def _release_at(self, completed: datetime, asked: timedelta | None) -> datetime:
+        if asked is None or asked > self._retention:
+            return completed + self._retention
+        return completed + max(timedelta(0), asked)
 
 
 def _entry(row: Row[Any]) -> ActionLogEntry:

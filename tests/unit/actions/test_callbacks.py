@@ -33,13 +33,11 @@ def returning(operation: Operation, value: Any) -> Callbacks:
 
 
 def test_a_registered_function_is_found():
-    """What was registered is a member and can be had; nothing else is."""
+    """What was registered is a member; nothing else is."""
     callbacks = returning(Operation.RUN, None)
 
     assert Operation.RUN in callbacks
     assert Operation.STATUS not in callbacks
-    assert callbacks.get(Operation.RUN).__name__ == "my_callback"
-    assert callbacks.get(Operation.STATUS) is None
 
 
 def test_the_last_registered_function_counts():

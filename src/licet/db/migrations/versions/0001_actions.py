@@ -18,6 +18,7 @@ BIG_KEY = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
+    """Make the three tables."""
     op.create_table(
         "licet_action",
         sa.Column("id", BIG_KEY, primary_key=True),
@@ -80,6 +81,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    """Drop them, and all actions with them."""
     op.drop_table("licet_action_log")
     op.drop_table("licet_action_principal")
     op.drop_table("licet_action")
