@@ -4,7 +4,10 @@
 
     LicetError
     ├── UsageError (RuntimeError)            the program called licet wrongly
-    │   └── ConfigurationError               a setting is missing, blank or contradictory
+    │   ├── ConfigurationError               a setting is missing, blank or contradictory
+    │   ├── InvalidCondition                 a condition or policy is declared wrongly
+    │   │   └── UntranslatableCondition      SQL cannot say it, or not the same on every database
+    │   └── UnloadedObject                   what a condition asks about was not loaded, or is stale
     ├── AuthenticationError            401   no usable credential
     │   ├── UnverifiedAuthenticationError    refused from its form, nobody was asked
     │   │   └── MissingToken                 no Authorization header at all
@@ -63,6 +66,7 @@ __all__ = [
     "ErrorDocument",
     "HiddenAction",
     "InsufficientScope",
+    "InvalidCondition",
     "InvalidToken",
     "LicetError",
     "MissingToken",
@@ -72,7 +76,9 @@ __all__ = [
     "ServiceUnavailable",
     "StoreUnavailable",
     "UnauthorizedRequest",
+    "UnloadedObject",
     "UnstorableDocument",
+    "UntranslatableCondition",
     "UnverifiedAuthenticationError",
     "UsageError",
     "error_document",
@@ -97,6 +103,24 @@ class ConfigurationError(UsageError, ValueError):
     """A setting is missing, blank, malformed or at odds with another."""
 
     code_name = "configuration_error"
+
+
+class InvalidCondition(UsageError, TypeError):
+    """A condition, role or policy is declared in a way that means nothing."""
+
+    code_name = "invalid_condition"
+
+
+class UntranslatableCondition(InvalidCondition):
+    """A condition that SQL cannot say, or that two databases would answer differently."""
+
+    code_name = "untranslatable_condition"
+
+
+class UnloadedObject(UsageError):
+    """A related object that a condition asks about is not loaded, or not the one it now has."""
+
+    code_name = "unloaded_object"
 
 
 class _HTTPError(LicetError, HTTPException):

@@ -1,0 +1,144 @@
+"""The shape of a mapped class: which of its attributes and relationships conditions may use.
+
+What two databases would compare differently is refused here, by the type of its column.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+import sqlalchemy as sa
+from sqlalchemy.exc import NoInspectionAvailable
+from sqlalchemy.orm import (
+    ColumnProperty,
+    Mapper,
+    RelationshipDirection,
+    RelationshipProperty,
+)
+from sqlalchemy.types import TypeEngine
+
+from licet.authz._shape import Column, Kind, Relation, Shape, Unsupported
+from licet.authz.conditions import invalid
+from licet.db.types import UTCDateTime
+
+__all__ = ["shape_of"]
+
+_shapes: WeakKeyDictionary[type[Any], Shape] = WeakKeyDictionary()
+_CODE_POINT_COLLATIONS: Final = frozenset({"C", "POSIX", "BINARY", "ucs_basic"})
+_TEXT_TYPES: Final = (sa.String, sa.Text, sa.Unicode, sa.UnicodeText, sa.VARCHAR, sa.TEXT)
+_INTEGER_TYPES: Final = (
+    sa.Integer,
+    sa.SmallInteger,
+    sa.BigInteger,
+    sa.INTEGER,
+    sa.SMALLINT,
+    sa.BIGINT,
+)
+
+
+def shape_of(model: type[Any]) -> Shape:
+    """The shape of a mapped class.
+
+    Raises:
+        InvalidCondition: it is not mapped.
+    """
+    shape = _shapes.get(model)
+    if shape is None:
+        shape = _shapes[model] = _shape(_mapper(model))
+    return shape
+
+
+def _mapper(model: object) -> Mapper[Any]:
+    try:
+        mapper = sa.inspect(model)
+    except NoInspectionAvailable:
+        mapper = None
+    if not isinstance(model, type) or not isinstance(mapper, Mapper):
+        raise invalid(f"{model!r} is not a class that SQLAlchemy maps.")
+    return mapper
+
+
+def _shape(mapper: Mapper[Any]) -> Shape:
+    columns: dict[str, Column] = {}
+    relations: dict[str, Relation] = {}
+    unsupported: dict[str, Unsupported] = {}
+    for name, descriptor in mapper.all_orm_descriptors.items():
+        prop = mapper.attrs.get(name)
+        if isinstance(prop, RelationshipProperty):
+            relations[name] = _relation(name, prop, mapper)
+        elif isinstance(prop, ColumnProperty):
+            found = _column(name, prop)
+            if isinstance(found, Column):
+                columns[name] = found
+            else:
+                unsupported[name] = found
+        else:
+            kind = type(prop or descriptor).__name__
+            unsupported[name] = Unsupported(name, f"is a {kind}, not a column or relationship")
+    return Shape(mapper.class_, columns, relations, unsupported)
+
+
+def _column(name: str, prop: ColumnProperty[Any]) -> Column | Unsupported:
+    if len(prop.columns) != 1 and not all(isinstance(c, sa.Column) for c in prop.columns):
+        return Unsupported(name, "is made of several columns")
+    column = prop.columns[0]
+    if not isinstance(column, sa.Column):
+        return Unsupported(name, "is an expression, not a column")
+    kind = _kind(column.type)
+    if isinstance(kind, str):
+        return Unsupported(name, f"is {column.type!r}, {kind}")
+    return Column(name, kind, bool(column.nullable), getattr(column.type, "enum_class", None))
+
+
+def _kind(column_type: TypeEngine[Any]) -> Kind | str:
+    """How values of the type compare, or why Python and the databases disagree about them."""
+    exact = type(column_type)
+    if isinstance(column_type, sa.Enum):
+        return Kind.ENUM if column_type.enum_class else "an Enum of plain texts: use a Python enum"
+    if exact in _TEXT_TYPES:
+        collation = getattr(column_type, "collation", None)
+        if collation is None or collation in _CODE_POINT_COLLATIONS:
+            return Kind.TEXT
+        return f"whose collation {collation} does not compare by code point"
+    if exact in _INTEGER_TYPES:
+        return Kind.INTEGER
+    if exact in (sa.Boolean, sa.BOOLEAN):
+        return Kind.BOOLEAN
+    if isinstance(column_type, sa.Uuid):
+        return Kind.UUID if column_type.as_uuid else "a Uuid read as text: use as_uuid=True"
+    if exact in (sa.Date, sa.DATE):
+        return Kind.DATE
+    if isinstance(column_type, UTCDateTime):
+        return Kind.MOMENT
+    if isinstance(column_type, sa.DateTime):
+        return "which SQLite keeps without its time zone: use licet.db.types.UTCDateTime"
+    return "a type that the databases do not all compare alike"
+
+
+def _relation(name: str, prop: RelationshipProperty[Any], mapper: Mapper[Any]) -> Relation:
+    target = prop.mapper.class_
+    return Relation(
+        name,
+        bool(prop.uselist),
+        lambda: shape_of(target),
+        _foreign_keys(prop, mapper),
+        is_iterable=prop.collection_class in (None, list, set),
+    )
+
+
+def _foreign_keys(
+    prop: RelationshipProperty[Any], mapper: Mapper[Any]
+) -> tuple[tuple[str, str], ...]:
+    """Own attributes and the related object's that must be equal, of a many-to-one."""
+    if prop.direction is not RelationshipDirection.MANYTOONE:
+        return ()
+    pairs = []
+    for local, remote in prop.local_remote_pairs or ():
+        try:
+            own = mapper.get_property_by_column(local).key
+            other = prop.mapper.get_property_by_column(remote).key
+        except Exception:  # noqa: BLE001 - columns that are not mapped
+            return ()
+        pairs.append((own, other))
+    return tuple(pairs)

@@ -1,0 +1,159 @@
+"""What conditions ask of the caller: read once for each check, and checked for their types.
+
+An attribute that the caller does not have counts as missing. One of a wrong type is a bug somewhere
+else, and nothing may be granted on it: the whole check is denied, under a negation too, and logged.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final
+
+from licet.authz._shape import Column, Kind, misfit
+from licet.authz.conditions import CallerTest, Condition, IsNull, Op
+
+__all__ = ["CallerValues", "read_caller"]
+
+log = logging.getLogger(__name__)
+_EXACT: Final = frozenset({Kind.INTEGER, Kind.BOOLEAN, Kind.UUID, Kind.DATE})
+Reader = Callable[[Any], Any]
+
+
+class InvalidCaller(Exception):
+    """The caller has an attribute that cannot be compared; the text says which and why."""
+
+
+def read_caller(identity: Any, path: tuple[str, ...]) -> Any:
+    """The caller's attribute at a path, or None; mappings on the way are read by key."""
+    value = identity
+    for name in path:
+        if isinstance(value, Mapping):
+            value = value.get(name)
+        else:
+            value = getattr(value, name, None)
+        if value is None:
+            return None
+    return value
+
+
+class CallerValues:
+    """Everything that one policy asks of its callers, each thing once.
+
+    Conditions refer to a value by its index in the tuple that `read` returns.
+    """
+
+    def __init__(self) -> None:
+        self._readers: list[Reader] = []
+        self._index: dict[Any, int] = {}
+
+    def add_value(self, path: tuple[str, ...], column: Column, *, is_collection: bool) -> int:
+        """The index of an attribute that is compared with `column`."""
+        key = (path, column.kind, column.enum_class, is_collection)
+        read = _collection_reader if is_collection else _scalar_reader
+        return self._add(key, lambda: read(path, column))
+
+    def add_test(self, condition: Condition) -> int:
+        """The index of the outcome of a test of the caller alone."""
+        return self._add(condition, lambda: _test_reader(condition))
+
+    def _add(self, key: Any, make: Callable[[], Reader]) -> int:
+        if key not in self._index:
+            self._index[key] = len(self._readers)
+            self._readers.append(make())
+        return self._index[key]
+
+    def read(self, identity: Any) -> tuple[Any, ...] | None:
+        """The caller's values, or None when one of them is of a wrong type."""
+        try:
+            return tuple([read(identity) for read in self._readers])
+        except InvalidCaller as error:
+            log.error("A check is denied: %s", error)  # noqa: TRY400 - told in one line
+        except Exception:
+            log.exception("A check is denied: an attribute of the caller could not be read.")
+        return None
+
+
+def _scalar_reader(path: tuple[str, ...], column: Column) -> Reader:
+    name, wanted, is_exact = path[0], column.kind.value, column.kind in _EXACT
+
+    def read(identity: Any) -> Any:
+        value = read_caller(identity, path)
+        if value is not None:
+            _require_fit(path, column, value)
+        return value
+
+    def read_attribute(identity: Any) -> Any:
+        value = getattr(identity, name, None)
+        return value if type(value) is wanted else read(identity)
+
+    return read_attribute if is_exact and len(path) == 1 else read
+
+
+def _collection_reader(path: tuple[str, ...], column: Column) -> Reader:
+    def read(identity: Any) -> frozenset[Any]:
+        values = read_caller(identity, path)
+        if values is None:
+            return frozenset()
+        if isinstance(values, str | bytes | Mapping) or not isinstance(values, Collection):
+            raise InvalidCaller(
+                f"caller.{'.'.join(path)} is {type(values).__name__}, not a collection."
+            )
+        for value in values:
+            if value is not None:
+                _require_fit(path, column, value)
+        return frozenset(values) - {None}
+
+    return read
+
+
+def _require_fit(path: tuple[str, ...], column: Column, value: Any) -> None:
+    if (reason := misfit(column, value)) is not None:
+        raise InvalidCaller(f"caller.{'.'.join(path)}, compared with {column.name}, {reason}.")
+
+
+def _test_reader(condition: Condition) -> Reader:
+    if isinstance(condition, IsNull):
+        path = condition.path
+        return lambda identity: read_caller(identity, path) is None
+    if isinstance(condition, CallerTest):
+        return lambda identity: _holds(condition, read_caller(identity, condition.path))
+    raise TypeError(f"{condition} is no test of the caller.")
+
+
+def _holds(test: CallerTest, value: Any) -> bool:
+    """Two-valued, and never True by chance between values of different types."""
+    op, operand = test.op, test.operand
+    if value is None:
+        return op is Op.NE
+    if op is Op.IN:
+        return any(type(value) is type(one) and value == one for one in operand)
+    if op is Op.CONTAINS:
+        return _contains(test, value)
+    if type(value) is not type(operand):
+        raise InvalidCaller(
+            f"caller.{'.'.join(test.path)} is {type(value).__name__}, "
+            f"not {type(operand).__name__} as in `{test}`."
+        )
+    return bool(_COMPARE[op](value, operand))
+
+
+def _contains(test: CallerTest, value: Any) -> bool:
+    if isinstance(value, str):
+        return isinstance(test.operand, str) and test.operand in value
+    if isinstance(value, Mapping) or not isinstance(value, Collection):
+        raise InvalidCaller(
+            f"caller.{'.'.join(test.path)} is {type(value).__name__}, not a collection."
+        )
+    return any(type(one) is type(test.operand) and one == test.operand for one in value)
+
+
+_COMPARE: Final[Mapping[Op, Callable[[Any, Any], Any]]] = {
+    Op.EQ: lambda a, b: a == b,
+    Op.NE: lambda a, b: a != b,
+    Op.LT: lambda a, b: a < b,
+    Op.LE: lambda a, b: a <= b,
+    Op.GT: lambda a, b: a > b,
+    Op.GE: lambda a, b: a >= b,
+    Op.STARTSWITH: lambda a, b: isinstance(a, str) and a.startswith(b),
+}
