@@ -143,11 +143,13 @@ class _Writer:
         present, last = self._hops(plan.hops, owner)
         if plan.relation.is_many:
             name, row = self._new("any_"), self._new("o")
-            found_one = ast.If(self.test(plan.inner, row), [ast.Return(ast.Constant(True))], [])
+            found_one = ast.If(
+                self.test(plan.inner, row), [ast.Return(ast.Constant(value=True))], []
+            )
             loop = ast.For(_store(row), _name("rows"), [_assign_dict(row), found_one], [])
             self.functions.append(
                 self.function(
-                    name, ["rows", "v", "identity"], [loop, ast.Return(ast.Constant(False))]
+                    name, ["rows", "v", "identity"], [loop, ast.Return(ast.Constant(value=False))]
                 )
             )
             found: ast.expr = _call(

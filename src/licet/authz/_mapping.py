@@ -25,16 +25,17 @@ from licet.db.types import UTCDateTime
 __all__ = ["shape_of"]
 
 _shapes: WeakKeyDictionary[type[Any], Shape] = WeakKeyDictionary()
-_CODE_POINT_COLLATIONS: Final = frozenset({"C", "POSIX", "BINARY", "ucs_basic"})
-_TEXT_TYPES: Final = (sa.String, sa.Text, sa.Unicode, sa.UnicodeText, sa.VARCHAR, sa.TEXT)
-_INTEGER_TYPES: Final = (
-    sa.Integer,
-    sa.SmallInteger,
-    sa.BigInteger,
-    sa.INTEGER,
-    sa.SMALLINT,
-    sa.BIGINT,
-)
+_CODE_POINT_COLLATIONS: Final = frozenset({None, "C", "POSIX", "BINARY", "ucs_basic"})
+_KINDS: Final[dict[type[TypeEngine[Any]], Kind]] = {
+    **dict.fromkeys(
+        (sa.String, sa.Text, sa.Unicode, sa.UnicodeText, sa.VARCHAR, sa.TEXT), Kind.TEXT
+    ),
+    **dict.fromkeys((sa.Integer, sa.SmallInteger, sa.BigInteger), Kind.INTEGER),
+    **dict.fromkeys((sa.INTEGER, sa.SMALLINT, sa.BIGINT), Kind.INTEGER),
+    **dict.fromkeys((sa.Boolean, sa.BOOLEAN), Kind.BOOLEAN),
+    **dict.fromkeys((sa.Date, sa.DATE), Kind.DATE),
+    UTCDateTime: Kind.MOMENT,
+}
 
 
 def shape_of(model: type[Any]) -> Shape:
@@ -93,27 +94,17 @@ def _column(name: str, prop: ColumnProperty[Any]) -> Column | Unsupported:
 
 def _kind(column_type: TypeEngine[Any]) -> Kind | str:
     """How values of the type compare, or why Python and the databases disagree about them."""
-    exact = type(column_type)
     if isinstance(column_type, sa.Enum):
         return Kind.ENUM if column_type.enum_class else "an Enum of plain texts: use a Python enum"
-    if exact in _TEXT_TYPES:
-        collation = getattr(column_type, "collation", None)
-        if collation is None or collation in _CODE_POINT_COLLATIONS:
-            return Kind.TEXT
-        return f"whose collation {collation} does not compare by code point"
-    if exact in _INTEGER_TYPES:
-        return Kind.INTEGER
-    if exact in (sa.Boolean, sa.BOOLEAN):
-        return Kind.BOOLEAN
     if isinstance(column_type, sa.Uuid):
         return Kind.UUID if column_type.as_uuid else "a Uuid read as text: use as_uuid=True"
-    if exact in (sa.Date, sa.DATE):
-        return Kind.DATE
-    if isinstance(column_type, UTCDateTime):
-        return Kind.MOMENT
     if isinstance(column_type, sa.DateTime):
         return "which SQLite keeps without its time zone: use licet.db.types.UTCDateTime"
-    return "a type that the databases do not all compare alike"
+    kind = _KINDS.get(type(column_type))
+    collation = getattr(column_type, "collation", None)
+    if kind is Kind.TEXT and collation not in _CODE_POINT_COLLATIONS:
+        return f"whose collation {collation} does not compare by code point"
+    return kind or "a type that the databases do not all compare alike"
 
 
 def _relation(name: str, prop: RelationshipProperty[Any], mapper: Mapper[Any]) -> Relation:

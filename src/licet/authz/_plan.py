@@ -1,8 +1,8 @@
 """A condition that was looked up in a model: what the decision and the SQL are made from.
 
 Here every name is resolved and every type checked, so that a condition which cannot work is refused
-when its policy is built. Negations are pushed to the leaves, ``all`` becomes the negation of ``any``,
-and what is always true or false is folded away.
+when its policy is built. Negations are pushed to the leaves, ``all`` becomes the negation of
+``any``, and what is always true or false is folded away.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from licet.authz.conditions import (
     Op,
     Predicate,
     Quantifier,
+    path_of,
 )
 from licet.errors import UntranslatableCondition
 
@@ -132,12 +133,12 @@ class AnyOf:
 
 
 Plan = Truth | Leaf | Exists | CallerLeaf | PredicateLeaf | AllOf | AnyOf
-TRUE: Final = Truth(True)
-FALSE: Final = Truth(False)
+TRUE: Final = Truth(holds=True)
+FALSE: Final = Truth(holds=False)
 
 
 def make_plan(condition: Condition, shape: Shape, caller_values: CallerValues) -> Plan:
-    """The plan of a condition on objects of `shape`; what it asks of callers is added to `caller_values`.
+    """The plan of a condition on `shape`; what it asks of callers goes to `caller_values`.
 
     Raises:
         UntranslatableCondition: it names what the model does not have, compares what cannot be
@@ -151,7 +152,7 @@ class _Planner:
     caller_values: CallerValues
     size: int = field(default=0)
 
-    def plan(self, condition: Condition, shape: Shape, *, is_negated: bool, depth: int) -> Plan:
+    def plan(self, condition: Condition, shape: Shape, *, is_negated: bool, depth: int) -> Plan:  # noqa: PLR0911 - one for each kind
         self.size += 1
         if depth > MAX_DEPTH or self.size > MAX_SIZE:
             _refuse(condition, f"the condition has over {MAX_DEPTH} levels or {MAX_SIZE} parts")
@@ -177,7 +178,8 @@ class _Planner:
                 return _present(condition, shape, is_negated=not is_negated)
             case Comparison():
                 return self._compared(condition, shape, is_negated=is_negated)
-        _refuse(condition, f"{type(condition).__name__} is no kind of condition")
+            case _:
+                return _refuse(condition, f"{type(condition).__name__} is no kind of condition")
 
     def _quantified(
         self, condition: Quantifier, shape: Shape, *, is_negated: bool, depth: int
@@ -186,7 +188,7 @@ class _Planner:
         if not isinstance(relation, Relation) or not relation.is_many:
             _refuse(
                 condition,
-                f"{'.'.join(condition.path)} is not a to-many relationship, which any() and all() need",
+                f"{'.'.join(condition.path)} is no to-many relationship, as any() and all() need",
             )
         inner = self.plan(
             condition.inner, relation.target, is_negated=condition.is_all, depth=depth + 1
@@ -213,7 +215,7 @@ class _Planner:
         leaf = Leaf(hops, column, Test(condition.op), condition.operand, is_negated)
         if isinstance(condition.operand, CallerPath):
             index = self.caller_values.add_value(
-                condition.operand._path, column, is_collection=condition.op is Op.IN
+                path_of(condition.operand), column, is_collection=condition.op is Op.IN
             )
             return replace(leaf, operand=Slot(index))
         _check_constant(condition, column)
@@ -222,7 +224,7 @@ class _Planner:
         return folded(leaf)
 
 
-def folded(leaf: Leaf) -> Plan:
+def folded(leaf: Leaf) -> Leaf | Truth:
     """The leaf, or what it amounts to when no column could hold its integer."""
     never = TRUE if leaf.is_negated else FALSE
     if leaf.test is Test.IN:
@@ -282,7 +284,7 @@ def _member(condition: Condition, name: str, shape: Shape) -> Column | Relation:
         return found
     if name in shape.unsupported:
         _refuse(condition, f"{shape.name}.{name} {shape.unsupported[name].reason}")
-    _refuse(condition, f"{shape.name} has no {name!r}; it has {shape.known}")
+    return _refuse(condition, f"{shape.name} has no {name!r}; it has {shape.known}")
 
 
 def _check_constant(condition: Comparison, column: Column) -> None:

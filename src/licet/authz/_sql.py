@@ -1,9 +1,9 @@
 """From a plan to a predicate in SQL.
 
-What does not depend on the caller is built once; what does is built anew for each caller, so that no
-statement can ever hold another caller's values. A related object is asked for by EXISTS, or, when the
-answer depends on the caller, by IN: a database then starts from the few rows that are the caller's
-own. Nothing is joined, so no row is multiplied.
+What does not depend on the caller is built once; what does is built anew for each caller, so that
+no statement can hold another caller's values. A related object is asked for by EXISTS, or by IN
+when the answer depends on the caller: a database then starts from the few rows that are the
+caller's own. Nothing is joined, so no row is multiplied.
 
 A term is True only for rows that fulfil it, and NULL or False for the others: negations are in the
 leaves, which alone say what they mean for missing values.
@@ -141,6 +141,10 @@ def _target(relation: Relation) -> Any:
     return aliased(relation.target.model)
 
 
+def _where(selected: Any, inner: Term) -> Any:
+    return selected if isinstance(inner, bool) else selected.where(inner)
+
+
 def _reached(hops: Iterable[Relation], entity: Any, is_negated: bool, last: _Link) -> Piece:  # noqa: FBT001
     """The link's condition, through to-one relationships; a negation is outermost."""
     owners = [entity]
@@ -158,18 +162,17 @@ def _reached(hops: Iterable[Relation], entity: Any, is_negated: bool, last: _Lin
 def _linked(owner: Any, link: _Link, is_negated: bool) -> Piece:  # noqa: FBT001
     attribute = getattr(owner, link.relation.name)
     related = attribute.of_type(link.target)
-    exists = related.any() if link.relation.is_many else related.has()
+    exists: Any = related.any() if link.relation.is_many else related.has()
     by_key = _by_key(owner, link, attribute.property) if link.inner.asks_caller else None
 
     def make(values: Values) -> Term:
         inner = link.inner.make(values)
         if inner is False:
             return is_negated
-        if is_negated:
-            return ~(exists if inner is True else exists.where(inner))
-        if by_key is not None:
+        if by_key is not None and not is_negated:
             return by_key(inner)
-        return exists if inner is True else exists.where(inner)
+        found: ColumnElement[bool] = _where(exists, inner)
+        return ~found if is_negated else found
 
     if link.inner.asks_caller:
         return Piece(make, asks_caller=True)
@@ -200,8 +203,7 @@ def _by_key(
     selected = selected.correlate(None)
 
     def make(inner: Term) -> ColumnElement[bool]:
-        rows = selected if inner is True else selected.where(inner)
-        is_in = own_key.in_(rows)
+        is_in: ColumnElement[bool] = own_key.in_(_where(selected, inner))
         return sa.and_(own_key.is_not(None), is_in) if may_be_null else is_in
 
     return make
@@ -218,8 +220,8 @@ def _through_secondary(
     if own_key is None or other_key is None:
         return None
     between = prop.secondary.alias()
-    chosen = between.c[to_own.key]
-    selected = sa.select(chosen).where(between.c[to_other.key] == other_key, chosen.is_not(None))
+    chosen, other_side = between.c[str(to_own.key)], between.c[str(to_other.key)]
+    selected = sa.select(chosen).where(other_side == other_key, chosen.is_not(None))
     return own_key, selected
 
 
@@ -265,7 +267,7 @@ def _leaf_of_related(leaf: Leaf, entity: Any) -> Piece:
     )
 
 
-def _with_value(leaf: Leaf, values: Values) -> Plan:
+def _with_value(leaf: Leaf, values: Values) -> Leaf | Truth:
     """The leaf beside the caller's value; beside none it is False, and != asks for any value."""
     value = values[leaf.operand.index]
     if value is None:
@@ -277,23 +279,22 @@ def _with_value(leaf: Leaf, values: Values) -> Plan:
     return folded(replace(leaf, operand=value))
 
 
-def _compared(plan: Plan, attribute: Any) -> Term:
+def _compared(plan: Leaf | Truth, attribute: Any) -> Term:
     if isinstance(plan, Truth):
         return plan.holds
-    assert isinstance(plan, Leaf)  # noqa: S101 - folding gives nothing else
-    column, test = plan.column, plan.test
-    if test is Test.PRESENT:
-        if not column.is_nullable:
-            return not plan.is_negated
-        return attribute.is_(None) if plan.is_negated else attribute.is_not(None)
+    if plan.test is Test.PRESENT:
+        return _present(plan, attribute)
+    term: ColumnElement[bool] = _positive(plan.column, plan.test, attribute, plan.operand)
     if not plan.is_negated:
-        return _positive(column, test, attribute, plan.operand)
-    if test is Test.EQ:
-        value = _bound(column, attribute, plan.operand)
-        return attribute.is_distinct_from(value) if column.is_nullable else attribute != value
-    if column.is_nullable:
-        return _positive(column, test, attribute, plan.operand).is_not(sa.true())
-    return ~_positive(column, test, attribute, plan.operand)
+        return term
+    return term.is_not(sa.true()) if plan.column.is_nullable else ~term
+
+
+def _present(leaf: Leaf, attribute: Any) -> Term:
+    if not leaf.column.is_nullable:
+        return not leaf.is_negated
+    found: ColumnElement[bool] = attribute.is_(None) if leaf.is_negated else attribute.is_not(None)
+    return found
 
 
 def _positive(column: Column, test: Test, attribute: Any, operand: Any) -> Any:

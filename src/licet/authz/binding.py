@@ -28,10 +28,8 @@ def read_caller(identity: Any, path: tuple[str, ...]) -> Any:
     """The caller's attribute at a path, or None; mappings on the way are read by key."""
     value = identity
     for name in path:
-        if isinstance(value, Mapping):
-            value = value.get(name)
-        else:
-            value = getattr(value, name, None)
+        is_mapping = isinstance(value, Mapping)
+        value = value.get(name) if is_mapping else getattr(value, name, None)
         if value is None:
             return None
     return value

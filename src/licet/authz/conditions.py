@@ -3,9 +3,9 @@
 A condition is only data. `licet.authz.policy` makes three things of it that always agree: a
 decision about an object in memory, a predicate in SQL, and an explanation.
 
-Every comparison is two-valued. With missing data (NULL, no related object, no such attribute of the
-caller) ``==``, the orders, ``in_``, ``contains`` and ``startswith`` are False, and so is ``!=`` when
-both sides are missing; ``~`` inverts that result. ``any`` over nothing is False, ``all`` is True.
+Every comparison is two-valued. With missing data (NULL, no related object, no such attribute of
+the caller) ``==``, the orders, ``in_``, ``contains`` and ``startswith`` are False, and so is ``!=``
+when both sides are missing; ``~`` inverts that. ``any`` over nothing is False, ``all`` is True.
 
     published = (attr("event.state") == "published").named("of published events")
     own = attr("sessions").any(attr("creator_id") == caller.account_id)
@@ -13,11 +13,11 @@ both sides are missing; ``~`` inverts that result. ``any`` over nothing is False
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from licet.errors import InvalidCondition
@@ -42,7 +42,7 @@ __all__ = [
     "predicate",
 ]
 
-_PACKAGE: Final = os.path.dirname(__file__) + os.sep
+_PACKAGE: Final = f"{Path(__file__).parent}/"
 _IN_PLACE_OF_BOOL: Final = "write & | ~ with parentheses around each comparison, not and/or/not"
 
 
@@ -65,7 +65,7 @@ _FLIPPED: Final = {Op.LT: Op.GT, Op.GT: Op.LT, Op.LE: Op.GE, Op.GE: Op.LE}
 
 def declared_at() -> str:
     """``file:line`` of the program's own line that is running, outside of this package."""
-    frame = sys._getframe(1)
+    frame = sys._getframe(1)  # noqa: SLF001 - the way that logging and warnings take
     while frame.f_code.co_filename.startswith(_PACKAGE) and frame.f_back is not None:
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
@@ -161,7 +161,7 @@ class Quantifier(Condition):
 
 @dataclass(frozen=True, eq=False)
 class Predicate(Condition):
-    """A Python function of (object, identity); SQL cannot say it, so no list can be guarded by it."""
+    """A Python function of (object, identity), for which SQL has no word."""
 
     function: Callable[[Any, Any], bool]
 
@@ -243,7 +243,7 @@ class _Path:
         if not isinstance(values, CallerPath):
             if isinstance(values, str | bytes) or not isinstance(values, Iterable):
                 raise invalid(f"in_ takes a collection of values, not {values!r}.")
-            values = frozenset(values)  # type: ignore[assignment]  # operands are of any type
+            values = frozenset(values)
         return self._compare(Op.IN, values)
 
     def not_in(self, values: Iterable[Any] | CallerPath) -> Condition:
@@ -259,19 +259,27 @@ class _Path:
         return self._compare(Op.STARTSWITH, part)
 
 
+def path_of(path: AttributePath | CallerPath) -> tuple[str, ...]:
+    """The names along a path."""
+    return path._path  # noqa: SLF001 - a public name would hide the caller's attribute of that name
+
+
 class AttributePath(_Path):
     """A path from the object through its to-one relationships to an attribute or relationship."""
 
     def __init__(self, path: tuple[str, ...]) -> None:
         self._path = path
 
-    def _compare(self, op: Op, operand: object) -> Condition:
+    def compare(self, op: Op, operand: object) -> Condition:
+        """The comparison of the attribute with a constant or with the caller's attribute."""
         if isinstance(operand, AttributePath):
             raise invalid(
                 f"{'.'.join(self._path)} is compared with another attribute, "
-                f"{'.'.join(operand._path)}: only constants and caller.… can stand there."
+                f"{'.'.join(path_of(operand))}: only constants and caller.… can stand there."
             )
         return Comparison(declared_at(), None, self._path, op, operand)
+
+    _compare = compare
 
     def is_null(self) -> Condition:
         """There is no value, or no related object."""
@@ -301,7 +309,7 @@ class CallerPath(_Path):
         if isinstance(operand, AttributePath):
             if op in (Op.IN, Op.CONTAINS, Op.STARTSWITH):
                 raise invalid("Write attr(…).in_(caller.…), the attribute first.")
-            return operand._compare(_FLIPPED.get(op, op), self)
+            return operand.compare(_FLIPPED.get(op, op), self)
         if isinstance(operand, CallerPath):
             raise invalid("Two attributes of the caller cannot be compared: use a role.")
         if operand is None or (op is Op.IN and None in operand):  # type: ignore[operator]  # a frozenset
@@ -338,9 +346,7 @@ def predicate(function: Callable[[Any, Any], bool], footnote: str | None = None)
     return Predicate(declared_at(), footnote, function)
 
 
-def _flat(
-    condition: Condition, kind: type[Conjunction | Disjunction]
-) -> tuple[Condition, ...]:
+def _flat(condition: Condition, kind: type[Conjunction | Disjunction]) -> tuple[Condition, ...]:
     if isinstance(condition, kind) and condition.footnote is None:
         return condition.parts
     return (condition,)
@@ -357,7 +363,7 @@ def _condition(value: object) -> Condition:
 
 def _shown(operand: object) -> str:
     if isinstance(operand, CallerPath):
-        return f"caller.{'.'.join(operand._path)}"
+        return f"caller.{'.'.join(path_of(operand))}"
     if isinstance(operand, frozenset):
         return "{" + ", ".join(sorted(map(_shown, operand))) + "}"
     return repr(operand.name) if isinstance(operand, Enum) else repr(operand)
