@@ -17,7 +17,9 @@ For ``(attr("event.state") == "published") & attr("sessions").any(attr("owner") 
     def decide(o, v, identity):
         d = o.__dict__
         return (
-            (o2 := d["event"] if "event" in d and not … else one(o, k0)) is not None
+            (o2 := r if (r := d.get("event", missing)) is not None
+                   and r.__dict__.get("id", missing) == d.get("event_id", unknown)
+                   else one(o, k0)) is not None
             and (d2 := o2.__dict__) is not None
             and (d2["state"] if "state" in d2 else value(o2, k1)) == k2
         ) and any_1(d["sessions"] if "sessions" in d else many(o, k4), v, identity)
@@ -71,6 +73,10 @@ def compile_decision(plan: Plan, reader: ObjectReader) -> Decide:
     return writer.names["decide"]  # type: ignore[no-any-return]  # what exec put there
 
 
+class _Missing:
+    """Stands for a related object that is not loaded; its key equals no key."""
+
+
 class _Writer:
     """Writes expressions; objects and constants are referred to by made-up global names."""
 
@@ -79,6 +85,8 @@ class _Writer:
             "value": reader.value,
             "one": reader.one,
             "many": reader.many,
+            "missing": _Missing(),
+            "unknown": object(),
         }
         self.functions: list[ast.stmt] = []
         self._count = 0
@@ -185,10 +193,21 @@ class _Writer:
         )
 
     def _one(self, relation: Relation, owner: str) -> ast.expr:
+        """The related object if it is loaded and still the one that the key names, else asked."""
         asked = _call(_name("one"), _name(owner), self._constant(relation))
-        state = ast.Subscript(_name(f"d_{owner}"), ast.Constant(_STATE), ast.Load())
-        unchanged = ast.UnaryOp(ast.Not(), ast.Attribute(state, "modified", ast.Load()))
-        return _if_loaded(owner, relation.name, asked, unchanged)
+        if len(relation.foreign_keys) != 1:
+            state = ast.Subscript(_name(f"d_{owner}"), ast.Constant(_STATE), ast.Load())
+            unchanged = ast.UnaryOp(ast.Not(), ast.Attribute(state, "modified", ast.Load()))
+            return _if_loaded(owner, relation.name, asked, unchanged)
+        ((own, other),) = relation.foreign_keys
+        name = self._new("r")
+        loaded = ast.NamedExpr(_store(name), _get(_name(f"d_{owner}"), relation.name, "missing"))
+        its_key = _get(ast.Attribute(_name(name), "__dict__", ast.Load()), other, "missing")
+        own_key = _get(_name(f"d_{owner}"), own, "unknown")
+        is_current = ast.BoolOp(
+            ast.And(), [_is_not_none(loaded), ast.Compare(its_key, [ast.Eq()], [own_key])]
+        )
+        return ast.IfExp(is_current, _name(name), asked)
 
     def _many(self, relation: Relation, owner: str) -> ast.expr:
         asked = _call(_name("many"), _name(owner), self._constant(relation))
@@ -214,6 +233,10 @@ def _if_loaded(owner: str, key: str, asked: ast.expr, *also: ast.expr) -> ast.ex
     loaded = ast.Subscript(_name(f"d_{owner}"), ast.Constant(key), ast.Load())
     test: ast.expr = ast.BoolOp(ast.And(), [is_there, *also]) if also else is_there
     return ast.IfExp(test, loaded, asked)
+
+
+def _get(mapping: ast.expr, key: str, default: str) -> ast.expr:
+    return _call(ast.Attribute(mapping, "get", ast.Load()), ast.Constant(key), _name(default))
 
 
 def _assign_dict(owner: str) -> ast.stmt:

@@ -16,6 +16,7 @@ from licet.authz._shape import INTEGER_MAX, INTEGER_MIN, Column, Kind, Relation,
 from licet.authz.binding import CallerValues
 from licet.authz.conditions import (
     Always,
+    CallerCheck,
     CallerPath,
     CallerTest,
     Comparison,
@@ -172,7 +173,7 @@ class _Planner:
                 return TRUE if condition.holds is not is_negated else FALSE
             case Predicate():
                 return PredicateLeaf(condition.function, is_negated)
-            case IsNull(of_caller=True) | CallerTest():
+            case IsNull(of_caller=True) | CallerTest() | CallerCheck():
                 return CallerLeaf(Slot(self.caller_values.add_test(condition)), is_negated)
             case IsNull():
                 return _present(condition, shape, is_negated=not is_negated)

@@ -6,14 +6,22 @@ else, and nothing may be granted on it: the whole check is denied, under a negat
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from licet.authz._shape import Column, Kind, misfit
-from licet.authz.conditions import CallerTest, Condition, IsNull, Op
+from licet.authz.conditions import CallerCheck, CallerTest, Condition, IsNull, Op
 
-__all__ = ["CallerValues", "read_caller"]
+__all__ = [
+    "CallerValues",
+    "InvalidCaller",
+    "read_caller",
+    "read_collection",
+    "read_test",
+    "require_fit",
+]
 
 log = logging.getLogger(__name__)
 _EXACT: Final = frozenset({Kind.INTEGER, Kind.BOOLEAN, Kind.UUID, Kind.DATE})
@@ -78,7 +86,7 @@ def _scalar_reader(path: tuple[str, ...], column: Column) -> Reader:
     def read(identity: Any) -> Any:
         value = read_caller(identity, path)
         if value is not None:
-            _require_fit(path, column, value)
+            require_fit(path, column, value)
         return value
 
     def read_attribute(identity: Any) -> Any:
@@ -89,23 +97,34 @@ def _scalar_reader(path: tuple[str, ...], column: Column) -> Reader:
 
 
 def _collection_reader(path: tuple[str, ...], column: Column) -> Reader:
-    def read(identity: Any) -> frozenset[Any]:
-        values = read_caller(identity, path)
-        if values is None:
-            return frozenset()
-        if isinstance(values, str | bytes | Mapping) or not isinstance(values, Collection):
-            raise InvalidCaller(
-                f"caller.{'.'.join(path)} is {type(values).__name__}, not a collection."
-            )
-        for value in values:
-            if value is not None:
-                _require_fit(path, column, value)
-        return frozenset(values) - {None}
-
-    return read
+    return lambda identity: read_collection(path, column, identity)
 
 
-def _require_fit(path: tuple[str, ...], column: Column, value: Any) -> None:
+def read_collection(path: tuple[str, ...], column: Column, identity: Any) -> frozenset[Any]:
+    """The members of a collection that the caller has; empty when they have none.
+
+    Raises:
+        InvalidCaller: it is no collection, or a member cannot be compared with `column`.
+    """
+    values = read_caller(identity, path)
+    if values is None:
+        return frozenset()
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Collection):
+        raise InvalidCaller(
+            f"caller.{'.'.join(path)} is {type(values).__name__}, not a collection."
+        )
+    for value in values:
+        if value is not None:
+            require_fit(path, column, value)
+    return frozenset(values) - {None}
+
+
+def require_fit(path: tuple[str, ...], column: Column, value: Any) -> None:
+    """Refuse a value of the caller's that cannot be compared with `column`.
+
+    Raises:
+        InvalidCaller: with the reason, without the value.
+    """
     if (reason := misfit(column, value)) is not None:
         raise InvalidCaller(f"caller.{'.'.join(path)}, compared with {column.name}, {reason}.")
 
@@ -116,7 +135,27 @@ def _test_reader(condition: Condition) -> Reader:
         return lambda identity: read_caller(identity, path) is None
     if isinstance(condition, CallerTest):
         return lambda identity: _holds(condition, read_caller(identity, condition.path))
+    if isinstance(condition, CallerCheck):
+        return lambda identity: _outcome(condition, identity)
     raise TypeError(f"{condition} is no test of the caller.")
+
+
+def read_test(condition: Condition, identity: Any) -> bool:
+    """The outcome of a test of the caller alone.
+
+    Raises:
+        InvalidCaller: what it asks is of a wrong type.
+    """
+    return bool(_test_reader(condition)(identity))
+
+
+def _outcome(check: CallerCheck, identity: Any) -> bool:
+    outcome: object = check.function(identity)
+    if outcome is None or isinstance(outcome, bool | int):
+        return bool(outcome)
+    if inspect.iscoroutine(outcome):
+        outcome.close()  # or Python warns that it was never awaited
+    raise InvalidCaller(f"{check} returned {type(outcome).__name__}, not True or False.")
 
 
 def _holds(test: CallerTest, value: Any) -> bool:

@@ -26,6 +26,7 @@ __all__ = [
     "NEVER",
     "Always",
     "AttributePath",
+    "CallerCheck",
     "CallerPath",
     "CallerTest",
     "Comparison",
@@ -137,6 +138,16 @@ class CallerTest(Condition):
 
 
 @dataclass(frozen=True, eq=False)
+class CallerCheck(Condition):
+    """A Python function of the identity; its outcome is a constant for each caller."""
+
+    function: Callable[[Any], bool]
+
+    def __str__(self) -> str:
+        return getattr(self.function, "__qualname__", repr(self.function))
+
+
+@dataclass(frozen=True, eq=False)
 class IsNull(Condition):
     """An attribute or a related object is missing; of the caller when `of_caller`."""
 
@@ -237,6 +248,10 @@ class _Path:
 
     def __contains__(self, _item: object) -> NoReturn:
         raise invalid("`in` decides at once: write path.in_(…) or path.contains(…).")
+
+    def is_true(self) -> Condition:
+        """The value is True: ``== True`` in words that no linter minds."""
+        return self._compare(Op.EQ, True)  # noqa: FBT003 - the value
 
     def in_(self, values: Iterable[Any] | CallerPath) -> Condition:
         """The value is one of `values`, constants or a collection that the caller has."""

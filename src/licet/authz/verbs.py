@@ -1,0 +1,57 @@
+"""What a caller may want to do with objects: the five usual verbs, and an app's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from licet.authz.conditions import invalid
+
+__all__ = ["ALL", "CREATE", "DELETE", "LIST", "UPDATE", "VIEW", "Verb"]
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb, or several joined by ``|``; `ALL` is every verb, an app's own included."""
+
+    names: frozenset[str]
+    is_all: bool = False
+
+    def __init__(self, *names: str) -> None:
+        if not names or not all(isinstance(name, str) and name.isidentifier() for name in names):
+            raise invalid(f"A verb is a word such as PUBLISH, not {', '.join(map(repr, names))}.")
+        object.__setattr__(self, "names", frozenset(names))
+        object.__setattr__(self, "is_all", names == ("ALL",))
+
+    def __or__(self, other: Verb) -> Verb:
+        if not isinstance(other, Verb):
+            return NotImplemented
+        return ALL if self.is_all or other.is_all else Verb(*self.names, *other.names)
+
+    def covers(self, name: str) -> bool:
+        """Whether the verb called `name` is among these."""
+        return self.is_all or name in self.names
+
+    @property
+    def name(self) -> str:
+        """The name of a verb that is one.
+
+        Raises:
+            InvalidCondition: these are several.
+        """
+        if len(self.names) != 1 or self.is_all:
+            raise invalid(f"One verb is wanted here, not {self}.")
+        (name,) = self.names
+        return name
+
+    def __str__(self) -> str:
+        return " | ".join(sorted(self.names))
+
+
+LIST: Final = Verb("LIST")
+VIEW: Final = Verb("VIEW")
+CREATE: Final = Verb("CREATE")
+UPDATE: Final = Verb("UPDATE")
+DELETE: Final = Verb("DELETE")
+ALL: Final = Verb("ALL")
+USUAL: Final = ("LIST", "VIEW", "CREATE", "UPDATE", "DELETE")
