@@ -11,7 +11,7 @@ import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from licet.authz._plan import resolve_path
 from licet.authz._shape import Column, ObjectReader, Relation, Shape, misfit
@@ -41,21 +41,27 @@ _SECRET: Final = re.compile(
 _REDACTED: Final = "•••"
 
 
-@dataclass(frozen=True)
-class Explanation:
-    """One part of a condition: what it says, whether it holds, what was found, and its own parts.
+class Explanation(NamedTuple):
+    """One part of a condition: whether it holds, what was found, and its own parts.
 
-    Values are shortened, and left out where the name says that they are private.
+    What was found is shown shortened, and not at all where the name says that it is private.
     """
 
-    text: str
+    condition: Condition | str
     holds: bool
-    found: str | None = None
+    found: tuple[str, Any] | None = None
     parts: tuple[Explanation, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """What this part says, in the words of its name if it has one."""
+        if isinstance(self.condition, str):
+            return self.condition
+        return self.condition.footnote or str(self.condition)
 
     def lines(self, depth: int = 0) -> Iterator[str]:
         """The tree as indented text."""
-        found = "" if self.found is None else f"   (found {self.found})"
+        found = "" if self.found is None else f"   (found {_shown(*self.found)})"
         yield f"{'  ' * depth}{'✓' if self.holds else '✗'} {self.text}{found}"
         for part in self.parts:
             yield from part.lines(depth + 1)
@@ -77,11 +83,15 @@ def explain(
 
 
 def first_failure(explanation: Explanation) -> str:
-    """The first part at the bottom of the tree because of which the whole does not hold."""
-    for part in explanation.parts:
-        if not part.holds:
-            return first_failure(part)
-    return explanation.text
+    """The first part at the bottom of the tree because of which the whole does not hold.
+
+    Of several alternatives the one counts that came nearest: some part of it holds.
+    """
+    failed = [part for part in explanation.parts if not part.holds]
+    if not failed:
+        return explanation.text
+    nearest = (part for part in failed if any(inner.holds for inner in part.parts))
+    return first_failure(next(nearest, failed[0]))
 
 
 @dataclass(frozen=True)
@@ -90,43 +100,42 @@ class _Explainer:
     reader: ObjectReader
 
     def explain(self, condition: Condition, owner: Any, shape: Shape) -> Explanation:
-        text = condition.footnote or str(condition)
         match condition:
-            case Always():
-                return Explanation(text, condition.holds)
+            case Comparison():
+                return self._compared(condition, owner, shape)
+            case Conjunction() | Disjunction():
+                parts = tuple([self.explain(part, owner, shape) for part in condition.parts])
+                joined = all if isinstance(condition, Conjunction) else any
+                return Explanation(condition, joined([part.holds for part in parts]), None, parts)
+            case CallerTest() | CallerCheck() | IsNull(of_caller=True):
+                return Explanation(condition, read_test(condition, self.identity))
+            case Quantifier():
+                return self._quantified(condition, owner, shape)
             case Negation():
                 inner = self.explain(condition.inner, owner, shape)
-                return Explanation(text, not inner.holds, parts=(inner,))
-            case Conjunction() | Disjunction():
-                parts = tuple(self.explain(part, owner, shape) for part in condition.parts)
-                joined = all if isinstance(condition, Conjunction) else any
-                return Explanation(text, joined(part.holds for part in parts), parts=parts)
-            case Predicate():
-                return Explanation(text, bool(condition.function(owner, self.identity)))
-            case CallerTest() | CallerCheck() | IsNull(of_caller=True):
-                return Explanation(text, read_test(condition, self.identity))
-            case Quantifier():
-                return self._quantified(condition, text, owner, shape)
+                return Explanation(condition, not inner.holds, None, (inner,))
             case IsNull():
-                value, name = self._at(condition, condition.path, owner, shape)
-                return Explanation(text, value is None, _shown(name, value))
-            case Comparison():
-                return self._compared(condition, text, owner, shape)
+                value, last = self._at(condition, condition.path, owner, shape)
+                return Explanation(condition, value is None, (last.name, value))
+            case Always():
+                return Explanation(condition, condition.holds)
+            case Predicate():
+                return Explanation(condition, bool(condition.function(owner, self.identity)))
             case _:
                 raise TypeError(f"{condition!r} is no kind of condition.")
 
     def _at(
         self, condition: Condition, path: tuple[str, ...], owner: Any, shape: Shape
-    ) -> tuple[Any, str]:
+    ) -> tuple[Any, Column | Relation]:
         """The value or related object at a path; None where an object on the way is missing."""
         hops, last = resolve_path(condition, path, shape)
         for hop in hops:
             owner = None if owner is None else self.reader.one(owner, hop)
         if owner is None:
-            return None, last.name
+            return None, last
         if isinstance(last, Relation):
-            return self.reader.one(owner, last), last.name
-        return self._value(owner, last), last.name
+            return (owner if last.is_many else self.reader.one(owner, last)), last
+        return self._value(owner, last), last
 
     def _value(self, owner: Any, column: Column) -> Any:
         value = self.reader.value(owner, column)
@@ -134,24 +143,19 @@ class _Explainer:
             raise InvalidCaller(f"{type(owner).__name__}.{column.name} {reason}.")
         return value
 
-    def _quantified(
-        self, condition: Quantifier, text: str, owner: Any, shape: Shape
-    ) -> Explanation:
-        hops, relation = resolve_path(condition, condition.path, shape)
-        for hop in hops:
-            owner = None if owner is None else self.reader.one(owner, hop)
+    def _quantified(self, condition: Quantifier, owner: Any, shape: Shape) -> Explanation:
+        holder, relation = self._at(condition, condition.path, owner, shape)
         if not isinstance(relation, Relation):
             raise TypeError(f"{condition} is not about a relationship.")
-        rows = () if owner is None else self.reader.many(owner, relation)
-        parts = tuple(self.explain(condition.inner, row, relation.target) for row in rows)
+        rows = () if holder is None else self.reader.many(holder, relation)
+        target = relation.target
+        parts = tuple([self.explain(condition.inner, row, target) for row in rows])
         joined = all if condition.is_all else any
-        return Explanation(
-            text, joined(part.holds for part in parts), f"{len(parts)} related", parts[:10]
-        )
+        found = (relation.name, len(parts))
+        return Explanation(condition, joined([part.holds for part in parts]), found, parts[:10])
 
-    def _compared(self, condition: Comparison, text: str, owner: Any, shape: Shape) -> Explanation:
-        _, column = resolve_path(condition, condition.path, shape)
-        value, name = self._at(condition, condition.path, owner, shape)
+    def _compared(self, condition: Comparison, owner: Any, shape: Shape) -> Explanation:
+        value, column = self._at(condition, condition.path, owner, shape)
         operand = condition.operand
         if isinstance(operand, CallerPath) and isinstance(column, Column):
             path = path_of(operand)
@@ -161,7 +165,8 @@ class _Explainer:
                 operand = read_caller(self.identity, path)
                 if operand is not None:
                     require_fit(path, column, operand)
-        return Explanation(text, _compares(condition.op, value, operand), _shown(name, value))
+        holds = _compares(condition.op, value, operand)
+        return Explanation(condition, holds, (column.name, value))
 
 
 def _compares(op: Op, value: Any, operand: Any) -> bool:

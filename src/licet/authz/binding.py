@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import operator
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
@@ -130,14 +131,20 @@ def require_fit(path: tuple[str, ...], column: Column, value: Any) -> None:
 
 
 def _test_reader(condition: Condition) -> Reader:
-    if isinstance(condition, IsNull):
-        path = condition.path
-        return lambda identity: read_caller(identity, path) is None
-    if isinstance(condition, CallerTest):
-        return lambda identity: _holds(condition, read_caller(identity, condition.path))
-    if isinstance(condition, CallerCheck):
-        return lambda identity: _outcome(condition, identity)
-    raise TypeError(f"{condition} is no test of the caller.")
+    if not isinstance(condition, CallerTest):
+        return lambda identity: read_test(condition, identity)
+    path, operand, compare = condition.path, condition.operand, _COMPARE.get(condition.op)
+    if compare is None or len(path) > 1:
+        return lambda identity: read_test(condition, identity)
+    name, wanted = path[0], type(operand)
+
+    def read(identity: Any) -> bool:
+        value = getattr(identity, name, None)
+        if type(value) is wanted:
+            return bool(compare(value, operand))
+        return read_test(condition, identity)
+
+    return read
 
 
 def read_test(condition: Condition, identity: Any) -> bool:
@@ -146,7 +153,13 @@ def read_test(condition: Condition, identity: Any) -> bool:
     Raises:
         InvalidCaller: what it asks is of a wrong type.
     """
-    return bool(_test_reader(condition)(identity))
+    if isinstance(condition, CallerTest):
+        return _holds(condition, read_caller(identity, condition.path))
+    if isinstance(condition, CallerCheck):
+        return _outcome(condition, identity)
+    if isinstance(condition, IsNull):
+        return read_caller(identity, condition.path) is None
+    raise TypeError(f"{condition} is no test of the caller.")
 
 
 def _outcome(check: CallerCheck, identity: Any) -> bool:
@@ -186,11 +199,11 @@ def _contains(test: CallerTest, value: Any) -> bool:
 
 
 _COMPARE: Final[Mapping[Op, Callable[[Any, Any], Any]]] = {
-    Op.EQ: lambda a, b: a == b,
-    Op.NE: lambda a, b: a != b,
-    Op.LT: lambda a, b: a < b,
-    Op.LE: lambda a, b: a <= b,
-    Op.GT: lambda a, b: a > b,
-    Op.GE: lambda a, b: a >= b,
+    Op.EQ: operator.eq,
+    Op.NE: operator.ne,
+    Op.LT: operator.lt,
+    Op.LE: operator.le,
+    Op.GT: operator.gt,
+    Op.GE: operator.ge,
     Op.STARTSWITH: lambda a, b: isinstance(a, str) and a.startswith(b),
 }

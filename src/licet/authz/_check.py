@@ -1,0 +1,127 @@
+"""One condition on one model, ready to be used: the object's answer, the SQL, the explanation."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapper
+
+from licet.authz._decide import compile_decision
+from licet.authz._explain import Explanation, explain
+from licet.authz._plan import (
+    FALSE,
+    TRUE,
+    AllOf,
+    AnyOf,
+    Exists,
+    Leaf,
+    Plan,
+    PredicateLeaf,
+    make_plan,
+)
+from licet.authz._reader import FormerReader, LoadedReader
+from licet.authz._shape import Column, ObjectReader, Shape, misfit
+from licet.authz._sql import Piece, Term, build
+from licet.authz.binding import CallerValues, InvalidCaller
+from licet.authz.conditions import Condition
+
+__all__ = ["FORMER", "Check"]
+
+log = logging.getLogger(__name__)
+NOW: Final[ObjectReader] = LoadedReader()
+FORMER: Final[ObjectReader] = FormerReader()
+
+
+class Check:
+    """What `condition` says of objects of a mapped class, in all three readings.
+
+    Raises:
+        UntranslatableCondition: it does not fit the class.
+    """
+
+    def __init__(self, condition: Condition, shape: Shape) -> None:
+        self.condition = condition
+        self._shape = shape
+        self._caller_values = CallerValues()
+        self.plan = make_plan(condition, shape, self._caller_values)
+        self._decide = compile_decision(self.plan, NOW)
+        self._own_columns = tuple(own_columns(self.plan))
+        self._piece: Piece | None = None
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it holds of everything, or of nothing, whoever asks."""
+        return self.plan is TRUE or self.plan is FALSE
+
+    @property
+    def has_predicate(self) -> bool:
+        """Whether a Python function is part of it, which SQL cannot say."""
+        return has_predicate(self.plan)
+
+    def holds(self, owner: Any, identity: Any) -> bool:
+        """Whether it holds of an object as it now is.
+
+        Raises:
+            UnloadedObject: a related object cannot be known.
+        """
+        values = self._caller_values.read(identity)
+        if values is None or (owner._sa_instance_state.modified and self._misfits(owner)):
+            return False
+        return self._decide(owner, values, identity)
+
+    def held(self, owner: Any, identity: Any) -> bool:
+        """Whether it held of an object before its unflushed changes."""
+        return self.explain(owner, identity, FORMER).holds
+
+    def criterion(self, identity: Any, entity: Any = None) -> Term:
+        """The same in SQL, on the class or on an alias of it; True or False when that is known."""
+        values = self._caller_values.read(identity)
+        if values is None:
+            return False
+        if entity is None or isinstance(sa.inspect(entity), Mapper):
+            if self._piece is None:
+                self._piece = build(self.plan, self._shape.model)
+            return self._piece.make(values)
+        return build(self.plan, entity).make(values)
+
+    def explain(self, owner: Any, identity: Any, reader: ObjectReader = NOW) -> Explanation:
+        """Every part of it on one object, with its outcome."""
+        try:
+            return explain(self.condition, owner, identity, self._shape, reader)
+        except InvalidCaller as error:
+            log.error("A check is denied: %s", error)  # noqa: TRY400 - told in one line
+            return Explanation(str(error), holds=False)
+
+    def _misfits(self, owner: Any) -> bool:
+        """Whether a changed object has a value of a type that its column never gives back."""
+        values = owner.__dict__
+        for column in self._own_columns:
+            value = values.get(column.name)
+            if value is not None and (reason := misfit(column, value)) is not None:
+                log.error("A check is denied: %s.%s %s.", type(owner).__name__, column.name, reason)
+                return True
+        return False
+
+
+def own_columns(plan: Plan) -> set[Column]:
+    """The attributes of the object itself that a plan reads."""
+    match plan:
+        case AllOf() | AnyOf():
+            return set().union(*map(own_columns, plan.parts))
+        case Leaf(hops=()):
+            return {plan.column}
+        case _:
+            return set()
+
+
+def has_predicate(plan: Plan) -> bool:
+    """Whether a Python function is somewhere in a plan."""
+    match plan:
+        case AllOf() | AnyOf():
+            return any(map(has_predicate, plan.parts))
+        case Exists():
+            return has_predicate(plan.inner)
+        case _:
+            return isinstance(plan, PredicateLeaf)
