@@ -13,6 +13,8 @@
     │   │   └── MissingToken                 no Authorization header at all
     │   ├── InvalidToken                     refused after looking into it
     │   └── InsufficientScope          403   a good token that lacks the scope
+    ├── AccessDenied                   403   the caller may know of the object, but not do this
+    ├── ObjectNotFound                 404   there is no such object, or not for this caller
     ├── ServiceUnavailable             503   something we depend on does not answer
     │   ├── StoreUnavailable                 the database
     │   └── AuthenticationUnavailable        the token issuer
@@ -45,6 +47,7 @@ from typing import Any, ClassVar
 from werkzeug.exceptions import (
     BadRequest,
     Conflict,
+    Forbidden,
     HTTPException,
     InternalServerError,
     NotFound,
@@ -54,6 +57,7 @@ from werkzeug.exceptions import (
 from werkzeug.wrappers import Response
 
 __all__ = [
+    "AccessDenied",
     "ActionConflict",
     "ActionForbidden",
     "ActionNotFound",
@@ -70,6 +74,7 @@ __all__ = [
     "InvalidToken",
     "LicetError",
     "MissingToken",
+    "ObjectNotFound",
     "OperationNotImplemented",
     "RequestTooLarge",
     "RequestValidationError",
@@ -223,6 +228,22 @@ class InsufficientScope(AuthenticationError):
         if self.accepted_scopes:
             headers["WWW-Authenticate"] += f', scope="{self.accepted_scopes[0]}"'
         return headers
+
+
+class AccessDenied(_HTTPError, Forbidden):
+    """The caller may know that the object exists, but not do this with it."""
+
+    code_name = "access_denied"
+    code = 403
+    description = "You are not permitted to do this."
+
+
+class ObjectNotFound(_HTTPError, NotFound):
+    """There is no such object, or the caller may not know of it: both are told in these words."""
+
+    code_name = "not_found"
+    code = 404
+    description = "There is no such object."
 
 
 class ServiceUnavailable(_HTTPError):

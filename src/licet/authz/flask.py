@@ -1,0 +1,228 @@
+"""Policies in Flask: which belong to an app, who asks, and what a denial is as a response.
+
+    register_policies(app, speakers, sessions, session=lambda: db.session)
+
+    @app.get("/speakers/<int:speaker_id>")
+    @with_object(speakers, VIEW, "speaker_id")
+    def show(speaker): ...
+
+A caller who may not know that an object exists is answered, byte for byte, like one who asks for an
+object that does not exist. Why it was so is told to the log only.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, Final, TypeVar
+
+import sqlalchemy as sa
+from flask import Flask, current_app, has_request_context, request
+from sqlalchemy.orm import Session
+
+from licet._state import app_state, request_state
+from licet.authn.flask import current_identity
+from licet.authz._decision import Decision
+from licet.authz.conditions import invalid
+from licet.authz.marks import Access, AccessKind, mark
+from licet.authz.policy import Policy
+from licet.authz.verbs import VIEW, Verb
+from licet.errors import AccessDenied, ConfigurationError, MissingToken, ObjectNotFound
+
+__all__ = [
+    "authorize",
+    "current_caller",
+    "find_object",
+    "policies_of",
+    "register_policies",
+    "with_object",
+]
+
+log = logging.getLogger("licet.authz.decisions")
+F = TypeVar("F", bound=Callable[..., Any])
+_POLICIES: Final = "authz.policies"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+@dataclass
+class _Registered:
+    """The policies of an app, and how its objects and callers are found."""
+
+    policies: list[Policy] = field(default_factory=list)
+    session: Callable[[], Session] | None = None
+    caller: Callable[[], Any] = lambda: current_identity
+
+
+def register_policies(
+    app: Flask,
+    *policies: Policy,
+    session: Callable[[], Session] | None = None,
+    caller: Callable[[], Any] | None = None,
+) -> None:
+    """Make policies the app's own: built now, printed by its matrix, proved by its tests.
+
+    Args:
+        app: the app.
+        policies: one for each model at most.
+        session: gives the SQLAlchemy session of the current request.
+        caller: gives who asks, when that is not `current_identity` itself.
+
+    Raises:
+        InvalidCondition: a policy is declared wrongly, or is the second for its model.
+    """
+    known = _registered(app)
+    for policy in policies:
+        if not isinstance(policy, Policy):
+            raise invalid(f"register_policies takes policies, not {policy!r}.")
+        if any(
+            policy.model is other.model or policy.name == other.name for other in known.policies
+        ):
+            raise invalid(f"The app has a policy for {policy.name} already.")
+        known.policies.append(policy.build())
+    known.session = session or known.session
+    known.caller = caller or known.caller
+
+
+def _registered(app: Flask) -> _Registered:
+    return app_state(app).get_or_build(_POLICIES, lambda _settings: _Registered())
+
+
+def policies_of(app: Flask) -> list[Policy]:
+    """The policies that were registered with the app, in their order."""
+    return list(_registered(app).policies)
+
+
+def current_caller() -> Any:
+    """Who asks, as the app's policies see them."""
+    return _registered(current_app).caller()
+
+
+def current_session() -> Session:
+    """The session that the app's policies load objects with.
+
+    Raises:
+        ConfigurationError: none was registered.
+    """
+    found = _registered(current_app).session
+    if found is None:
+        raise ConfigurationError(
+            "The app's policies have no session to load objects with: give one with "
+            "register_policies(app, …, session=lambda: …)."
+        )
+    return found()
+
+
+def authorize(policy: Policy, verb: Verb, owner: Any, *, identity: Any = None) -> None:
+    """Let the current caller, or `identity`, do `verb` with the object, or raise.
+
+    Raises:
+        ObjectNotFound: they may not know that it exists.
+        MissingToken: nobody is signed in, and the object is visible to everybody.
+        AccessDenied: they may see it, but not do this.
+    """
+    asking = current_caller() if identity is None else identity
+    decision = policy.decide(asking, verb, owner)
+    if decision:
+        return
+    is_visible = decision.visible
+    _log_denial(policy, verb, owner, asking, decision)
+    if not is_visible:
+        raise ObjectNotFound
+    if getattr(asking, "is_authenticated", True) is False:
+        raise MissingToken
+    raise AccessDenied
+
+
+def find_object(policy: Policy, key: Any, verb: Verb = VIEW, *, identity: Any = None) -> Any:
+    """The object with this primary key, if the caller may do `verb` with it.
+
+    Raises:
+        ObjectNotFound: there is none, or they may not know of it.
+        MissingToken: nobody is signed in, and the object is visible to everybody.
+        AccessDenied: they may see it, but not do this.
+    """
+    owner = current_session().get(policy.model, key) if _can_be_key(policy.model, key) else None
+    if owner is None:
+        raise ObjectNotFound
+    authorize(policy, verb, owner, identity=identity)
+    return owner
+
+
+def _can_be_key(model: type[Any], key: Any) -> bool:
+    """Whether a database could hold the key at all, so that asking for it is no error."""
+    columns = sa.inspect(model).primary_key
+    keys = key if isinstance(key, tuple) else (key,)
+    return len(keys) == len(columns) and all(
+        _fits(column.type, one) for column, one in zip(columns, keys, strict=True)
+    )
+
+
+def _fits(column_type: Any, key: Any) -> bool:
+    if isinstance(column_type, sa.Integer):
+        bits = 63 if isinstance(column_type, sa.BigInteger) else 31
+        return type(key) is int and -(2**bits) <= key < 2**bits
+    if isinstance(key, str):
+        return "\x00" not in key and key.encode("utf-8", "ignore").decode() == key
+    return key is not None
+
+
+def with_object(policy: Policy, verb: Verb, key: str) -> Callable[[F], F]:
+    """Give the view the object instead of its key, if the caller may do `verb` with it.
+
+    `key` is the view argument that holds the primary key. The object takes its place as the view's
+    first argument (after ``self``).
+
+    Raises:
+        InvalidCondition: when it does not decorate a function.
+    """
+    name = verb.name
+
+    def decorate(view: F) -> F:
+        if not inspect.isfunction(view):
+            raise invalid(f"with_object decorates view functions and methods, not {view!r}.")
+
+        @wraps(view)
+        def guarded(*args: Any, **view_args: Any) -> Any:
+            owner = find_object(policy, view_args.pop(key), verb)
+            return current_app.ensure_sync(view)(*args, owner, **view_args)
+
+        text = f"{policy.name} {name}"
+        access = Access(kind=AccessKind.POLICY, text=text, resource=policy.name)
+        return mark(guarded, access)  # type: ignore[return-value]  # with the object for its key
+
+    return decorate
+
+
+def _log_denial(policy: Policy, verb: Verb, owner: Any, asking: Any, decision: Decision) -> None:
+    """One line for each denial, for the log alone; no token, claim or value of the caller's."""
+    facts = {
+        "request_id": _request_id(),
+        "principal": getattr(asking, "principal", None) or "anonymous",
+        "verb": verb.name,
+        "resource": f"{policy.name}:{_key_of(owner)}",
+        "visible": decision.visible,
+        "reason": decision.reason,
+    }
+    log.info("denied %s", json.dumps(facts, default=str), extra={"licet": facts})
+
+
+def _key_of(owner: Any) -> str:
+    identity = sa.inspect(owner).identity
+    return "new" if identity is None else ",".join(map(str, identity))
+
+
+def _request_id() -> str | None:
+    """The request's own id, as its sender gave it when that is harmless."""
+    if not has_request_context():
+        return None
+    given = request.headers.get("X-Request-Id", "")
+    state = request_state()
+    if "request_id" not in state:
+        state["request_id"] = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    return str(state["request_id"])
