@@ -1,7 +1,14 @@
 """May they: requirements on a caller, policies on objects, and what both say about themselves."""
 
 from licet.authz.conditions import Condition, attr, caller, predicate
-from licet.authz.flask import authorize, find_object, policies_of, register_policies, with_object
+from licet.authz.flask import (
+    authorize,
+    find_object,
+    guarded_by,
+    policies_of,
+    register_policies,
+    with_object,
+)
 from licet.authz.lists import Listed, list_objects
 from licet.authz.marks import Access, AccessKind, access_of, mark, public
 from licet.authz.policy import Policy
@@ -28,6 +35,7 @@ __all__ = [
     "caller",
     "everyone",
     "find_object",
+    "guarded_by",
     "list_objects",
     "mark",
     "policies_of",

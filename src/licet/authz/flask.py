@@ -39,6 +39,7 @@ __all__ = [
     "authorize",
     "current_caller",
     "find_object",
+    "guarded_by",
     "policies_of",
     "register_policies",
     "with_object",
@@ -127,7 +128,9 @@ def authorize(policy: Policy, verb: Verb, owner: Any, *, identity: Any = None) -
         AccessDenied: they may see it, but not do this.
     """
     asking = current_caller() if identity is None else identity
-    decision = policy.decide(asking, verb, owner)
+    known = _registered(current_app)
+    session = known.session() if known.session is not None else None
+    decision = policy.decide(asking, verb, owner, session=session)
     if decision:
         return
     is_visible = decision.visible
@@ -170,6 +173,20 @@ def _fits(column_type: Any, key: Any) -> bool:
     if isinstance(key, str):
         return "\x00" not in key and key.encode("utf-8", "ignore").decode() == key
     return key is not None
+
+
+def guarded_by(policy: Policy, verb: Verb) -> Callable[[F], F]:
+    """Say of a view that it asks the policy itself, by `filter` or `authorize`.
+
+    Nothing is checked here; the audit and the matrix learn what the view promises.
+    """
+    name = verb.name
+
+    def decorate(view: F) -> F:
+        access = Access(kind=AccessKind.POLICY, text=f"{policy.name} {name}", resource=policy.name)
+        return mark(view, access)
+
+    return decorate
 
 
 def with_object(policy: Policy, verb: Verb, key: str) -> Callable[[F], F]:
