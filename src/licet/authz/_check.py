@@ -19,6 +19,7 @@ from licet.authz._plan import (
     Leaf,
     Plan,
     PredicateLeaf,
+    Test,
     make_plan,
 )
 from licet.authz._reader import FormerReader, LoadedReader
@@ -59,6 +60,11 @@ class Check:
     def has_predicate(self) -> bool:
         """Whether a Python function is part of it, which SQL cannot say."""
         return has_predicate(self.plan)
+
+    @property
+    def holds_on_missing_data(self) -> bool:
+        """Whether it can hold because a value or a related object is missing."""
+        return holds_on_missing_data(self.plan)
 
     def holds(self, owner: Any, identity: Any) -> bool:
         """Whether it holds of an object as it now is.
@@ -125,3 +131,17 @@ def has_predicate(plan: Plan) -> bool:
             return has_predicate(plan.inner)
         case _:
             return isinstance(plan, PredicateLeaf)
+
+
+def holds_on_missing_data(plan: Plan) -> bool:
+    """Whether some part of a plan is True where something is missing."""
+    match plan:
+        case AllOf() | AnyOf():
+            return any(map(holds_on_missing_data, plan.parts))
+        case Exists():
+            return plan.is_negated or holds_on_missing_data(plan.inner)
+        case Leaf():
+            may_be_missing = plan.column.is_nullable or bool(plan.hops)
+            return may_be_missing and (plan.is_negated or plan.test is Test.NE)
+        case _:
+            return False

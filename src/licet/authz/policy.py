@@ -222,6 +222,18 @@ class Policy:
         own = {name for grant in self.grants for name in grant.verbs.names} - {"ALL", *USUAL}
         return (*USUAL, *sorted(own))
 
+    def grants_on_missing_data(self) -> list[str]:
+        """The grants that can hold because something is missing: NULL, or no related object.
+
+        ``!=``, ``not_in``, ``~`` and ``all`` do so. That may be meant; it should be looked at.
+        """
+        shape = shape_of(self.model)
+        return [
+            str(grant)
+            for grant in self.grants
+            if grant.when is not None and Check(grant.when, shape).holds_on_missing_data
+        ]
+
     def check(self, verb: Verb) -> Check:
         """What decides about one verb."""
         return self._ready().check(verb.name)
