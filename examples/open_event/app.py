@@ -42,6 +42,7 @@ def attach(app: Flask, url_prefix: str = "/v1") -> None:
     """Serve the conference from an app that has licet already."""
     engine = sa.create_engine(database_url(app_state(app).settings))
     prepare(engine)
+    app.extensions["open_event"] = engine
 
     def session() -> OrmSession:
         if "open_event" not in g:

@@ -68,8 +68,12 @@ class Event(Base):
     memberships: Mapped[list[Membership]] = relationship(
         back_populates="event", cascade="all, delete-orphan"
     )
-    sessions: Mapped[list[Session]] = relationship(back_populates="event")
-    speakers: Mapped[list[Speaker]] = relationship(back_populates="event")
+    sessions: Mapped[list[Session]] = relationship(
+        back_populates="event", cascade="all, delete-orphan"
+    )
+    speakers: Mapped[list[Speaker]] = relationship(
+        back_populates="event", cascade="all, delete-orphan"
+    )
 
 
 class Membership(Base):

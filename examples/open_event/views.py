@@ -76,11 +76,13 @@ def _converted(column: sa.Column[Any], value: Any) -> Any:
 
 def _write(policy: Policy, owner: Any, values: dict[str, Any]) -> None:
     """Set fields that the caller may write; the rest is a 403 that names them."""
-    writable = policy.writable_fields(current_caller(), owner)
-    if refused := sorted(values.keys() - writable):
-        abort(403, f"You may not write {', '.join(refused)}.")
     if "event_id" in values:  # into an event that the caller may not see: it is not there
         find_object(policies.events, values["event_id"], VIEW)
+        if sa.inspect(owner).transient:  # what a draft lets one write depends on its event
+            owner.event_id = values["event_id"]
+    writable = policy.writable_fields(current_caller(), owner, session=current_session())
+    if refused := sorted(values.keys() - writable):
+        abort(403, f"You may not write {', '.join(refused)}.")
     for name, value in values.items():
         setattr(owner, name, value)
 

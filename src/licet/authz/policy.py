@@ -25,6 +25,7 @@ from licet.authz._explain import Explanation
 from licet.authz._filter import restrict
 from licet.authz._mapping import shape_of
 from licet.authz._reader import follow_changed_relations, using_session
+from licet.authz._shape import Shape
 from licet.authz._sql import as_where
 from licet.authz.conditions import (
     NEVER,
@@ -176,9 +177,12 @@ class Policy:
         is_visible = verb == CREATE or (not is_draft and view.held(owner, identity))
         return denied(lambda: why, lambda: is_visible)
 
-    def explain(self, identity: Any, verb: Verb, owner: Any) -> Explanation:
+    def explain(
+        self, identity: Any, verb: Verb, owner: Any, *, session: Session | None = None
+    ) -> Explanation:
         """Each grant of the verb on one object, part by part. For the log and for people."""
-        return self._ready().check(verb.name).explain(owner, identity)
+        with using_session(session):
+            return self._ready().check(verb.name).explain(owner, identity)
 
     # --- lists -----------------------------------------------------------------------------------
 
@@ -199,13 +203,19 @@ class Policy:
 
     # --- fields ----------------------------------------------------------------------------------
 
-    def visible_fields(self, identity: Any, owner: Any) -> frozenset[str]:
+    def visible_fields(
+        self, identity: Any, owner: Any, *, session: Session | None = None
+    ) -> frozenset[str]:
         """The names of the object's fields and relationships that the caller may see."""
-        return self._ready().shown.free(owner, identity)
+        with using_session(session):
+            return self._ready().shown.free(owner, identity)
 
-    def writable_fields(self, identity: Any, owner: Any) -> frozenset[str]:
+    def writable_fields(
+        self, identity: Any, owner: Any, *, session: Session | None = None
+    ) -> frozenset[str]:
         """The names of the object's fields and relationships that the caller may write."""
-        return self._ready().written.free(owner, identity)
+        with using_session(session):
+            return self._ready().written.free(owner, identity)
 
     def queryable_fields(self, identity: Any) -> frozenset[str]:
         """What the caller may sort on, filter on or include: what is hidden from them nowhere."""
@@ -233,6 +243,15 @@ class Policy:
             for grant in self.grants
             if grant.when is not None and Check(grant.when, shape).holds_on_missing_data
         ]
+
+    def condition_of(self, grant: Grant) -> Condition:
+        """When the grant holds: its role, or one that implies it, is held, and its condition."""
+        return self._ready().condition(grant)
+
+    @property
+    def shape(self) -> Shape:
+        """What the model has."""
+        return self._ready().shape
 
     def check(self, verb: Verb) -> Check:
         """What decides about one verb."""
@@ -265,16 +284,17 @@ class _Built:
         grants = [grant for grant in self._policy.grants if grant.verbs.covers(name)]
         for grant in grants:  # each alone first, so that an error names its line
             self._single(grant)
-        whole = _either(map(self._condition, grants), self._policy.declared)
+        whole = _either(map(self.condition, grants), self._policy.declared)
         return Check(whole.named(f"{self._policy.name} {name or 'ALL'}"), self.shape)
 
     def _single(self, grant: Grant) -> None:
         try:
-            Check(self._condition(grant), self.shape)
+            Check(self.condition(grant), self.shape)
         except UntranslatableCondition as error:
             raise type(error)(f"{error} (in the grant at {grant.declared})") from error
 
-    def _condition(self, grant: Grant) -> Condition:
+    def condition(self, grant: Grant) -> Condition:
+        """When the grant holds."""
         role = self._held(grant.role, grant.declared)
         parts = (role,) if grant.when is None else (role, grant.when)
         return Conjunction(grant.declared, str(grant), parts)

@@ -1,9 +1,25 @@
 """For the tests of programs that use licet: fixtures, and callers made of nothing.
 
 The fixtures are there as soon as licet is installed (a pytest plugin); `mock_authstate` and
-`mock_tokenchecker` stand in for a caller and for what recognises one.
+`mock_tokenchecker` stand in for a caller and for what recognises one. `verify_matrix` proves the
+access matrix of an app by requests.
 """
 
+from licet.testing.matrix import (
+    MatrixCases,
+    MatrixReport,
+    list_request,
+    request_to,
+    verify_matrix,
+)
 from licet.testing.mocks import mock_authstate, mock_tokenchecker
 
-__all__ = ["mock_authstate", "mock_tokenchecker"]
+__all__ = [
+    "MatrixCases",
+    "MatrixReport",
+    "list_request",
+    "mock_authstate",
+    "mock_tokenchecker",
+    "request_to",
+    "verify_matrix",
+]

@@ -1,0 +1,91 @@
+"""The conference's access matrix, proved by requests, and held to the page in docs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from examples.open_event import policies
+from examples.open_event.app import create_app
+from examples.open_event.models import Event, EventRole, Session
+from examples.open_event.seed import restore
+from flask import Flask
+
+from licet.authn import embedded_issuer
+from licet.authz import CREATE, DELETE, LIST, UPDATE, VIEW, Policy
+from licet.testing import MatrixCases, list_request, request_to, verify_matrix
+
+CALLERS = ("admin", "alice", "bob", "carol", *(role.value for role in EventRole))
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Flask:
+    return create_app({"LICET_INSTANCE_PATH": str(tmp_path)})
+
+
+def cases(app: Flask, policy: Policy, objects: dict[str, Any], drafts: dict[str, Any], body: Any):
+    issuer = embedded_issuer(app)
+    callers = {who: {"Authorization": f"Bearer {issuer.mint(who, ['site'])}"} for who in CALLERS}
+    path = f"/v1/{policy.name}"
+    return MatrixCases(
+        policy=policy,
+        callers={"nobody": {}, **callers},
+        objects=objects,
+        drafts=drafts,
+        requests={
+            LIST: list_request(path),
+            VIEW: request_to("GET", f"{path}/{{key}}"),
+            CREATE: request_to("POST", path),
+            UPDATE: request_to("PATCH", f"{path}/{{key}}", body),
+            DELETE: request_to("DELETE", f"{path}/{{key}}"),
+        },
+        reset=lambda: restore(app.extensions["open_event"]),
+    )
+
+
+def in_event(model: type[Any], number: int) -> Any:
+    def make() -> tuple[Any, dict[str, Any]]:
+        name = "title" if model is Session else "name"
+        return model(**{name: "New", "event_id": number}), {name: "New", "event_id": number}
+
+    return make
+
+
+def keys_of(app: Flask) -> dict[str, dict[str, int]]:
+    """One object of each state: of each policy, by what it is called."""
+    with sa.orm.Session(app.extensions["open_event"]) as db:
+        events = dict(
+            zip(("published", "alice's", "draft"), db.scalars(sa.select(Event.id)), strict=True)
+        )
+        sessions, speakers = {}, {}
+        for session in db.scalars(sa.select(Session).order_by(Session.id)):
+            name = f"{session.state.value} session in {session.event.name}"
+            sessions.setdefault(name, session.id)
+            speakers.setdefault(f"speaker of {name}", session.speakers[0].id)
+    return {"events": events, "sessions": sessions, "speakers": speakers}
+
+
+def test_every_cell_of_the_matrix_is_what_requests_get(app: Flask):
+    """Every role, verb and state: done, 401, 403 or a 404 like that of nothing."""
+    keys = keys_of(app)
+    numbers = keys["events"].values()
+    drafts = {
+        policy.name: {f"into event {n}": in_event(policy.model, n) for n in numbers}
+        for policy in (policies.sessions, policies.speakers)
+    }
+    drafts["events"] = {"a new event": lambda: (Event(name="New"), {"name": "New"})}
+    report = verify_matrix(
+        app,
+        [
+            cases(app, policy, keys[policy.name], drafts[policy.name], body)
+            for policy, body in (
+                (policies.events, {"name": "Renamed"}),
+                (policies.sessions, {"title": "Renamed"}),
+                (policies.speakers, {"name": "Renamed"}),
+            )
+        ],
+    )
+    assert report.requests > 2000
+    assert {"200", "201", "204", "401", "403", "404", "listed", "not listed"} <= set(
+        report.outcomes
+    )

@@ -1,0 +1,258 @@
+"""Proof of an access matrix: a real request for every caller, verb and object.
+
+    verify_matrix(app, [
+        MatrixCases(
+            policy=speakers,
+            callers={"nobody": {}, "organizer": {"Authorization": f"Bearer {token}"}},
+            objects={"own, draft event": 21, "other's, published event": 4},
+            requests={
+                LIST: list_request("/v1/speakers?all=1"),
+                VIEW: request_to("GET", "/v1/speakers/{key}"),
+                UPDATE: request_to("PATCH", "/v1/speakers/{key}", {"name": "New"}),
+            },
+            reset=restore_database,
+        )
+    ])
+
+What the policy decides about the object in the database is what the response must show: done; 401
+or 403 where the caller may see the object; else a 404 that is, byte for byte, the one of an object
+that does not exist. Every endpoint, grant and denial of the matrix must have had its case.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from licet.authz._check import Check
+from licet.authz._reader import using_session
+from licet.authz.flask import current_caller, current_session, policies_of
+from licet.authz.marks import AccessKind, access_of
+from licet.authz.policy import Policy
+from licet.authz.verbs import CREATE, LIST, VIEW, Verb
+
+__all__ = ["MatrixCases", "MatrixReport", "list_request", "request_to", "verify_matrix"]
+
+Send = Callable[[FlaskClient, Mapping[str, str], Any], Any]
+ABSENT_KEY = 2_000_000_011
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatrixCases:
+    """The callers, objects and requests with which one policy is proved.
+
+    Args:
+        policy: a policy of the app.
+        callers: by what they are called, the headers that they send.
+        objects: by what they are called, their primary keys.
+        requests: for each verb, what sends it; of LIST, what tells the keys that were listed.
+        drafts: for CREATE, by what they are called, functions that make the proposed object and the
+            body that proposes it.
+        expected: a table of one's own, (caller, object, verb) to allowed, to hold the policy to.
+        reset: brings the data back after a request that may have changed it.
+    """
+
+    policy: Policy
+    callers: Mapping[str, Mapping[str, str]]
+    objects: Mapping[str, Any]
+    requests: Mapping[Verb, Send]
+    drafts: Mapping[str, Callable[[], tuple[Any, dict[str, Any]]]] = field(default_factory=dict)
+    expected: Callable[[str, str, Verb], bool] | None = None
+    reset: Callable[[], None] = lambda: None
+
+
+@dataclass
+class MatrixReport:
+    """What was asked, by outcome; `failures` names every wrong and every missing case."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def requests(self) -> int:
+        """How many cases were tried."""
+        return self.outcomes.total()
+
+
+def request_to(method: str, path: str, json: Any = None) -> Send:
+    """Sends a request; ``{key}`` in the path is the object's key, and a draft's body is its own."""
+
+    def send(client: FlaskClient, headers: Mapping[str, str], key: Any) -> TestResponse:
+        if isinstance(key, dict):
+            return client.open(path, method=method, headers=dict(headers), json=key)
+        return client.open(path.format(key=key), method=method, headers=dict(headers), json=json)
+
+    return send
+
+
+def list_request(path: str, keys_of: Callable[[TestResponse], set[Any]] | None = None) -> Send:
+    """Sends a GET for a list and tells the keys in it, by default each item's ``id``."""
+
+    def send(client: FlaskClient, headers: Mapping[str, str], _key: Any) -> set[Any]:
+        response = client.get(path, headers=dict(headers))
+        if keys_of is not None:
+            return keys_of(response)
+        return (
+            {item["id"] for item in response.get_json()} if response.status_code == 200 else set()
+        )
+
+    return send
+
+
+def verify_matrix(app: Flask, cases: Sequence[MatrixCases]) -> MatrixReport:
+    """Try every case and hold the responses to the policies.
+
+    Raises:
+        AssertionError: with every wrong response, and everything that had no case.
+    """
+    report = MatrixReport()
+    proved = {case.policy for case in cases}
+    for policy in policies_of(app):
+        if policy not in proved:
+            report.failures.append(f"{policy.name}: no cases")
+    for case in cases:
+        _Verifier(app, case, report).run()
+    if report.failures:
+        raise AssertionError(
+            f"The access matrix does not hold ({len(report.failures)} of {report.requests} "
+            "requests or rules):\n" + "\n".join(report.failures)
+        )
+    return report
+
+
+@dataclass(frozen=True)
+class _Want:
+    """What a response must be."""
+
+    allowed: bool
+    visible: bool
+    anonymous: bool
+
+    @property
+    def status(self) -> int:
+        if not self.visible:
+            return 404
+        return 401 if self.anonymous else 403
+
+
+class _Verifier:
+    def __init__(self, app: Flask, case: MatrixCases, report: MatrixReport) -> None:
+        self.app = app
+        self.case = case
+        self.policy = case.policy
+        self.report = report
+        self._grants = [
+            (grant, Check(self.policy.condition_of(grant), self.policy.shape))
+            for grant in self.policy.grants
+        ]
+        self._seen_grants: set[tuple[int, str]] = set()
+        self._seen_denials: set[str] = set()
+
+    def run(self) -> None:
+        for caller, verb, name, key in self._combinations():
+            want = self._wanted(caller, verb, name, key)
+            told = f"{self.policy.name}: {caller} {verb} {name}"
+            if self.case.expected is not None and want.allowed != self.case.expected(
+                caller, name, verb
+            ):
+                self._fail(
+                    told, f"the policy says {'yes' if want.allowed else 'no'}, the table not"
+                )
+            self._try(told, caller, verb, key, want)
+        self._require_all_seen()
+
+    def _combinations(self) -> Iterator[tuple[str, Verb, str, Any]]:
+        for caller in self.case.callers:
+            for verb in self.case.requests:
+                objects = self.case.drafts if verb == CREATE else self.case.objects
+                for name, key in objects.items():
+                    yield caller, verb, name, key
+
+    def _wanted(self, caller: str, verb: Verb, name: str, key: Any) -> _Want:
+        """What the policy decides about the object that lies in the database."""
+        with self.app.test_request_context(headers=dict(self.case.callers[caller])):
+            identity, session = current_caller(), current_session()
+            owner = key()[0] if verb == CREATE else session.get(self.policy.model, key)
+            if owner is None:
+                raise AssertionError(f"{self.policy.name}: there is no {name} with the key {key!r}")
+            decision = self.policy.decide(identity, verb, owner, session=session)
+            if decision.allowed:
+                with using_session(session):
+                    holding = [g for g, check in self._grants if check.holds(owner, identity)]
+                self._seen_grants.update(
+                    (id(grant), verb.name) for grant in holding if grant.verbs.covers(verb.name)
+                )
+            else:
+                self._seen_denials.add(verb.name)
+            anonymous = getattr(identity, "is_authenticated", True) is False
+            return _Want(decision.allowed, decision.visible, anonymous)
+
+    def _try(self, told: str, caller: str, verb: Verb, key: Any, want: _Want) -> None:
+        send, headers = self.case.requests[verb], self.case.callers[caller]
+        with self.app.test_client() as client:
+            if verb == LIST:
+                self._check_list(told, key in send(client, headers, key), want)
+                return
+            answer = send(client, headers, key()[1] if verb == CREATE else key)
+            self._check_status(told, answer, want, hides_parents=verb == CREATE)
+            if not want.visible:
+                self._check_hidden(told, answer, send(client, headers, ABSENT_KEY), key)
+        if answer.status_code < 400 and verb != VIEW:
+            self.case.reset()
+
+    def _check_list(self, told: str, is_listed: bool, want: _Want) -> None:  # noqa: FBT001
+        self.report.outcomes["listed" if is_listed else "not listed"] += 1
+        if is_listed is not want.allowed:
+            self._fail(told, f"is {'' if is_listed else 'not '}in the list")
+
+    def _check_status(
+        self, told: str, answer: TestResponse, want: _Want, *, hides_parents: bool
+    ) -> None:
+        status = answer.status_code
+        self.report.outcomes[str(status)] += 1
+        if want.allowed and status >= 400:
+            self._fail(told, f"is answered {status} though it is allowed")
+        if want.allowed or (hides_parents and status == 404):  # the parent may be hidden
+            return
+        if status != want.status:
+            self._fail(told, f"is answered {status} instead of {want.status}")
+
+    def _check_hidden(
+        self, told: str, answer: TestResponse, absent: TestResponse, key: Any
+    ) -> None:
+        alike = absent.data.replace(str(ABSENT_KEY).encode(), str(key).encode())
+        headers = [
+            [h for h in r.headers if h[0] not in ("Date", "Content-Length")]
+            for r in (answer, absent)
+        ]
+        if answer.data != alike or headers[0] != headers[1]:
+            self._fail(told, "is answered otherwise than an object that does not exist")
+
+    def _require_all_seen(self) -> None:
+        sent = {verb.name for verb in self.case.requests}
+        for grant, _ in self._grants:
+            for name in (n for n in self.policy.verbs if grant.verbs.covers(n) and n in sent):
+                if (id(grant), name) not in self._seen_grants:
+                    self._fail(f"{self.policy.name}: {name} by the grant `{grant}`", "had no case")
+        for name in sorted(sent - self._seen_denials):
+            self._fail(f"{self.policy.name}: {name}", "was never denied in any case")
+        for name in sorted(self._served_verbs() - sent):
+            self._fail(f"{self.policy.name}: {name}", "is served by the app and had no request")
+
+    def _served_verbs(self) -> set[str]:
+        """The verbs that some endpoint of the app declares for the policy."""
+        marks = (mark for view in self.app.view_functions.values() for mark in access_of(view))
+        return {
+            mark.text.rpartition(" ")[2]
+            for mark in marks
+            if mark.kind is AccessKind.POLICY and mark.resource == self.policy.name
+        }
+
+    def _fail(self, told: str, what: str) -> None:
+        self.report.failures.append(f"{told} {what}")
