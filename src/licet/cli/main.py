@@ -12,6 +12,7 @@ import click
 from flask import Flask
 from flask.cli import NoAppException, ScriptInfo
 
+from licet.cli.access import explain, matrix
 from licet.cli.action import action
 from licet.cli.db import db
 from licet.cli.serve import serve
@@ -47,19 +48,22 @@ def main(ctx: click.Context, import_path: str | None) -> None:
 
 
 def _app_loader(import_path: str | None) -> Any:
-    def load() -> Flask:
-        if import_path is None:
+    def load(given: str | None = None) -> Flask:
+        path = given or import_path
+        if path is None:
             raise click.UsageError(
                 "Which app? Give --app module:name before the command, or set LICET_APP."
             )
         if "" not in sys.path:
             sys.path.insert(0, "")
-        return ScriptInfo(app_import_path=import_path, set_debug_flag=False).load_app()
+        return ScriptInfo(app_import_path=path, set_debug_flag=False).load_app()
 
     return load
 
 
 main.add_command(action)
 main.add_command(db)
+main.add_command(explain)
+main.add_command(matrix)
 main.add_command(serve)
 main.add_command(token)
