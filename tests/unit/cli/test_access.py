@@ -1,0 +1,82 @@
+"""`licet matrix` prints and checks; `licet explain` says why."""
+
+import json
+
+import pytest
+
+APP = "examples.open_event.app:create_app"
+
+
+@pytest.fixture
+def page(licet, tmp_path):
+    """A page as printed."""
+    kept = tmp_path / "matrix.md"
+    kept.write_text(licet("matrix", APP).stdout, "utf-8")
+    return kept
+
+
+def test_the_matrix_is_printed_in_each_form(licet):
+    """Markdown by default; HTML and JSON when asked for."""
+    assert licet("matrix", APP).stdout.startswith("# Access matrix\n\n## events\n")
+    assert licet("--app", APP, "matrix").stdout == licet("matrix", APP).stdout
+    assert licet("matrix", APP, "--format", "html").stdout.startswith("<!doctype html>")
+    assert [
+        t["name"] for t in json.loads(licet("matrix", APP, "--format", "json").stdout)["policies"]
+    ] == [
+        "events",
+        "sessions",
+        "speakers",
+    ]
+
+
+def test_a_page_that_holds_what_the_code_says_passes(licet, page):
+    """Nothing is printed and the exit code is 0."""
+    result = licet("matrix", APP, "--check", str(page))
+    assert (result.exit_code, result.stdout) == (0, "")
+
+
+def test_a_page_that_differs_is_told(licet, page):
+    """The difference is shown line by line, with exit code 1."""
+    page.write_text(page.read_text("utf-8").replace("| staff | ✓", "| staff | –", 1), "utf-8")
+    result = licet("matrix", APP, "--check", str(page))
+    assert result.exit_code == 1
+    assert "-| staff | – | ✓ | ✓ | ✓ | ✓ |" in result.stdout
+    assert "is not what the code says" in result.stderr
+
+
+def test_a_missing_page_differs(licet, tmp_path):
+    """A page that nobody wrote yet is a difference like another; its suffix names the form."""
+    result = licet("matrix", APP, "--check", str(tmp_path / "matrix.json"))
+    assert result.exit_code == 1
+    assert '+  "policies": [' in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "last"),
+    [
+        (("--as", "owner", "UPDATE", "speakers", "1"), 0, "owner UPDATE speakers 1: allowed"),
+        (("--as", "bob", "update", "speakers", "4"), 1, "bob UPDATE speakers 4: denied, 403"),
+        (("VIEW", "events", "3"), 1, "nobody VIEW events 3: denied, 404"),
+    ],
+)
+def test_explain_tells_why(licet, words, code, last):
+    """The tree, the decision, and the exit code for scripts."""
+    result = licet("--app", APP, "explain", *words)
+    assert result.exit_code == code, result.output
+    assert result.stdout.splitlines()[-1] == last
+    assert result.stdout[0] in "✓✗"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("VIEW", "nothing", "1"), "The app has no policy 'nothing'; it has events, sessions"),
+        (("VIEW", "events", "99"), "There is no events with the key '99'."),
+        (("VIEW", "events", "x"), "The key 'x' is no INTEGER."),
+    ],
+)
+def test_explain_names_what_is_not_there(licet, words, told):
+    """An unknown policy, object or key is one line."""
+    result = licet("--app", APP, "explain", *words)
+    assert result.exit_code in (1, 2)
+    assert told in result.stderr
