@@ -19,6 +19,11 @@ licet's reference site listens on {url}
   curl -H "Authorization: Bearer $TOKEN" {url}/skeleton/run \\
     --data '{{"request_id": "my-first", "body": {{"input_string": "hey"}}}}'
   curl -H "Authorization: Bearer $TOKEN" '{url}/skeleton/actions?status=succeeded'
+  curl {url}/v1/speakers
+  curl -H "Authorization: Bearer $(make -s token USER=owner)" {url}/v1/speakers/1
+
+The conference at /v1 knows the users admin, alice, bob, carol, and one for each role in an event:
+owner, organizer, coorganizer, track-organizer, moderator, registrar.
 
 Stop it with Ctrl-C. What is stored stays in {instance}.
 """

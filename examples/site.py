@@ -5,8 +5,10 @@ from typing import Any
 from flask import Flask
 
 from examples.apt_blueprint.blueprint import aptb
+from examples.open_event.app import attach
 from examples.watchasay.app.provider import create_blueprint
 from licet import Licet
+from licet.authz import public
 
 
 def create_app(config: dict[str, Any] | None = None) -> Flask:
@@ -16,9 +18,14 @@ def create_app(config: dict[str, Any] | None = None) -> Flask:
     Licet(app)
     app.register_blueprint(create_blueprint())
     app.register_blueprint(aptb)
+    attach(app, "/v1")
 
     @app.get("/")
+    @public
     def home() -> dict[str, Any]:
-        return {"providers": {"watchasay": "/skeleton", "apt_blueprint": "/apt"}}
+        return {
+            "providers": {"watchasay": "/skeleton", "apt_blueprint": "/apt"},
+            "conference": ["/v1/events", "/v1/sessions", "/v1/speakers"],
+        }
 
     return app

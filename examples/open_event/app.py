@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any
 
 import sqlalchemy as sa
 from flask import Flask, g
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session as OrmSession
 
 from licet import Licet, current_identity
 from licet._state import app_state
 from licet.authz import register_policies
 from licet.db.flask import database_url
+from licet.errors import StoreUnavailable
 
 from . import policies
 from .models import Account
@@ -38,28 +41,51 @@ def create_app(config: dict[str, Any] | None = None) -> Flask:
     return app
 
 
+class Database:
+    """The conference's engine; its tables are made when they are first asked for."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = sa.create_engine(url)
+        self._lock = Lock()
+        self._is_ready = False
+
+    def session(self) -> OrmSession:
+        """The session of the current request."""
+        if "open_event" not in g:
+            self.prepare()
+            g.open_event = OrmSession(self.engine)
+        return g.open_event
+
+    def prepare(self) -> None:
+        with self._lock:
+            if not self._is_ready:
+                try:
+                    prepare(self.engine)
+                except OperationalError as error:
+                    raise StoreUnavailable from error
+                self._is_ready = True
+
+
 def attach(app: Flask, url_prefix: str = "/v1") -> None:
     """Serve the conference from an app that has licet already."""
-    engine = sa.create_engine(database_url(app_state(app).settings))
-    prepare(engine)
-    app.extensions["open_event"] = engine
-
-    def session() -> OrmSession:
-        if "open_event" not in g:
-            g.open_event = OrmSession(engine)
-        return g.open_event
+    database = app.extensions["open_event"] = Database(database_url(app_state(app).settings))
 
     @app.teardown_appcontext
     def close_session(_error: BaseException | None) -> None:
         if "open_event" in g:
             g.pop("open_event").close()
 
-    def caller() -> Caller:
+    def find_caller() -> Caller:
         subject = current_identity.subject
-        account = session().scalar(sa.select(Account).where(Account.subject == subject))
+        account = database.session().scalar(sa.select(Account).where(Account.subject == subject))
         return Caller(account, current_identity.principal)
 
     register_policies(
-        app, policies.events, policies.sessions, policies.speakers, session=session, caller=caller
+        app,
+        policies.events,
+        policies.sessions,
+        policies.speakers,
+        session=database.session,
+        caller=find_caller,
     )
     app.register_blueprint(blueprint, url_prefix=url_prefix)

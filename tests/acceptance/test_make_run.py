@@ -29,7 +29,7 @@ class Running:
 
     def shell(self, script: str) -> str:
         """What a shell prints for a script, with `make` and the instance folder in place."""
-        script = script.replace("make -s token USER=alice", f"{LICET} token alice --all-scopes")
+        script = re.sub(r"make -s token USER=(\w+)", rf"{LICET} token \1 --all-scopes", script)
         done = subprocess.run(
             ["bash", "-euc", script],
             cwd=ROOT,
@@ -84,12 +84,17 @@ def run_site(
 
 def test_the_printed_lines_work(site: Running):
     """Introspection, a token, a run and its listing, copied from what was printed."""
-    introspect, export, run, listing = site.printed()
+    introspect, export, run, listing, speakers, own_speaker = site.printed()
 
     described = json.loads(site.shell(introspect))
     started = json.loads(site.shell(f"{export}\n{run}"))
     listed = json.loads(site.shell(f"{export}\n{listing}"))
 
+    seen_by_all = json.loads(site.shell(speakers))
+    seen_by_owner = json.loads(site.shell(own_speaker))
+
+    assert "email" not in seen_by_all[0]
+    assert seen_by_owner["email"] == "ada0@example.org"
     assert described["title"] == "skeleton_action_provider"
     assert started["details"] == {"you_said": "hey"}
     assert [action["action_id"] for action in listed] == [started["action_id"]]

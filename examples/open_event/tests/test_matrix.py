@@ -20,7 +20,9 @@ CALLERS = ("admin", "alice", "bob", "carol", *(role.value for role in EventRole)
 
 @pytest.fixture
 def app(tmp_path: Path) -> Flask:
-    return create_app({"LICET_INSTANCE_PATH": str(tmp_path)})
+    app = create_app({"LICET_INSTANCE_PATH": str(tmp_path)})
+    app.extensions["open_event"].prepare()
+    return app
 
 
 def cases(app: Flask, policy: Policy, objects: dict[str, Any], drafts: dict[str, Any], body: Any):
@@ -39,7 +41,7 @@ def cases(app: Flask, policy: Policy, objects: dict[str, Any], drafts: dict[str,
             UPDATE: request_to("PATCH", f"{path}/{{key}}", body),
             DELETE: request_to("DELETE", f"{path}/{{key}}"),
         },
-        reset=lambda: restore(app.extensions["open_event"]),
+        reset=lambda: restore(app.extensions["open_event"].engine),
     )
 
 
@@ -53,7 +55,7 @@ def in_event(model: type[Any], number: int) -> Any:
 
 def keys_of(app: Flask) -> dict[str, dict[str, int]]:
     """One object of each state: of each policy, by what it is called."""
-    with sa.orm.Session(app.extensions["open_event"]) as db:
+    with sa.orm.Session(app.extensions["open_event"].engine) as db:
         events = dict(
             zip(("published", "alice's", "draft"), db.scalars(sa.select(Event.id)), strict=True)
         )

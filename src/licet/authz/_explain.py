@@ -38,6 +38,7 @@ __all__ = ["Explanation", "explain", "first_failure"]
 _SECRET: Final = re.compile(
     "pass|secret|token|key|mail|phone|mobile|address|birth|hash", re.IGNORECASE
 )
+_SHOWN_ROWS: Final = 3
 _REDACTED: Final = "•••"
 
 
@@ -150,9 +151,10 @@ class _Explainer:
         rows = () if holder is None else self.reader.many(holder, relation)
         target = relation.target
         parts = tuple([self.explain(condition.inner, row, target) for row in rows])
-        joined = all if condition.is_all else any
-        found = (relation.name, len(parts))
-        return Explanation(condition, joined([part.holds for part in parts]), found, parts[:10])
+        decisive = next((part for part in parts if part.holds is not condition.is_all), None)
+        holds = condition.is_all if decisive is None else not condition.is_all
+        shown = parts[:_SHOWN_ROWS] if decisive is None else (decisive,)
+        return Explanation(condition, holds, (relation.name, len(parts)), shown)
 
     def _compared(self, condition: Comparison, owner: Any, shape: Shape) -> Explanation:
         value, column = self._at(condition, condition.path, owner, shape)
