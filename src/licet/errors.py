@@ -4,7 +4,8 @@
 
     LicetError
     ├── UsageError (RuntimeError)            the program called licet wrongly
-    │   └── ConfigurationError               a setting is missing, blank or contradictory
+    │   ├── ConfigurationError               a setting is missing, blank or contradictory
+    │   └── InvalidRequirement               a requirement answered neither yes nor no
     ├── AuthenticationError            401   no usable credential
     │   ├── UnverifiedAuthenticationError    refused from its form, nobody was asked
     │   │   └── MissingToken                 no Authorization header at all
@@ -63,6 +64,7 @@ __all__ = [
     "ErrorDocument",
     "HiddenAction",
     "InsufficientScope",
+    "InvalidRequirement",
     "InvalidToken",
     "LicetError",
     "MissingToken",
@@ -97,6 +99,17 @@ class ConfigurationError(UsageError, ValueError):
     """A setting is missing, blank, malformed or at odds with another."""
 
     code_name = "configuration_error"
+
+
+class InvalidRequirement(UsageError):
+    """A requirement raised, or returned what is neither yes nor no; a guard denies and logs it."""
+
+    code_name = "invalid_requirement"
+
+    def __init__(self, requirement: str, reason: str) -> None:
+        super().__init__(f"Requirement {requirement} {reason}")
+        self.requirement = requirement
+        self.reason = reason
 
 
 class _HTTPError(LicetError, HTTPException):
