@@ -7,6 +7,7 @@
     │   ├── ConfigurationError               a setting is missing, blank or contradictory
     │   ├── InvalidCondition                 a condition or policy is declared wrongly
     │   │   └── UntranslatableCondition      SQL cannot say it, or not the same on every database
+    │   ├── InvalidRequirement               a requirement answered neither yes nor no
     │   └── UnloadedObject                   what a condition asks about was not loaded, or is stale
     ├── AuthenticationError            401   no usable credential
     │   ├── UnverifiedAuthenticationError    refused from its form, nobody was asked
@@ -71,6 +72,7 @@ __all__ = [
     "HiddenAction",
     "InsufficientScope",
     "InvalidCondition",
+    "InvalidRequirement",
     "InvalidToken",
     "LicetError",
     "MissingToken",
@@ -126,6 +128,17 @@ class UnloadedObject(UsageError):
     """A related object that a condition asks about is not loaded, or not the one it now has."""
 
     code_name = "unloaded_object"
+
+
+class InvalidRequirement(UsageError):
+    """A requirement raised, or returned what is neither yes nor no; a guard denies and logs it."""
+
+    code_name = "invalid_requirement"
+
+    def __init__(self, requirement: str, reason: str) -> None:
+        super().__init__(f"Requirement {requirement} {reason}")
+        self.requirement = requirement
+        self.reason = reason
 
 
 class _HTTPError(LicetError, HTTPException):

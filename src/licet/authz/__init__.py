@@ -1,5 +1,7 @@
 """May they: requirements on a caller, policies on objects, and what both say about themselves."""
 
+from licet.authz.additional import Additional, AdditionalManager, current_additions
+from licet.authz.allows import Allows, allows
 from licet.authz.conditions import Condition, attr, caller, predicate
 from licet.authz.flask import (
     authorize,
@@ -11,9 +13,21 @@ from licet.authz.flask import (
 )
 from licet.authz.lists import Listed, list_objects
 from licet.authz.marks import Access, AccessKind, access_of, mark, public
+from licet.authz.overrides import Override, OverrideManager, current_overrides
+from licet.authz.permission import Permission
 from licet.authz.policy import Policy
+from licet.authz.requirements import (
+    And,
+    C,
+    ConditionalRequirement,
+    Not,
+    Or,
+    Requirement,
+    wants_request,
+)
 from licet.authz.roles import Role, everyone, registered
 from licet.authz.verbs import ALL, CREATE, DELETE, LIST, UPDATE, VIEW, Verb
+from licet.authz.views import exempt_from_requirements, guard_entire, requirements_of, requires
 
 __all__ = [
     "ALL",
@@ -24,17 +38,34 @@ __all__ = [
     "VIEW",
     "Access",
     "AccessKind",
+    "Additional",
+    "AdditionalManager",
+    "Allows",
+    "And",
+    "C",
     "Condition",
+    "ConditionalRequirement",
     "Listed",
+    "Not",
+    "Or",
+    "Override",
+    "OverrideManager",
+    "Permission",
     "Policy",
+    "Requirement",
     "Role",
     "Verb",
     "access_of",
+    "allows",
     "attr",
     "authorize",
     "caller",
+    "current_additions",
+    "current_overrides",
     "everyone",
+    "exempt_from_requirements",
     "find_object",
+    "guard_entire",
     "guarded_by",
     "list_objects",
     "mark",
@@ -43,5 +74,8 @@ __all__ = [
     "public",
     "register_policies",
     "registered",
+    "requirements_of",
+    "requires",
+    "wants_request",
     "with_object",
 ]
