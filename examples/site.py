@@ -7,18 +7,21 @@ from flask import Flask
 from examples.apt_blueprint.blueprint import aptb
 from examples.watchasay.app.provider import create_blueprint
 from licet import Licet
+from licet.authz import public
 
 
 def create_app(config: dict[str, Any] | None = None) -> Flask:
     """The site; `config` overrides settings, as tests do."""
     app = Flask(__name__)
     app.config.update(config or {})
-    Licet(app)
+    licet = Licet(app)
     app.register_blueprint(create_blueprint())
     app.register_blueprint(aptb)
 
     @app.get("/")
+    @public
     def home() -> dict[str, Any]:
         return {"providers": {"watchasay": "/skeleton", "apt_blueprint": "/apt"}}
 
+    licet.protect(app)
     return app
