@@ -8,6 +8,7 @@
     │   ├── InvalidCondition                 a condition or policy is declared wrongly
     │   │   └── UntranslatableCondition      SQL cannot say it, or not the same on every database
     │   ├── InvalidRequirement               a requirement answered neither yes nor no
+    │   ├── UndeclaredEndpoints              nobody said who may call these
     │   └── UnloadedObject                   what a condition asks about was not loaded, or is stale
     ├── AuthenticationError            401   no usable credential
     │   ├── UnverifiedAuthenticationError    refused from its form, nobody was asked
@@ -41,7 +42,7 @@ Source: seed documents 000 and 001 (names); RFC 6750 section 3 (``WWW-Authentica
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -83,6 +84,8 @@ __all__ = [
     "ServiceUnavailable",
     "StoreUnavailable",
     "UnauthorizedRequest",
+    "UndeclaredEndpoint",
+    "UndeclaredEndpoints",
     "UnloadedObject",
     "UnstorableDocument",
     "UntranslatableCondition",
@@ -139,6 +142,36 @@ class InvalidRequirement(UsageError):
         super().__init__(f"Requirement {requirement} {reason}")
         self.requirement = requirement
         self.reason = reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class UndeclaredEndpoint:
+    """An endpoint that says nothing about who may call it; `location` is its view's file:line."""
+
+    endpoint: str
+    rule: str
+    methods: tuple[str, ...]
+    location: str
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.methods)} {self.rule}  {self.endpoint}  ({self.location})"
+
+
+class UndeclaredEndpoints(UsageError):
+    """Some endpoints do not say who may call them, so the app does not start."""
+
+    code_name = "undeclared_endpoints"
+    remedy: ClassVar[str] = (
+        "Put @public, @requires(...) or another guard on the view, below its route decorator, or "
+        "before_request(guard_entire(...)) on its blueprint or app. What cannot be decorated: "
+        'licet.declare(app, "static", access=licet.PUBLIC), licet.declare_mount(app, "/path", ...).'
+    )
+
+    def __init__(self, endpoints: Iterable[UndeclaredEndpoint]) -> None:
+        found = sorted(endpoints, key=lambda one: (one.rule, one.methods, one.endpoint))
+        self.endpoints = tuple(found)
+        lines = "".join(f"\n  {one}" for one in self.endpoints)
+        super().__init__(f"Nothing says who may call:{lines}\n{self.remedy}")
 
 
 class _HTTPError(LicetError, HTTPException):

@@ -2,7 +2,9 @@
 
 from licet.authz.additional import Additional, AdditionalManager, current_additions
 from licet.authz.allows import Allows, allows
+from licet.authz.audit import SharedResourceWarning, protect
 from licet.authz.conditions import Condition, attr, caller, predicate
+from licet.authz.declarations import PUBLIC, Declaration, declarations, declare, declare_mount
 from licet.authz.flask import (
     authorize,
     find_object,
@@ -34,6 +36,7 @@ __all__ = [
     "CREATE",
     "DELETE",
     "LIST",
+    "PUBLIC",
     "UPDATE",
     "VIEW",
     "Access",
@@ -45,6 +48,7 @@ __all__ = [
     "C",
     "Condition",
     "ConditionalRequirement",
+    "Declaration",
     "Listed",
     "Not",
     "Or",
@@ -54,6 +58,7 @@ __all__ = [
     "Policy",
     "Requirement",
     "Role",
+    "SharedResourceWarning",
     "Verb",
     "access_of",
     "allows",
@@ -62,6 +67,9 @@ __all__ = [
     "caller",
     "current_additions",
     "current_overrides",
+    "declarations",
+    "declare",
+    "declare_mount",
     "everyone",
     "exempt_from_requirements",
     "find_object",
@@ -71,6 +79,7 @@ __all__ = [
     "mark",
     "policies_of",
     "predicate",
+    "protect",
     "public",
     "register_policies",
     "registered",

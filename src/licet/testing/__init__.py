@@ -1,17 +1,12 @@
-"""For the tests of programs that use licet: fixtures, and callers made of nothing.
+"""For the tests of programs that use licet: fixtures, callers made of nothing, and clients.
 
 The fixtures are there as soon as licet is installed (a pytest plugin); `mock_authstate` and
 `mock_tokenchecker` stand in for a caller and for what recognises one. `verify_matrix` proves the
 access matrix of an app by requests.
 """
 
-from licet.testing.matrix import (
-    MatrixCases,
-    MatrixReport,
-    list_request,
-    request_to,
-    verify_matrix,
-)
+from licet.testing.clients import protected_client
+from licet.testing.matrix import MatrixCases, MatrixReport, list_request, request_to, verify_matrix
 from licet.testing.mocks import mock_authstate, mock_tokenchecker
 
 __all__ = [
@@ -20,6 +15,7 @@ __all__ = [
     "list_request",
     "mock_authstate",
     "mock_tokenchecker",
+    "protected_client",
     "request_to",
     "verify_matrix",
 ]
