@@ -38,6 +38,7 @@ check: .venv/.dev-installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/licet matrix examples.site:create_app --check docs/access-matrix.md
 	$(BIN)/codespell src tests examples benchmarks docs README.md CHANGELOG.md Makefile pyproject.toml
 
 bench: .venv/.dev-installed

@@ -148,10 +148,13 @@ class Policy:
         unflushed changes. What a draft refers to by key is found in its session, or in `session`.
 
         Raises:
+            InvalidCondition: the object is of another class, or the verb is not one.
             UnloadedObject: a related object cannot be known.
         """
         built = self._built or self._ready()
         check = built.check(verb.name)
+        if not isinstance(owner, self.model):
+            raise invalid(f"The policy {self.name} decides about {self.model.__name__}: {owner!r}.")
         if owner._sa_instance_state.modified:
             with using_session(session):
                 return self._decide_changed(built, check, identity, verb, owner)
