@@ -51,6 +51,7 @@ from licet.actions.validation import (
 )
 from licet.authn.auth_state import AuthState, StateBuilder
 from licet.authz.marks import Access, AccessKind, mark
+from licet.error_documents import error_document, is_final, reason_of
 from licet.errors import (
     ActionConflict,
     ActionForbidden,
@@ -59,9 +60,6 @@ from licet.errors import (
     RequestTooLarge,
     ServiceUnavailable,
     UnstorableDocument,
-    error_document,
-    is_final,
-    reason_of,
 )
 
 __all__ = ["ActionProvider", "error_response"]
