@@ -95,6 +95,7 @@ class Check:
     def explain(self, owner: Any, identity: Any, reader: ObjectReader = NOW) -> Explanation:
         """Every part of it on one object, with its outcome."""
         try:
+            self._caller_values.require(identity)  # what is not come by would not be seen
             return explain(self.condition, owner, identity, self._shape, reader)
         except InvalidCaller as error:
             log.error("A check is denied: %s", error)  # noqa: TRY400 - told in one line

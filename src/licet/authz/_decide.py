@@ -43,7 +43,8 @@ from licet.authz._plan import (
     Test,
     Truth,
 )
-from licet.authz._shape import Column, ObjectReader, Relation
+from licet.authz._shape import Column, Kind, ObjectReader, Relation
+from licet.authz.conditions import in_utc
 
 __all__ = ["Decide", "compile_decision"]
 
@@ -85,6 +86,7 @@ class _Writer:
             "value": reader.value,
             "one": reader.one,
             "many": reader.many,
+            "in_utc": in_utc,
             "missing": _Missing(),
             "unknown": object(),
         }
@@ -188,9 +190,10 @@ class _Writer:
         return parts[0] if len(parts) == 1 else ast.BoolOp(ast.And(), parts)
 
     def _value(self, column: Column, owner: str) -> ast.expr:
-        return _if_loaded(
+        value = _if_loaded(
             owner, column.name, _call(_name("value"), _name(owner), self._constant(column))
         )
+        return _call(_name("in_utc"), value) if column.kind is Kind.MOMENT else value
 
     def _one(self, relation: Relation, owner: str) -> ast.expr:
         """The related object if it is loaded and still the one that the key names, else asked."""

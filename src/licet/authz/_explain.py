@@ -30,6 +30,7 @@ from licet.authz.conditions import (
     Op,
     Predicate,
     Quantifier,
+    in_utc,
     path_of,
 )
 
@@ -142,7 +143,7 @@ class _Explainer:
         value = self.reader.value(owner, column)
         if value is not None and (reason := misfit(column, value)) is not None:
             raise InvalidCaller(f"{type(owner).__name__}.{column.name} {reason}.")
-        return value
+        return in_utc(value)
 
     def _quantified(self, condition: Quantifier, owner: Any, shape: Shape) -> Explanation:
         holder, relation = self._at(condition, condition.path, owner, shape)
@@ -167,6 +168,7 @@ class _Explainer:
                 operand = read_caller(self.identity, path)
                 if operand is not None:
                     require_fit(path, column, operand)
+                    operand = in_utc(operand)
         holds = _compares(condition.op, value, operand)
         return Explanation(condition, holds, (column.name, value))
 

@@ -10,10 +10,11 @@ import inspect
 import logging
 import operator
 from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 from typing import Any, Final
 
-from licet.authz._shape import Column, Kind, misfit
-from licet.authz.conditions import CallerCheck, CallerTest, Condition, IsNull, Op
+from licet.authz._shape import Column, Kind, misfit, misplaced
+from licet.authz.conditions import CallerCheck, CallerTest, Condition, IsNull, Op, in_utc
 
 __all__ = [
     "CallerValues",
@@ -70,6 +71,15 @@ class CallerValues:
             self._readers.append(make())
         return self._index[key]
 
+    def require(self, identity: Any) -> None:
+        """Refuse a caller one of whose values is of a wrong type.
+
+        Raises:
+            InvalidCaller: it says which.
+        """
+        for read in self._readers:
+            read(identity)
+
     def read(self, identity: Any) -> tuple[Any, ...] | None:
         """The caller's values, or None when one of them is of a wrong type."""
         try:
@@ -88,7 +98,7 @@ def _scalar_reader(path: tuple[str, ...], column: Column) -> Reader:
         value = read_caller(identity, path)
         if value is not None:
             require_fit(path, column, value)
-        return value
+        return in_utc(value)
 
     def read_attribute(identity: Any) -> Any:
         value = getattr(identity, name, None)
@@ -117,7 +127,7 @@ def read_collection(path: tuple[str, ...], column: Column, identity: Any) -> fro
     for value in values:
         if value is not None:
             require_fit(path, column, value)
-    return frozenset(values) - {None}
+    return frozenset(map(in_utc, values)) - {None}
 
 
 def require_fit(path: tuple[str, ...], column: Column, value: Any) -> None:
@@ -134,7 +144,10 @@ def _test_reader(condition: Condition) -> Reader:
     if not isinstance(condition, CallerTest):
         return lambda identity: read_test(condition, identity)
     path, operand, compare = condition.path, condition.operand, _COMPARE.get(condition.op)
-    if compare is None or len(path) > 1:
+    is_plain = isinstance(operand, str) or (
+        isinstance(operand, int) and condition.op is not Op.CONTAINS
+    )
+    if compare is None or len(path) > 1 or not is_plain:
         return lambda identity: read_test(condition, identity)
     name, wanted = path[0], type(operand)
 
@@ -177,25 +190,30 @@ def _holds(test: CallerTest, value: Any) -> bool:
     if value is None:
         return op is Op.NE
     if op is Op.IN:
-        return any(type(value) is type(one) and value == one for one in operand)
-    if op is Op.CONTAINS:
+        return bool(operand) and _comparable(test, value, *operand) in operand
+    if op is Op.CONTAINS and not isinstance(value, str):
         return _contains(test, value)
-    if type(value) is not type(operand):
-        raise InvalidCaller(
-            f"caller.{'.'.join(test.path)} is {type(value).__name__}, "
-            f"not {type(operand).__name__} as in `{test}`."
-        )
-    return bool(_COMPARE[op](value, operand))
+    return bool(_COMPARE[op](_comparable(test, value, operand), operand))
+
+
+def _comparable(test: CallerTest, value: Any, *operands: Any) -> Any:
+    """The caller's value, which must be of the type of one of the operands."""
+    reason = misplaced(value) if isinstance(value, datetime) else None
+    if type(value) not in set(map(type, operands)):
+        reason = f"is {type(value).__name__}, not {type(operands[0]).__name__}"
+    if reason is not None:
+        raise InvalidCaller(f"caller.{'.'.join(test.path)}, asked for in `{test}`, {reason}.")
+    return in_utc(value)
 
 
 def _contains(test: CallerTest, value: Any) -> bool:
-    if isinstance(value, str):
-        return isinstance(test.operand, str) and test.operand in value
     if isinstance(value, Mapping) or not isinstance(value, Collection):
         raise InvalidCaller(
             f"caller.{'.'.join(test.path)} is {type(value).__name__}, not a collection."
         )
-    return any(type(one) is type(test.operand) and one == test.operand for one in value)
+    return test.operand in {
+        _comparable(test, one, test.operand) for one in value if one is not None
+    }
 
 
 _COMPARE: Final[Mapping[Op, Callable[[Any, Any], Any]]] = {
@@ -205,5 +223,6 @@ _COMPARE: Final[Mapping[Op, Callable[[Any, Any], Any]]] = {
     Op.LE: operator.le,
     Op.GT: operator.gt,
     Op.GE: operator.ge,
-    Op.STARTSWITH: lambda a, b: isinstance(a, str) and a.startswith(b),
+    Op.CONTAINS: operator.contains,
+    Op.STARTSWITH: str.startswith,
 }
