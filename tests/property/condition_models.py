@@ -133,7 +133,7 @@ class Item(Base):
         back_populates="reviewed", foreign_keys=[reviewer_id]
     )
     place: Mapped[Place] = relationship(back_populates="items")
-    parent: Mapped[Item | None] = relationship(back_populates="children", remote_side=[id])
+    parent: Mapped[Item | None] = relationship(back_populates="children", remote_side="Item.id")
     children: Mapped[list[Item]] = relationship(back_populates="parent")
     tags: Mapped[list[Tag]] = relationship(secondary=item_tag, back_populates="items")
 
@@ -170,9 +170,7 @@ class Link:
     through: str | None = None
 
 
-MODELS = {
-    model.__tablename__: model for model in (Person, Passport, Place, Tag, Item, Shelf, Box)
-}
+MODELS = {model.__tablename__: model for model in (Person, Passport, Place, Tag, Item, Shelf, Box)}
 LINKS: dict[str, dict[str, Link]] = {
     "person": {
         "owned": Link("item", (("id", "owner_id"),), is_many=True),
@@ -185,7 +183,9 @@ LINKS: dict[str, dict[str, Link]] = {
     "passport": {"person": Link("person", (("person_id", "id"),))},
     "place": {"items": Link("item", (("id", "place_id"),), is_many=True)},
     "tag": {
-        "items": Link("item", (("id", "tag_id"), ("item_id", "id")), is_many=True, through="item_tag")
+        "items": Link(
+            "item", (("id", "tag_id"), ("item_id", "id")), is_many=True, through="item_tag"
+        )
     },
     "item": {
         "owner": Link("person", (("owner_id", "id"),)),
@@ -193,10 +193,10 @@ LINKS: dict[str, dict[str, Link]] = {
         "place": Link("place", (("place_id", "id"),)),
         "parent": Link("item", (("parent_id", "id"),)),
         "children": Link("item", (("id", "parent_id"),), is_many=True),
-        "tags": Link("tag", (("id", "item_id"), ("tag_id", "id")), is_many=True, through="item_tag"),
+        "tags": Link(
+            "tag", (("id", "item_id"), ("tag_id", "id")), is_many=True, through="item_tag"
+        ),
     },
-    "shelf": {
-        "boxes": Link("box", (("row", "shelf_row"), ("code", "shelf_code")), is_many=True)
-    },
+    "shelf": {"boxes": Link("box", (("row", "shelf_row"), ("code", "shelf_code")), is_many=True)},
     "box": {"shelf": Link("shelf", (("shelf_row", "row"), ("shelf_code", "code")))},
 }

@@ -62,7 +62,7 @@ class World:
         ]
 
 
-def holds(condition: Condition, world: World, table: str, row: Row, identity: Any) -> bool:
+def holds(condition: Condition, world: World, table: str, row: Row, identity: Any) -> bool:  # noqa: C901, PLR0911 - one for each kind
     """Whether the condition is fulfilled by a row for a caller; denied callers aside."""
     match condition:
         case Always():
@@ -91,9 +91,7 @@ def holds(condition: Condition, world: World, table: str, row: Row, identity: An
     raise NotImplementedError(type(condition))
 
 
-def _quantified(
-    condition: Quantifier, world: World, table: str, row: Row, identity: Any
-) -> bool:
+def _quantified(condition: Quantifier, world: World, table: str, row: Row, identity: Any) -> bool:
     *way, name = condition.path
     owner: Row | None = row
     for step in way:
@@ -176,7 +174,7 @@ _TYPES = {
 }
 
 
-def is_denied(condition: Condition, world: World, table: str, identity: Any) -> bool:
+def is_denied(condition: Condition, world: World, table: str, identity: Any) -> bool:  # noqa: PLR0911 - as above
     """Whether something that the condition asks of the caller is of a wrong type."""
     match condition:
         case Conjunction() | Disjunction():

@@ -16,7 +16,16 @@ from tests.property.condition_oracle import Row, World
 
 from licet.db.types import UTCDateTime
 
-__all__ = ["ASKED_KINDS", "KIND_NAMES", "Pools", "attribute_name", "callers", "operand_pools", "several", "worlds"]
+__all__ = [
+    "ASKED_KINDS",
+    "KIND_NAMES",
+    "Pools",
+    "attribute_name",
+    "callers",
+    "operand_pools",
+    "several",
+    "worlds",
+]
 
 _TEXTS = [
     *("", " ", "a", "A", "b", "B", "ab", "aB", "AB", "a ", "z", "Z", "ss", "ß", "ẞ", "i", "I"),
@@ -129,9 +138,7 @@ KINDS = {
     for table, columns in _COLUMNS.items()
 }
 ASKED_KINDS = {
-    table: {
-        name: kind.split()[0] if kind[-1].isdigit() else kind for name, kind in kinds.items()
-    }
+    table: {name: kind.split()[0] if kind[-1].isdigit() else kind for name, kind in kinds.items()}
     for table, kinds in KINDS.items()
 }
 
@@ -181,7 +188,9 @@ def worlds(draw: st.DrawFn) -> World:
         }
         for number in range(1, 1 + count(6))
     ]
-    shelves = [{"row": 1, "code": "a"}, {"row": 1, "code": "A"}, {"row": 2, "code": "a"}][: count(3)]
+    shelves = [{"row": 1, "code": "a"}, {"row": 1, "code": "A"}, {"row": 2, "code": "a"}][
+        : count(3)
+    ]
     shelf_keys = [(None, None), (1, None), *[(row["row"], row["code"]) for row in shelves]]
     boxes = [
         {"id": number, "shelf_row": key[0], "shelf_code": key[1]}
@@ -219,9 +228,7 @@ def operand_pools(world: World) -> Pools:
     return pools
 
 
-def _linked(
-    draw: st.DrawFn, one: tuple[str, list[Row]], other: tuple[str, list[Row]]
-) -> list[Row]:
+def _linked(draw: st.DrawFn, one: tuple[str, list[Row]], other: tuple[str, list[Row]]) -> list[Row]:
     pairs = [{one[0]: a["id"], other[0]: b["id"]} for a in one[1] for b in other[1]]
     chosen = draw(st.integers(0, 2 ** len(pairs) - 1))
     return [pair for index, pair in enumerate(pairs) if chosen >> index & 1]

@@ -5,7 +5,6 @@
 
 import os
 
-import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from tests.property.condition_cases import CONDITIONS_A_CASE, Case, cases
@@ -38,7 +37,9 @@ def test_the_english_server_sorts_like_a_dictionary(english_postgresql_url: str)
     words = ["B", "a", "c", "z", "é", "İ", "_b"]
     engine = sa.create_engine(english_postgresql_url, poolclass=sa.NullPool)
     with engine.connect() as connection:
-        by_database = sa.text("SELECT word FROM unnest(CAST(:words AS text[])) AS word ORDER BY word")
+        by_database = sa.text(
+            "SELECT word FROM unnest(CAST(:words AS text[])) AS word ORDER BY word"
+        )
         found = connection.scalars(by_database, {"words": words}).all()
 
     assert found == ["a", "_b", "B", "c", "é", "İ", "z"]

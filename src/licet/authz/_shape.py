@@ -16,7 +16,16 @@ from uuid import UUID
 
 from licet.authz.conditions import Op, in_utc
 
-__all__ = ["Column", "Kind", "ObjectReader", "Relation", "Shape", "Unsupported", "misfit", "misplaced"]
+__all__ = [
+    "Column",
+    "Kind",
+    "ObjectReader",
+    "Relation",
+    "Shape",
+    "Unsupported",
+    "misfit",
+    "misplaced",
+]
 
 INTEGER_MIN: Final = -(2**63)
 INTEGER_MAX: Final = 2**63 - 1
