@@ -44,6 +44,7 @@ from licet.authz._plan import (
     Truth,
 )
 from licet.authz._shape import Column, ObjectReader, Relation
+from licet.authz.binding import read_predicate
 
 __all__ = ["Decide", "compile_decision"]
 
@@ -85,6 +86,7 @@ class _Writer:
             "value": reader.value,
             "one": reader.one,
             "many": reader.many,
+            "predicate": read_predicate,
             "missing": _Missing(),
             "unknown": object(),
         }
@@ -115,8 +117,9 @@ class _Writer:
             case CallerLeaf():
                 return _negated(self._operand(plan.slot), plan.is_negated)
             case PredicateLeaf():
-                called = _call(self._constant(plan.function), _name(owner), _name("identity"))
-                return _negated(_call(_name("bool"), called), plan.is_negated)
+                function = self._constant(plan.function)
+                called = _call(_name("predicate"), function, _name(owner), _name("identity"))
+                return _negated(called, plan.is_negated)
             case Leaf():
                 return _negated(self._leaf(plan, owner), plan.is_negated)
             case Exists():
