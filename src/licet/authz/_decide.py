@@ -44,6 +44,7 @@ from licet.authz._plan import (
     Truth,
 )
 from licet.authz._shape import Column, Kind, ObjectReader, Relation
+from licet.authz.binding import read_predicate
 from licet.authz.conditions import in_utc
 
 __all__ = ["Decide", "compile_decision"]
@@ -87,6 +88,7 @@ class _Writer:
             "one": reader.one,
             "many": reader.many,
             "in_utc": in_utc,
+            "predicate": read_predicate,
             "missing": _Missing(),
             "unknown": object(),
         }
@@ -117,8 +119,9 @@ class _Writer:
             case CallerLeaf():
                 return _negated(self._operand(plan.slot), plan.is_negated)
             case PredicateLeaf():
-                called = _call(self._constant(plan.function), _name(owner), _name("identity"))
-                return _negated(_call(_name("bool"), called), plan.is_negated)
+                function = self._constant(plan.function)
+                called = _call(_name("predicate"), function, _name(owner), _name("identity"))
+                return _negated(called, plan.is_negated)
             case Leaf():
                 return _negated(self._leaf(plan, owner), plan.is_negated)
             case Exists():

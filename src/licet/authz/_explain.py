@@ -15,7 +15,14 @@ from typing import Any, Final, NamedTuple
 
 from licet.authz._plan import resolve_path
 from licet.authz._shape import Column, ObjectReader, Relation, Shape, misfit
-from licet.authz.binding import InvalidCaller, read_caller, read_collection, read_test, require_fit
+from licet.authz.binding import (
+    InvalidCaller,
+    read_caller,
+    read_collection,
+    read_predicate,
+    read_test,
+    require_fit,
+)
 from licet.authz.conditions import (
     Always,
     CallerCheck,
@@ -122,7 +129,8 @@ class _Explainer:
             case Always():
                 return Explanation(condition, condition.holds)
             case Predicate():
-                return Explanation(condition, bool(condition.function(owner, self.identity)))
+                holds = read_predicate(condition.function, owner, self.identity)
+                return Explanation(condition, holds)
             case _:
                 raise TypeError(f"{condition!r} is no kind of condition.")
 

@@ -87,6 +87,7 @@ class Relation:
     find_target: Callable[[], Shape]
     foreign_keys: tuple[tuple[str, str], ...] = ()
     is_iterable: bool = True  # the loaded collection yields its objects when it is iterated
+    is_keyed: bool = True  # equal foreign keys are all that relates the two
 
     @cached_property
     def target(self) -> Shape:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import logging
 import operator
+import traceback
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -21,8 +22,10 @@ __all__ = [
     "InvalidCaller",
     "read_caller",
     "read_collection",
+    "read_predicate",
     "read_test",
     "require_fit",
+    "told",
 ]
 
 log = logging.getLogger(__name__)
@@ -31,7 +34,13 @@ Reader = Callable[[Any], Any]
 
 
 class InvalidCaller(Exception):
-    """The caller has an attribute that cannot be compared; the text says which and why."""
+    """Something that a check asks for is of no use; the text says what and why, without values."""
+
+
+def told(error: BaseException) -> str:
+    """An error's class and place. Its text may hold anything, and is for no log."""
+    *_, frame = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__} at {frame.filename}:{frame.lineno}"
 
 
 def read_caller(identity: Any, path: tuple[str, ...]) -> Any:
@@ -71,24 +80,31 @@ class CallerValues:
             self._readers.append(make())
         return self._index[key]
 
-    def require(self, identity: Any) -> None:
-        """Refuse a caller one of whose values is of a wrong type.
-
-        Raises:
-            InvalidCaller: it says which.
-        """
-        for read in self._readers:
-            read(identity)
-
     def read(self, identity: Any) -> tuple[Any, ...] | None:
         """The caller's values, or None when one of them is of a wrong type."""
         try:
             return tuple([read(identity) for read in self._readers])
-        except InvalidCaller as error:
-            log.error("A check is denied: %s", error)  # noqa: TRY400 - told in one line
-        except Exception:
-            log.exception("A check is denied: an attribute of the caller could not be read.")
+        except Exception as error:  # noqa: BLE001 - denied, whatever it is
+            log.error("A check is denied: %s", _refusal(error))  # noqa: TRY400 - no values
         return None
+
+    def require(self, identity: Any) -> None:
+        """Refuse a caller whose values cannot be used.
+
+        Raises:
+            InvalidCaller: it says which.
+        """
+        try:
+            for read in self._readers:
+                read(identity)
+        except Exception as error:
+            raise InvalidCaller(_refusal(error)) from error
+
+
+def _refusal(error: Exception) -> str:
+    if isinstance(error, InvalidCaller):
+        return str(error)
+    return f"an attribute of the caller could not be read: {told(error)}."
 
 
 def _scalar_reader(path: tuple[str, ...], column: Column) -> Reader:
@@ -169,19 +185,33 @@ def read_test(condition: Condition, identity: Any) -> bool:
     if isinstance(condition, CallerTest):
         return _holds(condition, read_caller(identity, condition.path))
     if isinstance(condition, CallerCheck):
-        return _outcome(condition, identity)
+        return _as_outcome(condition.function, condition.function(identity))
     if isinstance(condition, IsNull):
         return read_caller(identity, condition.path) is None
     raise TypeError(f"{condition} is no test of the caller.")
 
 
-def _outcome(check: CallerCheck, identity: Any) -> bool:
-    outcome: object = check.function(identity)
+def read_predicate(function: Callable[[Any, Any], bool], owner: Any, identity: Any) -> bool:
+    """The outcome of a Python function of the object and the caller.
+
+    Raises:
+        InvalidCaller: it raised, or returned something else than True or False.
+    """
+    try:
+        outcome = function(owner, identity)
+    except Exception as error:
+        name = getattr(function, "__qualname__", repr(function))
+        raise InvalidCaller(f"{name} raised {told(error)}.") from error
+    return _as_outcome(function, outcome)
+
+
+def _as_outcome(function: object, outcome: object) -> bool:
     if outcome is None or isinstance(outcome, bool | int):
         return bool(outcome)
     if inspect.iscoroutine(outcome):
         outcome.close()  # or Python warns that it was never awaited
-    raise InvalidCaller(f"{check} returned {type(outcome).__name__}, not True or False.")
+    name = getattr(function, "__qualname__", repr(function))
+    raise InvalidCaller(f"{name} returned {type(outcome).__name__}, not True or False.")
 
 
 def _holds(test: CallerTest, value: Any) -> bool:
