@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, aliased, joinedload, mapped_column
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    aliased,
+    joinedload,
+    mapped_column,
+    selectinload,
+)
 from tests.unit.authz.conference import (
     CALLERS,
     CREATOR,
@@ -295,7 +302,7 @@ class Base(DeclarativeBase):
 
 class Thing(Base):
     __tablename__ = "thing"
-    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "thing"}
+    __mapper_args__: ClassVar = {"polymorphic_on": "kind", "polymorphic_identity": "thing"}
 
     number: Mapped[int] = mapped_column("id", primary_key=True)
     kind: Mapped[str]
@@ -304,14 +311,14 @@ class Thing(Base):
 
 class Book(Thing):
     __tablename__ = "book"
-    __mapper_args__ = {"polymorphic_identity": "book"}
+    __mapper_args__: ClassVar = {"polymorphic_identity": "book"}
 
     book_number: Mapped[int] = mapped_column(sa.ForeignKey("thing.id"), primary_key=True)
     title: Mapped[str]
 
 
 class Toy(Thing):
-    __mapper_args__ = {"polymorphic_identity": "toy"}
+    __mapper_args__: ClassVar = {"polymorphic_identity": "toy"}
 
 
 def test_subclasses_are_filtered_by_either_policy():
