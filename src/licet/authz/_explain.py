@@ -78,6 +78,9 @@ class Explanation(NamedTuple):
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
+    def __repr__(self) -> str:  # that of a tuple would show what was found as it is
+        return f"<Explanation {next(self.lines())}>"
+
 
 def explain(
     condition: Condition, owner: Any, identity: Any, shape: Shape, reader: ObjectReader

@@ -168,8 +168,8 @@ class Policy:
 
     def _about_another(self, owner: object) -> InvalidCondition:
         return invalid(
-            f"The policy {self.name} decides about a {self.model.__name__}, "
-            f"not about a {type(owner).__name__}."
+            f"The policy {self.name} decides about {self.model.__name__}, "
+            f"and was given a {type(owner).__name__}."
         )
 
     def _decide_changed(
