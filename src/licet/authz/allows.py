@@ -190,12 +190,10 @@ class Allows:
         if use_on_fail_return and result is not None:
             return result
         if throws is None:
-            throws = self._throws
-        if throws is None:
-            throws = MissingToken if is_loaded and _is_anonymous(identity) else Forbidden
-        if isinstance(throws, BaseException):
-            throws = throws.with_traceback(None)  # else each raise would make it longer
-        raise throws
+            is_nobody = is_loaded and self._throws is None and _is_anonymous(identity)
+            throws = MissingToken if is_nobody else self.throws
+        # An instance that is raised again would keep the traces of earlier requests.
+        raise throws.with_traceback(None) if isinstance(throws, BaseException) else throws
 
     def _load_identity(self) -> Any:
         if self._identity_loader is None:
