@@ -43,6 +43,7 @@ check: .venv/.dev-installed
 
 bench: .venv/.dev-installed
 	$(BIN)/python benchmarks/requests.py
+	$(BIN)/python benchmarks/requirements.py
 
 requirements: $(UV)
 	$(UV) export --frozen --no-dev --no-emit-project --all-extras --quiet --output-file requirements.txt
