@@ -99,6 +99,10 @@ def main():
         "guarded": serving(guarded),
         **checks(guarded.extensions["allows"]),
     }
+    if "--use-contexts" in sys.argv:
+        with guarded.test_request_context("/page"):
+            guarded.preprocess_request()
+            LIBRARY.current_overrides.add(is_banned)
     for line in sys.stdin:
         question = json.loads(line)
         call, calls = measured[question["what"]], question["calls"]

@@ -172,8 +172,9 @@ def end_request(managers: tuple[Manager[Any], ...]) -> None:
 
 def end_all_of_request() -> None:
     """End everybody's contexts of the current request."""
-    if _use.ever:
+    if _pushed.get():
         _forget_pushed(lambda _entry: True)
+    if _use.ever:
         state = request_state()
         state.pop(_BEGUN, None)
         state.pop(_MADE, None)

@@ -101,10 +101,14 @@ class Checklist(Collection[Any]):
     __slots__ = ("_checks", "_parts", "requirements")
 
     def __init__(self, requirements: Iterable[object]) -> None:
-        self.requirements = given = tuple(requirements)
+        self.requirements = tuple(requirements)
+        self._parts: list[Node] = []
+        self._checks: list[Check] = []
         warned: set[int] = set()
-        self._parts = tuple([node_of(each, warned) for each in given])
-        self._checks = [part.check for part in self._parts]
+        for requirement in self.requirements:
+            part = node_of(requirement, warned)
+            self._parts.append(part)
+            self._checks.append(part.check)
 
     def __contains__(self, requirement: object) -> bool:
         return requirement in self.requirements

@@ -144,8 +144,10 @@ class ConditionalRequirement(Requirement):
     def __licet_node__(self, warned: set[int]) -> Node:
         """Compile it with all its parts, unless a subclass answers in a way of its own."""
         kind = type(self)
-        if kind.fulfill is ConditionalRequirement.fulfill and kind.__call__ in _CALLS:
-            return self._compiled(warned)
+        if kind is ConditionalRequirement or (
+            kind.fulfill is ConditionalRequirement.fulfill and kind.__call__ in _CALLS
+        ):
+            return self._node or self._compiled(warned)
         return super().__licet_node__(warned)
 
     def _compiled(self, warned: set[int]) -> Node:
