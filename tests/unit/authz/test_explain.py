@@ -46,7 +46,7 @@ def test_the_grant_that_allowed_is_told_part_by_part(db: Session):
 
 def test_every_grant_that_failed_is_told(db: Session):
     """A denial names all that could have allowed it."""
-    told = str(speaker_policy().explain(Who("x"), DELETE, db.get(Speaker, 2))).splitlines()
+    told = str(speaker_policy().explain(STRANGER, DELETE, db.get(Speaker, 2))).splitlines()
 
     assert told[0] == "✗ speakers DELETE"
     assert "  ✗ staff: ALL" in told
