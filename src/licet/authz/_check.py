@@ -75,6 +75,10 @@ class Check:
         state = owner._sa_instance_state
         if state.modified or state.key is None:  # what a flush makes of it takes a closer look
             return self.explain(owner, identity).holds
+        return self.holds_as_stored(owner, identity)
+
+    def holds_as_stored(self, owner: Any, identity: Any) -> bool:
+        """The same of an object that is known to have no unflushed changes."""
         values = self._caller_values.read(identity)
         try:
             return values is not None and self._decide(owner, values, identity)
