@@ -20,6 +20,7 @@ from examples.open_event.models import (  # noqa: E402 - lies beside this folder
     Speaker,
     speaking,
 )
+from examples.open_event.policies import speaker_policy  # noqa: E402
 
 __all__ = [
     "ROOT",
@@ -33,6 +34,7 @@ __all__ = [
     "Session",
     "SessionState",
     "Speaker",
+    "speaker_policy",
     "speaking",
 ]
 

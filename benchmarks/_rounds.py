@@ -12,26 +12,39 @@ Call = Callable[[], Any]
 
 
 @dataclass(frozen=True)
-class Medians:
-    """µs a call: CPU time of this process, and time on the wall."""
+class Times:
+    """µs a call in each round: CPU time of this process, and time on the wall."""
 
-    cpu: float
-    wall: float
+    rounds: list[tuple[float, float]]
+
+    @property
+    def cpu(self) -> float:
+        return statistics.median(cpu for cpu, _ in self.rounds)
+
+    @property
+    def wall(self) -> float:
+        return statistics.median(wall for _, wall in self.rounds)
+
+    def cpu_beside(self, other: Times) -> float:
+        """The median of the rounds' ratios, for which a disturbed round counts once."""
+        pairs = zip(self.rounds, other.rounds, strict=True)
+        return statistics.median(mine[0] / theirs[0] for mine, theirs in pairs)
+
+    def wall_beside(self, other: Times) -> float:
+        pairs = zip(self.rounds, other.rounds, strict=True)
+        return statistics.median(mine[1] / theirs[1] for mine, theirs in pairs)
 
 
 def in_turns(
     contestants: Mapping[str, Call], rounds: int, seconds: float = 0.02
-) -> dict[str, Medians]:
-    """The medians of `rounds` rounds, in each of which each contestant runs for some `seconds`."""
+) -> dict[str, Times]:
+    """The times of `rounds` rounds, in each of which each contestant runs for some `seconds`."""
     calls = {name: _how_many(call, seconds) for name, call in contestants.items()}
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, call in contestants.items():
             times[name].append(_timed(call, calls[name]))
-    return {
-        name: Medians(*map(statistics.median, zip(*found, strict=True)))
-        for name, found in times.items()
-    }
+    return {name: Times(found) for name, found in times.items()}
 
 
 def _how_many(call: Call, seconds: float) -> int:

@@ -42,7 +42,7 @@ from _conference import (
     Speaker,
 )
 from _decision_rivals import SHOWN, Decide, by_hand, by_hand_loops
-from _rounds import Medians, in_turns, verdict
+from _rounds import Times, in_turns, verdict
 from licet.authz import UPDATE, Policy, attr, caller, everyone
 
 ME, STRANGER = 5, 6
@@ -142,7 +142,7 @@ def by_grants(rounds: int, *, has_rivals: bool) -> list[str]:
     return [verdict("licet, 110,000 grants beside 1,100", ratio, 1.1, "×")]
 
 
-def casbin_by_grants(size: int, rounds: int) -> dict[str, Medians]:
+def casbin_by_grants(size: int, rounds: int) -> dict[str, Times]:
     """As many grants as lines in its memory, of which the caller's is the last."""
     lines = [(f"account{n}", f"event{n // MEMBERS}", "update") for n in range(size)]
     contestants = {}
