@@ -4,6 +4,7 @@ from licet.authn.auth_state import AuthState, StateBuilder
 from licet.authn.bearer import parse_bearer
 from licet.authn.flask import authenticate, current_identity, embedded_issuer, use_verifier
 from licet.authn.identity import ANONYMOUS, Identity
+from licet.authn.introspection import IntrospectionVerifier
 from licet.authn.issuer import EmbeddedIssuer
 from licet.authn.jwt import JWTVerifier, KeySource
 
@@ -12,6 +13,7 @@ __all__ = [
     "AuthState",
     "EmbeddedIssuer",
     "Identity",
+    "IntrospectionVerifier",
     "JWTVerifier",
     "KeySource",
     "StateBuilder",

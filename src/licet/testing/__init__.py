@@ -2,9 +2,11 @@
 
 The fixtures are there as soon as licet is installed (a pytest plugin); `mock_authstate` and
 `mock_tokenchecker` stand in for a caller and for what recognises one. `verify_matrix` proves the
-access matrix of an app by requests.
+access matrix of an app by requests. `FakeIntrospection`, and the fixture ``fake_introspection``,
+stand in for the issuer of opaque tokens.
 """
 
+from licet.testing.introspection import FakeIntrospection
 from licet.testing.matrix import (
     MatrixCases,
     MatrixReport,
@@ -15,6 +17,7 @@ from licet.testing.matrix import (
 from licet.testing.mocks import mock_authstate, mock_tokenchecker
 
 __all__ = [
+    "FakeIntrospection",
     "MatrixCases",
     "MatrixReport",
     "list_request",
