@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
 from flask import Flask
 
 from licet._state import AppState, app_state
+from licet.authn.callers import mapping_of
 from licet.authn.flask import add_well_known_routes, embedded_issuer
+from licet.authn.mapping import IdentityMapping
 from licet.db.flask import check_database_settings
 from licet.rest.problems import install_problem_handler
 
 __all__ = ["Licet"]
 
-_ATTACHED = "extension"
+H = TypeVar("H", bound=Callable[[Any], Any])
+_ATTACHED: Final = "extension"
 
 
 class Licet:
@@ -25,6 +31,8 @@ class Licet:
     """
 
     def __init__(self, app: Flask | None = None) -> None:
+        self._hooks: dict[str, Callable[[Any], Any]] = {}
+        self._mappings: list[IdentityMapping] = []
         if app is not None:
             self.init_app(app)
 
@@ -38,4 +46,40 @@ class Licet:
                 embedded_issuer(app)  # makes its keys now, where a failure is seen
                 add_well_known_routes(app)
             install_problem_handler(app)
+        self._map_identities_of(app)
         return state
+
+    def roles_of(self, hook: H) -> H:
+        """Have ``hook(identity)`` give the app's own roles, a set of str.
+
+        They become `current_identity.roles`. Called at most once in a request, and only for who is
+        registered and active when the app has an `account_of`.
+        """
+        return self._give("roles_of", hook)
+
+    def account_of(self, hook: H) -> H:
+        """Have ``hook(identity)`` give the app's account, or None for who is not registered.
+
+        It becomes `licet.authn.current_account`. Called at most once in a request.
+        """
+        return self._give("account_of", hook)
+
+    def standing_of(self, hook: H) -> H:
+        """Have ``hook(account)`` give the account's `licet.authn.Standing`; needs `account_of`.
+
+        Called at most once in a request.
+        """
+        return self._give("standing_of", hook)
+
+    def _give(self, name: str, hook: H) -> H:
+        for mapping in self._mappings:
+            mapping.give(name, hook)
+        self._hooks[name] = hook
+        return hook
+
+    def _map_identities_of(self, app: Flask) -> None:
+        mapping = mapping_of(app)
+        for name, hook in self._hooks.items():
+            mapping.give(name, hook)
+        if mapping not in self._mappings:
+            self._mappings.append(mapping)

@@ -12,6 +12,7 @@ from werkzeug.local import LocalProxy
 from licet._state import app_state, request_state
 from licet.authn.auth_state import AuthState, require_scope
 from licet.authn.bearer import parse_bearer
+from licet.authn.callers import account_of, with_roles
 from licet.authn.identity import ANONYMOUS, Identity
 from licet.authn.issuer import ALGORITHM, EmbeddedIssuer
 from licet.authn.jwt import JWTVerifier
@@ -23,6 +24,7 @@ __all__ = [
     "TokenVerifier",
     "add_well_known_routes",
     "authenticate",
+    "current_account",
     "current_identity",
     "embedded_issuer",
     "has_authentication",
@@ -96,11 +98,16 @@ def authenticate() -> Identity:
     Raises:
         MissingToken: there is none.
         AuthenticationError: there is one, and it is not acceptable.
+        AccessDenied: a function of the app's that maps identities fails.
     """
     return _identity_once(_verifier(current_app))
 
 
 def _identity_once(verifier: TokenVerifier) -> Identity:
+    return with_roles(_verified_once(verifier))
+
+
+def _verified_once(verifier: TokenVerifier) -> Identity:
     state = request_state()
     identity: Identity | None = state.get("identity")
     if identity is None:
@@ -109,12 +116,29 @@ def _identity_once(verifier: TokenVerifier) -> Identity:
     return identity
 
 
+def _verified_or_anonymous() -> Identity:
+    if not request.headers.get("Authorization"):
+        return ANONYMOUS
+    return _verified_once(_verifier(current_app))
+
+
 def _identity_or_anonymous() -> Identity:
-    return authenticate() if request.headers.get("Authorization") else ANONYMOUS
+    return with_roles(_verified_or_anonymous())
 
 
 current_identity: Identity = LocalProxy(_identity_or_anonymous)  # type: ignore[assignment]  # a proxy of one
 """Who calls: the bearer token's identity, or `ANONYMOUS` when the request carries no token."""
+
+
+def _account_or_none() -> Any:
+    return account_of(_verified_or_anonymous())
+
+
+current_account: Any = LocalProxy(_account_or_none)
+"""The caller's account as the app's ``account_of`` gave it, or None: not registered, or no token.
+
+A proxy: ask ``if current_account``, or ``current_account == None``, since no proxy *is* None.
+"""
 
 
 class IdentityStateBuilder:

@@ -12,6 +12,7 @@ from licet.authz.flask import (
 from licet.authz.lists import Listed, list_objects
 from licet.authz.marks import Access, AccessKind, access_of, mark, public
 from licet.authz.policy import Policy
+from licet.authz.requires_auth import requires_auth
 from licet.authz.roles import Role, everyone, registered
 from licet.authz.verbs import ALL, CREATE, DELETE, LIST, UPDATE, VIEW, Verb
 
@@ -43,5 +44,6 @@ __all__ = [
     "public",
     "register_policies",
     "registered",
+    "requires_auth",
     "with_object",
 ]
