@@ -11,6 +11,7 @@ from licet._state import AppState, app_state
 from licet.authn.callers import mapping_of
 from licet.authn.flask import add_well_known_routes, embedded_issuer
 from licet.authn.mapping import IdentityMapping
+from licet.authn.protected_resource import add_protected_resource_metadata
 from licet.db.flask import check_database_settings
 from licet.rest.problems import install_problem_handler
 
@@ -22,6 +23,9 @@ _ATTACHED: Final = "extension"
 
 class Licet:
     """Reads the ``LICET_*`` settings, publishes the app's keys, renders its errors.
+
+    `roles_of`, `account_of` and `standing_of` take the app's functions that say who its callers are
+    in the app's own words; they count for every app that this is attached to, before or after.
 
     Providers work without it, each part being built when it is first needed; with it, settings are
     checked at start-up and other services can verify this one's tokens.
@@ -45,6 +49,7 @@ class Licet:
             if state.settings.embedded_issuer:
                 embedded_issuer(app)  # makes its keys now, where a failure is seen
                 add_well_known_routes(app)
+            add_protected_resource_metadata(app)
             install_problem_handler(app)
         self._map_identities_of(app)
         return state

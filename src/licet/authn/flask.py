@@ -28,6 +28,7 @@ __all__ = [
     "current_identity",
     "embedded_issuer",
     "has_authentication",
+    "issuers_of",
     "use_verifier",
 ]
 
@@ -75,6 +76,16 @@ def has_authentication(app: Flask) -> bool:
     """Whether the app can check bearer tokens at all."""
     state = app_state(app)
     return state.settings.embedded_issuer or state.has(_VERIFIER)
+
+
+def issuers_of(app: Flask) -> list[str]:
+    """The issuers whose tokens the app takes, as far as its verifier names them."""
+    state = app_state(app)
+    if not state.has(_VERIFIER):
+        return [state.settings.issuer] if state.settings.embedded_issuer else []
+    verifier = _verifier(app)
+    named = getattr(verifier, "issuers", None) or [getattr(verifier, "issuer", None)]
+    return [issuer for issuer in named if isinstance(issuer, str)]
 
 
 def _verifier(app: Flask) -> TokenVerifier:
