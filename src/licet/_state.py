@@ -61,5 +61,7 @@ def app_state(app: Flask) -> AppState:
 
 def request_state() -> dict[str, Any]:
     """What licet knows of the current request."""
-    # Not on flask.g: requests that are made within one app context share that.
-    return vars(request).setdefault(_KEY, {})  # type: ignore[no-any-return]  # values are untyped
+    # Not on flask.g: requests that are made within one app context share that. Each attribute read
+    # through the proxy would cost 0.7 µs.
+    found = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - werkzeug's
+    return vars(found).setdefault(_KEY, {})  # type: ignore[no-any-return]  # values are untyped

@@ -9,13 +9,15 @@ from flask import Flask
 
 from licet._state import AppState, app_state
 from licet.authn.callers import mapping_of
-from licet.authn.flask import add_well_known_routes, embedded_issuer
+from licet.authn.flask import WELL_KNOWN_ENDPOINTS, add_well_known_routes, embedded_issuer
 from licet.authn.mapping import IdentityMapping
-from licet.authn.protected_resource import add_protected_resource_metadata
+from licet.authn.protected_resource import METADATA_ENDPOINT, add_protected_resource_metadata
+from licet.authz.audit import protect, protect_before_first_request
+from licet.authz.declarations import PUBLIC, declare
 from licet.db.flask import check_database_settings
 from licet.rest.problems import install_problem_handler
 
-__all__ = ["Licet"]
+__all__ = ["Licet", "protect_attached"]
 
 H = TypeVar("H", bound=Callable[[Any], Any])
 _ATTACHED: Final = "extension"
@@ -28,15 +30,16 @@ class Licet:
     in the app's own words; they count for every app that this is attached to, before or after.
 
     Providers work without it, each part being built when it is first needed; with it, settings are
-    checked at start-up and other services can verify this one's tokens.
+    checked at start-up, other services can verify this one's tokens, and no request is answered
+    while some endpoint does not say who may call it (unless ``LICET_PROTECT`` is off).
 
     Raises:
         ConfigurationError: a setting is malformed, or the signing keys cannot be made or read.
     """
 
     def __init__(self, app: Flask | None = None) -> None:
-        self._hooks: dict[str, Callable[[Any], Any]] = {}
-        self._mappings: list[IdentityMapping] = []
+        self._mapping = IdentityMapping()
+        self._mappings_of_apps: list[IdentityMapping] = []
         if app is not None:
             self.init_app(app)
 
@@ -49,10 +52,18 @@ class Licet:
             if state.settings.embedded_issuer:
                 embedded_issuer(app)  # makes its keys now, where a failure is seen
                 add_well_known_routes(app)
+                declare(app, *WELL_KNOWN_ENDPOINTS, access=PUBLIC)
             add_protected_resource_metadata(app)
+            declare(app, METADATA_ENDPOINT, access=PUBLIC)
             install_problem_handler(app)
+            if state.settings.protect:
+                protect_before_first_request(app)
         self._map_identities_of(app)
         return state
+
+    def protect(self, app: Flask) -> None:
+        """Let `app` start only when every endpoint says who may call it: `licet.protect`."""
+        protect(app)
 
     def roles_of(self, hook: H) -> H:
         """Have ``hook(identity)`` give the app's own roles, a set of str.
@@ -77,14 +88,23 @@ class Licet:
         return self._give("standing_of", hook)
 
     def _give(self, name: str, hook: H) -> H:
-        for mapping in self._mappings:
+        for mapping in (self._mapping, *self._mappings_of_apps):
             mapping.give(name, hook)
-        self._hooks[name] = hook
         return hook
 
     def _map_identities_of(self, app: Flask) -> None:
         mapping = mapping_of(app)
-        for name, hook in self._hooks.items():
-            mapping.give(name, hook)
-        if mapping not in self._mappings:
-            self._mappings.append(mapping)
+        mapping.take(self._mapping)
+        if mapping not in self._mappings_of_apps:
+            self._mappings_of_apps.append(mapping)
+
+
+def protect_attached(app: Flask) -> None:
+    """Protect an app as its first request would: if licet is attached, and LICET_PROTECT is on.
+
+    Raises:
+        UndeclaredEndpoints: some endpoint does not say who may call it.
+    """
+    state = app_state(app)
+    if state.has(_ATTACHED) and state.settings.protect:
+        protect(app)

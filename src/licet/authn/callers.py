@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar, cast
 
 from flask import Flask, current_app
-from werkzeug.exceptions import HTTPException
 
 from licet._state import app_state, request_state
 from licet.authn.identity import Identity
 from licet.authn.mapping import IdentityMapping, Standing
-from licet.errors import ConfigurationError
+from licet.errors import ConfigurationError, HTTPError
 
 __all__ = ["account_of", "has_accounts", "mapping_of", "standing_of", "with_roles"]
 
@@ -102,7 +101,7 @@ def _once(name: str, ask: Callable[[], T]) -> T:
         known = _answers()[name] = _Answer()
         try:
             known.value = ask()
-        except (HTTPException, ConfigurationError) as error:
+        except (HTTPError, ConfigurationError) as error:
             known.error = error
         known.is_running = False
     if known.is_running:

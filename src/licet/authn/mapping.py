@@ -14,11 +14,10 @@ from collections.abc import Set as AbstractSet
 from enum import Enum
 from typing import Any, Final
 
-from werkzeug.exceptions import HTTPException
 from werkzeug.local import LocalProxy
 
 from licet.authn.identity import Identity
-from licet.errors import AccessDenied, ConfigurationError, LicetError
+from licet.errors import AccessDenied, ConfigurationError, HTTPError
 
 __all__ = ["HOOKS", "IdentityMapping", "Standing"]
 
@@ -59,6 +58,15 @@ class IdentityMapping:
             raise ConfigurationError(
                 f"The app has a {name} already: {self._hooks[name]!r}. There can be one."
             )
+
+    def take(self, other: IdentityMapping) -> None:
+        """Take every function that `other` was given.
+
+        Raises:
+            ConfigurationError: there is another of that name.
+        """
+        for name, hook in other._hooks.items():
+            self.give(name, hook)
 
     def roles(self, identity: Identity) -> frozenset[str]:
         """The app's roles for `identity`; the issuer's, when the app gave no function.
@@ -107,7 +115,7 @@ class IdentityMapping:
         try:
             return self._hooks[name](argument)
         except Exception as error:
-            if isinstance(error, LicetError) and isinstance(error, HTTPException):
+            if isinstance(error, HTTPError):
                 raise
             log.exception("The app's %s failed, which denies", name)
             raise AccessDenied from error

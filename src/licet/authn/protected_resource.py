@@ -16,13 +16,20 @@ from flask.typing import ResponseReturnValue
 
 from licet._state import app_state
 from licet.authn.flask import issuers_of
+from licet.errors import ConfigurationError
 
-__all__ = ["WELL_KNOWN", "add_protected_resource_metadata", "protected_resource_metadata"]
+__all__ = [
+    "METADATA_ENDPOINT",
+    "WELL_KNOWN",
+    "add_protected_resource_metadata",
+    "protected_resource_metadata",
+]
 
 WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
-ENDPOINT: Final = "licet_oauth_protected_resource"
+METADATA_ENDPOINT: Final = "licet_oauth_protected_resource"
 # One Bearer challenge with nothing but quoted parameters: what licet itself sends, and bare Bearer.
 _CHALLENGE = re.compile(r'Bearer(?: \w+="[^"\\]*"(?:, \w+="[^"\\]*")*)?', re.ASCII)
+_PLAIN_URL = re.compile(r"https?://[A-Za-z0-9._~:/\[\]@!$&'()*+,;=%-]+")
 
 
 def protected_resource_metadata(app: Flask) -> dict[str, Any]:
@@ -34,8 +41,18 @@ def protected_resource_metadata(app: Flask) -> dict[str, Any]:
 
 
 def add_protected_resource_metadata(app: Flask) -> None:
-    """Publish the document, and name it in the challenge of every 401."""
-    named = f'resource_metadata="{app_state(app).settings.public_url}{WELL_KNOWN}"'
+    """Publish the document, and name it in the challenge of every 401.
+
+    Raises:
+        ConfigurationError: the service's public URL is none that a challenge can name.
+    """
+    public_url = app_state(app).settings.public_url
+    if not _PLAIN_URL.fullmatch(public_url):
+        raise ConfigurationError(
+            f"LICET_PUBLIC_URL (else LICET_ISSUER) is {public_url!r}: write an http or https URL "
+            "in ASCII, without a query or fragment."
+        )
+    named = f'resource_metadata="{public_url}{WELL_KNOWN}"'
 
     def publish() -> ResponseReturnValue:
         return jsonify(protected_resource_metadata(app)), {"Cache-Control": "public, max-age=300"}
@@ -48,7 +65,7 @@ def add_protected_resource_metadata(app: Flask) -> None:
             )
         return response
 
-    app.add_url_rule(WELL_KNOWN, ENDPOINT, publish)
+    app.add_url_rule(WELL_KNOWN, METADATA_ENDPOINT, publish)
     app.after_request(name_in_challenge)
 
 

@@ -15,7 +15,14 @@ from typing import Any, Final, NamedTuple
 
 from licet.authz._plan import resolve_path
 from licet.authz._shape import Column, ObjectReader, Relation, Shape, misfit
-from licet.authz.binding import InvalidCaller, read_caller, read_collection, read_test, require_fit
+from licet.authz.binding import (
+    InvalidCaller,
+    read_caller,
+    read_collection,
+    read_predicate,
+    read_test,
+    require_fit,
+)
 from licet.authz.conditions import (
     Always,
     CallerCheck,
@@ -30,6 +37,7 @@ from licet.authz.conditions import (
     Op,
     Predicate,
     Quantifier,
+    in_utc,
     path_of,
 )
 
@@ -121,7 +129,8 @@ class _Explainer:
             case Always():
                 return Explanation(condition, condition.holds)
             case Predicate():
-                return Explanation(condition, bool(condition.function(owner, self.identity)))
+                holds = read_predicate(condition.function, owner, self.identity)
+                return Explanation(condition, holds)
             case _:
                 raise TypeError(f"{condition!r} is no kind of condition.")
 
@@ -142,7 +151,7 @@ class _Explainer:
         value = self.reader.value(owner, column)
         if value is not None and (reason := misfit(column, value)) is not None:
             raise InvalidCaller(f"{type(owner).__name__}.{column.name} {reason}.")
-        return value
+        return in_utc(value)
 
     def _quantified(self, condition: Quantifier, owner: Any, shape: Shape) -> Explanation:
         holder, relation = self._at(condition, condition.path, owner, shape)
@@ -167,6 +176,7 @@ class _Explainer:
                 operand = read_caller(self.identity, path)
                 if operand is not None:
                     require_fit(path, column, operand)
+                    operand = in_utc(operand)
         holds = _compares(condition.op, value, operand)
         return Explanation(condition, holds, (column.name, value))
 

@@ -43,6 +43,7 @@ Values = tuple[Any, ...]
 Term = ColumnElement[bool] | bool
 MANY: Final = 5
 _INT32: Final = 2**31
+_WIDEST: Final[dict[Kind, Any]] = {Kind.INTEGER: sa.BigInteger(), Kind.TEXT: sa.Text()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -311,15 +312,16 @@ def _positive(column: Column, test: Test, attribute: Any, operand: Any) -> Any:
 
 
 def _bound(column: Column, attribute: Any, value: Any) -> Any:
-    """A parameter of its own, wide enough for its integer."""
-    wide = column.kind is Kind.INTEGER and not -_INT32 <= value < _INT32
-    return sa.literal(value, sa.BigInteger() if wide else attribute.type)
+    """A parameter of its own; an integer's is as wide as its value, however narrow the column."""
+    if column.kind is Kind.INTEGER:
+        return sa.literal(value, sa.Integer() if -_INT32 <= value < _INT32 else sa.BigInteger())
+    return sa.literal(value, attribute.type)
 
 
 def _is_in(column: Column, attribute: Any, values: frozenset[Any]) -> Any:
     if len(values) < MANY:
         return sa.or_(*(attribute == _bound(column, attribute, value) for value in values))
-    item = sa.BigInteger() if column.kind is Kind.INTEGER else attribute.type
+    item = _WIDEST.get(column.kind, attribute.type)  # or the cast would cut texts to its length
     return is_among(attribute, sa.bindparam(None, list(values), type_=Many(item), unique=True))
 
 

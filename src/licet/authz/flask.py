@@ -30,7 +30,9 @@ from licet._state import app_state, request_state
 from licet.authn.flask import current_identity
 from licet.authz._decision import Decision
 from licet.authz.conditions import invalid
+from licet.authz.declarations import declarations
 from licet.authz.marks import Access, AccessKind, mark
+from licet.authz.matrix import EndpointRow, Matrix, tabulate
 from licet.authz.policy import Policy
 from licet.authz.verbs import VIEW, Verb
 from licet.errors import AccessDenied, ConfigurationError, MissingToken, ObjectNotFound
@@ -40,6 +42,7 @@ __all__ = [
     "current_caller",
     "find_object",
     "guarded_by",
+    "matrix_of",
     "policies_of",
     "register_policies",
     "request_id",
@@ -98,6 +101,21 @@ def _registered(app: Flask) -> _Registered:
 def policies_of(app: Flask) -> list[Policy]:
     """The policies that were registered with the app, in their order."""
     return list(_registered(app).policies)
+
+
+def matrix_of(app: Flask) -> Matrix:
+    """The access matrix of an app: its policies, and each endpoint and method."""
+    rows = (
+        EndpointRow(
+            rule=one.rule,
+            method=method,
+            endpoint=one.endpoint,
+            access="; ".join(access.text for access in one.access) or "undeclared",
+        )
+        for one in declarations(app)
+        for method in one.methods
+    )
+    return tabulate(policies_of(app), rows)
 
 
 def current_caller() -> Any:

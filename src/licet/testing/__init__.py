@@ -1,4 +1,4 @@
-"""For the tests of programs that use licet: fixtures, and callers made of nothing.
+"""For the tests of programs that use licet: fixtures, callers made of nothing, and clients.
 
 The fixtures are there as soon as licet is installed (a pytest plugin); `mock_authstate` and
 `mock_tokenchecker` stand in for a caller and for what recognises one. `verify_matrix` proves the
@@ -6,14 +6,9 @@ access matrix of an app by requests. `FakeIntrospection`, and the fixture ``fake
 stand in for the issuer of opaque tokens.
 """
 
+from licet.testing.clients import protected_client
 from licet.testing.introspection import FakeIntrospection
-from licet.testing.matrix import (
-    MatrixCases,
-    MatrixReport,
-    list_request,
-    request_to,
-    verify_matrix,
-)
+from licet.testing.matrix import MatrixCases, MatrixReport, list_request, request_to, verify_matrix
 from licet.testing.mocks import mock_authstate, mock_tokenchecker
 
 __all__ = [
@@ -23,6 +18,7 @@ __all__ = [
     "list_request",
     "mock_authstate",
     "mock_tokenchecker",
+    "protected_client",
     "request_to",
     "verify_matrix",
 ]
