@@ -7,6 +7,7 @@ from licet.authn.flask import (
     current_account,
     current_identity,
     embedded_issuer,
+    find_account,
     use_verifier,
 )
 from licet.authn.identity import ANONYMOUS, Identity
@@ -29,6 +30,7 @@ __all__ = [
     "current_account",
     "current_identity",
     "embedded_issuer",
+    "find_account",
     "parse_bearer",
     "use_verifier",
 ]

@@ -28,6 +28,7 @@ __all__ = [
     "current_account",
     "current_identity",
     "embedded_issuer",
+    "find_account",
     "has_authentication",
     "issuers_of",
     "use_verifier",
@@ -143,14 +144,23 @@ current_identity: Identity = LocalProxy(_identity_or_anonymous)  # type: ignore[
 """Who calls: the bearer token's identity, or `ANONYMOUS` when the request carries no token."""
 
 
-def _account_or_none() -> Any:
+def find_account() -> Any:
+    """The caller's account as the app's ``account_of`` gave it.
+
+    None when they are not registered, or send no token.
+
+    Raises:
+        AuthenticationError: the token is not acceptable.
+        AccessDenied: ``account_of`` fails.
+        ConfigurationError: the app gave none.
+    """
     return account_of(_verified_or_anonymous())
 
 
-current_account: Any = LocalProxy(_account_or_none)
-"""The caller's account as the app's ``account_of`` gave it, or None: not registered, or no token.
+current_account: Any = LocalProxy(find_account)
+"""The account that `find_account` gives, as a proxy: ask ``if current_account``, never ``is None``.
 
-A proxy: ask ``if current_account``, or ``current_account == None``, since no proxy *is* None.
+``== None`` is no way to ask either: Python takes an error in a proxy's comparison for False.
 """
 
 

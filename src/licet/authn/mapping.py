@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import inspect
 import logging
+import traceback
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from enum import Enum
+from pathlib import PurePath
 from typing import Any, Final
-
-from werkzeug.local import LocalProxy
 
 from licet.authn.identity import Identity
 from licet.errors import AccessDenied, ConfigurationError, HTTPError
@@ -113,25 +113,32 @@ class IdentityMapping:
 
     def _ask(self, name: str, argument: Any) -> Any:
         try:
-            return self._hooks[name](argument)
+            found = self._hooks[name](argument)
         except Exception as error:
             if isinstance(error, HTTPError):
                 raise
-            log.exception("The app's %s failed, which denies", name)
-            raise AccessDenied from error
+            raise _denial(name, _told(error)) from error
+        if inspect.iscoroutine(found):
+            found.close()  # else Python warns that nobody awaited it
+        return found
 
 
 def _is_account(found: object) -> bool:
-    """Whether it can stand for somebody: not empty, not a question, not a proxy of None."""
-    if inspect.iscoroutine(found):
-        found.close()
+    """Whether it can stand for somebody: it is finished, and neither a claim nor empty."""
+    # What can be awaited is also werkzeug's proxy, which may stand for None.
     unfinished = inspect.isawaitable(found) or inspect.isgenerator(found)
     if unfinished or isinstance(found, bool | type) or inspect.isroutine(found):
         return False
     try:
-        return type(found) is not LocalProxy and bool(found)
+        return bool(found)
     except Exception:  # noqa: BLE001 - what has no truth, as an SQL expression, is no account
         return False
+
+
+def _told(error: Exception) -> str:
+    """Kind and place, not the text, which may quote whom it is about."""
+    (*_, last) = traceback.extract_tb(error.__traceback__)
+    return f"raised {type(error).__name__} in {PurePath(last.filename).name}, line {last.lineno}"
 
 
 def _denial(name: str, mistake: str) -> AccessDenied:

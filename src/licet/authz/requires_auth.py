@@ -27,7 +27,7 @@ from typing import Any, TypeVar
 from flask import current_app, request
 
 from licet.authn.callers import has_accounts, standing_of
-from licet.authn.flask import current_account, current_identity
+from licet.authn.flask import current_identity, find_account
 from licet.authn.mapping import Standing
 from licet.authz.conditions import invalid
 from licet.authz.flask import request_id
@@ -120,7 +120,7 @@ class _Needs:
         return refusal
 
     def _refusal_of_account(self) -> LicetError | None:
-        if not current_account:
+        if find_account() is None:
             return None if self.allow_unregistered else NotRegistered()
         standing = standing_of(current_identity)
         if standing is Standing.ACTIVE or self.allow_disabled:
