@@ -75,6 +75,7 @@ class JWTVerifier:
                 f"JWTVerifier cannot accept {', '.join(unknown)}: only asymmetric algorithms "
                 f"({', '.join(sorted(ASYMMETRIC_ALGORITHMS))}) fit published keys."
             )
+        self.issuer = issuer
         self._rules = ClaimRules(issuer=issuer, audience=audience, token_types=ACCESS_TOKEN_TYPES)
         self._algorithms = sorted(algorithms)
         # Header members that nobody understands are ignored (RFC 7515 section 4).
