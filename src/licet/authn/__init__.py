@@ -1,8 +1,17 @@
 """Who is calling: bearer token in, frozen `Identity` out. Whether they may is `licet.authz`'s."""
 
+from licet.authn._claims import verified_email
+from licet.authn._jwks import ProviderKeys
 from licet.authn.auth_state import AuthState, StateBuilder
 from licet.authn.bearer import parse_bearer
-from licet.authn.flask import authenticate, current_identity, embedded_issuer, use_verifier
+from licet.authn.chain import IssuerVerifier, TokenVerifier, VerifierChain
+from licet.authn.flask import (
+    authenticate,
+    current_identity,
+    embedded_issuer,
+    embedded_verifier,
+    use_verifier,
+)
 from licet.authn.identity import ANONYMOUS, Identity
 from licet.authn.issuer import EmbeddedIssuer
 from licet.authn.jwt import JWTVerifier, KeySource
@@ -12,12 +21,18 @@ __all__ = [
     "AuthState",
     "EmbeddedIssuer",
     "Identity",
+    "IssuerVerifier",
     "JWTVerifier",
     "KeySource",
+    "ProviderKeys",
     "StateBuilder",
+    "TokenVerifier",
+    "VerifierChain",
     "authenticate",
     "current_identity",
     "embedded_issuer",
+    "embedded_verifier",
     "parse_bearer",
     "use_verifier",
+    "verified_email",
 ]

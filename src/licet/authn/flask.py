@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from flask import Flask, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -12,6 +12,7 @@ from werkzeug.local import LocalProxy
 from licet._state import app_state, request_state
 from licet.authn.auth_state import AuthState, require_scope
 from licet.authn.bearer import parse_bearer
+from licet.authn.chain import TokenVerifier
 from licet.authn.identity import ANONYMOUS, Identity
 from licet.authn.issuer import ALGORITHM, EmbeddedIssuer
 from licet.authn.jwt import JWTVerifier
@@ -25,20 +26,14 @@ __all__ = [
     "authenticate",
     "current_identity",
     "embedded_issuer",
+    "embedded_verifier",
     "has_authentication",
     "use_verifier",
+    "verifier_of",
 ]
 
 _ISSUER = "authn.issuer"
 _VERIFIER = "authn.verifier"
-
-
-class TokenVerifier(Protocol):
-    """Whatever can turn a bearer token into an identity."""
-
-    def verify(self, token: str) -> Identity:
-        """The identity, or an `AuthenticationError`."""
-        ...
 
 
 def embedded_issuer(app: Flask) -> EmbeddedIssuer:
@@ -75,11 +70,13 @@ def has_authentication(app: Flask) -> bool:
     return state.settings.embedded_issuer or state.has(_VERIFIER)
 
 
-def _verifier(app: Flask) -> TokenVerifier:
-    return app_state(app).get_or_build(_VERIFIER, lambda _settings: _embedded_verifier(app))
+def verifier_of(app: Flask) -> TokenVerifier:
+    """What checks the app's bearer tokens: the one it uses, else the embedded issuer's."""
+    return app_state(app).get_or_build(_VERIFIER, lambda _settings: embedded_verifier(app))
 
 
-def _embedded_verifier(app: Flask) -> TokenVerifier:
+def embedded_verifier(app: Flask) -> JWTVerifier:
+    """A verifier of the embedded issuer's tokens, to stand in a `VerifierChain` with others."""
     issuer = embedded_issuer(app)
     return JWTVerifier(
         issuer=issuer.issuer,
@@ -97,7 +94,7 @@ def authenticate() -> Identity:
         MissingToken: there is none.
         AuthenticationError: there is one, and it is not acceptable.
     """
-    return _identity_once(_verifier(current_app))
+    return _identity_once(verifier_of(current_app))
 
 
 def _identity_once(verifier: TokenVerifier) -> Identity:
@@ -135,7 +132,7 @@ class IdentityStateBuilder:
         Raises:
             AuthenticationError: no, or no acceptable, token; or one without the scope.
         """
-        identity = _identity_once(_verifier(self._app))
+        identity = _identity_once(verifier_of(self._app))
         require_scope(identity, self.accepted_scopes)
         return AuthState(identity)
 

@@ -28,7 +28,7 @@ from tests.unit.authn.tokens import (
 )
 
 from licet.authn import JWTVerifier
-from licet.authn.jwt import ASYMMETRIC_ALGORITHMS
+from licet.authn._jws import ASYMMETRIC_ALGORITHMS
 from licet.authn.principals import is_principal
 from licet.errors import ConfigurationError, InvalidToken
 
