@@ -43,7 +43,7 @@ class ClaimRules:
         *,
         issuer: str,
         audience: str,
-        token_use: TokenUse = "access",
+        token_use: TokenUse = "access",  # noqa: S107 - no password
         takes_plain_type: bool = False,
         email_is_key: bool = False,
     ) -> None:

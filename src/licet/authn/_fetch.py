@@ -53,7 +53,8 @@ def checked_issuer(issuer: str, *, allow_http: bool) -> httpx2.URL:
 
 def is_safe_to_fetch(url: httpx2.URL, *, allow_http: bool) -> bool:
     """Whether nobody on the way can change what is fetched, or the operator vouches for that."""
-    return url.scheme == "https" or (url.scheme == "http" and (allow_http or _is_loopback(url.host)))
+    is_plain = url.scheme == "http"
+    return url.scheme == "https" or (is_plain and (allow_http or _is_loopback(url.host)))
 
 
 def _is_loopback(host: str) -> bool:

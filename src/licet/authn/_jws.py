@@ -18,7 +18,14 @@ from joserfc.jws import JWSRegistry
 
 from licet.errors import InvalidToken
 
-__all__ = ["ASYMMETRIC_ALGORITHMS", "Compact", "check_signature", "decode_compact", "decode_part", "json_object"]
+__all__ = [
+    "ASYMMETRIC_ALGORITHMS",
+    "Compact",
+    "check_signature",
+    "decode_compact",
+    "decode_part",
+    "json_object",
+]
 
 ASYMMETRIC_ALGORITHMS: Final = frozenset(
     {"ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "Ed25519"}

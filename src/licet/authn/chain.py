@@ -7,7 +7,6 @@ opaque tokens.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Protocol, runtime_checkable
 
 from licet.authn._jws import decode_compact, decode_part, json_object
@@ -89,6 +88,7 @@ class VerifierChain:
 def _is_jwt(token: str) -> bool:
     """Whether the token starts with a JOSE header, as a JWE does too."""
     head, dot, _ = token.partition(".")
-    with suppress(InvalidToken, UnicodeEncodeError):
+    try:
         return bool(dot and json_object(decode_part(head.encode("ascii")), "header"))
-    return False
+    except (InvalidToken, UnicodeEncodeError):
+        return False

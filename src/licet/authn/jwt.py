@@ -72,7 +72,7 @@ class JWTVerifier:
         audience: str,
         algorithms: Collection[str],
         keys: KeySource | None = None,
-        token_use: TokenUse = "access",
+        token_use: TokenUse = "access",  # noqa: S107 - no password
         takes_plain_type: bool = False,
         email_is_key: bool = False,
         local_issuer: str | None = None,
