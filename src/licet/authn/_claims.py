@@ -12,18 +12,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from licet.errors import InvalidToken
+from licet.errors import ConfigurationError, InvalidToken
 
 __all__ = ["ClaimRules", "TokenUse", "verified_email"]
 
 TokenUse = Literal["access", "id"]
+_ID: Final = "id"
 LEEWAY_SECONDS: Final = 60
-_TYPES: Final = {"access": frozenset({"at+jwt"}), "id": frozenset({"jwt", None})}
-_NAMES: Final = {"access": "an access token", "id": "an ID token"}
+_TYPES: Final = {"access": frozenset({"at+jwt"}), _ID: frozenset({"jwt", None})}
+_NAMES: Final = {"access": "an access token", _ID: "an ID token"}
 # A logout token may look like an ID token in all but this claim, which it must have.
 _OTHERS_CLAIMS: Final = {
     "access": ("events", "nonce", "at_hash", "c_hash"),
-    "id": ("events",),
+    _ID: ("events",),
 }
 _MAX_TIME: Final = 253_402_300_799  # 9999-12-31T23:59:59Z, the last moment a datetime can hold
 
@@ -47,10 +48,13 @@ class ClaimRules:
         takes_plain_type: bool = False,
         email_is_key: bool = False,
     ) -> None:
+        if token_use not in _TYPES:
+            raise ConfigurationError(f"token_use is {token_use!r}: write access or id.")
         self.issuer = issuer
         self.audience = audience
         self.token_use: TokenUse = token_use
-        self._types = _TYPES[token_use] | (_TYPES["id"] if takes_plain_type else frozenset())
+        self._is_id = token_use == _ID
+        self._types = _TYPES[token_use] | (_TYPES[_ID] if takes_plain_type else frozenset())
         self._email_is_key = email_is_key
 
     def check_header(self, header: Mapping[str, Any]) -> None:
@@ -91,10 +95,10 @@ class ClaimRules:
         listed = [audience] if isinstance(audience, str) else audience
         if not isinstance(listed, list) or self.audience not in listed:
             raise InvalidToken("The bearer token is meant for another service.")
-        if self.token_use == "id":
-            party = claims.get("azp", None if len(listed) > 1 else self.audience)
-            if party != self.audience:
-                raise InvalidToken("The bearer token was made for another client.")
+        # One of several audiences must be named as the party that the token was made for.
+        party = claims.get("azp", self.audience if len(listed) == 1 else None)
+        if self._is_id and party != self.audience:
+            raise InvalidToken("The bearer token was made for another client.")
 
 
 def verified_email(claims: Mapping[str, Any]) -> str | None:

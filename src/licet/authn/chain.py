@@ -7,7 +7,7 @@ opaque tokens.
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from licet.authn._jws import decode_compact, decode_part, json_object
 from licet.authn.bearer import MAX_TOKEN_BYTES
@@ -32,11 +32,6 @@ class IssuerVerifier(TokenVerifier, Protocol):
     def issuer(self) -> str:
         """Whose tokens it takes."""
         ...
-
-
-@runtime_checkable
-class _Forgetful(Protocol):
-    def forget(self) -> None: ...
 
 
 class VerifierChain:
@@ -75,8 +70,9 @@ class VerifierChain:
     def forget(self) -> None:
         """Have every token verified anew, by all verifiers that remember any."""
         for verifier in (*self.by_issuer.values(), self.opaque):
-            if isinstance(verifier, _Forgetful):
-                verifier.forget()
+            forget = getattr(verifier, "forget", None)
+            if forget is not None:
+                forget()
 
     def _verifier_for(self, token: str) -> TokenVerifier | None:
         if not _is_jwt(token):
