@@ -119,8 +119,10 @@ class JSONFetcher:
     def _body(self, response: httpx2.Response, deadline: float) -> bytes:
         if response.status_code != 200:
             raise ProviderUnusable(f"{response.url} answers {response.status_code}")
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            raise ProviderUnusable(f"{response.url} is compressed, though that was not asked for")
         body = b""
-        for chunk in response.iter_raw():
+        for chunk in response.iter_bytes():
             body += chunk
             if len(body) > MAX_BYTES:
                 raise ProviderUnusable(f"{response.url} is longer than {MAX_BYTES} bytes")
