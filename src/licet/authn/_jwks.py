@@ -88,11 +88,7 @@ class ProviderKeys:
         Raises:
             AuthenticationUnavailable: there are no keys, and none can be had.
         """
-        state = self._state
-        if not self._is_within(LIFESPAN_SECONDS, state.fetched_at):
-            state = self._refreshed(state, waits=not self._is_usable(state))
-            if not self._is_usable(state):
-                raise AuthenticationUnavailable
+        state = self._current()
         key = state.keys.get(kid)
         if key is None and self._is_worth_an_attempt(kid, state):
             state = self._refreshed(state, waits=True)
@@ -100,6 +96,22 @@ class ProviderKeys:
             if key is None and not state.is_failing:
                 self._remember_absent(kid)
         return key
+
+    def published(self) -> Mapping[str, Key]:
+        """All keys that the provider publishes, by their id.
+
+        Raises:
+            AuthenticationUnavailable: there are no keys, and none can be had.
+        """
+        return self._current().keys
+
+    def _current(self) -> _State:
+        state = self._state
+        if not self._is_within(LIFESPAN_SECONDS, state.fetched_at):
+            state = self._refreshed(state, waits=not self._is_usable(state))
+            if not self._is_usable(state):
+                raise AuthenticationUnavailable
+        return state
 
     def _is_worth_an_attempt(self, kid: str, state: _State) -> bool:
         return len(kid) <= MAX_KID_CHARS and self._may_try(state) and kid not in self._absent

@@ -87,6 +87,7 @@ class JWTVerifier:
             issuer, transport=transport, clock=clock, allow_http=allow_http
         )
         self.token_use: TokenUse = token_use
+        self.takes_plain_type = takes_plain_type
         self._rules = ClaimRules(
             issuer=issuer,
             audience=audience,
