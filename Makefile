@@ -42,6 +42,7 @@ check: .venv/.dev-installed
 
 bench: .venv/.dev-installed
 	$(BIN)/python benchmarks/requests.py
+	$(BIN)/python benchmarks/tokens.py
 
 # Node's OpenID provider, which some tests start; where it cannot be had, they are skipped
 tests/oidc/node_modules: tests/oidc/package-lock.json
