@@ -73,18 +73,22 @@ def _print(outcome: Outcome) -> None:
 
 def _forges(app: Flask, verifier: TokenVerifier) -> Iterator[Forge]:
     """One for each issuer whose JWTs the app may take; for opaque tokens, an unknown issuer's."""
+    chained = verifier.by_issuer.values() if isinstance(verifier, VerifierChain) else ()
+    for each in chained or (verifier,):
+        yield _forge(app, verifier, each)
+
+
+def _forge(app: Flask, whole: TokenVerifier, each: TokenVerifier) -> Forge:
     settings = app_state(app).settings
-    listed = (
-        list(verifier.by_issuer.values()) if isinstance(verifier, VerifierChain) else [verifier]
-    )
-    for each in listed or [verifier]:
-        issuer = getattr(each, "issuer", settings.issuer)
-        if settings.embedded_issuer and issuer == settings.issuer:
-            yield _local(embedded_issuer(app))
-        elif isinstance(each, JWTVerifier):
-            yield _foreign(each)
-        else:
-            yield Forge.with_own_key(issuer=issuer, audience=settings.audience)
+    issuer = getattr(each, "issuer", None)
+    if settings.embedded_issuer and issuer in (settings.issuer, None):
+        forge = _local(embedded_issuer(app))
+        # What names no issuer is not expected to take the embedded one's tokens.
+        if issuer is not None or control(whole, forge).verdict == "accepted":
+            return forge
+    if isinstance(each, JWTVerifier):
+        return _foreign(each)
+    return Forge.with_own_key(issuer=issuer or settings.issuer, audience=settings.audience)
 
 
 def _local(issuer: EmbeddedIssuer) -> Forge:

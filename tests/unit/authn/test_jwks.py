@@ -11,7 +11,8 @@ from tests.unit.authn.provider import DISCOVERY, JWKS, provided
 from tests.unit.authn.tokens import AUDIENCE, KEY, KID, NOW, Clock, token
 from werkzeug import Response
 
-from licet.authn import JWTVerifier, ProviderKeys
+from licet import Licet
+from licet.authn import JWTVerifier, ProviderKeys, current_identity, use_verifier
 from licet.errors import AuthenticationUnavailable, ConfigurationError, InvalidToken
 
 
@@ -248,6 +249,18 @@ def test_without_any_keys_nobody_is_refused_or_accepted(verifier, provider, cloc
     provider.is_down = False
     clock.now += 5
     assert verifier.verify(good).subject == "someone"
+
+
+def test_an_app_says_when_to_come_back(app, verifier, provider):
+    """In an app, tokens that cannot be checked are a 503 with Retry-After; the rest is served."""
+    use_verifier(app, verifier)
+    Licet(app)
+    app.get("/me")(lambda: current_identity.subject)
+    provider.is_down = True
+    client, headers = app.test_client(), {"Authorization": f"Bearer {provider.token()}"}
+    answer = client.get("/me", headers=headers)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert client.get("/me").status_code == 200
 
 
 def test_nobody_waits_for_a_provider_that_fails(keys, provider, clock):

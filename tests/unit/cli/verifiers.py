@@ -7,6 +7,7 @@ from licet.authn import (
     JWTVerifier,
     ProviderKeys,
     VerifierChain,
+    embedded_issuer,
     embedded_verifier,
     use_verifier,
 )
@@ -43,6 +44,13 @@ def crashing():
 
 def refusing():
     return _app(_Always(InvalidToken()))
+
+
+def mistaken():
+    app = Flask(__name__)
+    issuer = embedded_issuer(app)
+    use_verifier(app, JWTVerifier(issuer=issuer.issuer, keys=issuer, **FOREIGN))
+    return app
 
 
 def opaque_only():
