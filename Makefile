@@ -23,7 +23,7 @@ run: .venv/.run-installed
 token: .venv/.run-installed
 	@$(BIN)/licet --app $(APP) token "$(or $(USER),alice)" $(if $(filter all,$(SCOPES)),--all-scopes,$(foreach s,$(SCOPES),--scope $(s)))
 
-test: .venv/.dev-installed tests/oidc/node_modules
+test: .venv/.dev-installed .tools/.locales tests/oidc/node_modules
 	@rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m pytest $(ARGS)
 	@$(MAKE) --no-print-directory coverage
@@ -38,10 +38,12 @@ check: .venv/.dev-installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/licet matrix examples.site:create_app --check docs/access-matrix.md
 	$(BIN)/codespell src tests examples benchmarks docs README.md CHANGELOG.md Makefile pyproject.toml
 
 bench: .venv/.dev-installed
 	$(BIN)/python benchmarks/requests.py
+	$(BIN)/python benchmarks/requirements.py
 	$(BIN)/python benchmarks/tokens.py
 
 # Node's OpenID provider, which some tests start; where it cannot be had, they are skipped
@@ -57,6 +59,16 @@ clean:
 
 $(UV):
 	@$(PYTHON) -m pip install --quiet --no-warn-script-location --target .tools "uv==$(UV_VERSION)"
+
+# Where Debian's package "locales" is not installed, its files are unpacked for the tests alone.
+# A machine without apt goes on without, and the tests that need them say so.
+.tools/.locales:
+	@mkdir -p .tools/locales
+	@test -f /usr/share/i18n/locales/en_US || { \
+	  cd .tools/locales && \
+	  { apt-get download -qq locales || { apt-get update -qq && apt-get download -qq locales; } } && \
+	  dpkg-deb -x locales_*.deb . && rm locales_*.deb; } || test -z "$$CI"
+	@touch $@
 
 .venv/.made: | $(UV)
 	@$(UV) venv --quiet --clear --python $(PYTHON) .venv

@@ -15,7 +15,7 @@ def create_app(config: dict[str, Any] | None = None) -> Flask:
     """The site; `config` overrides settings, as tests do."""
     app = Flask(__name__)
     app.config.update(config or {})
-    Licet(app)
+    licet = Licet(app)
     app.register_blueprint(create_blueprint())
     app.register_blueprint(aptb)
     attach(app, "/v1")
@@ -28,4 +28,5 @@ def create_app(config: dict[str, Any] | None = None) -> Flask:
             "conference": ["/v1/events", "/v1/sessions", "/v1/speakers"],
         }
 
+    licet.protect(app)
     return app

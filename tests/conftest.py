@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import make_url
-from tests.postgresql import temporary_server
+from tests.postgresql import NoLocale, temporary_server
 
 # A machine that is busy makes no test fail.
 settings.register_profile("licet", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -34,6 +34,18 @@ def postgresql_url() -> Iterator[str]:
     else:
         with temporary_server() as url:
             yield url
+
+
+@pytest.fixture(scope="session")
+def english_postgresql_url() -> Iterator[str]:
+    """A PostgreSQL server that sorts text like a dictionary: ``a < B < c``."""
+    try:
+        with temporary_server(locale="en_US") as url:
+            yield url
+    except NoLocale as error:
+        if "CI" in os.environ:
+            raise
+        pytest.skip(str(error))
 
 
 @pytest.fixture

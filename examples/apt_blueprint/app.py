@@ -16,8 +16,9 @@ from licet import Licet
 def create_app() -> Flask:
     app = Flask(__name__)
     app.config.from_object(config)
-    Licet(app)
+    licet = Licet(app)
     app.register_blueprint(aptb)
+    licet.protect(app)
     return app
 
 

@@ -36,8 +36,9 @@ class Caller:
 def create_app(config: dict[str, Any] | None = None) -> Flask:
     app = Flask(__name__)
     app.config.update(config or {})
-    Licet(app)
+    licet = Licet(app)
     attach(app)
+    licet.protect(app)
     return app
 
 

@@ -7,6 +7,8 @@
     │   ├── ConfigurationError               a setting is missing, blank or contradictory
     │   ├── InvalidCondition                 a condition or policy is declared wrongly
     │   │   └── UntranslatableCondition      SQL cannot say it, or not the same on every database
+    │   ├── InvalidRequirement               a requirement answered neither yes nor no
+    │   ├── UndeclaredEndpoints              nobody said who may call these
     │   └── UnloadedObject                   what a condition asks about was not loaded, or is stale
     ├── AuthenticationError            401   no usable credential
     │   ├── UnverifiedAuthenticationError    refused from its form, nobody was asked
@@ -32,7 +34,7 @@
         └── OperationNotImplemented    501
 
 Usage errors are the program's own bugs. Everything with a status is also a werkzeug
-``HTTPException``, and is itself the response; `error_document` renders any exception.
+``HTTPException``, and is itself the response; `licet.error_documents` renders any exception.
 
 Source: seed documents 000 and 001 (names); RFC 6750 section 3 (``WWW-Authenticate``).
 """
@@ -40,8 +42,8 @@ Source: seed documents 000 and 001 (names); RFC 6750 section 3 (``WWW-Authentica
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from werkzeug.exceptions import (
@@ -67,10 +69,10 @@ __all__ = [
     "AuthenticationUnavailable",
     "BadActionRequest",
     "ConfigurationError",
-    "ErrorDocument",
     "HiddenAction",
     "InsufficientScope",
     "InvalidCondition",
+    "InvalidRequirement",
     "InvalidToken",
     "LicetError",
     "MissingToken",
@@ -81,14 +83,13 @@ __all__ = [
     "ServiceUnavailable",
     "StoreUnavailable",
     "UnauthorizedRequest",
+    "UndeclaredEndpoint",
+    "UndeclaredEndpoints",
     "UnloadedObject",
     "UnstorableDocument",
     "UntranslatableCondition",
     "UnverifiedAuthenticationError",
     "UsageError",
-    "error_document",
-    "is_final",
-    "reason_of",
 ]
 
 
@@ -128,7 +129,48 @@ class UnloadedObject(UsageError):
     code_name = "unloaded_object"
 
 
-class _HTTPError(LicetError, HTTPException):
+class InvalidRequirement(UsageError):
+    """A requirement raised, or returned what is neither yes nor no; a guard denies and logs it."""
+
+    code_name = "invalid_requirement"
+
+    def __init__(self, requirement: str, reason: str) -> None:
+        super().__init__(f"Requirement {requirement} {reason}")
+        self.requirement = requirement
+        self.reason = reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class UndeclaredEndpoint:
+    """An endpoint that says nothing about who may call it; `location` is its view's file:line."""
+
+    endpoint: str
+    rule: str
+    methods: tuple[str, ...]
+    location: str
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.methods)} {self.rule}  {self.endpoint}  ({self.location})"
+
+
+class UndeclaredEndpoints(UsageError):
+    """Some endpoints do not say who may call them, so the app does not start."""
+
+    code_name = "undeclared_endpoints"
+    remedy: ClassVar[str] = (
+        "Put @public, @requires(...) or another guard on the view, below its route decorator, or "
+        "before_request(guard_entire(...)) on its blueprint or app. What cannot be decorated: "
+        'licet.declare(app, "static", access=licet.PUBLIC), licet.declare_mount(app, "/path", ...).'
+    )
+
+    def __init__(self, endpoints: Iterable[UndeclaredEndpoint]) -> None:
+        found = sorted(endpoints, key=lambda one: (one.rule, one.methods, one.endpoint))
+        self.endpoints = tuple(found)
+        lines = "".join(f"\n  {one}" for one in self.endpoints)
+        super().__init__(f"Nothing says who may call:{lines}\n{self.remedy}")
+
+
+class HTTPError(LicetError, HTTPException):
     """An error that is its own HTTP response, a JSON object of `code` and `description`."""
 
     code: int = 500
@@ -160,7 +202,7 @@ def _as_text(description: object) -> str:
     return description if isinstance(description, str) else json.dumps(description, default=str)
 
 
-class AuthenticationError(_HTTPError):
+class AuthenticationError(HTTPError):
     """The caller has not shown who they are."""
 
     code_name = "authentication_failed"
@@ -230,7 +272,7 @@ class InsufficientScope(AuthenticationError):
         return headers
 
 
-class AccessDenied(_HTTPError, Forbidden):
+class AccessDenied(HTTPError, Forbidden):
     """The caller may know that the object exists, but not do this with it."""
 
     code_name = "access_denied"
@@ -238,7 +280,7 @@ class AccessDenied(_HTTPError, Forbidden):
     description = "You are not permitted to do this."
 
 
-class ObjectNotFound(_HTTPError, NotFound):
+class ObjectNotFound(HTTPError, NotFound):
     """There is no such object, or the caller may not know of it: both are told in these words."""
 
     code_name = "not_found"
@@ -246,7 +288,7 @@ class ObjectNotFound(_HTTPError, NotFound):
     description = "There is no such object."
 
 
-class ServiceUnavailable(_HTTPError):
+class ServiceUnavailable(HTTPError):
     """Something that licet depends on does not answer; trying again later may help."""
 
     code_name = "service_unavailable"
@@ -273,7 +315,7 @@ class AuthenticationUnavailable(ServiceUnavailable):
     description = "Tokens cannot be checked at the moment. Try again later."
 
 
-class ActionProviderToolsException(_HTTPError):
+class ActionProviderToolsException(HTTPError):
     """Base of the Action Provider Interface's errors."""
 
     code_name = "action_error"
@@ -386,59 +428,3 @@ class OperationNotImplemented(ActionProviderToolsException):
     def name(self) -> str:
         """A name of the interface's own family."""
         return "ActionProviderError"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ErrorDocument:
-    """An error ready to send: status, headers, and the two members of its body."""
-
-    status: int
-    code: str
-    description: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, str]:
-        """The body."""
-        return {"code": self.code, "description": self.description}
-
-
-def reason_of(error: Exception) -> str:
-    """Why it came to this, for the log: kind and first line of the cause, never its parameters."""
-    cause = error.__cause__ or error
-    cause = getattr(cause, "orig", None) or cause
-    return f"{type(cause).__name__}: {str(cause).partition(chr(10))[0]}"
-
-
-def is_final(error: HTTPException) -> bool:
-    """Whether the error is a response already: one given to `abort`, or a redirect."""
-    return error.response is not None or (error.code or 500) < 400
-
-
-def error_document(error: Exception) -> ErrorDocument:
-    """Render any exception.
-
-    What is not an HTTP error is an unexpected failure: a bare 500 that tells nothing of it.
-    """
-    if isinstance(error, _HTTPError):
-        return ErrorDocument(
-            status=error.code,
-            code=error.name,
-            description=error.description,
-            headers=error.extra_headers(),
-        )
-    if isinstance(error, HTTPException):
-        kept = {k: v for k, v in error.get_headers() if k.lower() not in _BODY_HEADERS}
-        if error.code == 401:
-            kept.setdefault("WWW-Authenticate", "Bearer")
-        return ErrorDocument(
-            status=error.code or 500,
-            code=type(error).__name__,
-            description=error.description or error.name,
-            headers=kept,
-        )
-    return ErrorDocument(
-        status=500, code=ActionProviderError.__name__, description=ActionProviderError.description
-    )
-
-
-_BODY_HEADERS = frozenset({"content-type", "content-length"})

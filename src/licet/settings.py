@@ -27,7 +27,8 @@ class Settings:
     """What the operator decided.
 
     `database_url` is a SQLAlchemy URL; `issuer` and `audience` are the ``iss`` and ``aud`` of
-    local tokens; `instance_path` is where the SQLite file and the signing keys live.
+    local tokens; `instance_path` is where the SQLite file and the signing keys live; with
+    `protect`, an app with `Licet` answers no request while an endpoint of it is undeclared.
     """
 
     instance_path: Path
@@ -38,6 +39,7 @@ class Settings:
     migrate_at_start: bool
     access_token_seconds: int
     max_body_bytes: int
+    protect: bool
 
     @classmethod
     def read(
@@ -58,6 +60,7 @@ class Settings:
             migrate_at_start=source.flag("LICET_MIGRATE_AT_START", default=True),
             access_token_seconds=source.positive("LICET_ACCESS_TOKEN_SECONDS", 900),
             max_body_bytes=source.positive("LICET_MAX_BODY_BYTES", 1024 * 1024),
+            protect=source.flag("LICET_PROTECT", default=True),
         )
 
 

@@ -9,11 +9,11 @@ from werkzeug.routing import RequestRedirect
 from werkzeug.wrappers import Response
 
 from licet import errors
+from licet.error_documents import ErrorDocument, error_document, is_final
 from licet.errors import (
     ActionNotFound,
     ActionProviderError,
     AuthenticationError,
-    ErrorDocument,
     HiddenAction,
     InsufficientScope,
     InvalidToken,
@@ -22,8 +22,6 @@ from licet.errors import (
     ServiceUnavailable,
     UnauthorizedRequest,
     UsageError,
-    error_document,
-    is_final,
 )
 
 CLASSES = [

@@ -21,6 +21,7 @@ def test_everything_has_a_default():
         migrate_at_start=True,
         access_token_seconds=900,
         max_body_bytes=1024 * 1024,
+        protect=True,
     )
 
 

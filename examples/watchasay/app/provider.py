@@ -113,8 +113,9 @@ def create_blueprint() -> Blueprint:
 
 def create_app() -> Flask:
     app = Flask(__name__)
-    Licet(app)
+    licet = Licet(app)
     app.register_blueprint(create_blueprint())
+    licet.protect(app)
     return app
 
 

@@ -15,7 +15,7 @@ import logging
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, current_app, request
@@ -50,6 +50,8 @@ from licet.actions.validation import (
     validate_input,
 )
 from licet.authn.auth_state import AuthState, StateBuilder
+from licet.authz.marks import Access, AccessKind, mark
+from licet.error_documents import error_document, is_final, reason_of
 from licet.errors import (
     ActionConflict,
     ActionForbidden,
@@ -58,14 +60,12 @@ from licet.errors import (
     RequestTooLarge,
     ServiceUnavailable,
     UnstorableDocument,
-    error_document,
-    is_final,
-    reason_of,
 )
 
 __all__ = ["ActionProvider", "error_response"]
 
 log = logging.getLogger(__name__)
+F = TypeVar("F", bound=Callable[..., Any])
 JSON: Final = "application/json"
 CORS: Final = {"Access-Control-Allow-Origin": "*"}
 PREFLIGHT: Final = CORS | {
@@ -73,6 +73,11 @@ PREFLIGHT: Final = CORS | {
     "Access-Control-Allow-Headers": "Authorization",
     "Access-Control-Expose-Headers": "*",
 }
+
+
+def _admits(whom: str) -> Callable[[F], F]:
+    """Say of a view whom it admits, for the audit and the access matrix."""
+    return lambda view: mark(view, Access(kind=AccessKind.ACTION, text=whom))
 
 
 class ActionProvider:
@@ -128,6 +133,7 @@ class ActionProvider:
                 add(f"/actions/<string:action_id>/{operation}", endpoint, view, methods=[method])
         blueprint.register_error_handler(Exception, error_response)
 
+    @_admits("visible_to")
     def introspect(self) -> Response:
         """What this provider does: to everybody when it is public, else to those it names."""
         if request.method == "OPTIONS":
@@ -148,6 +154,7 @@ class ActionProvider:
         ):
             raise hidden
 
+    @_admits("runnable_by")
     def run(self) -> Response:
         """Start an action, or answer with the one that the same request started before."""
         auth = self._caller()
@@ -182,6 +189,7 @@ class ActionProvider:
         check_deadline(asked, self.description.maximum_deadline, _now)
         return self.callbacks.status(Operation.RUN, 202, asked, auth)
 
+    @_admits("runnable_by")
     def enumerate(self) -> Response:
         """The caller's actions."""
         auth = self._caller()
@@ -205,6 +213,7 @@ class ActionProvider:
             return self.callbacks.rendered(Operation.ENUMERATE, listed)
         return render(listed)
 
+    @_admits("the creator and monitor_by")
     def status(self, action_id: str) -> Response:
         """The action's present state."""
         auth = self._caller()
@@ -216,6 +225,7 @@ class ActionProvider:
             return _json(render(action))
         return self._from_callback_with(self.repository, Operation.STATUS, action, auth)
 
+    @_admits("the creator and manage_by")
     def cancel(self, action_id: str) -> Response:
         """Ask the action to end."""
         auth = self._caller()
@@ -231,6 +241,7 @@ class ActionProvider:
             self.repository.store(action)
         return _json(render(action))
 
+    @_admits("the creator and manage_by")
     def release(self, action_id: str) -> Response:
         """Forget a completed action; its last state is the answer."""
         auth = self._caller()
@@ -253,6 +264,7 @@ class ActionProvider:
             self.repository.remove(status)
         return _json(rendered, code)
 
+    @_admits("the creator and manage_by")
     def resume(self, action_id: str) -> Response:
         """Go on with an INACTIVE action."""
         auth = self._caller()
@@ -261,6 +273,7 @@ class ActionProvider:
         action = self._load_to_manage(self.repository, action_id, auth)
         return self._from_callback_with(self.repository, Operation.RESUME, action, auth)
 
+    @_admits("the creator and monitor_by")
     def log(self, action_id: str) -> Response:
         """What the action wrote while it ran."""
         auth = self._caller()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from flask import Flask, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -20,6 +20,7 @@ from licet.errors import ConfigurationError
 from licet.settings import Settings
 
 __all__ = [
+    "WELL_KNOWN_ENDPOINTS",
     "IdentityStateBuilder",
     "TokenVerifier",
     "add_well_known_routes",
@@ -32,6 +33,7 @@ __all__ = [
     "verifier_of",
 ]
 
+WELL_KNOWN_ENDPOINTS: Final = ("licet_jwks", "licet_openid_configuration")
 _ISSUER = "authn.issuer"
 _VERIFIER = "authn.verifier"
 
@@ -146,10 +148,9 @@ def add_well_known_routes(app: Flask) -> None:
     def openid_configuration() -> ResponseReturnValue:
         return _public(embedded_issuer(app).discovery())
 
-    app.add_url_rule("/.well-known/jwks.json", "licet_jwks", jwks)
-    app.add_url_rule(
-        "/.well-known/openid-configuration", "licet_openid_configuration", openid_configuration
-    )
+    keys, metadata = WELL_KNOWN_ENDPOINTS
+    app.add_url_rule("/.well-known/jwks.json", keys, jwks)
+    app.add_url_rule("/.well-known/openid-configuration", metadata, openid_configuration)
 
 
 def _public(document: dict[str, Any]) -> ResponseReturnValue:

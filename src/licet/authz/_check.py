@@ -23,12 +23,12 @@ from licet.authz._plan import (
     make_plan,
 )
 from licet.authz._reader import FormerReader, LoadedReader
-from licet.authz._shape import Column, ObjectReader, Shape, misfit
+from licet.authz._shape import ObjectReader, Shape
 from licet.authz._sql import Piece, Term, build
 from licet.authz.binding import CallerValues, InvalidCaller
 from licet.authz.conditions import Condition
 
-__all__ = ["FORMER", "Check"]
+__all__ = ["FORMER", "NOW", "Check"]
 
 log = logging.getLogger(__name__)
 NOW: Final[ObjectReader] = LoadedReader()
@@ -48,8 +48,8 @@ class Check:
         self._caller_values = CallerValues()
         self.plan = make_plan(condition, shape, self._caller_values)
         self._decide = compile_decision(self.plan, NOW)
-        self._own_columns = tuple(own_columns(self.plan))
         self._piece: Piece | None = None
+        self._column: Piece | None = None
 
     @property
     def is_constant(self) -> bool:
@@ -72,14 +72,32 @@ class Check:
         Raises:
             UnloadedObject: a related object cannot be known.
         """
+        state = owner._sa_instance_state
+        if state.modified or state.key is None:  # what a flush makes of it takes a closer look
+            return self.explain(owner, identity).holds
+        return self.holds_as_stored(owner, identity)
+
+    def holds_as_stored(self, owner: Any, identity: Any) -> bool:
+        """The same of an object that is known to have no unflushed changes."""
         values = self._caller_values.read(identity)
-        if values is None or (owner._sa_instance_state.modified and self._misfits(owner)):
+        try:
+            return values is not None and self._decide(owner, values, identity)
+        except InvalidCaller as error:
+            log.error("A check is denied: %s", error)  # noqa: TRY400 - told in one line
             return False
-        return self._decide(owner, values, identity)
 
     def held(self, owner: Any, identity: Any) -> bool:
         """Whether it held of an object before its unflushed changes."""
         return self.explain(owner, identity, FORMER).holds
+
+    def prepare(self) -> None:
+        """Build the SQL now.
+
+        Raises:
+            UntranslatableCondition: SQL cannot say it.
+        """
+        if self._piece is None:
+            self._piece = build(self.plan, self._shape.model)
 
     def criterion(self, identity: Any, entity: Any = None) -> Term:
         """The same in SQL, on the class or on an alias of it; True or False when that is known."""
@@ -92,34 +110,23 @@ class Check:
             return self._piece.make(values)
         return build(self.plan, entity).make(values)
 
+    def column(self, identity: Any) -> Term:
+        """The same to be selected with the rows of the class, as `_sql.as_column` takes it."""
+        values = self._caller_values.read(identity)
+        if values is None:
+            return False
+        if self._column is None:
+            self._column = build(self.plan, self._shape.model, as_column=True)
+        return self._column.make(values)
+
     def explain(self, owner: Any, identity: Any, reader: ObjectReader = NOW) -> Explanation:
         """Every part of it on one object, with its outcome."""
         try:
+            self._caller_values.require(identity)  # what is not come by would not be seen
             return explain(self.condition, owner, identity, self._shape, reader)
         except InvalidCaller as error:
             log.error("A check is denied: %s", error)  # noqa: TRY400 - told in one line
             return Explanation(str(error), holds=False)
-
-    def _misfits(self, owner: Any) -> bool:
-        """Whether a changed object has a value of a type that its column never gives back."""
-        values = owner.__dict__
-        for column in self._own_columns:
-            value = values.get(column.name)
-            if value is not None and (reason := misfit(column, value)) is not None:
-                log.error("A check is denied: %s.%s %s.", type(owner).__name__, column.name, reason)
-                return True
-        return False
-
-
-def own_columns(plan: Plan) -> set[Column]:
-    """The attributes of the object itself that a plan reads."""
-    match plan:
-        case AllOf() | AnyOf():
-            return set().union(*map(own_columns, plan.parts))
-        case Leaf(hops=()):
-            return {plan.column}
-        case _:
-            return set()
 
 
 def has_predicate(plan: Plan) -> bool:

@@ -28,7 +28,7 @@ For ``(attr("event.state") == "published") & attr("sessions").any(attr("owner") 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from licet.authz._plan import (
@@ -43,11 +43,13 @@ from licet.authz._plan import (
     Test,
     Truth,
 )
-from licet.authz._shape import Column, ObjectReader, Relation
+from licet.authz._shape import Column, Kind, ObjectReader, Relation
+from licet.authz.binding import read_predicate
+from licet.authz.conditions import in_utc
 
 __all__ = ["Decide", "compile_decision"]
 
-Decide = Callable[[Any, tuple[Any, ...], Any], bool]
+Decide = Callable[[Any, Sequence[Any], Any], bool]
 _STATE: Final = "_sa_instance_state"
 _COMPARE: Final[dict[Test, ast.cmpop]] = {
     Test.EQ: ast.Eq(),
@@ -85,6 +87,8 @@ class _Writer:
             "value": reader.value,
             "one": reader.one,
             "many": reader.many,
+            "in_utc": in_utc,
+            "predicate": read_predicate,
             "missing": _Missing(),
             "unknown": object(),
         }
@@ -115,8 +119,9 @@ class _Writer:
             case CallerLeaf():
                 return _negated(self._operand(plan.slot), plan.is_negated)
             case PredicateLeaf():
-                called = _call(self._constant(plan.function), _name(owner), _name("identity"))
-                return _negated(_call(_name("bool"), called), plan.is_negated)
+                function = self._constant(plan.function)
+                called = _call(_name("predicate"), function, _name(owner), _name("identity"))
+                return _negated(called, plan.is_negated)
             case Leaf():
                 return _negated(self._leaf(plan, owner), plan.is_negated)
             case Exists():
@@ -188,9 +193,10 @@ class _Writer:
         return parts[0] if len(parts) == 1 else ast.BoolOp(ast.And(), parts)
 
     def _value(self, column: Column, owner: str) -> ast.expr:
-        return _if_loaded(
+        value = _if_loaded(
             owner, column.name, _call(_name("value"), _name(owner), self._constant(column))
         )
+        return _call(_name("in_utc"), value) if column.kind is Kind.MOMENT else value
 
     def _one(self, relation: Relation, owner: str) -> ast.expr:
         """The related object if it is loaded and still the one that the key names, else asked."""

@@ -15,7 +15,14 @@ from typing import Any, Final, NamedTuple
 
 from licet.authz._plan import resolve_path
 from licet.authz._shape import Column, ObjectReader, Relation, Shape, misfit
-from licet.authz.binding import InvalidCaller, read_caller, read_collection, read_test, require_fit
+from licet.authz.binding import (
+    InvalidCaller,
+    read_caller,
+    read_collection,
+    read_predicate,
+    read_test,
+    require_fit,
+)
 from licet.authz.conditions import (
     Always,
     CallerCheck,
@@ -30,6 +37,7 @@ from licet.authz.conditions import (
     Op,
     Predicate,
     Quantifier,
+    in_utc,
     path_of,
 )
 
@@ -70,6 +78,9 @@ class Explanation(NamedTuple):
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
+    def __repr__(self) -> str:  # that of a tuple would show what was found as it is
+        return f"<Explanation {next(self.lines())}>"
+
 
 def explain(
     condition: Condition, owner: Any, identity: Any, shape: Shape, reader: ObjectReader
@@ -100,14 +111,15 @@ class _Explainer:
     identity: Any
     reader: ObjectReader
 
-    def explain(self, condition: Condition, owner: Any, shape: Shape) -> Explanation:
+    def explain(self, condition: Condition, owner: Any, shape: Shape) -> Explanation:  # noqa: PLR0911 - one for each kind
         match condition:
             case Comparison():
                 return self._compared(condition, owner, shape)
-            case Conjunction() | Disjunction():
+            case Conjunction():
                 parts = tuple([self.explain(part, owner, shape) for part in condition.parts])
-                joined = all if isinstance(condition, Conjunction) else any
-                return Explanation(condition, joined([part.holds for part in parts]), None, parts)
+                return Explanation(condition, all(part.holds for part in parts), None, parts)
+            case Disjunction():
+                return self._either(condition, owner, shape)
             case CallerTest() | CallerCheck() | IsNull(of_caller=True):
                 return Explanation(condition, read_test(condition, self.identity))
             case Quantifier():
@@ -121,9 +133,20 @@ class _Explainer:
             case Always():
                 return Explanation(condition, condition.holds)
             case Predicate():
-                return Explanation(condition, bool(condition.function(owner, self.identity)))
+                holds = read_predicate(condition.function, owner, self.identity)
+                return Explanation(condition, holds)
             case _:
                 raise TypeError(f"{condition!r} is no kind of condition.")
+
+    def _either(self, condition: Disjunction, owner: Any, shape: Shape) -> Explanation:
+        """The first alternative that holds, or all of them when none does."""
+        failed = []
+        for alternative in condition.parts:
+            part = self.explain(alternative, owner, shape)
+            if part.holds:
+                return Explanation(condition, True, None, (part,))  # noqa: FBT003 - a field
+            failed.append(part)
+        return Explanation(condition, False, None, tuple(failed))  # noqa: FBT003 - as above
 
     def _at(
         self, condition: Condition, path: tuple[str, ...], owner: Any, shape: Shape
@@ -142,7 +165,7 @@ class _Explainer:
         value = self.reader.value(owner, column)
         if value is not None and (reason := misfit(column, value)) is not None:
             raise InvalidCaller(f"{type(owner).__name__}.{column.name} {reason}.")
-        return value
+        return in_utc(value)
 
     def _quantified(self, condition: Quantifier, owner: Any, shape: Shape) -> Explanation:
         holder, relation = self._at(condition, condition.path, owner, shape)
@@ -167,6 +190,7 @@ class _Explainer:
                 operand = read_caller(self.identity, path)
                 if operand is not None:
                     require_fit(path, column, operand)
+                    operand = in_utc(operand)
         holds = _compares(condition.op, value, operand)
         return Explanation(condition, holds, (column.name, value))
 

@@ -16,6 +16,8 @@ from sqlalchemy.orm import (
     RelationshipDirection,
     RelationshipProperty,
 )
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.elements import BooleanClauseList
 from sqlalchemy.types import TypeEngine
 
 from licet.authz._shape import Column, Kind, Relation, Shape, Unsupported
@@ -115,7 +117,15 @@ def _relation(name: str, prop: RelationshipProperty[Any], mapper: Mapper[Any]) -
         lambda: shape_of(target),
         _foreign_keys(prop, mapper),
         is_iterable=prop.collection_class in (None, list, set),
+        is_keyed=_is_equality(prop.primaryjoin, len(prop.local_remote_pairs or ())),
     )
+
+
+def _is_equality(join: Any, pairs: int) -> bool:
+    """Whether a join says only that so many pairs of columns are equal."""
+    parts = list(join.clauses) if isinstance(join, BooleanClauseList) else [join]
+    equal = [part for part in parts if getattr(part, "operator", None) is operators.eq]
+    return len(parts) == len(equal) == pairs
 
 
 def _foreign_keys(

@@ -14,9 +14,18 @@ from functools import cached_property
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-from licet.authz.conditions import Op
+from licet.authz.conditions import Op, in_utc
 
-__all__ = ["Column", "Kind", "ObjectReader", "Relation", "Shape", "Unsupported", "misfit"]
+__all__ = [
+    "Column",
+    "Kind",
+    "ObjectReader",
+    "Relation",
+    "Shape",
+    "Unsupported",
+    "misfit",
+    "misplaced",
+]
 
 INTEGER_MIN: Final = -(2**63)
 INTEGER_MAX: Final = 2**63 - 1
@@ -78,6 +87,7 @@ class Relation:
     find_target: Callable[[], Shape]
     foreign_keys: tuple[tuple[str, str], ...] = ()
     is_iterable: bool = True  # the loaded collection yields its objects when it is iterated
+    is_keyed: bool = True  # equal foreign keys are all that relates the two
 
     @cached_property
     def target(self) -> Shape:
@@ -126,10 +136,21 @@ def misfit(column: Column, value: object) -> str | None:
     wanted = column.enum_class if column.kind is Kind.ENUM else column.kind.value
     if type(value) is not wanted:
         return f"is {type(value).__name__}, not {column.type_name}"
-    if isinstance(value, datetime) and value.utcoffset() is None:
-        return "is a datetime without time zone"
+    if isinstance(value, datetime):
+        return misplaced(value)
     if isinstance(value, str) and column.kind is Kind.TEXT:
         return _unstorable(value)
+    return None
+
+
+def misplaced(moment: datetime) -> str | None:
+    """Why a moment has no place on the time line, or None when it has."""
+    if moment.utcoffset() is None:
+        return "is a datetime without time zone"
+    try:
+        in_utc(moment)
+    except OverflowError:
+        return "is outside of the years 1 to 9999 in UTC"
     return None
 
 

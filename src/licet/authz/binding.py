@@ -2,6 +2,7 @@
 
 An attribute that the caller does not have counts as missing. One of a wrong type is a bug somewhere
 else, and nothing may be granted on it: the whole check is denied, under a negation too, and logged.
+An HTTPException that reading raises stays the answer.
 """
 
 from __future__ import annotations
@@ -9,19 +10,25 @@ from __future__ import annotations
 import inspect
 import logging
 import operator
+import traceback
 from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 from typing import Any, Final
 
-from licet.authz._shape import Column, Kind, misfit
-from licet.authz.conditions import CallerCheck, CallerTest, Condition, IsNull, Op
+from werkzeug.exceptions import HTTPException
+
+from licet.authz._shape import Column, Kind, misfit, misplaced
+from licet.authz.conditions import CallerCheck, CallerTest, Condition, IsNull, Op, in_utc
 
 __all__ = [
     "CallerValues",
     "InvalidCaller",
     "read_caller",
     "read_collection",
+    "read_predicate",
     "read_test",
     "require_fit",
+    "told",
 ]
 
 log = logging.getLogger(__name__)
@@ -30,7 +37,13 @@ Reader = Callable[[Any], Any]
 
 
 class InvalidCaller(Exception):
-    """The caller has an attribute that cannot be compared; the text says which and why."""
+    """Something that a check asks for is of no use; the text says what and why, without values."""
+
+
+def told(error: BaseException) -> str:
+    """An error's class and place. Its text may hold anything, and is for no log."""
+    *_, frame = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__} at {frame.filename}:{frame.lineno}"
 
 
 def read_caller(identity: Any, path: tuple[str, ...]) -> Any:
@@ -47,7 +60,7 @@ def read_caller(identity: Any, path: tuple[str, ...]) -> Any:
 class CallerValues:
     """Everything that one policy asks of its callers, each thing once.
 
-    Conditions refer to a value by its index in the tuple that `read` returns.
+    Conditions refer to a value by its index in the list that `read` returns.
     """
 
     def __init__(self) -> None:
@@ -70,15 +83,35 @@ class CallerValues:
             self._readers.append(make())
         return self._index[key]
 
-    def read(self, identity: Any) -> tuple[Any, ...] | None:
+    def read(self, identity: Any) -> list[Any] | None:
         """The caller's values, or None when one of them is of a wrong type."""
         try:
-            return tuple([read(identity) for read in self._readers])
-        except InvalidCaller as error:
-            log.error("A check is denied: %s", error)  # noqa: TRY400 - told in one line
-        except Exception:
-            log.exception("A check is denied: an attribute of the caller could not be read.")
+            return [read(identity) for read in self._readers]
+        except HTTPException:  # such as a bad token, found when the caller is asked
+            raise
+        except Exception as error:  # noqa: BLE001 - denied, whatever it is
+            log.error("A check is denied: %s", _refusal(error))  # noqa: TRY400 - no values
         return None
+
+    def require(self, identity: Any) -> None:
+        """Refuse a caller whose values cannot be used.
+
+        Raises:
+            InvalidCaller: it says which.
+        """
+        try:
+            for read in self._readers:
+                read(identity)
+        except HTTPException:
+            raise
+        except Exception as error:
+            raise InvalidCaller(_refusal(error)) from error
+
+
+def _refusal(error: Exception) -> str:
+    if isinstance(error, InvalidCaller):
+        return str(error)
+    return f"an attribute of the caller could not be read: {told(error)}."
 
 
 def _scalar_reader(path: tuple[str, ...], column: Column) -> Reader:
@@ -88,7 +121,7 @@ def _scalar_reader(path: tuple[str, ...], column: Column) -> Reader:
         value = read_caller(identity, path)
         if value is not None:
             require_fit(path, column, value)
-        return value
+        return in_utc(value)
 
     def read_attribute(identity: Any) -> Any:
         value = getattr(identity, name, None)
@@ -117,7 +150,7 @@ def read_collection(path: tuple[str, ...], column: Column, identity: Any) -> fro
     for value in values:
         if value is not None:
             require_fit(path, column, value)
-    return frozenset(values) - {None}
+    return frozenset(map(in_utc, values)) - {None}
 
 
 def require_fit(path: tuple[str, ...], column: Column, value: Any) -> None:
@@ -134,7 +167,10 @@ def _test_reader(condition: Condition) -> Reader:
     if not isinstance(condition, CallerTest):
         return lambda identity: read_test(condition, identity)
     path, operand, compare = condition.path, condition.operand, _COMPARE.get(condition.op)
-    if compare is None or len(path) > 1:
+    is_plain = isinstance(operand, str) or (
+        isinstance(operand, int) and condition.op is not Op.CONTAINS
+    )
+    if compare is None or len(path) > 1 or not is_plain:
         return lambda identity: read_test(condition, identity)
     name, wanted = path[0], type(operand)
 
@@ -156,19 +192,35 @@ def read_test(condition: Condition, identity: Any) -> bool:
     if isinstance(condition, CallerTest):
         return _holds(condition, read_caller(identity, condition.path))
     if isinstance(condition, CallerCheck):
-        return _outcome(condition, identity)
+        return _as_outcome(condition.function, condition.function(identity))
     if isinstance(condition, IsNull):
         return read_caller(identity, condition.path) is None
     raise TypeError(f"{condition} is no test of the caller.")
 
 
-def _outcome(check: CallerCheck, identity: Any) -> bool:
-    outcome: object = check.function(identity)
+def read_predicate(function: Callable[[Any, Any], bool], owner: Any, identity: Any) -> bool:
+    """The outcome of a Python function of the object and the caller.
+
+    Raises:
+        InvalidCaller: it raised, or returned something else than True or False.
+    """
+    try:
+        outcome = function(owner, identity)
+    except HTTPException:
+        raise
+    except Exception as error:
+        name = getattr(function, "__qualname__", repr(function))
+        raise InvalidCaller(f"{name} raised {told(error)}.") from error
+    return _as_outcome(function, outcome)
+
+
+def _as_outcome(function: object, outcome: object) -> bool:
     if outcome is None or isinstance(outcome, bool | int):
         return bool(outcome)
     if inspect.iscoroutine(outcome):
         outcome.close()  # or Python warns that it was never awaited
-    raise InvalidCaller(f"{check} returned {type(outcome).__name__}, not True or False.")
+    name = getattr(function, "__qualname__", repr(function))
+    raise InvalidCaller(f"{name} returned {type(outcome).__name__}, not True or False.")
 
 
 def _holds(test: CallerTest, value: Any) -> bool:
@@ -177,25 +229,30 @@ def _holds(test: CallerTest, value: Any) -> bool:
     if value is None:
         return op is Op.NE
     if op is Op.IN:
-        return any(type(value) is type(one) and value == one for one in operand)
-    if op is Op.CONTAINS:
+        return bool(operand) and _comparable(test, value, *operand) in operand
+    if op is Op.CONTAINS and not isinstance(value, str):
         return _contains(test, value)
-    if type(value) is not type(operand):
-        raise InvalidCaller(
-            f"caller.{'.'.join(test.path)} is {type(value).__name__}, "
-            f"not {type(operand).__name__} as in `{test}`."
-        )
-    return bool(_COMPARE[op](value, operand))
+    return bool(_COMPARE[op](_comparable(test, value, operand), operand))
+
+
+def _comparable(test: CallerTest, value: Any, *operands: Any) -> Any:
+    """The caller's value, which must be of the type of one of the operands."""
+    reason = misplaced(value) if isinstance(value, datetime) else None
+    if type(value) not in set(map(type, operands)):
+        reason = f"is {type(value).__name__}, not {type(operands[0]).__name__}"
+    if reason is not None:
+        raise InvalidCaller(f"caller.{'.'.join(test.path)}, asked for in `{test}`, {reason}.")
+    return in_utc(value)
 
 
 def _contains(test: CallerTest, value: Any) -> bool:
-    if isinstance(value, str):
-        return isinstance(test.operand, str) and test.operand in value
     if isinstance(value, Mapping) or not isinstance(value, Collection):
         raise InvalidCaller(
             f"caller.{'.'.join(test.path)} is {type(value).__name__}, not a collection."
         )
-    return any(type(one) is type(test.operand) and one == test.operand for one in value)
+    return test.operand in {
+        _comparable(test, one, test.operand) for one in value if one is not None
+    }
 
 
 _COMPARE: Final[Mapping[Op, Callable[[Any, Any], Any]]] = {
@@ -205,5 +262,6 @@ _COMPARE: Final[Mapping[Op, Callable[[Any, Any], Any]]] = {
     Op.LE: operator.le,
     Op.GT: operator.gt,
     Op.GE: operator.ge,
-    Op.STARTSWITH: lambda a, b: isinstance(a, str) and a.startswith(b),
+    Op.CONTAINS: operator.contains,
+    Op.STARTSWITH: str.startswith,
 }

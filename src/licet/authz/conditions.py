@@ -16,6 +16,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -40,6 +41,7 @@ __all__ = [
     "Quantifier",
     "attr",
     "caller",
+    "in_utc",
     "predicate",
 ]
 
@@ -258,7 +260,7 @@ class _Path:
         if not isinstance(values, CallerPath):
             if isinstance(values, str | bytes) or not isinstance(values, Iterable):
                 raise invalid(f"in_ takes a collection of values, not {values!r}.")
-            values = frozenset(values)
+            values = frozenset(map(_constant, values))
         return self._compare(Op.IN, values)
 
     def not_in(self, values: Iterable[Any] | CallerPath) -> Condition:
@@ -292,7 +294,7 @@ class AttributePath(_Path):
                 f"{'.'.join(self._path)} is compared with another attribute, "
                 f"{'.'.join(path_of(operand))}: only constants and caller.… can stand there."
             )
-        return Comparison(declared_at(), None, self._path, op, operand)
+        return Comparison(declared_at(), None, self._path, op, _constant(operand))
 
     _compare = compare
 
@@ -329,7 +331,9 @@ class CallerPath(_Path):
             raise invalid("Two attributes of the caller cannot be compared: use a role.")
         if operand is None or (op is Op.IN and None in operand):  # type: ignore[operator]  # a frozenset
             raise invalid("A comparison with None is never True: write is_null().")
-        return CallerTest(declared_at(), None, self._path, op, operand)
+        if op is Op.STARTSWITH and not isinstance(operand, str):
+            raise invalid(f"startswith takes a text, not {operand!r}.")
+        return CallerTest(declared_at(), None, self._path, op, _constant(operand))
 
     def is_null(self) -> Condition:
         """The caller has no such attribute, or it is None."""
@@ -359,6 +363,26 @@ def predicate(function: Callable[[Any, Any], bool], footnote: str | None = None)
     if not callable(function) or isinstance(function, type):
         raise invalid(f"predicate takes a function of (object, identity): {function!r}.")
     return Predicate(declared_at(), footnote, function)
+
+
+def in_utc(value: Any) -> Any:
+    """A moment in UTC, and anything else as it is.
+
+    Python finds moments of two zones unequal in the hour that one of them has twice.
+
+    Raises:
+        OverflowError: in UTC it would be before the year 1 or after 9999.
+    """
+    if type(value) is datetime and value.tzinfo is not UTC and value.utcoffset() is not None:
+        return value.astimezone(UTC)
+    return value
+
+
+def _constant(value: Any) -> Any:
+    try:
+        return in_utc(value)
+    except OverflowError:
+        raise invalid(f"{value!r} is outside of the years 1 to 9999 in UTC.") from None
 
 
 def _flat(condition: Condition, kind: type[Conjunction | Disjunction]) -> tuple[Condition, ...]:

@@ -19,8 +19,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from licet.authz._check import FORMER, Check
-from licet.authz._decision import ALLOWED, Decision, denied
+from licet.authz._check import FORMER, NOW, Check
+from licet.authz._decision import ALLOWED, Decision
 from licet.authz._explain import Explanation
 from licet.authz._filter import restrict
 from licet.authz._mapping import shape_of
@@ -148,41 +148,55 @@ class Policy:
         unflushed changes. What a draft refers to by key is found in its session, or in `session`.
 
         Raises:
+            InvalidCondition: the object is of another class, or the verb is not one.
             UnloadedObject: a related object cannot be known.
         """
         built = self._built or self._ready()
         check = built.check(verb.name)
-        if owner._sa_instance_state.modified:
+        if not isinstance(owner, self.model):
+            raise self._about_another(owner)
+        state = owner._sa_instance_state
+        if state.modified or state.key is None:
             with using_session(session):
                 return self._decide_changed(built, check, identity, verb, owner)
-        if check.holds(owner, identity):
+        if check.holds_as_stored(owner, identity):
             return ALLOWED
-        return denied(
+        return Decision(
+            False,  # noqa: FBT003 - by position, as this is what most checks cost
             lambda: check.explain(owner, identity),
             lambda: built.check(VIEW.name).holds(owner, identity),
+        )
+
+    def _about_another(self, owner: object) -> InvalidCondition:
+        return invalid(
+            f"The policy {self.name} decides about {self.model.__name__}, "
+            f"and was given a {type(owner).__name__}."
         )
 
     def _decide_changed(
         self, built: _Built, check: Check, identity: Any, verb: Verb, owner: Any
     ) -> Decision:
         follow_changed_relations(owner, built.relations)
-        is_draft = not owner._sa_instance_state.persistent
-        if not is_draft and not check.held(owner, identity):
-            why = check.explain(owner, identity, FORMER)
-        elif check.holds(owner, identity):
-            return ALLOWED
+        is_draft = owner._sa_instance_state.key is None
+        readers = (NOW,) if is_draft else (FORMER, NOW)
+        for why in (check.explain(owner, identity, reader) for reader in readers):
+            if not why.holds:
+                break
         else:
-            why = check.explain(owner, identity)
+            return ALLOWED
         view = built.check(VIEW.name)
         is_visible = verb == CREATE or (not is_draft and view.held(owner, identity))
-        return denied(lambda: why, lambda: is_visible)
+        return Decision(allowed=False, explain=lambda: why, may_view=lambda: is_visible)
 
     def explain(
         self, identity: Any, verb: Verb, owner: Any, *, session: Session | None = None
     ) -> Explanation:
         """Each grant of the verb on one object, part by part. For the log and for people."""
+        check = self._ready().check(verb.name)
+        if session is None:
+            return check.explain(owner, identity)
         with using_session(session):
-            return self._ready().check(verb.name).explain(owner, identity)
+            return check.explain(owner, identity)
 
     # --- lists -----------------------------------------------------------------------------------
 
@@ -265,16 +279,27 @@ class _Built:
     """A policy whose every path is resolved; one check a verb, one a field rule."""
 
     def __init__(self, policy: Policy) -> None:
-        self.shape = shape_of(policy.model)
+        self.shape = self._shape(policy)
         self.relations: Final = tuple(self.shape.relations.values())
         self._policy = policy
         self._known = {grant.role for grant in policy.grants}
         self._checks = {name: self._check(name) for name in policy.verbs}
         self._else = self._check("")  # verbs that only ALL covers
-        self._require_translatable(LIST.name)
+        for grant in policy.grants:
+            if grant.verbs.covers(LIST.name):
+                check = Check(self.condition(grant), self.shape)
+                self._require_sql(check, "guard a list", grant.declared)
         names = frozenset([*self.shape.columns, *self.shape.relations, *self.shape.unsupported])
         self.shown = self._fields(names, policy.field_rules["hide"])
+        for rule, (_, check) in zip(policy.field_rules["hide"], self.shown.rules, strict=True):
+            self._require_sql(check, "hide a field", rule.declared)
         self.written = self._fields(names, policy.field_rules["readonly"])
+
+    def _shape(self, policy: Policy) -> Shape:
+        try:
+            return shape_of(policy.model)
+        except InvalidCondition as error:
+            raise type(error)(f"{error} (for the policy at {policy.declared})") from error
 
     def check(self, name: str) -> Check:
         """What decides about the verb of that name."""
@@ -305,14 +330,13 @@ class _Built:
         everybody = [part for part in parts if isinstance(part, Always) and part.holds]
         return _either(everybody or parts, declared, f"is {role.name}")
 
-    def _require_translatable(self, name: str) -> None:
-        check = self._checks[name]
+    def _require_sql(self, check: Check, purpose: str, declared: str) -> None:
         if check.has_predicate:
             raise UntranslatableCondition(
-                f"The policy {self._policy.name} cannot guard a list with a Python function: grant "
-                f"LIST by a condition, or not at all. Declared at {self._policy.declared}"
+                f"The policy {self._policy.name} cannot {purpose} with a Python function, which no "
+                f"list can ask: use a condition, or leave it out. Declared at {declared}"
             )
-        check.criterion(None)  # builds the SQL
+        check.prepare()
 
     def _fields(self, names: frozenset[str], rules: Sequence[FieldRule]) -> Fields:
         fields = Fields(self.shape, names)

@@ -1,4 +1,4 @@
-"""The command line: ``licet token``, ``licet action``, ``licet serve``, ``licet db``."""
+"""The command line: ``licet action``, ``audit``, ``db``, ``serve``, ``token``."""
 
 from licet.cli.main import main
 

@@ -13,8 +13,8 @@ from flask import Flask
 from sqlalchemy import inspect
 
 from licet.authn.flask import embedded_issuer
-from licet.authz.flask import current_caller, current_session, policies_of
-from licet.authz.matrix import Matrix, as_html, as_json, as_markdown, tabulate
+from licet.authz.flask import current_caller, current_session, matrix_of, policies_of
+from licet.authz.matrix import Matrix, as_html, as_json, as_markdown
 from licet.authz.policy import Policy
 from licet.authz.verbs import Verb
 from licet.errors import ConfigurationError
@@ -45,7 +45,7 @@ def matrix(
     """Print who may do what: a table for each policy of APP, and its endpoints."""
     form = form or _SUFFIXES.get(page.suffix if page else "", "markdown")
     loaded = load_app(app)
-    printed = _FORMS[form](tabulate(policies_of(loaded)))
+    printed = _FORMS[form](matrix_of(loaded))
     if page is None:
         click.echo(printed, nl=False)
         return

@@ -14,6 +14,7 @@ from flask.cli import NoAppException, ScriptInfo
 
 from licet.cli.access import explain, matrix
 from licet.cli.action import action
+from licet.cli.audit import audit
 from licet.cli.db import db
 from licet.cli.doctor import doctor
 from licet.cli.serve import serve
@@ -63,6 +64,7 @@ def _app_loader(import_path: str | None) -> Any:
 
 
 main.add_command(action)
+main.add_command(audit)
 main.add_command(db)
 main.add_command(doctor)
 main.add_command(explain)

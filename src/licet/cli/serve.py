@@ -11,6 +11,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from licet.errors import ConfigurationError
+from licet.extension import protect_attached
 
 __all__ = ["check_port_is_free", "serve", "serve_app"]
 
@@ -93,5 +94,5 @@ def serve_app(
 @click.pass_obj
 def serve(load_app: Callable[[], Flask], host: str, port: int, workers: int, threads: int) -> None:
     """Serve the app with gunicorn."""
-    load_app()  # a broken app is told once, here, and not by every worker
+    protect_attached(load_app())  # a broken app is told once, here, and not by every worker
     serve_app(load_app, host=host, port=port, workers=workers, threads=threads)

@@ -17,13 +17,8 @@ from typing import Final
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from licet.errors import (
-    LicetError,
-    ServiceUnavailable,
-    error_document,
-    is_final,
-    reason_of,
-)
+from licet.error_documents import error_document, is_final, reason_of
+from licet.errors import LicetError, ServiceUnavailable
 
 __all__ = ["install_problem_handler", "problem_response"]
 

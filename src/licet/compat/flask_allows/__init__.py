@@ -1,0 +1,50 @@
+"""Flask-Allows 0.7's names: a port is the import root changed from ``flask_allows``.
+
+What differs is what was unsafe; the guide on porting lists it.
+
+Source: seed document 002.
+"""
+
+from licet.authz import (
+    Additional,
+    AdditionalManager,
+    Allows,
+    And,
+    C,
+    ConditionalRequirement,
+    Not,
+    Or,
+    Override,
+    OverrideManager,
+    Permission,
+    Requirement,
+    allows,
+    current_additions,
+    current_overrides,
+    exempt_from_requirements,
+    guard_entire,
+    requires,
+    wants_request,
+)
+
+__all__ = [
+    "Additional",
+    "AdditionalManager",
+    "Allows",
+    "And",
+    "C",
+    "ConditionalRequirement",
+    "Not",
+    "Or",
+    "Override",
+    "OverrideManager",
+    "Permission",
+    "Requirement",
+    "allows",
+    "current_additions",
+    "current_overrides",
+    "exempt_from_requirements",
+    "guard_entire",
+    "requires",
+    "wants_request",
+]

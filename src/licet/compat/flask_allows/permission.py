@@ -1,0 +1,5 @@
+"""``permission``: a check as a condition or a block."""
+
+from licet.authz.permission import Permission
+
+__all__ = ["Permission"]

@@ -1,0 +1,13 @@
+"""``requirements``: the base class, and what combines them."""
+
+from licet.authz.requirements import (
+    And,
+    C,
+    ConditionalRequirement,
+    Not,
+    Or,
+    Requirement,
+    wants_request,
+)
+
+__all__ = ["And", "C", "ConditionalRequirement", "Not", "Or", "Requirement", "wants_request"]

@@ -1,0 +1,5 @@
+"""``views``: guards for views, blueprints and apps."""
+
+from licet.authz.views import exempt_from_requirements, guard_entire, requires
+
+__all__ = ["exempt_from_requirements", "guard_entire", "requires"]

@@ -1,0 +1,185 @@
+"""One check of a case on a database: every reading of each condition agrees with the oracle.
+
+The same check is held against deliberate faults in `test_condition_faults`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased, selectinload
+from tests.property.condition_cases import Case
+from tests.property.condition_models import MODELS, Base
+from tests.property.condition_oracle import holds, is_denied
+from tests.unit.authz.readings import Asked
+
+from licet.authz.conditions import Condition
+
+__all__ = ["check"]
+
+Keys = set[tuple[Any, ...]]
+
+
+def check(case: Case, connection: sa.Connection) -> int:
+    """How many conditions were checked on the case's rows, which are gone again afterwards.
+
+    Raises:
+        AssertionError: two readings disagree.
+    """
+    with _stored(case, connection), _quiet():
+        lazily, eagerly = _objects(connection, is_eager=False), _objects(connection, is_eager=True)
+        for table, condition in case.conditions:
+            asked = _Question(case, table, condition)
+            asked.check_decisions(lazily[table], asked.asked.decide, "decide, loading lazily")
+            with _no_statements(connection):
+                asked.check_decisions(eagerly[table], asked.asked.decide, "decide, all loaded")
+                asked.check_decisions(eagerly[table], asked.asked.explain, "explain")
+            asked.check_statements(connection)
+        for session in (lazily["session"], eagerly["session"]):
+            session.close()
+    return len(case.conditions)
+
+
+@contextmanager
+def _stored(case: Case, connection: sa.Connection) -> Iterator[None]:
+    with connection.begin() as transaction:
+        for table in Base.metadata.sorted_tables:
+            if rows := case.world.tables[table.name]:
+                _insert(connection, table, rows)
+        yield
+        transaction.rollback()
+
+
+def _insert(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+    model = MODELS.get(table.name)
+    if model is not None:  # from the names of attributes to those of columns
+        names = {prop.key: prop.columns[0].name for prop in sa.inspect(model).column_attrs}
+        rows = [{names[name]: value for name, value in row.items()} for row in rows]
+    connection.execute(table.insert(), rows)
+
+
+def _objects(connection: sa.Connection, *, is_eager: bool) -> dict[str, Any]:
+    """The stored objects of every table, in a session of their own."""
+    session = Session(connection, autoflush=False)
+    found: dict[str, Any] = {"session": session}
+    for table, model in MODELS.items():
+        chosen = sa.select(model)
+        if is_eager:
+            relationships = sa.inspect(model).relationships
+            chosen = chosen.options(*(selectinload(rel.class_attribute) for rel in relationships))
+        found[table] = session.scalars(chosen).all()
+    return found
+
+
+@contextmanager
+def _no_statements(connection: sa.Connection) -> Iterator[None]:
+    def refuse(*details: Any) -> None:
+        raise AssertionError(f"A decision asked the database: {details[2]}")
+
+    sa.event.listen(connection, "before_cursor_execute", refuse)
+    try:
+        yield
+    finally:
+        sa.event.remove(connection, "before_cursor_execute", refuse)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Denied callers are logged, which here would be megabytes."""
+    logs = [logging.getLogger(f"licet.authz.{name}") for name in ("binding", "_check")]
+    for log in logs:
+        log.disabled = True
+    try:
+        yield
+    finally:
+        for log in logs:
+            log.disabled = False
+
+
+@dataclass
+class _Question:
+    case: Case
+    table: str
+    condition: Condition
+
+    def __post_init__(self) -> None:
+        self.model = MODELS[self.table]
+        self.key_names = [column.key for column in sa.inspect(self.model).primary_key]
+        self.asked = Asked(self.model, self.condition)
+        self.expected = [self._expected(identity) for identity in self.case.callers]
+
+    def _expected(self, identity: Any) -> Keys:
+        world = self.case.world
+        if is_denied(self.condition, world, self.table, identity):
+            return set()
+        return {
+            self._key_of_row(row)
+            for row in world.tables[self.table]
+            if holds(self.condition, world, self.table, row, identity)
+        }
+
+    def _key_of_row(self, row: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple(row[name] for name in self.key_names)
+
+    def _keys(self, entity: Any) -> list[Any]:
+        return [getattr(entity, name) for name in self.key_names]
+
+    def check_decisions(
+        self, objects: list[Any], decide: Callable[[Any, Any], bool], reading: str
+    ) -> None:
+        for index, identity in enumerate(self.case.callers):
+            found = {tuple(self._keys(o)) for o in objects if decide(o, identity)}
+            self._compare(found, index, reading)
+
+    def check_statements(self, connection: sa.Connection) -> None:
+        first, second = self.case.callers
+        other = aliased(self.model)
+        chosen = sa.select(*self._keys(self.model)).where(self.asked.where(first))
+        self._compare(_found(connection, chosen), 0, "WHERE")
+        of_alias = sa.select(*self._keys(other)).where(self.asked.where(second, other))
+        self._compare(_found(connection, of_alias), 1, "WHERE on an alias")
+        self._check_columns(connection)
+        self._check_union(connection)
+
+    def _check_columns(self, connection: sa.Connection) -> None:
+        """Each caller's outcome as a column, which is never NULL."""
+        columns = [self.asked.column(identity) for identity in self.case.callers]
+        rows = connection.execute(sa.select(*self._keys(self.model), *columns)).all()
+        for index in (0, 1):
+            place = len(self.key_names) + index
+            assert all(isinstance(row[place], bool) for row in rows), f"column: {rows}"
+            found = {tuple(row[: len(self.key_names)]) for row in rows if row[place]}
+            self._compare(found, index, "column")
+
+    def _check_union(self, connection: sa.Connection) -> None:
+        """Both callers' rows in one statement, each marked with whose it is."""
+        parts = [
+            sa.select(*self._keys(self.model), sa.literal_column(str(index)).label("whose")).where(
+                self.asked.where(identity)
+            )
+            for index, identity in enumerate(self.case.callers)
+        ]
+        rows = connection.execute(sa.union_all(*parts)).all()
+        for index in (0, 1):
+            found = {tuple(row[:-1]) for row in rows if row[-1] == index}
+            self._compare(found, index, "UNION")
+        assert len(rows) == sum(map(len, self.expected)), "UNION: a row came twice"
+
+    def _compare(self, found: Keys, index: int, reading: str) -> None:
+        expected = self.expected[index]
+        assert found == expected, (
+            f"{reading}: {self.condition} on {self.table} for {self.case.callers[index]}: "
+            f"expected {expected}, found {found}"
+        )
+
+
+def _found(connection: sa.Connection, chosen: sa.Select[Any]) -> Keys:
+    rows = connection.execute(chosen).all()
+    found = {tuple(row) for row in rows}
+    assert len(found) == len(rows), f"a row came twice: {chosen}"
+    return found

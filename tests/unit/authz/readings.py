@@ -1,0 +1,38 @@
+"""A condition's readings, put together from licet's parts here and nowhere else in these tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from licet.authz import _sql
+from licet.authz._check import Check
+from licet.authz._mapping import shape_of
+from licet.authz.conditions import Condition
+
+__all__ = ["Asked"]
+
+
+class Asked:
+    """A condition on a model."""
+
+    def __init__(self, model: type[Any], condition: Condition) -> None:
+        self.model = model
+        self._check = Check(condition, shape_of(model))
+
+    def decide(self, owner: Any, identity: Any = None) -> bool:
+        """The decision about an object."""
+        return self._check.holds(owner, identity)
+
+    def explain(self, owner: Any, identity: Any = None) -> bool:
+        """The outcome that the explanation tells."""
+        return self._check.explain(owner, identity).holds
+
+    def where(self, identity: Any = None, entity: Any = None) -> sa.ColumnElement[bool]:
+        """The criterion on the model, or on an alias of it."""
+        return _sql.as_where(self._check.criterion(identity, entity))
+
+    def column(self, identity: Any = None) -> sa.ColumnElement[bool]:
+        """The outcome as a column."""
+        return _sql.as_column(self._check.column(identity))
