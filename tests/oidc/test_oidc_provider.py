@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from tests.oidc.node import RESOURCE, NodeProvider, new_key, require_node
 
-from licet import Licet
+from licet import Licet, public
 from licet.authn import JWTVerifier, ProviderKeys, current_identity, use_verifier
 from licet.errors import AuthenticationUnavailable, InvalidToken
 
@@ -52,7 +52,7 @@ def app(verifier, tmp_path):
     made = Flask(__name__, instance_path=str(tmp_path))
     Licet(made)
     use_verifier(made, verifier)
-    made.get("/me")(lambda: {"subject": current_identity.subject})
+    made.get("/me")(public(lambda: {"subject": current_identity.subject}))
     return made
 
 

@@ -24,7 +24,7 @@ from tests.unit.authn.tokens import (
     token,
 )
 
-from licet import Licet
+from licet import Licet, public
 from licet.authn import JWTVerifier, VerifierChain, current_identity, use_verifier
 from licet.errors import AuthenticationError
 
@@ -77,7 +77,7 @@ def client():
     app = Flask(__name__)
     Licet(app)
     use_verifier(app, VerifierChain(verifier()))
-    app.get("/me")(lambda: current_identity.subject)
+    app.get("/me")(public(lambda: current_identity.subject))
     return app.test_client()
 
 
