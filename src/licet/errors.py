@@ -16,6 +16,9 @@
     │   ├── InvalidToken                     refused after looking into it
     │   └── InsufficientScope          403   a good token that lacks the scope
     ├── AccessDenied                   403   the caller may know of the object, but not do this
+    │   ├── NotRegistered                    a good token of somebody whom the app does not know
+    │   ├── AccountNotApproved               registered, and not let in yet
+    │   └── AccountDisabled                  registered, and put out
     ├── ObjectNotFound                 404   there is no such object, or not for this caller
     ├── ServiceUnavailable             503   something we depend on does not answer
     │   ├── StoreUnavailable                 the database
@@ -60,6 +63,8 @@ from werkzeug.wrappers import Response
 
 __all__ = [
     "AccessDenied",
+    "AccountDisabled",
+    "AccountNotApproved",
     "ActionConflict",
     "ActionForbidden",
     "ActionNotFound",
@@ -76,6 +81,7 @@ __all__ = [
     "InvalidToken",
     "LicetError",
     "MissingToken",
+    "NotRegistered",
     "ObjectNotFound",
     "OperationNotImplemented",
     "RequestTooLarge",
@@ -278,6 +284,27 @@ class AccessDenied(HTTPError, Forbidden):
     code_name = "access_denied"
     code = 403
     description = "You are not permitted to do this."
+
+
+class NotRegistered(AccessDenied):
+    """The token is good, but the app has no account for whom it stands for."""
+
+    code_name = "not_registered"
+    description = "You are not registered with this service."
+
+
+class AccountNotApproved(AccessDenied):
+    """The caller is registered, and has to be approved before they may do this."""
+
+    code_name = "account_not_approved"
+    description = "Your account is not approved yet."
+
+
+class AccountDisabled(AccessDenied):
+    """The caller is registered, and their account was disabled."""
+
+    code_name = "account_disabled"
+    description = "Your account is disabled."
 
 
 class ObjectNotFound(HTTPError, NotFound):

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
 from flask import Flask
 
 from licet._state import AppState, app_state
+from licet.authn.callers import mapping_of
 from licet.authn.flask import WELL_KNOWN_ENDPOINTS, add_well_known_routes, embedded_issuer
+from licet.authn.mapping import IdentityMapping
+from licet.authn.protected_resource import METADATA_ENDPOINT, add_protected_resource_metadata
 from licet.authz.audit import protect, protect_before_first_request
 from licet.authz.declarations import PUBLIC, declare
 from licet.db.flask import check_database_settings
@@ -13,11 +19,15 @@ from licet.rest.problems import install_problem_handler
 
 __all__ = ["Licet", "protect_attached"]
 
-_ATTACHED = "extension"
+H = TypeVar("H", bound=Callable[[Any], Any])
+_ATTACHED: Final = "extension"
 
 
 class Licet:
     """Reads the ``LICET_*`` settings, publishes the app's keys, renders its errors.
+
+    `roles_of`, `account_of` and `standing_of` take the app's functions that say who its callers are
+    in the app's own words; they count for every app that this is attached to, before or after.
 
     Providers work without it, each part being built when it is first needed; with it, settings are
     checked at start-up, other services can verify this one's tokens, and no request is answered
@@ -28,6 +38,8 @@ class Licet:
     """
 
     def __init__(self, app: Flask | None = None) -> None:
+        self._mapping = IdentityMapping()
+        self._mappings_of_apps: list[IdentityMapping] = []
         if app is not None:
             self.init_app(app)
 
@@ -41,14 +53,50 @@ class Licet:
                 embedded_issuer(app)  # makes its keys now, where a failure is seen
                 add_well_known_routes(app)
                 declare(app, *WELL_KNOWN_ENDPOINTS, access=PUBLIC)
+            add_protected_resource_metadata(app)
+            declare(app, METADATA_ENDPOINT, access=PUBLIC)
             install_problem_handler(app)
             if state.settings.protect:
                 protect_before_first_request(app)
+        self._map_identities_of(app)
         return state
 
     def protect(self, app: Flask) -> None:
         """Let `app` start only when every endpoint says who may call it: `licet.protect`."""
         protect(app)
+
+    def roles_of(self, hook: H) -> H:
+        """Have ``hook(identity)`` give the app's own roles, a set of str.
+
+        They become `current_identity.roles`. Called at most once in a request, and only for who is
+        registered and active when the app has an `account_of`.
+        """
+        return self._give("roles_of", hook)
+
+    def account_of(self, hook: H) -> H:
+        """Have ``hook(identity)`` give the app's account, or None for who is not registered.
+
+        It becomes `licet.authn.current_account`. Called at most once in a request.
+        """
+        return self._give("account_of", hook)
+
+    def standing_of(self, hook: H) -> H:
+        """Have ``hook(account)`` give the account's `licet.authn.Standing`; needs `account_of`.
+
+        Called at most once in a request.
+        """
+        return self._give("standing_of", hook)
+
+    def _give(self, name: str, hook: H) -> H:
+        for mapping in (self._mapping, *self._mappings_of_apps):
+            mapping.give(name, hook)
+        return hook
+
+    def _map_identities_of(self, app: Flask) -> None:
+        mapping = mapping_of(app)
+        mapping.take(self._mapping)
+        if mapping not in self._mappings_of_apps:
+            self._mappings_of_apps.append(mapping)
 
 
 def protect_attached(app: Flask) -> None:

@@ -27,14 +27,16 @@ class Settings:
     """What the operator decided.
 
     `database_url` is a SQLAlchemy URL; `issuer` and `audience` are the ``iss`` and ``aud`` of
-    local tokens; `instance_path` is where the SQLite file and the signing keys live; with
-    `protect`, an app with `Licet` answers no request while an endpoint of it is undeclared.
+    local tokens; `public_url` is where clients reach the service; `instance_path` is where the
+    SQLite file and the signing keys live; with `protect`, an app with `Licet` answers no request
+    while an endpoint of it is undeclared.
     """
 
     instance_path: Path
     database_url: str
     issuer: str
     audience: str
+    public_url: str
     embedded_issuer: bool
     migrate_at_start: bool
     access_token_seconds: int
@@ -56,6 +58,7 @@ class Settings:
             database_url=source.text("LICET_DATABASE_URL", ""),
             issuer=issuer,
             audience=source.text("LICET_AUDIENCE", issuer),
+            public_url=source.url("LICET_PUBLIC_URL", issuer).rstrip("/"),
             embedded_issuer=source.flag("LICET_EMBEDDED_ISSUER", default=True),
             migrate_at_start=source.flag("LICET_MIGRATE_AT_START", default=True),
             access_token_seconds=source.positive("LICET_ACCESS_TOKEN_SECONDS", 900),

@@ -6,7 +6,7 @@ from licet import Licet
 from licet.errors import ConfigurationError
 
 
-@pytest.mark.parametrize("path", ["jwks.json", "openid-configuration"])
+@pytest.mark.parametrize("path", ["jwks.json", "openid-configuration", "oauth-protected-resource"])
 def test_the_issuers_documents_are_published(app, path):
     """Keys and metadata are public, and may be cached for five minutes."""
     Licet(app)

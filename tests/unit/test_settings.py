@@ -17,6 +17,7 @@ def test_everything_has_a_default():
         database_url="",
         issuer=DEFAULT_ISSUER,
         audience=DEFAULT_ISSUER,
+        public_url=DEFAULT_ISSUER,
         embedded_issuer=True,
         migrate_at_start=True,
         access_token_seconds=900,

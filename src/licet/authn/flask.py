@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from flask import Flask, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -12,6 +12,8 @@ from werkzeug.local import LocalProxy
 from licet._state import app_state, request_state
 from licet.authn.auth_state import AuthState, require_scope
 from licet.authn.bearer import parse_bearer
+from licet.authn.callers import account_of, with_roles
+from licet.authn.chain import TokenVerifier
 from licet.authn.identity import ANONYMOUS, Identity
 from licet.authn.issuer import ALGORITHM, EmbeddedIssuer
 from licet.authn.jwt import JWTVerifier
@@ -24,23 +26,20 @@ __all__ = [
     "TokenVerifier",
     "add_well_known_routes",
     "authenticate",
+    "current_account",
     "current_identity",
     "embedded_issuer",
+    "embedded_verifier",
+    "find_account",
     "has_authentication",
+    "issuers_of",
     "use_verifier",
+    "verifier_of",
 ]
 
 WELL_KNOWN_ENDPOINTS: Final = ("licet_jwks", "licet_openid_configuration")
 _ISSUER = "authn.issuer"
 _VERIFIER = "authn.verifier"
-
-
-class TokenVerifier(Protocol):
-    """Whatever can turn a bearer token into an identity."""
-
-    def verify(self, token: str) -> Identity:
-        """The identity, or an `AuthenticationError`."""
-        ...
 
 
 def embedded_issuer(app: Flask) -> EmbeddedIssuer:
@@ -77,11 +76,23 @@ def has_authentication(app: Flask) -> bool:
     return state.settings.embedded_issuer or state.has(_VERIFIER)
 
 
-def _verifier(app: Flask) -> TokenVerifier:
-    return app_state(app).get_or_build(_VERIFIER, lambda _settings: _embedded_verifier(app))
+def issuers_of(app: Flask) -> list[str]:
+    """The issuers whose tokens the app takes, as far as its verifier names them."""
+    state = app_state(app)
+    if not state.has(_VERIFIER):
+        return [state.settings.issuer] if state.settings.embedded_issuer else []
+    verifier = verifier_of(app)
+    named = getattr(verifier, "issuers", None) or [getattr(verifier, "issuer", None)]
+    return [issuer for issuer in named if isinstance(issuer, str)]
 
 
-def _embedded_verifier(app: Flask) -> TokenVerifier:
+def verifier_of(app: Flask) -> TokenVerifier:
+    """What checks the app's bearer tokens: the one it uses, else the embedded issuer's."""
+    return app_state(app).get_or_build(_VERIFIER, lambda _settings: embedded_verifier(app))
+
+
+def embedded_verifier(app: Flask) -> JWTVerifier:
+    """A verifier of the embedded issuer's tokens, to stand in a `VerifierChain` with others."""
     issuer = embedded_issuer(app)
     return JWTVerifier(
         issuer=issuer.issuer,
@@ -98,11 +109,16 @@ def authenticate() -> Identity:
     Raises:
         MissingToken: there is none.
         AuthenticationError: there is one, and it is not acceptable.
+        AccessDenied: a function of the app's that maps identities fails.
     """
-    return _identity_once(_verifier(current_app))
+    return _identity_once(verifier_of(current_app))
 
 
 def _identity_once(verifier: TokenVerifier) -> Identity:
+    return with_roles(_verified_once(verifier))
+
+
+def _verified_once(verifier: TokenVerifier) -> Identity:
     state = request_state()
     identity: Identity | None = state.get("identity")
     if identity is None:
@@ -111,12 +127,38 @@ def _identity_once(verifier: TokenVerifier) -> Identity:
     return identity
 
 
+def _verified_or_anonymous() -> Identity:
+    if not request.headers.get("Authorization"):
+        return ANONYMOUS
+    return _verified_once(verifier_of(current_app))
+
+
 def _identity_or_anonymous() -> Identity:
-    return authenticate() if request.headers.get("Authorization") else ANONYMOUS
+    return with_roles(_verified_or_anonymous())
 
 
 current_identity: Identity = LocalProxy(_identity_or_anonymous)  # type: ignore[assignment]  # a proxy of one
 """Who calls: the bearer token's identity, or `ANONYMOUS` when the request carries no token."""
+
+
+def find_account() -> Any:
+    """The caller's account as the app's ``account_of`` gave it.
+
+    None when they are not registered, or send no token.
+
+    Raises:
+        AuthenticationError: the token is not acceptable.
+        AccessDenied: ``account_of`` fails.
+        ConfigurationError: the app gave none.
+    """
+    return account_of(_verified_or_anonymous())
+
+
+current_account: Any = LocalProxy(find_account)
+"""The account that `find_account` gives, as a proxy: ask ``if current_account``, never ``is None``.
+
+``== None`` is no way to ask either: Python takes an error in a proxy's comparison for False.
+"""
 
 
 class IdentityStateBuilder:
@@ -137,7 +179,7 @@ class IdentityStateBuilder:
         Raises:
             AuthenticationError: no, or no acceptable, token; or one without the scope.
         """
-        identity = _identity_once(_verifier(self._app))
+        identity = _identity_once(verifier_of(self._app))
         require_scope(identity, self.accepted_scopes)
         return AuthState(identity)
 

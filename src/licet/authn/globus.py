@@ -1,9 +1,10 @@
 """Globus Auth: the `AuthState` of a token that Globus vouches for. Extra: ``licet[globus]``.
 
 Introspection, dependent tokens and groups are each asked for at most once per token and lifetime
-(30 s, 47 h, 300 s); the caches are bounded and keyed by a hash of token and client id, so that no
-token stays in memory as a key and two clients never share an answer. Everything fails closed: when
-Globus does not answer, the request ends in 503, neither accepted nor refused.
+(30 s, 47 h, 300 s), however many threads ask at once; the caches are bounded and keyed by a hash of
+token and client id, so that no token stays in memory as a key and two clients never share an
+answer. Everything fails closed: when Globus does not answer, or not as documented, the request ends
+in 503, neither accepted nor refused.
 
 Source: seed documents 000 and 001; RFC 7662 for the introspection answer.
 """
@@ -12,16 +13,18 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import time
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from flask import Request, request
 
+from licet.authn._globus_answers import Introspected, group_ids, lasts, read_introspection
 from licet.authn.auth_state import AuthState as BaseAuthState
 from licet.authn.bearer import parse_bearer
 from licet.authn.globus_clients import ClientFactory, globus_sdk_or_error
 from licet.authn.identity import Identity
+from licet.authn.principals import is_principal
+from licet.authn.single_flight import SingleFlight
 from licet.authn.ttl_cache import TypedTTLCache
 from licet.errors import (
     AuthenticationUnavailable,
@@ -47,6 +50,7 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
+_WAIT_SECONDS: Final = 70.0  # two attempts of 30 s with a pause, as ClientFactory has them
 ISSUER = "https://auth.globus.org"
 GROUPS_SCOPE = "urn:globus:auth:scope:groups.api.globus.org:view_my_groups_and_memberships"
 
@@ -99,6 +103,7 @@ class AuthState(BaseAuthState):
     group_membership_cache: ClassVar[TypedTTLCache[frozenset[str]]] = TypedTTLCache(
         maxsize=4096, ttl=300
     )
+    _flights: ClassVar[SingleFlight[Any]] = SingleFlight(wait_seconds=_WAIT_SECONDS)
 
     def __init__(
         self,
@@ -118,8 +123,8 @@ class AuthState(BaseAuthState):
             str(getattr(auth_client, "client_id", "")),
             hashlib.sha256(bearer_token.encode()).hexdigest(),
         )
-        self._token_data = self.introspect_token()
-        super().__init__(self._identity_of(self._token_data))
+        self._token_data, token = self._checked()
+        super().__init__(_identity_of(token))
 
     def introspect_token(self) -> Any:
         """Globus Auth's answer about the token, checked anew at each call.
@@ -127,34 +132,30 @@ class AuthState(BaseAuthState):
         Raises:
             InactiveTokenError, InvalidTokenScopesError, AuthenticationUnavailable: see the class.
         """
-        answer = self.introspect_cache.get(self._cache_key)
-        if answer is None:
-            answer = self._ask(
-                lambda: self.auth_client.oauth2_token_introspect(
-                    self.bearer_token, include="identity_set"
-                )
-            )
-            _check_readable(answer)
-            self.introspect_cache[self._cache_key] = answer
-        if answer.get("active") is not True or not isinstance(answer.get("sub"), str):
-            raise InactiveTokenError
-        if _is_past(answer.get("exp")):
-            raise InactiveTokenError
-        scopes = frozenset(str(answer.get("scope") or "").split())
-        if scopes.isdisjoint(self.expected_scopes):
-            raise InvalidTokenScopesError(self.expected_scopes, scopes)
-        return answer
+        return self._checked()[0]
 
-    @staticmethod
-    def _identity_of(answer: Any) -> Identity:
-        subjects = {answer["sub"], *(answer.get("identity_set") or ())}
-        return Identity(
-            issuer=ISSUER,
-            subject=answer["sub"],
-            principal=globus_identity_principal(answer["sub"]),
-            principals=frozenset(map(globus_identity_principal, subjects)),
-            scopes=frozenset(str(answer.get("scope") or "").split()),
+    def _checked(self) -> tuple[Any, Introspected]:
+        answer = self._flights.run(
+            ("introspection", *self._cache_key),
+            lambda: self.introspect_cache.get(self._cache_key),
+            self._introspect,
         )
+        token = read_introspection(answer)
+        if not is_principal(globus_identity_principal(token.subject)):
+            raise InactiveTokenError
+        if token.scopes.isdisjoint(self.expected_scopes):
+            raise InvalidTokenScopesError(self.expected_scopes, token.scopes)
+        return answer, token
+
+    def _introspect(self) -> Any:
+        answer = _ask(
+            lambda: self.auth_client.oauth2_token_introspect(
+                self.bearer_token, include="identity_set"
+            )
+        )
+        read_introspection(answer)  # one that cannot be read is not remembered
+        self.introspect_cache[self._cache_key] = answer
+        return answer
 
     @property
     def identities(self) -> frozenset[str]:
@@ -168,27 +169,46 @@ class AuthState(BaseAuthState):
         Raises:
             AuthenticationUnavailable: they cannot be had; never an empty set instead.
         """
-        known = self.group_membership_cache.get(self._cache_key)
-        if known is None:
-            try:
-                client = self._client_factory.make_groups_client(
-                    authorizer=self.get_authorizer_for_scope(GROUPS_SCOPE)
-                )
-            except ValueError as error:
-                raise AuthenticationUnavailable(
-                    "The caller's groups cannot be looked up at the moment. Try again later."
-                ) from error
-            known = _group_principals(self._ask(client.get_my_groups))
-            self.group_membership_cache[self._cache_key] = known
+        known: frozenset[str] = self._flights.run(
+            ("groups", *self._cache_key),
+            lambda: self.group_membership_cache.get(self._cache_key),
+            self._list_groups,
+        )
         return known
+
+    def _list_groups(self) -> frozenset[str]:
+        try:
+            authorizer = self.get_authorizer_for_scope(GROUPS_SCOPE)
+        except ValueError as error:
+            raise AuthenticationUnavailable(
+                "The caller's groups cannot be looked up at the moment. Try again later."
+            ) from error
+        client = self._client_factory.make_groups_client(authorizer=authorizer)
+        found = frozenset(map(globus_group_principal, group_ids(_ask(client.get_my_groups))))
+        self.group_membership_cache[self._cache_key] = found
+        return found
 
     def get_dependent_tokens(self, *, bypass_cache_lookup: bool = False) -> Any:
         """The dependent tokens that Globus Auth grants for this token."""
-        if not bypass_cache_lookup:
-            known = self.dependent_tokens_cache.get(self._cache_key)
-            if known is not None:
-                return known
-        granted = self._ask(lambda: self.auth_client.oauth2_get_dependent_tokens(self.bearer_token))
+        cached = self.dependent_tokens_cache.get(self._cache_key)
+        if cached is None or bypass_cache_lookup:
+            return self._granted(other_than=cached)
+        return cached
+
+    def _granted(self, *, other_than: Any) -> Any:
+        """A grant that is not `other_than`: one that somebody else has had meanwhile, or a new one.
+
+        Concurrency: of many who want another than the same one, one asks.
+        """
+
+        def look() -> Any:
+            found = self.dependent_tokens_cache.get(self._cache_key)
+            return None if found is other_than else found
+
+        return self._flights.run(("grant", *self._cache_key), look, self._grant)
+
+    def _grant(self) -> Any:
+        granted = _ask(lambda: self.auth_client.oauth2_get_dependent_tokens(self.bearer_token))
         self.dependent_tokens_cache[self._cache_key] = granted
         return granted
 
@@ -207,56 +227,45 @@ class AuthState(BaseAuthState):
         Raises:
             ValueError: Globus Auth grants no token with this scope.
         """
-        was_cached = (
-            not bypass_dependent_token_cache and self._cache_key in self.dependent_tokens_cache
-        )
-        token = self._dependent_token(scope, fresh=bypass_dependent_token_cache)
-        if was_cached and not _lasts(token, required_authorizer_expiration_time):
-            token = self._dependent_token(scope, fresh=True)
+        cached = self.dependent_tokens_cache.get(self._cache_key)
+        granted = cached
+        if cached is None or bypass_dependent_token_cache:
+            granted = self._granted(other_than=cached)
+        token = _token_of(granted, scope)
+        if granted is cached and not lasts(token, required_authorizer_expiration_time):
+            token = _token_of(self._granted(other_than=cached), scope)
         if token is None:
             raise ValueError(f"Globus Auth grants no dependent token with the scope {scope!r}.")
         return globus_sdk_or_error().AccessTokenAuthorizer(token["access_token"])
 
-    def _dependent_token(self, scope: str, *, fresh: bool) -> dict[str, Any] | None:
-        granted = self.get_dependent_tokens(bypass_cache_lookup=fresh).by_scopes
-        return granted[scope] if scope in granted else None  # noqa: SIM401 - it has no get
 
-    def _ask(self, call: Any) -> Any:
-        try:
-            return call()
-        except globus_sdk_or_error().GlobusError as error:
-            log.warning("Globus does not answer as expected: %s", type(error).__name__)
-            raise AuthenticationUnavailable from error
-
-
-def _lasts(token: dict[str, Any] | None, seconds: int) -> bool:
-    expiry = None if token is None else token.get("expires_at_seconds")
-    return token is not None and not (
-        isinstance(expiry, int | float) and expiry <= time.time() + seconds
+def _identity_of(token: Introspected) -> Identity:
+    return Identity(
+        issuer=ISSUER,
+        subject=token.subject,
+        principal=globus_identity_principal(token.subject),
+        principals=frozenset(map(globus_identity_principal, token.identities)),
+        scopes=token.scopes,
     )
 
 
-def _check_readable(answer: Any) -> None:
-    """Take an answer that does not say whether the token is active for no answer at all."""
-    try:
-        is_readable = isinstance(answer["active"], bool)
-    except (LookupError, TypeError, ValueError):
-        is_readable = False
-    if not is_readable:
-        log.warning("Globus Auth's introspection cannot be read")
-        raise AuthenticationUnavailable
+def _token_of(granted: Any, scope: str) -> dict[str, Any] | None:
+    by_scopes = granted.by_scopes
+    return by_scopes[scope] if scope in by_scopes else None  # noqa: SIM401 - it has no get
 
 
-def _group_principals(listed: Any) -> frozenset[str]:
+def _ask(call: Callable[[], Any]) -> Any:
+    """The answer of the SDK's call.
+
+    Raises:
+        AuthenticationUnavailable: there is none, or none that the SDK can read.
+    """
+    unreadable = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
     try:
-        return frozenset(globus_group_principal(group["id"]) for group in listed)
-    except (LookupError, TypeError, ValueError) as error:
-        log.warning("The Groups API's answer cannot be read")
+        return call()
+    except (globus_sdk_or_error().GlobusError, *unreadable) as error:
+        log.warning("Globus does not answer as expected: %s", type(error).__name__)
         raise AuthenticationUnavailable from error
-
-
-def _is_past(expiry: object) -> bool:
-    return isinstance(expiry, int | float) and expiry <= time.time()
 
 
 class AuthStateBuilder:

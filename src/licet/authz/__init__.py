@@ -27,6 +27,7 @@ from licet.authz.requirements import (
     Requirement,
     wants_request,
 )
+from licet.authz.requires_auth import requires_auth
 from licet.authz.roles import Role, everyone, registered
 from licet.authz.verbs import ALL, CREATE, DELETE, LIST, UPDATE, VIEW, Verb
 from licet.authz.views import exempt_from_requirements, guard_entire, requirements_of, requires
@@ -85,6 +86,7 @@ __all__ = [
     "registered",
     "requirements_of",
     "requires",
+    "requires_auth",
     "wants_request",
     "with_object",
 ]

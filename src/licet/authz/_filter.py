@@ -33,9 +33,13 @@ def restrict(statement: sa.Select[Any], model: type[Any], term: Term) -> sa.Sele
     if len(alternatives) < 2 or size is None or not _is_plain(statement, sa.inspect(model)):
         return statement.where(term)
     keys = [getattr(model, _key_name(model, column)) for column in sa.inspect(model).primary_key]
-    narrow = statement.with_only_columns(*keys).offset(None).limit(size)
+    names = [f"key_{index}" for index in range(len(keys))]
+    labels = (key.label(name) for key, name in zip(keys, names, strict=True))
+    narrow = statement.with_only_columns(*labels).offset(None).limit(size)
+    # in a SELECT around each, because SQLite has no LIMIT inside of a UNION
+    around: Any = sa.select(*map(sa.column, names))
     pages = (narrow.where(alternative).subquery() for alternative in alternatives)
-    chosen = sa.union_all(*(sa.select(*page.c) for page in pages))
+    chosen = sa.union_all(*map(around.select_from, pages))
     key = keys[0] if len(keys) == 1 else sa.tuple_(*keys)
     return statement.where(key.in_(chosen))
 

@@ -60,7 +60,7 @@ def read_caller(identity: Any, path: tuple[str, ...]) -> Any:
 class CallerValues:
     """Everything that one policy asks of its callers, each thing once.
 
-    Conditions refer to a value by its index in the tuple that `read` returns.
+    Conditions refer to a value by its index in the list that `read` returns.
     """
 
     def __init__(self) -> None:
@@ -83,10 +83,10 @@ class CallerValues:
             self._readers.append(make())
         return self._index[key]
 
-    def read(self, identity: Any) -> tuple[Any, ...] | None:
+    def read(self, identity: Any) -> list[Any] | None:
         """The caller's values, or None when one of them is of a wrong type."""
         try:
-            return tuple([read(identity) for read in self._readers])
+            return [read(identity) for read in self._readers]
         except HTTPException:  # such as a bad token, found when the caller is asked
             raise
         except Exception as error:  # noqa: BLE001 - denied, whatever it is

@@ -47,6 +47,7 @@ __all__ = [
     "matrix_of",
     "policies_of",
     "register_policies",
+    "request_id",
     "with_object",
 ]
 
@@ -237,7 +238,7 @@ def with_object(policy: Policy, verb: Verb, key: str) -> Callable[[F], F]:
 def _log_denial(policy: Policy, verb: Verb, owner: Any, asking: Any, decision: Decision) -> None:
     """One line for each denial, for the log alone; no token, claim or value of the caller's."""
     facts = {
-        "request_id": _request_id(),
+        "request_id": request_id(),
         "principal": getattr(asking, "principal", None) or "anonymous",
         "verb": verb.name,
         "resource": f"{policy.name}:{_key_of(owner)}",
@@ -252,7 +253,7 @@ def _key_of(owner: Any) -> str:
     return "new" if identity is None else ",".join(map(str, identity))
 
 
-def _request_id() -> str | None:
+def request_id() -> str | None:
     """The request's own id, as its sender gave it when that is harmless."""
     if not has_request_context():
         return None

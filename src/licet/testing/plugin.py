@@ -1,6 +1,6 @@
-"""The pytest plugin: ``apt_blueprint_noauth`` and ``flask_helpers_noauth``.
+"""The pytest plugin: ``apt_blueprint_noauth``, ``flask_helpers_noauth``, ``fake_introspection``.
 
-Registered as an entry point, so that it is there wherever licet is installed. Both fixtures can be
+Registered as an entry point, so that it is there wherever licet is installed. The first two can be
 asked for at session, module or function scope.
 """
 
@@ -15,8 +15,9 @@ import pytest
 
 if TYPE_CHECKING:
     from licet.actions.blueprint import ActionProviderBlueprint
+    from licet.testing.introspection import FakeIntrospection
 
-__all__ = ["apt_blueprint_noauth", "flask_helpers_noauth"]
+__all__ = ["apt_blueprint_noauth", "fake_introspection", "flask_helpers_noauth"]
 
 _BLUEPRINT = "apt_blueprint_noauth"
 _HELPERS = "flask_helpers_noauth"
@@ -71,6 +72,14 @@ def flask_helpers_noauth() -> None:
     In force while a test runs that asks for it, directly or through another fixture, and in no
     other: what `pytest_runtest_setup` does below.
     """
+
+
+@pytest.fixture
+def fake_introspection() -> FakeIntrospection:
+    """The `transport` of an `IntrospectionVerifier`, whose tokens the test makes up."""
+    from licet.testing.introspection import FakeIntrospection  # noqa: PLC0415 - see the module
+
+    return FakeIntrospection()
 
 
 @contextmanager

@@ -1,8 +1,14 @@
 """Callers that Globus Auth vouches for, without a network."""
 
+import json
 import logging
+import math
 import sys
+import threading
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -39,6 +45,8 @@ GROUP = "2f6d3f3a-9f0f-5b7e-8a2e-53a8f6c1d2b4"
 SCOPE = "https://auth.globus.org/scopes/x/all"
 ACTIVE = {"active": True, "sub": ME, "identity_set": [ME, LINKED], "scope": f"openid {SCOPE}"}
 GROUP_URN = globus_group_principal(GROUP)
+TOKEN = "https://auth.globus.org/v2/oauth2/token"
+GROUPS = "https://groups.api.globus.org/v2/groups/my_groups"
 INTROSPECT = "https://auth.globus.org/v2/oauth2/token/introspect"
 UNREACHABLE = globus_sdk.NetworkError("no route", OSError("no route"))
 CACHES = ("introspect_cache", "dependent_tokens_cache", "group_membership_cache")
@@ -129,7 +137,13 @@ def test_tokens_and_clients_share_no_answer():
 
 @pytest.mark.parametrize(
     "changes",
-    [{"active": False}, {"sub": None}, {"sub": 5}, {"exp": 1}, {"exp": int(time.time())}],
+    [
+        {"active": False},
+        {"active": False, "identity_set": 5, "exp": "never"},
+        *({"sub": sub} for sub in (None, 5, "", "somebody", f"{ME}\n", ME + ME)),
+        *({"exp": exp} for exp in (1, -1.5, int(time.time()))),
+        {"nbf": time.time() + 120},
+    ],
     ids=str,
 )
 def test_a_token_that_is_not_active_is_refused(changes):
@@ -147,7 +161,7 @@ def test_a_remembered_token_expires_in_time(monkeypatch):
     """A token whose `exp` passes while its introspection is remembered is refused."""
     client = auth_client({**ACTIVE, "exp": int(time.time()) + 1000})
     assert state(client).effective_identity
-    monkeypatch.setattr("licet.authn.globus.time.time", lambda: time.monotonic() + 1e12)
+    monkeypatch.setattr("licet.authn._globus_answers.time.time", lambda: time.monotonic() + 1e12)
     with pytest.raises(InactiveTokenError):
         state(client)
 
@@ -194,7 +208,21 @@ def test_an_outage_neither_accepts_nor_refuses(error):
 
 @responses.activate
 @pytest.mark.parametrize(
-    "body", ["<html>", "", "null", "[]", "5", '"active"', "{}", '{"active": 1}']
+    "body",
+    [
+        *("<html>", "", "null", "[]", "5", '"active"', "{}", '{"active": 1}', '{"active": "true"}'),
+        *(
+            json.dumps({**ACTIVE, **changes})
+            for changes in (
+                *({"identity_set": value} for value in (5, ME, [5], {"a": 1})),
+                *({"scope": value} for value in (5, [SCOPE], {SCOPE: 1})),
+                *({"exp": value} for value in ("9999999999", True, [], math.nan, math.inf)),
+                {"nbf": "0"},
+            )
+        ),
+        "[" * 100_000,
+    ],
+    ids=lambda body: body[-40:],
 )
 def test_an_unreadable_introspection_neither_accepts_nor_refuses(body):
     """An answer that does not say whether the token is active is an outage, not a refusal."""
@@ -309,7 +337,31 @@ def no_list(client, my_groups):
     my_groups.return_value = globus_sdk.response.ArrayResponse(Mock(data={}), client=client)
 
 
-@pytest.mark.parametrize("outage", [unlisted, ungranted, unscoped, without_ids, no_list])
+def odd_ids(client, my_groups):
+    """The Groups API lists something that is no id."""
+    my_groups.return_value = [{"id": GROUP}, {"id": 5}]
+
+
+def odd_groups(client, my_groups):
+    """The Groups API lists something that is no group."""
+    my_groups.return_value = [GROUP]
+
+
+def odd_memberships(client, my_groups):
+    """The Groups API tells no memberships."""
+    my_groups.return_value = [{"id": GROUP, "my_memberships": "active"}]
+
+
+def odd_grant(client, my_groups):
+    """Globus Auth grants something that the SDK cannot read."""
+    client.oauth2_get_dependent_tokens.side_effect = KeyError("resource_server")
+
+
+OUTAGES = [unlisted, ungranted, unscoped, without_ids, no_list]
+OUTAGES += [odd_ids, odd_groups, odd_memberships, odd_grant]
+
+
+@pytest.mark.parametrize("outage", OUTAGES)
 def test_groups_that_cannot_be_had_are_an_outage(my_groups, outage):
     """A list that names a group is neither passed nor failed when groups cannot be looked up."""
     client = auth_client()
@@ -318,6 +370,36 @@ def test_groups_that_cannot_be_had_are_an_outage(my_groups, outage):
         state(client).check_authorization([GROUP_URN])
     assert caught.value.code == 503
     assert len(AuthState.group_membership_cache._cache) == 0
+
+
+@pytest.mark.parametrize("body", ["<html>", "null", "5", "[5]", '[{"scope": 5}]', "[[[["])
+@responses.activate
+def test_an_unreadable_grant_is_an_outage(body):
+    """What the SDK fails to read is no grant."""
+    responses.post(INTROSPECT, json=ACTIVE)
+    responses.post(TOKEN, body=body, content_type="application/json")
+    found = state(globus_sdk.ConfidentialAppAuthClient("id", "secret"))
+    with pytest.raises(AuthenticationUnavailable):
+        found.check_authorization([GROUP_URN])
+    assert len(AuthState.dependent_tokens_cache._cache) == 0
+
+
+@pytest.mark.parametrize(
+    ("statuses", "is_member"),
+    [
+        ([], True),
+        ([None], True),
+        (["active"], True),
+        (["invited", "active"], True),
+        (["invited"], False),
+        (["pending", "left"], False),
+    ],
+)
+def test_an_invitation_makes_no_member(my_groups, statuses, is_member):
+    """A group counts when one of the caller's memberships is active, as when none is told."""
+    memberships = [{"status": status} if status else {"role": "member"} for status in statuses]
+    my_groups.return_value = [{"id": GROUP, "my_memberships": memberships}]
+    assert state().check_authorization([GROUP_URN]) is is_member
 
 
 def test_a_list_that_names_the_caller_needs_no_groups_service(my_groups):
@@ -420,6 +502,93 @@ def test_clients_have_time_limits():
     ):
         assert client.transport.http_timeout == 30
         assert (client.retry_config.max_retries, client.retry_config.max_sleep) == (1, 5)
+
+
+THREADS = 50
+
+
+class Slow:
+    """Globus as `responses` plays it: each answer takes its time, and is counted."""
+
+    def __init__(self, mocked):
+        self.asked = Counter()
+        self.pause = threading.Event()
+        granted = {"access_token": "t", "resource_server": "groups", "scope": GROUPS_SCOPE}
+        for method, url, answer in (
+            ("POST", INTROSPECT, ACTIVE),
+            ("POST", TOKEN, [{**granted, "expires_in": 172_800}]),
+            ("GET", GROUPS, [{"id": GROUP}]),
+        ):
+            mocked.add_callback(method, url, callback=partial(self.answer, url, answer))
+
+    def answer(self, url, answer, _request):
+        self.asked[url] += 1
+        self.pause.wait(0.2)
+        return 200, {"Content-Type": "application/json"}, json.dumps(answer)
+
+    def counts(self):
+        """The number of introspections, grants and group lists."""
+        return tuple(self.asked[url] for url in (INTROSPECT, TOKEN, GROUPS))
+
+
+@pytest.fixture
+def slow():
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mocked:
+        yield Slow(mocked)
+
+
+@pytest.fixture
+def at_once():
+    """Call a function in 50 threads at once; what they give."""
+    reached = threading.Barrier(THREADS)
+
+    def started(function):
+        reached.wait(30)
+        return function()
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        yield lambda function: [
+            done.result(30) for done in [pool.submit(started, function) for _ in range(THREADS)]
+        ]
+
+
+def test_fifty_threads_ask_once(slow, at_once):
+    """One introspection, one grant and one list of groups, however many requests come at once."""
+    client = globus_sdk.ConfidentialAppAuthClient("id", "secret")
+    assert all(at_once(lambda: state(client).check_authorization([GROUP_URN])))
+    assert slow.counts() == (1, 1, 1)
+
+
+def test_fifty_threads_without_groups_ask_for_none(slow, at_once):
+    """A list of identities costs an introspection alone."""
+    client = globus_sdk.ConfidentialAppAuthClient("id", "secret")
+    assert all(at_once(lambda: state(client).check_authorization([globus_identity_principal(ME)])))
+    assert slow.counts() == (1, 0, 0)
+
+
+@pytest.mark.parametrize("bypass", [False, True])
+def test_fifty_threads_refetch_once(slow, at_once, bypass):
+    """A remembered grant that will not do is replaced by one new one for all of them."""
+    found = state(globus_sdk.ConfidentialAppAuthClient("id", "secret"))
+    AuthState.dependent_tokens_cache[found._cache_key] = granting("other")
+    authorizers = at_once(
+        lambda: found.get_authorizer_for_scope(GROUPS_SCOPE, bypass_dependent_token_cache=bypass)
+    )
+    assert {authorizer.access_token for authorizer in authorizers} == {"t"}
+    assert slow.counts() == (1, 1, 0)
+
+
+def test_an_outage_reaches_fifty_threads(at_once):
+    """All of them get 503; none is taken for somebody without groups."""
+    client = auth_client()
+    client.oauth2_get_dependent_tokens.side_effect = UNREACHABLE
+
+    def outage():
+        with pytest.raises(AuthenticationUnavailable):
+            state(client).check_authorization([GROUP_URN])
+
+    at_once(outage)
+    assert client.oauth2_token_introspect.call_count == 1
 
 
 def test_a_factory_of_ones_own_makes_the_groups_client():

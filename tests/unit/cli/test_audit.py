@@ -30,7 +30,7 @@ def test_a_forgetful_app(licet):
     assert "/open" not in result.stderr
 
 
-@pytest.mark.parametrize(("name", "count"), [(APP, 5), (PROTECTED, 1)])
+@pytest.mark.parametrize(("name", "count"), [(APP, 6), (PROTECTED, 1)])
 def test_as_json(licet, name: str, count: int):
     """For scripts; of an app that refuses to be made only the offenders are known."""
     result = licet("--app", name, "audit", "--json")
