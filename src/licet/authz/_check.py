@@ -11,8 +11,6 @@ from sqlalchemy.orm import Mapper
 from licet.authz._decide import compile_decision
 from licet.authz._explain import Explanation, explain
 from licet.authz._plan import (
-    FALSE,
-    TRUE,
     AllOf,
     AnyOf,
     Exists,
@@ -50,11 +48,6 @@ class Check:
         self._decide = compile_decision(self.plan, NOW)
         self._piece: Piece | None = None
         self._column: Piece | None = None
-
-    @property
-    def is_constant(self) -> bool:
-        """Whether it holds of everything, or of nothing, whoever asks."""
-        return self.plan is TRUE or self.plan is FALSE
 
     @property
     def has_predicate(self) -> bool:

@@ -33,10 +33,7 @@ def can_hold(column_type: TypeEngine[Any], value: object) -> bool:
         return isinstance(value, str) and value in column_type.enums
     if isinstance(column_type, sa.Uuid) and not column_type.as_uuid:
         return isinstance(value, str) and _is_uuid(value)
-    try:
-        wanted = column_type.python_type
-    except NotImplementedError:
-        return True
+    wanted = column_type.python_type  # object, of a type that says nothing
     return isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))
 
 

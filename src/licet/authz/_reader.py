@@ -77,9 +77,7 @@ class LoadedReader:
             if state.key is None:
                 return ()
             found = _load(owner, relation.name)
-        if hasattr(found, "_sa_adapter"):
-            return list(collections.collection_adapter(found))
-        return list(found)
+        return list(collections.collection_adapter(found))
 
 
 class FormerReader:
@@ -138,8 +136,6 @@ def follow_changed_relations(owner: Any, relations: Iterable[Relation]) -> None:
 def _is_set(state: InstanceState[Any], relation: Relation) -> bool:
     """Whether a many-to-one relationship was given another object, which a flush goes by."""
     if relation.name not in state.committed_state or not relation.foreign_keys:
-        return False
-    if state.mapper.relationships[relation.name].viewonly:
         return False
     history = state.attrs[relation.name].history
     return bool(history.added or history.deleted)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from licet.authz._plan import resolve_path
-from licet.authz._shape import Column, Kind, Shape
+from licet.authz._shape import Column, Kind, Relation, Shape
 from licet.authz.conditions import (
     CallerPath,
     CallerTest,
@@ -106,8 +106,9 @@ class _Asked:
                 yield from self.values(condition.inner, shape)
             case Quantifier():
                 _, relation = resolve_path(condition, condition.path, shape)
-                if not isinstance(relation, Column):
-                    yield from self.values(condition.inner, relation.target)
+                if not isinstance(relation, Relation):
+                    raise TypeError(f"{condition} is not about a relationship.")
+                yield from self.values(condition.inner, relation.target)
             case CallerTest():
                 yield from ((condition.path, value) for value in _tested(condition))
             case IsNull(of_caller=True):
@@ -119,7 +120,7 @@ class _Asked:
     def _compared(self, condition: Comparison, shape: Shape) -> list[Any]:
         hops, column = resolve_path(condition, condition.path, shape)
         if not isinstance(column, Column):
-            return []
+            raise TypeError(f"{condition} compares a relationship.")
         model = hops[-1].target.model if hops else shape.model
         attribute = getattr(model, column.name)
         known = sa.select(attribute).where(attribute.is_not(None)).distinct().limit(VALUES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 from sqlalchemy.orm import Session
 from tests.unit.authz.conference import (
@@ -21,7 +23,11 @@ from tests.unit.authz.conference import (
 )
 
 from licet.authz import ALL, CREATE, DELETE, UPDATE, VIEW, Policy, attr, caller, everyone, predicate
-from licet.authz._explain import Explanation, first_failure
+from licet.authz._check import NOW
+from licet.authz._explain import Explanation, explain, first_failure
+from licet.authz._mapping import shape_of
+from licet.authz.conditions import Condition, Quantifier
+from licet.errors import UntranslatableCondition
 
 
 def lines(condition, owner, who=NOBODY) -> list[str]:
@@ -178,3 +184,21 @@ def test_unusual_operands_are_told():
     assert lines(attr("role") != caller.role, member, OWNER)[0][0] == "✓"
     assert staff.name in str(speaker_policy().explain(ADMIN, VIEW, Speaker()))
     assert Policy(Speaker).allow(staff, ALL).explain(ADMIN, VIEW, Speaker()).holds
+
+
+@dataclass(frozen=True, eq=False)
+class Unknown(Condition):
+    """A condition of an app's own making."""
+
+
+def test_what_is_no_kind_of_condition_is_not_explained():
+    """Such as no policy can be built with."""
+    shape = shape_of(Speaker)
+    for condition in (
+        Unknown("here", None),
+        Quantifier("here", None, ("name",), Unknown("here", None), is_all=False),
+    ):
+        with pytest.raises(TypeError):
+            explain(condition, Speaker(), None, shape, NOW)
+        with pytest.raises(UntranslatableCondition):
+            Policy(Speaker).allow(everyone, UPDATE, when=condition).build()

@@ -261,6 +261,17 @@ def test_a_statement_stays_as_it_was(db: Session):
     assert str(statement) == before
 
 
+def test_a_criterion_may_be_asked_before_anything_else(db: Session):
+    """Of a verb whose SQL was not needed when the policy was built, too."""
+    policy = speaker_policy()
+    for _ in range(2):
+        assert keys(db, sa.select(Speaker).where(policy.criterion(CREATOR, UPDATE)))
+    check = policy.check(UPDATE)
+    check.prepare()
+    check.prepare()
+    assert check.criterion(CREATOR) is not None
+
+
 def test_who_may_list_nothing_asks_for_nothing(db: Session):
     """FALSE, on any statement; who may list everything gets the statement itself."""
     statement = sa.select(Talk)

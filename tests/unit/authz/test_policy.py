@@ -323,6 +323,20 @@ def test_building_asks_no_caller(caplog: pytest.LogCaptureFixture):
     assert caplog.records == []
 
 
+def test_a_policy_is_built_once(monkeypatch: pytest.MonkeyPatch):
+    """By whoever comes first: one who waited for the lock finds it built."""
+    policy, other = Policy(Speaker).allow(everyone, VIEW), Policy(Speaker).build()
+
+    class Waited:
+        def __enter__(self) -> None:
+            policy._built = other._built
+
+        def __exit__(self, *_error: object) -> None: ...
+
+    monkeypatch.setattr(policy, "_lock", Waited())
+    assert policy.build()._built is other._built
+
+
 def test_a_failed_build_can_be_mended():
     """A policy whose build raised is not in use."""
     policy = Policy(Speaker).allow(everyone, VIEW).hide("nothing")

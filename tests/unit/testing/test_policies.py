@@ -39,9 +39,10 @@ from licet.authz import (
 )
 from licet.authz import _check as check_module
 from licet.authz import policy as policy_module
+from licet.authz._mapping import shape_of
 from licet.errors import InvalidCondition
 from licet.testing import assert_policy_consistent
-from licet.testing._callers import MadeUpCaller, made_up_callers
+from licet.testing._callers import MadeUpCaller, _Asked, made_up_callers
 
 
 @pytest.fixture
@@ -279,6 +280,14 @@ def test_a_caller_that_is_compared_and_looked_into(db: Session):
 
     assert one.a == "x"
     assert repr(one) == "MadeUpCaller(a='x', a.b=3)"
+
+
+def test_conditions_that_no_policy_has_are_not_guessed_at(db: Session):
+    """A comparison of a relationship, or a quantifier over a column."""
+    shape = shape_of(Speaker)
+    for condition in (attr("event") == caller.x, attr("name").any(attr("id") == caller.x)):
+        with pytest.raises(TypeError):
+            list(_Asked(db).values(condition, shape))
 
 
 def test_values_of_every_kind_are_found(db: Session):
