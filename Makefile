@@ -42,9 +42,9 @@ check: .venv/.dev-installed
 	$(BIN)/codespell src tests examples benchmarks docs README.md CHANGELOG.md Makefile pyproject.toml
 
 bench: .venv/.dev-installed
-	$(BIN)/python benchmarks/requests.py
-	$(BIN)/python benchmarks/requirements.py
-	$(BIN)/python benchmarks/tokens.py
+	@for script in $(wildcard benchmarks/[a-z]*.py); do \
+		echo "== $$script"; $(BIN)/python $$script || exit 1; echo; \
+	done
 
 # Node's OpenID provider, which some tests start; where it cannot be had, they are skipped
 tests/oidc/node_modules: tests/oidc/package-lock.json
