@@ -157,7 +157,7 @@ class _Proof:
 
     def _check_columns(self, caller: Any, decided: Mapping[Verb, Mapping[Key, bool]]) -> None:
         keys = _columns(self.policy.model)
-        terms = (as_column(self.policy.check(verb).criterion(caller)) for verb in decided)
+        terms = (as_column(self.policy.check(verb).column(caller)) for verb in decided)
         selected = self._statement.with_only_columns(*keys, *terms)
         for row in self.session.execute(selected):
             key, outcomes = tuple(row[: len(keys)]), row[len(keys) :]
