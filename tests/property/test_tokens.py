@@ -24,8 +24,9 @@ from tests.unit.authn.tokens import (
     token,
 )
 
-from licet import Licet, public
+from licet import Licet
 from licet.authn import JWTVerifier, VerifierChain, current_identity, use_verifier
+from licet.authz import public
 from licet.errors import AuthenticationError
 
 many = settings(
