@@ -10,8 +10,9 @@ import pytest
 from flask import Flask
 from tests.oidc.node import RESOURCE, NodeProvider, new_key, require_node
 
-from licet import Licet, public
+from licet import Licet
 from licet.authn import JWTVerifier, ProviderKeys, current_identity, use_verifier
+from licet.authz import public
 from licet.errors import AuthenticationUnavailable, InvalidToken
 
 OLD, NEW = new_key("old"), new_key("new")

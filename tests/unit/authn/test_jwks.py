@@ -12,8 +12,9 @@ from tests.unit.authn.provider import DISCOVERY, JWKS, provided
 from tests.unit.authn.tokens import AUDIENCE, KEY, KID, NOW, Clock, token
 from werkzeug import Response
 
-from licet import Licet, public
+from licet import Licet
 from licet.authn import JWTVerifier, ProviderKeys, current_identity, use_verifier
+from licet.authz import public
 from licet.errors import AuthenticationUnavailable, ConfigurationError, InvalidToken
 
 
