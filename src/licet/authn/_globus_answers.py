@@ -11,17 +11,17 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from licet.authn._introspected import AnswerTime
 from licet.errors import AuthenticationUnavailable
 
 __all__ = ["Introspected", "group_ids", "lasts", "read_introspection"]
 
 log = logging.getLogger(__name__)
 _LEEWAY_SECONDS: Final = 60
-_Time = Annotated[int | float, Field(allow_inf_nan=False)]
 _STRICT: Final = ConfigDict(strict=True, frozen=True, hide_input_in_errors=True)
 
 
@@ -35,8 +35,8 @@ class _ActiveAnswer(_Answer):
     sub: Any = None
     identity_set: list[str] | None = None
     scope: str | None = None
-    exp: _Time | None = None
-    nbf: _Time | None = None
+    exp: AnswerTime | None = None
+    nbf: AnswerTime | None = None
 
 
 class _Membership(BaseModel):

@@ -19,13 +19,17 @@ from licet.authn.identity import Identity
 from licet.authn.principals import group_principal, identity_principal, is_principal
 from licet.errors import AuthenticationUnavailable
 
-__all__ = ["Answer", "AnswerRules", "read_answer"]
+__all__ = ["Answer", "AnswerRules", "AnswerTime", "read_answer"]
 
 log = logging.getLogger(__name__)
 LEEWAY_SECONDS: Final = 60
 MAX_SUBJECT: Final = 255
 _MAX_TIME: Final = 253_402_300_799  # 9999-12-31T23:59:59Z, the last moment a datetime can hold
-_Time = Annotated[int | float, Field(ge=0, le=_MAX_TIME, allow_inf_nan=False)]
+# Each kind of number with bounds of its own: pydantic fails on a huge int between the two.
+AnswerTime = (
+    Annotated[int, Field(ge=0, le=_MAX_TIME)]
+    | Annotated[float, Field(ge=0, le=_MAX_TIME, allow_inf_nan=False)]
+)
 
 
 class Answer(BaseModel):
@@ -39,9 +43,9 @@ class Answer(BaseModel):
     iss: str | None = None
     aud: str | list[str] | None = None
     scope: str | None = None
-    exp: _Time | None = None
-    iat: _Time | None = None
-    nbf: _Time | None = None
+    exp: AnswerTime | None = None
+    iat: AnswerTime | None = None
+    nbf: AnswerTime | None = None
     groups: list[str] | None = None
 
 
