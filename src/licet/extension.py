@@ -37,5 +37,9 @@ class Licet:
             if state.settings.embedded_issuer:
                 embedded_issuer(app)  # makes its keys now, where a failure is seen
                 add_well_known_routes(app)
+            if state.settings.accounts.enabled:
+                from licet.authn.accounts.flask import attach_accounts  # noqa: PLC0415 - seldom needed
+
+                attach_accounts(app)
             install_problem_handler(app)
         return state

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from flask import Flask, current_app, jsonify, request
@@ -21,16 +21,22 @@ from licet.settings import Settings
 __all__ = [
     "IdentityStateBuilder",
     "TokenVerifier",
+    "accepted_scopes",
     "add_well_known_routes",
     "authenticate",
     "current_identity",
     "embedded_issuer",
+    "guard_tokens",
     "has_authentication",
+    "read_cookies_with",
     "use_verifier",
 ]
 
 _ISSUER = "authn.issuer"
 _VERIFIER = "authn.verifier"
+_GUARD = "authn.guard"
+_COOKIES = "authn.cookies"
+_SCOPES = "authn.scopes"
 
 
 class TokenVerifier(Protocol):
@@ -69,6 +75,25 @@ def use_verifier(app: Flask, verifier: TokenVerifier) -> None:
     app_state(app).put(_VERIFIER, verifier)
 
 
+def guard_tokens(app: Flask, guard: Callable[[TokenVerifier], TokenVerifier]) -> None:
+    """Have `guard` wrap the verifier of the embedded issuer's tokens, to refuse some of them."""
+    app_state(app).put(_GUARD, guard)
+
+
+def read_cookies_with(app: Flask, read: Callable[[], Identity | None]) -> None:
+    """Have `read` tell who calls in a request without an ``Authorization`` header."""
+    app_state(app).put(_COOKIES, read)
+
+
+def accepted_scopes(app: Flask) -> list[str]:
+    """The scopes that something in the app asks of the embedded issuer's tokens."""
+    return list(dict.fromkeys(app_state(app).get_or_build(_SCOPES, _no_scopes)))
+
+
+def _no_scopes(_settings: Settings) -> list[str]:
+    return []
+
+
 def has_authentication(app: Flask) -> bool:
     """Whether the app can check bearer tokens at all."""
     state = app_state(app)
@@ -81,36 +106,53 @@ def _verifier(app: Flask) -> TokenVerifier:
 
 def _embedded_verifier(app: Flask) -> TokenVerifier:
     issuer = embedded_issuer(app)
-    return JWTVerifier(
+    verifier = JWTVerifier(
         issuer=issuer.issuer,
         audience=issuer.audience,
         algorithms=frozenset({ALGORITHM}),
         keys=issuer,
         local_issuer=issuer.issuer,
     )
+    guard: Callable[[TokenVerifier], TokenVerifier] | None
+    guard = app_state(app).get_or_build(_GUARD, lambda _settings: None)
+    return verifier if guard is None else guard(verifier)
 
 
 def authenticate() -> Identity:
-    """The identity that the current request's bearer token vouches for.
+    """The identity that the current request's bearer token, or else its cookie, vouches for.
 
     Raises:
         MissingToken: there is none.
         AuthenticationError: there is one, and it is not acceptable.
+        ForgeryRefused: there is a cookie, and the request may be another site's.
     """
-    return _identity_once(_verifier(current_app))
+    return _identity_once(current_app)
 
 
-def _identity_once(verifier: TokenVerifier) -> Identity:
+def _identity_once(app: Flask) -> Identity:
     state = request_state()
     identity: Identity | None = state.get("identity")
     if identity is None:
-        token = parse_bearer(request.environ.get("HTTP_AUTHORIZATION"))
-        identity = state["identity"] = verifier.verify(token)
+        identity = _identity_of_cookie(app)
+        if identity is None:
+            token = parse_bearer(request.environ.get("HTTP_AUTHORIZATION"))
+            identity = _verifier(app).verify(token)
+        state["identity"] = identity
     return identity
 
 
+def _identity_of_cookie(app: Flask) -> Identity | None:
+    if request.headers.get("Authorization"):
+        return None
+    read: Callable[[], Identity | None] | None
+    read = app_state(app).get_or_build(_COOKIES, lambda _settings: None)
+    return None if read is None else read()
+
+
 def _identity_or_anonymous() -> Identity:
-    return authenticate() if request.headers.get("Authorization") else ANONYMOUS
+    if request.headers.get("Authorization"):
+        return authenticate()
+    return _identity_of_cookie(current_app) or ANONYMOUS
 
 
 current_identity: Identity = LocalProxy(_identity_or_anonymous)  # type: ignore[assignment]  # a proxy of one
@@ -128,6 +170,7 @@ class IdentityStateBuilder:
     def __init__(self, app: Flask, accepted_scopes: Sequence[str]) -> None:
         self.accepted_scopes = tuple(accepted_scopes)
         self._app = app
+        app_state(app).get_or_build(_SCOPES, _no_scopes).extend(accepted_scopes)
 
     def build_from_request(self) -> AuthState:
         """The caller of the current request.
@@ -135,7 +178,7 @@ class IdentityStateBuilder:
         Raises:
             AuthenticationError: no, or no acceptable, token; or one without the scope.
         """
-        identity = _identity_once(_verifier(self._app))
+        identity = _identity_once(self._app)
         require_scope(identity, self.accepted_scopes)
         return AuthState(identity)
 
