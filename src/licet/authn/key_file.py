@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -89,17 +89,18 @@ class KeyFile:
         """
         try:
             with _exclusive(self._path.parent):
-                now = self._clock()
-                before = _load_or_make(self._path)
-                retired = {
-                    str(key.kid): before.retired.get(str(key.kid), now) for key in before.keys
-                }
-                kept = [k for k in before.keys if retired[str(k.kid)] > now - KEEP_SECONDS]
-                retired = {str(key.kid): retired[str(key.kid)] for key in kept}
-                draft = _write(self._path, [_new_key(), *map(_public, kept)], retired)
-                draft.replace(self._path)
+                self._rotate()
         except OSError as error:
             raise _unusable(self._path, error) from error
+
+    def _rotate(self) -> None:
+        now = self._clock()
+        before = _load_or_make(self._path)
+        since = {str(key.kid): before.retired.get(str(key.kid), now) for key in before.keys}
+        kept = [key for key in before.keys if since[str(key.kid)] > now - KEEP_SECONDS]
+        retired = {str(key.kid): since[str(key.kid)] for key in kept}
+        with _draft(self._path, [_new_key(), *map(_public, kept)], retired) as draft:
+            draft.replace(self._path)
 
 
 def _public(key: Key) -> dict[str, Any]:
@@ -165,17 +166,13 @@ def _usable_keys(stored: Any) -> list[Key]:
 def _make(path: Path) -> None:
     """Write a new key file; of two processes that do so at once, the first wins."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = _write(path, [_new_key()], {})
-    try:
+    with _draft(path, [_new_key()], {}) as draft, suppress(FileExistsError):
         os.link(draft, path)
-    except FileExistsError:
-        return
-    finally:
-        draft.unlink()
 
 
-def _write(path: Path, keys: list[dict[str, Any]], retired: dict[str, float]) -> Path:
-    """A whole file beside the real one, to be put in its place."""
+@contextmanager
+def _draft(path: Path, keys: list[dict[str, Any]], retired: dict[str, float]) -> Iterator[Path]:
+    """A whole file beside the real one, to be put in its place; gone at the end."""
     draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -183,7 +180,6 @@ def _write(path: Path, keys: list[dict[str, Any]], retired: dict[str, float]) ->
             json.dump({"keys": keys, "retired": retired} if retired else {"keys": keys}, file)
             file.flush()
             os.fsync(file.fileno())
-    except BaseException:
-        draft.unlink()
-        raise
-    return draft
+        yield draft
+    finally:
+        draft.unlink(missing_ok=True)
