@@ -47,6 +47,27 @@ ACCOUNT: Final = (
 )
 
 BY_EMAIL: Final = Statement(sa.select(*ACCOUNT).where(account.c.email_key == sa.bindparam("k")))
+
+# One row in either case: the account, or what looks like one to a clock.
+BY_EMAIL_OR_DECOY: Final = Statement(
+    sa.union_all(
+        sa.select(*ACCOUNT, sa.literal_column("1").label("found")).where(
+            account.c.email_key == sa.bindparam("k")
+        ),
+        sa.select(
+            sa.literal_column("'00000000-0000-4000-8000-000000000000'"),
+            sa.literal_column("'somebody@example.org'"),
+            sa.cast(sa.bindparam("decoy"), sa.String(256)),
+            sa.false(),
+            sa.literal_column("0"),
+            sa.literal_column("1800000000"),
+            sa.cast(sa.null(), sa.BigInteger),
+            sa.literal_column("0"),
+        ),
+    )
+    .order_by(sa.desc("found"))
+    .limit(1)
+)
 BY_ID: Final = Statement(sa.select(*ACCOUNT).where(account.c.id == _a))
 PAGE: Final = (
     sa.select(*ACCOUNT)

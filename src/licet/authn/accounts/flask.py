@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
-from flask import Flask
+from flask import Flask, Response, after_this_request, has_request_context
 
 from licet._state import AppState, app_state
 from licet.authn.accounts.api import make_api
@@ -58,11 +59,23 @@ def _make_parts(app: Flask) -> AccountParts:
         passwords=state.get_or_build(PASSWORDS, lambda _settings: Passwords()),
         revocations=Revocations(store.marks_after),
         mail=state.get_or_build(MAIL, _make_mail),
-        outbox=Outbox(),
+        outbox=Outbox(when_answered=_when_answered),
         limits=state.get_or_build(LIMITS, lambda _settings: Limits()),
         session_seconds=settings.accounts.session_seconds,
         grantable=lambda: [*accepted_scopes(app), *settings.accounts.scopes],
     )
+
+
+def _when_answered(start: Callable[[], None]) -> None:
+    """Begin the work when the answer has left, so that its time tells nothing of the work."""
+    if not has_request_context():
+        start()
+        return
+
+    @after_this_request
+    def after(response: Response) -> Response:
+        response.call_on_close(start)
+        return response
 
 
 def _make_mail(settings: Settings) -> MailTransport:

@@ -23,10 +23,21 @@ _MAX_WAITING: Final = 1000
 class Outbox:
     """Runs jobs one after the other, on a thread of its own.
 
+    Args:
+        when_answered: called with the function that starts the work, to call it once the present
+            request is answered; at once when it is not given.
+        max_waiting: how many jobs may wait.
+
     Concurrency: safe from many threads, and after a fork.
     """
 
-    def __init__(self, *, max_waiting: int = _MAX_WAITING) -> None:
+    def __init__(
+        self,
+        *,
+        when_answered: Callable[[Callable[[], None]], None] = lambda start: start(),
+        max_waiting: int = _MAX_WAITING,
+    ) -> None:
+        self._when_answered = when_answered
         self._max_waiting = max_waiting
         self._waiting: deque[Callable[[], None]] = deque()
         self._lock = threading.Lock()
@@ -42,12 +53,17 @@ class Outbox:
             if len(self._waiting) >= self._max_waiting:
                 raise ServiceUnavailable("Too many mails are waiting to be sent. Try again later.")
             self._waiting.append(job)
-            if self._worker is None or not self._worker.is_alive():
+        self._when_answered(self._start)
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._waiting and (self._worker is None or not self._worker.is_alive()):
                 self._worker = threading.Thread(target=self._work, name="licet-outbox")
                 self._worker.start()
 
     def wait(self, timeout_seconds: float) -> bool:
         """Whether everything that was submitted is done, at the latest after so long."""
+        self._start()
         with self._lock:
             worker = self._worker
         if worker is not None:

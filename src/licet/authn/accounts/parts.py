@@ -100,9 +100,9 @@ class AccountParts:
         """
         self.addresses.count("password", network_address, self.limits.passwords_by_address)
         self.store.count_attempt(_attempts(email), self.limits.passwords, self.now())
-        account = self.store.find(address_key(email))
-        kept = None if account is None else account.password_hash
-        if not self.passwords.verify(kept, password) or account is None or account.blocked_at:
+        account, exists = self.store.find_or_decoy(address_key(email), self.passwords.decoy)
+        is_right = self.passwords.verify(account.password_hash, password)
+        if not (is_right and exists and account.blocked_at is None):
             raise InvalidCredentials
         self.forget_attempts(email)
         return account

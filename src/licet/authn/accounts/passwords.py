@@ -1,7 +1,7 @@
 """Passwords: how they are kept, and how long checking one takes.
 
-Decides the hash and its parameters. A check takes the same time whether there is an account or not:
-for one that is missing, a hash that nothing matches is checked instead.
+Decides the hash and its parameters. For an account that does not exist, a decoy is checked instead,
+the hash of a password that nobody knows, so that the answer takes as long.
 
 Source: RFC 9106 (Argon2id; the second recommended option).
 """
@@ -42,21 +42,20 @@ class Passwords:
         self._hasher = hasher or PasswordHasher()
         self._random_bytes = random_bytes
         self._slots = threading.BoundedSemaphore(_AT_ONCE)
-        self._nobodys = self.hash(base64.b64encode(random_bytes(32)).decode("ascii"))
+        self.decoy: Final = self.hash(base64.b64encode(random_bytes(32)).decode("ascii"))
 
     def hash(self, password: str) -> str:
         """The text to keep: algorithm, parameters, salt and hash."""
         with self._slots:
             return self._hasher.hash(password, salt=self._random_bytes(_SALT_BYTES))
 
-    def verify(self, kept: str | None, password: str) -> bool:
-        """Whether `password` is the one that was kept; without any, no, after as long a time."""
+    def verify(self, kept: str, password: str) -> bool:
+        """Whether `password` is the one that was kept."""
         with self._slots:
             try:
-                self._hasher.verify(self._nobodys if kept is None else kept, password)
+                return self._hasher.verify(kept, password)
             except (VerifyMismatchError, InvalidHashError):
                 return False
-        return kept is not None
 
     def is_outdated(self, kept: str) -> bool:
         """Whether the hash was made with other parameters than are used now."""

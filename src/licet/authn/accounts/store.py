@@ -43,6 +43,15 @@ class AccountStore:
         """The account of an address, blocked or not."""
         return _account(self._database().fetch_one(sql.BY_EMAIL, {"k": email_key}))
 
+    def find_or_decoy(self, email_key: str, password_hash: str) -> tuple[Account, bool]:
+        """The account of an address and true, or one that is nobody's and false.
+
+        Either way the same is done, so that the time does not tell which.
+        """
+        params = {"k": email_key, "decoy": password_hash}
+        row = self._database().fetch_one(sql.BY_EMAIL_OR_DECOY, params)
+        return _made(row), bool(row[7])
+
     def get(self, account_id: str) -> Account | None:
         """The account of this id."""
         return _account(self._database().fetch_one(sql.BY_ID, {"a": account_id}))

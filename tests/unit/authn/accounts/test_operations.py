@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from argon2 import PasswordHasher
 from tests.unit.authn.accounts.people import (
+    CHEAP,
     EMAIL,
     PASSWORD,
     Mails,
@@ -144,6 +145,14 @@ def test_a_wrong_password_or_address_is_one_answer(parts, email):
     with pytest.raises(InvalidCredentials) as caught:
         grant(parts, "wrong", email=email)
     assert caught.value.description == "The address or the password is not right."
+
+
+def test_even_the_decoys_password_opens_nothing(parts):
+    """A password that fits the hash for missing accounts is refused."""
+    guessed = replace(parts, passwords=Passwords(CHEAP, random_bytes=bytes))
+    assert guessed.passwords.verify(guessed.passwords.decoy, "A" * 43 + "=")
+    with pytest.raises(InvalidCredentials):
+        grant(guessed, "A" * 43 + "=", email="nobody@example.org")
 
 
 def test_a_better_hash_takes_the_old_ones_place(parts):

@@ -55,3 +55,16 @@ def test_it_takes_only_so_many():
     assert outbox.wait(10)
     outbox.submit(lambda: None)
     assert outbox.wait(10)
+
+
+def test_work_can_wait_for_the_answer():
+    """Nothing begins before the answer was given."""
+    starts, done = [], []
+    outbox = Outbox(when_answered=starts.append)
+    outbox.submit(lambda: done.append(1))
+    assert outbox._worker is None
+    starts[0]()
+    assert outbox.wait(10)
+    assert done == [1]
+    starts[0]()
+    assert outbox._worker is None

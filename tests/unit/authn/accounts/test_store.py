@@ -78,6 +78,15 @@ def test_no_record_shows_address_or_hash():
     assert "hash" not in repr(account())
 
 
+def test_a_decoy_stands_for_nobody(store):
+    """An address without an account gives a record that looks like one, and says that it is not."""
+    made = added(store, blocked_at=NOW)
+    assert store.find_or_decoy("ann@example.org", "decoy") == (made, True)
+    decoy, exists = store.find_or_decoy("bob@example.org", "decoy")
+    assert not exists
+    assert (decoy.password_hash, decoy.is_admin, decoy.blocked_at) == ("decoy", False, None)
+
+
 @pytest.mark.parametrize("changes", [{"email": "ANN@example.org", "account_id": "b"}, {}])
 def test_an_address_has_one_account(store, changes):
     """A second account of an address or id is not kept."""
