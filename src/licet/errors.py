@@ -14,11 +14,16 @@
     │   ├── UnverifiedAuthenticationError    refused from its form, nobody was asked
     │   │   └── MissingToken                 no Authorization header at all
     │   ├── InvalidToken                     refused after looking into it
+    │   ├── InvalidCredentials               the address or the password is not right
     │   └── InsufficientScope          403   a good token that lacks the scope
     ├── AccessDenied                   403   the caller may know of the object, but not do this
     │   ├── NotRegistered                    a good token of somebody whom the app does not know
     │   ├── AccountNotApproved               registered, and not let in yet
-    │   └── AccountDisabled                  registered, and put out
+    │   ├── AccountDisabled                  registered, and put out
+    │   └── ForgeryRefused                   a cookie without the token that only our pages know
+    ├── InvalidRequest                 422   the body is not what the endpoint takes
+    │   └── InvalidLink                400   a mail's link was used, replaced, or is too old
+    ├── TooManyAttempts                429   wait before trying again
     ├── ObjectNotFound                 404   there is no such object, or not for this caller
     ├── ServiceUnavailable             503   something we depend on does not answer
     │   ├── StoreUnavailable                 the database
@@ -45,6 +50,7 @@ Source: seed documents 000 and 001 (names); RFC 6750 section 3 (``WWW-Authentica
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -74,9 +80,13 @@ __all__ = [
     "AuthenticationUnavailable",
     "BadActionRequest",
     "ConfigurationError",
+    "ForgeryRefused",
     "HiddenAction",
     "InsufficientScope",
     "InvalidCondition",
+    "InvalidCredentials",
+    "InvalidLink",
+    "InvalidRequest",
     "InvalidRequirement",
     "InvalidToken",
     "LicetError",
@@ -88,6 +98,7 @@ __all__ = [
     "RequestValidationError",
     "ServiceUnavailable",
     "StoreUnavailable",
+    "TooManyAttempts",
     "UnauthorizedRequest",
     "UndeclaredEndpoint",
     "UndeclaredEndpoints",
@@ -251,6 +262,14 @@ class InvalidToken(AuthenticationError):
     code_name = "invalid_token"
 
 
+class InvalidCredentials(AuthenticationError):
+    """The address or the password is not right; nobody is told which, or why."""
+
+    code_name = "invalid_credentials"
+    description = "The address or the password is not right."
+    oauth_error = None
+
+
 class InsufficientScope(AuthenticationError):
     """The token is good but carries none of the scopes that the operation accepts."""
 
@@ -305,6 +324,45 @@ class AccountDisabled(AccessDenied):
 
     code_name = "account_disabled"
     description = "Your account is disabled."
+
+
+class ForgeryRefused(AccessDenied):
+    """The session's cookie came without its CSRF token: another site may have sent the request."""
+
+    code_name = "csrf_failed"
+    description = "The request lacks the session's CSRF token. Reload the page and try again."
+
+
+class InvalidRequest(HTTPError):
+    """The body can be read, but is not what the endpoint takes."""
+
+    code_name = "invalid_request"
+    code = 422
+    description = "The request failed validation."
+
+
+class InvalidLink(InvalidRequest):
+    """The secret of a mail was used, replaced by a newer one, is too old, or never was one."""
+
+    code_name = "invalid_link"
+    code = 400
+    description = "This link was used, or is too old. Ask for a new one."
+
+
+class TooManyAttempts(HTTPError):
+    """Somebody tried too often, whether there is such an account or not."""
+
+    code_name = "too_many_attempts"
+    code = 429
+    description = "Too many attempts. Try again later."
+
+    def __init__(self, description: object = None, *, retry_after_seconds: float = 60) -> None:
+        super().__init__(description)
+        self.retry_after_seconds = max(1, math.ceil(retry_after_seconds))
+
+    def extra_headers(self) -> dict[str, str]:
+        """When to come back."""
+        return {"Retry-After": str(self.retry_after_seconds)}
 
 
 class ObjectNotFound(HTTPError, NotFound):

@@ -55,6 +55,8 @@ class Licet:
                 declare(app, *WELL_KNOWN_ENDPOINTS, access=PUBLIC)
             add_protected_resource_metadata(app)
             declare(app, METADATA_ENDPOINT, access=PUBLIC)
+            if state.settings.accounts.enabled:
+                _serve_accounts(app)
             install_problem_handler(app)
             if state.settings.protect:
                 protect_before_first_request(app)
@@ -97,6 +99,15 @@ class Licet:
         mapping.take(self._mapping)
         if mapping not in self._mappings_of_apps:
             self._mappings_of_apps.append(mapping)
+
+
+def _serve_accounts(app: Flask) -> None:
+    from licet.authn.accounts.flask import attach_accounts  # noqa: PLC0415 - seldom needed
+
+    before = set(app.view_functions)
+    attach_accounts(app)
+    # who calls them is what they find out themselves
+    declare(app, *(set(app.view_functions) - before), access=PUBLIC)
 
 
 def protect_attached(app: Flask) -> None:

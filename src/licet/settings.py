@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from licet.errors import ConfigurationError
 
-__all__ = ["DEFAULT_ISSUER", "Settings"]
+__all__ = ["DEFAULT_ISSUER", "AccountSettings", "Settings"]
 
 DEFAULT_ISSUER: Final = "http://localhost:8000"
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -42,6 +42,7 @@ class Settings:
     access_token_seconds: int
     max_body_bytes: int
     protect: bool
+    accounts: AccountSettings
 
     @classmethod
     def read(
@@ -64,6 +65,36 @@ class Settings:
             access_token_seconds=source.positive("LICET_ACCESS_TOKEN_SECONDS", 900),
             max_body_bytes=source.positive("LICET_MAX_BODY_BYTES", 1024 * 1024),
             protect=source.flag("LICET_PROTECT", default=True),
+            accounts=AccountSettings.read(source),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountSettings:
+    """What the operator decided about local accounts.
+
+    `session_seconds` is how long a sign-in lasts; `cookie_secure` is off for plain HTTP only;
+    `smtp_url` is empty when mails are written to the instance folder; `scopes` may be asked for
+    beside those of the app's providers.
+    """
+
+    enabled: bool
+    session_seconds: int
+    cookie_secure: bool
+    smtp_url: str = field(repr=False)
+    mail_from: str
+    scopes: tuple[str, ...]
+
+    @classmethod
+    def read(cls, source: _Source) -> AccountSettings:
+        """Take them as `Settings.read` does."""
+        return cls(
+            enabled=source.flag("LICET_ACCOUNTS", default=False),
+            session_seconds=source.positive("LICET_SESSION_SECONDS", 30 * 24 * 3600),
+            cookie_secure=source.flag("LICET_COOKIE_SECURE", default=True),
+            smtp_url=source.text("LICET_SMTP_URL", ""),
+            mail_from=source.text("LICET_MAIL_FROM", "licet@localhost"),
+            scopes=tuple(source.text("LICET_ACCOUNT_SCOPES", "").split()),
         )
 
 

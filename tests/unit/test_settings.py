@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from licet.errors import ConfigurationError
-from licet.settings import DEFAULT_ISSUER, Settings
+from licet.settings import DEFAULT_ISSUER, AccountSettings, Settings
 
 HERE = Path("/nowhere/instance")
 
@@ -23,7 +23,22 @@ def test_everything_has_a_default():
         access_token_seconds=900,
         max_body_bytes=1024 * 1024,
         protect=True,
+        accounts=AccountSettings(
+            enabled=False,
+            session_seconds=30 * 24 * 3600,
+            cookie_secure=True,
+            smtp_url="",
+            mail_from="licet@localhost",
+            scopes=(),
+        ),
     )
+
+
+def test_the_mail_servers_password_is_in_no_repr():
+    """The SMTP URL holds a password, so that settings are shown without it."""
+    settings = Settings.read({"LICET_SMTP_URL": "smtps://u:hidden@mail.example"}, HERE, {})
+    assert settings.accounts.smtp_url.endswith("mail.example")
+    assert "hidden" not in repr(settings)
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,10 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from licet.db.tables import metadata
 from licet.db.types import UTCDateTime
 
 __all__ = ["action", "action_log", "action_principal", "metadata"]
-
-metadata: Final = sa.MetaData()
 
 action: Final = sa.Table(
     "licet_action",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from flask import Flask, current_app, jsonify, request
@@ -13,7 +13,7 @@ from licet._state import app_state, request_state
 from licet.authn.auth_state import AuthState, require_scope
 from licet.authn.bearer import parse_bearer
 from licet.authn.callers import account_of, with_roles
-from licet.authn.chain import TokenVerifier
+from licet.authn.chain import IssuerVerifier, TokenVerifier
 from licet.authn.identity import ANONYMOUS, Identity
 from licet.authn.issuer import ALGORITHM, EmbeddedIssuer
 from licet.authn.jwt import JWTVerifier
@@ -24,6 +24,7 @@ __all__ = [
     "WELL_KNOWN_ENDPOINTS",
     "IdentityStateBuilder",
     "TokenVerifier",
+    "accepted_scopes",
     "add_well_known_routes",
     "authenticate",
     "current_account",
@@ -31,8 +32,10 @@ __all__ = [
     "embedded_issuer",
     "embedded_verifier",
     "find_account",
+    "guard_tokens",
     "has_authentication",
     "issuers_of",
+    "read_cookies_with",
     "use_verifier",
     "verifier_of",
 ]
@@ -40,6 +43,9 @@ __all__ = [
 WELL_KNOWN_ENDPOINTS: Final = ("licet_jwks", "licet_openid_configuration")
 _ISSUER = "authn.issuer"
 _VERIFIER = "authn.verifier"
+_GUARD = "authn.guard"
+_COOKIES = "authn.cookies"
+_SCOPES = "authn.scopes"
 
 
 def embedded_issuer(app: Flask) -> EmbeddedIssuer:
@@ -70,6 +76,25 @@ def use_verifier(app: Flask, verifier: TokenVerifier) -> None:
     app_state(app).put(_VERIFIER, verifier)
 
 
+def guard_tokens(app: Flask, guard: Callable[[IssuerVerifier], IssuerVerifier]) -> None:
+    """Have `guard` wrap the verifier of the embedded issuer's tokens, to refuse some of them."""
+    app_state(app).put(_GUARD, guard)
+
+
+def read_cookies_with(app: Flask, read: Callable[[], Identity | None]) -> None:
+    """Have `read` tell who calls in a request without an ``Authorization`` header."""
+    app_state(app).put(_COOKIES, read)
+
+
+def accepted_scopes(app: Flask) -> list[str]:
+    """The scopes that something in the app asks of the embedded issuer's tokens."""
+    return list(dict.fromkeys(app_state(app).get_or_build(_SCOPES, _no_scopes)))
+
+
+def _no_scopes(_settings: Settings) -> list[str]:
+    return []
+
+
 def has_authentication(app: Flask) -> bool:
     """Whether the app can check bearer tokens at all."""
     state = app_state(app)
@@ -91,46 +116,61 @@ def verifier_of(app: Flask) -> TokenVerifier:
     return app_state(app).get_or_build(_VERIFIER, lambda _settings: embedded_verifier(app))
 
 
-def embedded_verifier(app: Flask) -> JWTVerifier:
+def embedded_verifier(app: Flask) -> IssuerVerifier:
     """A verifier of the embedded issuer's tokens, to stand in a `VerifierChain` with others."""
     issuer = embedded_issuer(app)
-    return JWTVerifier(
+    verifier = JWTVerifier(
         issuer=issuer.issuer,
         audience=issuer.audience,
         algorithms=frozenset({ALGORITHM}),
         keys=issuer,
         local_issuer=issuer.issuer,
     )
+    guard: Callable[[IssuerVerifier], IssuerVerifier] | None
+    guard = app_state(app).get_or_build(_GUARD, lambda _settings: None)
+    return verifier if guard is None else guard(verifier)
 
 
 def authenticate() -> Identity:
-    """The identity that the current request's bearer token vouches for.
+    """The identity that the current request's bearer token, or else its cookie, vouches for.
 
     Raises:
         MissingToken: there is none.
         AuthenticationError: there is one, and it is not acceptable.
         AccessDenied: a function of the app's that maps identities fails.
+        ForgeryRefused: there is a cookie, and the request may be another site's.
     """
-    return _identity_once(verifier_of(current_app))
+    return _identity_once(current_app)
 
 
-def _identity_once(verifier: TokenVerifier) -> Identity:
-    return with_roles(_verified_once(verifier))
+def _identity_once(app: Flask) -> Identity:
+    return with_roles(_verified_once(app))
 
 
-def _verified_once(verifier: TokenVerifier) -> Identity:
+def _verified_once(app: Flask) -> Identity:
     state = request_state()
     identity: Identity | None = state.get("identity")
     if identity is None:
-        token = parse_bearer(request.environ.get("HTTP_AUTHORIZATION"))
-        identity = state["identity"] = verifier.verify(token)
+        identity = _identity_of_cookie(app)
+        if identity is None:
+            token = parse_bearer(request.environ.get("HTTP_AUTHORIZATION"))
+            identity = verifier_of(app).verify(token)
+        state["identity"] = identity
     return identity
 
 
+def _identity_of_cookie(app: Flask) -> Identity | None:
+    if request.headers.get("Authorization"):
+        return None
+    read: Callable[[], Identity | None] | None
+    read = app_state(app).get_or_build(_COOKIES, lambda _settings: None)
+    return None if read is None else read()
+
+
 def _verified_or_anonymous() -> Identity:
-    if not request.headers.get("Authorization"):
-        return ANONYMOUS
-    return _verified_once(verifier_of(current_app))
+    if request.headers.get("Authorization"):
+        return _verified_once(current_app)
+    return _identity_of_cookie(current_app) or ANONYMOUS
 
 
 def _identity_or_anonymous() -> Identity:
@@ -172,6 +212,7 @@ class IdentityStateBuilder:
     def __init__(self, app: Flask, accepted_scopes: Sequence[str]) -> None:
         self.accepted_scopes = tuple(accepted_scopes)
         self._app = app
+        app_state(app).get_or_build(_SCOPES, _no_scopes).extend(accepted_scopes)
 
     def build_from_request(self) -> AuthState:
         """The caller of the current request.
@@ -179,7 +220,7 @@ class IdentityStateBuilder:
         Raises:
             AuthenticationError: no, or no acceptable, token; or one without the scope.
         """
-        identity = _identity_once(verifier_of(self._app))
+        identity = _identity_once(self._app)
         require_scope(identity, self.accepted_scopes)
         return AuthState(identity)
 

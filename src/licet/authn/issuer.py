@@ -8,25 +8,21 @@ Source: RFC 9068 (access tokens), RFC 7517 (keys), OpenID Connect Discovery 1.0.
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, Key, KeySet
+from joserfc.jwk import Key
 
+from licet.authn.key_file import ALGORITHM, KEY_FILE, KeyFile
 from licet.errors import ConfigurationError
 
-__all__ = ["EmbeddedIssuer", "subject_of"]
+__all__ = ["ALGORITHM", "KEY_FILE", "EmbeddedIssuer", "subject_of"]
 
-KEY_FILE: Final = "licet-signing-keys.json"
-ALGORITHM: Final = "ES256"
 _ACCOUNTS = uuid.UUID("0f6d3f3a-9f0f-5b7e-8a2e-53a8f6c1d2b4")
 _USER_NAME = re.compile(r"[A-Za-z0-9._@+-]{1,128}")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 appendix A.4
@@ -55,11 +51,16 @@ class EmbeddedIssuer:
         self.audience = audience
         self._ttl_seconds = ttl_seconds
         self._clock = clock
-        self._key_set = _load_or_make_keys(folder / KEY_FILE)
+        self._key_file = KeyFile(folder / KEY_FILE, clock=clock)
+
+    @property
+    def ttl_seconds(self) -> int:
+        """How long an access token lives."""
+        return self._ttl_seconds
 
     def key(self, kid: str) -> Key | None:
         """The public half of the key with this id."""
-        return next((key for key in self._key_set.keys if key.kid == kid), None)
+        return next((key for key in self._key_file.current() if key.kid == kid), None)
 
     def mint(
         self,
@@ -74,27 +75,50 @@ class EmbeddedIssuer:
         Raises:
             ConfigurationError: the user name or a scope has characters that it may not have.
         """
+        claims: dict[str, Any] = {"preferred_username": user}
+        if listed := sorted(set(groups)):
+            claims["groups"] = listed
+        return self.mint_for(subject_of(user), scopes, claims, ttl_seconds=ttl_seconds)
+
+    def mint_for(
+        self,
+        subject: str,
+        scopes: Iterable[str],
+        claims: Mapping[str, Any],
+        *,
+        ttl_seconds: int | None = None,
+    ) -> str:
+        """An access token for `subject`, one of our own UUIDs, that says `claims` as well.
+
+        Raises:
+            ConfigurationError: a scope has characters that it may not have.
+        """
         now = int(self._clock())
-        claims: dict[str, Any] = {
+        standard: dict[str, Any] = {
             "iss": self.issuer,
             "aud": self.audience,
-            "sub": subject_of(user),
+            "sub": subject,
             "iat": now,
             "exp": now + (self._ttl_seconds if ttl_seconds is None else ttl_seconds),
             "jti": uuid.uuid4().hex,
             "client_id": "licet",
-            "preferred_username": user,
-            "scope": " ".join(_checked_scopes(scopes)),
         }
-        if listed := sorted(set(groups)):
-            claims["groups"] = listed
-        signing = self._key_set.keys[0]
+        scope = " ".join(_checked_scopes(scopes))
+        signing = self._key_file.current()[0]
         header = {"alg": ALGORITHM, "kid": signing.kid, "typ": "at+jwt"}
-        return jwt.encode(header, claims, signing)
+        return jwt.encode(header, {**claims, **standard, "scope": scope}, signing)
+
+    def rotate(self) -> None:
+        """Sign with a new key from now on; tokens in use stay good until they expire.
+
+        Raises:
+            ConfigurationError: the key file cannot be written.
+        """
+        self._key_file.rotate()
 
     def jwks(self) -> dict[str, Any]:
         """The public keys, as published at ``/.well-known/jwks.json``."""
-        return {"keys": [key.as_dict(private=False) for key in self._key_set.keys]}
+        return {"keys": [key.as_dict(private=False) for key in self._key_file.current()]}
 
     def discovery(self) -> dict[str, Any]:
         """The provider metadata, as published at ``/.well-known/openid-configuration``."""
@@ -126,46 +150,3 @@ def _checked_scopes(scopes: Iterable[str]) -> list[str]:
         if not _SCOPE.fullmatch(scope):
             raise ConfigurationError(f"The scope {scope!r} is not usable: no spaces or quotes.")
     return listed
-
-
-def _load_or_make_keys(path: Path) -> KeySet:
-    try:
-        if not path.exists():
-            _make_keys(path)
-        return _usable_keys(json.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise ConfigurationError(
-            f"The signing keys {path} cannot be read or made ({error.strerror}): make the folder "
-            "writable, or set LICET_INSTANCE_PATH to one that is."
-        ) from error
-    except (ValueError, TypeError, LookupError, RecursionError, JoseError) as error:
-        raise ConfigurationError(
-            f"The signing keys {path} are damaged: restore the file, or delete it to have new "
-            "keys made (tokens in use are then refused)."
-        ) from error
-
-
-def _usable_keys(stored: Any) -> KeySet:
-    """The stored keys; the first of them is tried, since it is the one that signs."""
-    found = KeySet.import_key_set(stored)
-    jwt.encode({"alg": ALGORITHM}, {}, found.keys[0])
-    return found
-
-
-def _make_keys(path: Path) -> None:
-    """Write a new key file; of two processes that do so at once, the first wins."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    key = ECKey.generate_key("P-256", {"use": "sig", "alg": ALGORITHM}, auto_kid=True)
-    draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump({"keys": [key.as_dict(private=True)]}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            return
-    finally:
-        draft.unlink()

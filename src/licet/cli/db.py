@@ -34,13 +34,13 @@ def upgrade_command(load_app: Callable[[], Flask]) -> None:
 
 
 @db.command("downgrade")
-@click.option("--yes", is_flag=True, help="Do not ask: every action and log is removed.")
+@click.option("--yes", is_flag=True, help="Do not ask: actions and accounts are removed.")
 @click.pass_obj
 def downgrade_command(load_app: Callable[[], Flask], yes: bool) -> None:
     """Remove licet's tables and everything in them."""
     database = _database(load_app)
     if not yes:
-        click.confirm("This removes every action and its log. Go on?", abort=True)
+        click.confirm("This removes every action, its log and every account. Go on?", abort=True)
     downgrade(database)
     click.echo("removed")
 

@@ -13,10 +13,12 @@ from flask import Flask
 from flask.cli import NoAppException, ScriptInfo
 
 from licet.cli.access import explain, matrix
+from licet.cli.account import account
 from licet.cli.action import action
 from licet.cli.audit import audit
 from licet.cli.db import db
 from licet.cli.doctor import doctor
+from licet.cli.keys import keys
 from licet.cli.serve import serve
 from licet.cli.token import token
 from licet.errors import LicetError
@@ -63,11 +65,13 @@ def _app_loader(import_path: str | None) -> Any:
     return load
 
 
+main.add_command(account)
 main.add_command(action)
 main.add_command(audit)
 main.add_command(db)
 main.add_command(doctor)
 main.add_command(explain)
+main.add_command(keys)
 main.add_command(matrix)
 main.add_command(serve)
 main.add_command(token)

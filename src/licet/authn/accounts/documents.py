@@ -1,0 +1,157 @@
+"""What callers send about accounts, checked; and what they are given.
+
+An address is ASCII, since two spellings that look alike must not be two accounts; it is compared
+without regard to case. A password is Unicode in its composed form, 8 characters to 1,024 bytes.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+
+__all__ = [
+    "ChangePassword",
+    "DeleteAccount",
+    "Refresh",
+    "ResetPassword",
+    "SignIn",
+    "SignOut",
+    "SignUp",
+    "WantReset",
+    "WithSecret",
+    "address_key",
+    "check_address",
+    "check_new_password",
+]
+
+MAX_PASSWORD_BYTES: Final = 1024
+MIN_PASSWORD_CHARACTERS: Final = 8
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"  # RFC 5322 section 3.2.3
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_ADDRESS = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*")
+
+
+def check_address(address: str) -> str:
+    """The address without surrounding spaces.
+
+    Raises:
+        ValueError: it is not of the form ``somebody@example.org``.
+    """
+    address = address.strip(" ")
+    if len(address) > 254 or not _ADDRESS.fullmatch(address):
+        raise ValueError("write an address of the form somebody@example.org")
+    return address
+
+
+def address_key(address: str) -> str:
+    """What two spellings of one address have in common."""
+    return address.casefold()
+
+
+def _check_password(password: str) -> str:
+    composed = unicodedata.normalize("NFC", password)
+    try:
+        size_bytes = len(composed.encode())
+    except UnicodeEncodeError:
+        raise ValueError("a password is Unicode text") from None
+    if size_bytes > MAX_PASSWORD_BYTES:
+        raise ValueError(f"a password has at most {MAX_PASSWORD_BYTES} bytes")
+    return composed
+
+
+def check_new_password(password: str) -> str:
+    """The password in its composed form.
+
+    Raises:
+        ValueError: it is shorter than 8 characters, or longer than 1,024 bytes.
+    """
+    composed = _check_password(password)
+    if len(composed) < MIN_PASSWORD_CHARACTERS:
+        raise ValueError(f"a password has at least {MIN_PASSWORD_CHARACTERS} characters")
+    return composed
+
+
+Address = Annotated[str, StringConstraints(max_length=320), AfterValidator(check_address)]
+GivenPassword = Annotated[str, AfterValidator(_check_password)]
+NewPassword = Annotated[str, AfterValidator(check_new_password)]
+Secret = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
+Scope = Annotated[str, StringConstraints(max_length=4096)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+    def __repr_args__(self) -> list[tuple[str | None, Any]]:
+        """Nothing: whatever is in here belongs in no log."""
+        return []
+
+
+class SignUp(_Body):
+    """Who wants an account."""
+
+    email: Address
+    password: NewPassword
+
+
+class SignIn(_Body):
+    """Who wants in, and for what: scopes, separated by spaces; all that there are when unsaid."""
+
+    email: Address
+    password: GivenPassword
+    scope: Scope | None = None
+
+
+class WithSecret(_Body):
+    """The secret of a mail."""
+
+    token: Secret
+
+
+class WantReset(_Body):
+    """Whose password is forgotten."""
+
+    email: Address
+
+
+class ResetPassword(_Body):
+    """The secret of a mail, and the new password."""
+
+    token: Secret
+    password: NewPassword
+
+
+class ChangePassword(_Body):
+    """The password as it is, and as it shall be."""
+
+    current_password: GivenPassword
+    new_password: NewPassword
+
+
+class DeleteAccount(_Body):
+    """The password, so that a stolen token alone deletes nothing."""
+
+    password: GivenPassword
+
+
+class Refresh(_Body):
+    """The refresh token."""
+
+    refresh_token: Secret
+
+
+class SignOut(_Body):
+    """The refresh token whose session ends; the caller's own session when it is not given."""
+
+    refresh_token: Secret | None = None
+
+
+def complaints(errors: list[Any]) -> str:
+    """What is wrong with a body, field by field, without any value."""
+    return "; ".join(
+        f"{'.'.join(map(str, error['loc'])) or 'body'}: "
+        f"{str(error['msg']).removeprefix('Value error, ')}"
+        for error in errors
+    )

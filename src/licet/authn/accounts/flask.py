@@ -1,0 +1,104 @@
+"""Local accounts in an app: made from the settings, attached under ``/auth``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from flask import Flask, Response, after_this_request, has_request_context
+
+from licet._state import AppState, app_state
+from licet.authn.accounts.api import make_api
+from licet.authn.accounts.browser import cookie_identity
+from licet.authn.accounts.mail import MailTransport, transport_for
+from licet.authn.accounts.outbox import Outbox
+from licet.authn.accounts.pages import make_pages
+from licet.authn.accounts.parts import AccountParts
+from licet.authn.accounts.passwords import Passwords
+from licet.authn.accounts.revocation import AccountTokenVerifier, Revocations
+from licet.authn.accounts.store import AccountStore
+from licet.authn.accounts.throttle import Limits
+from licet.authn.chain import IssuerVerifier
+from licet.authn.flask import (
+    accepted_scopes,
+    embedded_issuer,
+    guard_tokens,
+    read_cookies_with,
+)
+from licet.db.flask import database_of
+from licet.settings import Settings
+
+__all__ = ["LIMITS", "MAIL", "PASSWORDS", "accounts_of", "attach_accounts"]
+
+# Put under these names before the accounts are first used, a part replaces the one of the settings.
+PASSWORDS: Final = "accounts.passwords"
+MAIL: Final = "accounts.mail"
+LIMITS: Final = "accounts.limits"
+_PARTS: Final = "accounts.parts"
+_LEEWAY_SECONDS: Final = 60
+
+
+def accounts_of(app: Flask) -> AccountParts:
+    """The app's accounts; also for an app that serves no endpoints for them.
+
+    Raises:
+        ConfigurationError: the embedded issuer is off, or the mail settings are not usable.
+    """
+    return app_state(app).get_or_build(_PARTS, lambda _settings: _make_parts(app))
+
+
+def _make_parts(app: Flask) -> AccountParts:
+    state = app_state(app)
+    settings, issuer = state.settings, embedded_issuer(app)
+    store = AccountStore(
+        lambda: database_of(app), mark_seconds=settings.access_token_seconds + _LEEWAY_SECONDS
+    )
+    return AccountParts(
+        store=store,
+        issuer=issuer,
+        passwords=state.get_or_build(PASSWORDS, lambda _settings: Passwords()),
+        revocations=Revocations(store.marks_after),
+        mail=state.get_or_build(MAIL, _make_mail),
+        outbox=Outbox(when_answered=_when_answered),
+        limits=state.get_or_build(LIMITS, lambda _settings: Limits()),
+        session_seconds=settings.accounts.session_seconds,
+        grantable=lambda: [*accepted_scopes(app), *settings.accounts.scopes],
+    )
+
+
+def _when_answered(start: Callable[[], None]) -> None:
+    """Begin the work when the answer has left, so that its time tells nothing of the work."""
+    if not has_request_context():
+        start()
+        return
+
+    @after_this_request
+    def after(response: Response) -> Response:
+        response.call_on_close(start)
+        return response
+
+
+def _make_mail(settings: Settings) -> MailTransport:
+    return transport_for(
+        settings.accounts.smtp_url,
+        sender=settings.accounts.mail_from,
+        folder=settings.instance_path / "mail",
+    )
+
+
+def attach_accounts(app: Flask) -> AppState:
+    """Serve accounts under ``/auth``, take their cookies, and refuse their withdrawn tokens.
+
+    Raises:
+        ConfigurationError: as `accounts_of`.
+    """
+    parts = accounts_of(app)
+
+    def guarded(verifier: IssuerVerifier) -> IssuerVerifier:
+        return AccountTokenVerifier(verifier, parts.revocations)
+
+    guard_tokens(app, guarded)
+    read_cookies_with(app, lambda: cookie_identity(parts))
+    app.register_blueprint(make_api(parts))
+    app.register_blueprint(make_pages(parts))
+    return app_state(app)

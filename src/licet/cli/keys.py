@@ -1,0 +1,29 @@
+"""``licet keys``: what the embedded issuer signs with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+from flask import Flask
+
+from licet.authn.flask import embedded_issuer
+
+__all__ = ["keys"]
+
+
+@click.group()
+def keys() -> None:
+    """Manage the signing keys."""
+
+
+@keys.command()
+@click.pass_obj
+def rotate(load_app: Callable[[], Flask]) -> None:
+    """Sign with a new key from now on; tokens in use stay good until they expire."""
+    issuer = embedded_issuer(load_app())
+    issuer.rotate()
+    published = issuer.jwks()["keys"]
+    click.echo(f"{published[0]['kid']}\tsigns")
+    for key in published[1:]:
+        click.echo(f"{key['kid']}\tstays published")

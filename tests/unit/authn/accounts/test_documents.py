@@ -1,0 +1,121 @@
+"""What is an address, and what is a password."""
+
+import pytest
+from pydantic import ValidationError
+
+from licet.authn.accounts.documents import SignIn, SignUp, address_key, complaints
+
+GOOD = "correct horse"
+
+
+def sign_up(**values):
+    """A sign-up with these values in place of good ones."""
+    return SignUp.model_validate({"email": "a@example.org", "password": GOOD} | values)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a@b",
+        "a.b+c@example.org",
+        "x" * 64 + "@example.org",
+        "a@1.2",
+        "O'Hara@x--y.example",
+        " a@b ",
+    ],
+)
+def test_addresses(address):
+    """What mail servers take is taken, without the spaces around."""
+    assert sign_up(email=address).email == address.strip()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "a",
+        "@b",
+        "a@",
+        "a@@b",
+        "a b@c",
+        "a@b c",
+        "a@-b",
+        "a@b-",
+        "a@b..c",
+        ".a@b",
+        "a.@b",
+        "a@b\n",
+        "a@b\r\nBcc: c@d",
+        "\ta@b",
+        "a,b@c",
+        "<a@b>",
+        "\u212aen@b",
+        "é@b",
+        "a@é",
+        "x" * 65 + "@b",
+        "a@" + "b." * 130 + "c",
+        "a" * 400,
+        None,
+        5,
+    ],
+)
+def test_other_addresses_are_refused(address):
+    """What could be two addresses, or a header of its own, is refused."""
+    with pytest.raises(ValidationError):
+        sign_up(email=address)
+
+
+def test_addresses_are_compared_without_case():
+    """Two spellings of one address are one."""
+    assert address_key("Ann@Example.ORG") == address_key("ann@example.org")
+
+
+@pytest.mark.parametrize("password", ["x" * 8, "x" * 1024, "pass\0word", " " * 8, "\U0001f40e" * 8])
+def test_passwords(password):
+    """8 characters to 1,024 bytes, whatever they are."""
+    assert sign_up(password=password).password == password
+
+
+@pytest.mark.parametrize(
+    "password", ["", "x" * 7, "e\u0301" * 7, "x" * 1025, "é" * 513, "\ud800" * 8, 5]
+)
+def test_other_passwords_are_refused(password):
+    """Characters are counted when composed, bytes in UTF-8; half characters are none."""
+    with pytest.raises(ValidationError):
+        sign_up(password=password)
+
+
+def test_a_password_is_the_same_however_it_was_typed():
+    """Composed and decomposed spellings are one password."""
+    assert sign_up(password="cafe\u0301 au lait").password == "caf\u00e9 au lait"
+
+
+def test_an_old_short_password_can_still_be_given():
+    """Signing in asks only what could be a password of anybody."""
+    assert SignIn.model_validate({"email": "a@b", "password": "x"}).scope is None
+    with pytest.raises(ValidationError):
+        SignIn.model_validate({"email": "a@b", "password": "x" * 1025})
+
+
+def test_what_is_given_is_never_shown():
+    """Neither a document's text nor its errors hold what was sent."""
+    assert GOOD not in repr(sign_up())
+    assert "example.org" not in repr(sign_up())
+    with pytest.raises(ValidationError) as caught:
+        sign_up(email="secret", password="hidden")
+    assert "secret" not in str(caught.value)
+    assert "hidden" not in str(caught.value)
+
+
+def test_complaints_name_fields_and_reasons():
+    """What is wrong is told field by field; a body that is no object has no field."""
+    with pytest.raises(ValidationError) as caught:
+        SignUp.model_validate_json('{"email": "a", "password": "short", "more": 1}')
+    assert complaints(caught.value.errors()) == (
+        "email: write an address of the form somebody@example.org; "
+        "password: a password has at least 8 characters; "
+        "more: Extra inputs are not permitted"
+    )
+    with pytest.raises(ValidationError) as caught:
+        SignUp.model_validate_json("[]")
+    assert complaints(caught.value.errors()).startswith("body: ")
