@@ -23,7 +23,7 @@ run: .venv/.run-installed
 token: .venv/.run-installed
 	@$(BIN)/licet --app $(APP) token "$(or $(USER),alice)" $(if $(filter all,$(SCOPES)),--all-scopes,$(foreach s,$(SCOPES),--scope $(s)))
 
-test: .venv/.dev-installed .tools/.locales
+test: .venv/.dev-installed .tools/.locales tests/oidc/node_modules
 	@rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m pytest $(ARGS)
 	@$(MAKE) --no-print-directory coverage
@@ -43,12 +43,19 @@ check: .venv/.dev-installed
 
 bench: .venv/.dev-installed
 	$(BIN)/python benchmarks/requests.py
+	$(BIN)/python benchmarks/requirements.py
+	$(BIN)/python benchmarks/tokens.py
+
+# Node's OpenID provider, which some tests start; where it cannot be had, they are skipped
+tests/oidc/node_modules: tests/oidc/package-lock.json
+	-@command -v npm >/dev/null || { apt-get update -qq && apt-get install -y -qq nodejs npm; }
+	-@cd tests/oidc && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules
 
 requirements: $(UV)
 	$(UV) export --frozen --no-dev --no-emit-project --all-extras --quiet --output-file requirements.txt
 
 clean:
-	rm -rf .venv .tools dist instance .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf tests/oidc/node_modules .venv .tools dist instance .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(UV):
 	@$(PYTHON) -m pip install --quiet --no-warn-script-location --target .tools "uv==$(UV_VERSION)"

@@ -31,7 +31,7 @@ from . import policies
 from .models import EventRole, Membership, Session
 
 blueprint = Blueprint("open_event", __name__)
-PAGE = 50
+PAGE, MOST = 50, 2**31 - 1
 
 
 def _columns(policy: Policy) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _converted(column: sa.Column[Any], value: Any) -> Any:
             abort(422, f"{column.key} is one of {', '.join(m.value for m in wanted)}.")
     if type(value) is not wanted or (isinstance(value, str) and "\x00" in value):
         abort(422, f"{column.key} must be of type {wanted.__name__}.")
-    if wanted is int and not -(2**31) <= value < 2**31:
+    if wanted is int and not -MOST <= value <= MOST:
         abort(422, f"{column.key} is out of range.")
     return value
 
@@ -87,6 +87,13 @@ def _write(policy: Policy, owner: Any, values: dict[str, Any]) -> None:
         setattr(owner, name, value)
 
 
+def _require_all(policy: Policy, values: dict[str, Any]) -> None:
+    for name, column in _columns(policy).items():
+        is_given = column.nullable or column.primary_key or column.default is not None
+        if not is_given and name not in values:
+            abort(422, f"{name} must be given.")
+
+
 def _one(policy: Policy, owner: Any) -> ResponseReturnValue:
     return jsonify(_shown(policy, owner, policy.visible_fields(current_caller(), owner)))
 
@@ -102,7 +109,8 @@ def _add_routes(policy: Policy) -> None:
         if sort not in _columns(policy) or sort not in policy.queryable_fields(current_caller()):
             abort(400, f"{name} cannot be sorted by {sort}.")
         statement = sa.select(model).order_by(getattr(model, sort), model.id).limit(PAGE)
-        statement = statement.offset(request.args.get("offset", 0, type=int))
+        offset = min(max(request.args.get("offset", 0, type=int), 0), MOST)
+        statement = statement.offset(offset)
         rows = list_objects(
             policy, current_session(), statement, current_caller(), may=(UPDATE, DELETE)
         )
@@ -121,6 +129,7 @@ def _add_routes(policy: Policy) -> None:
             draft.creator_id = current_caller().account_id
         _write(policy, draft, values)
         authorize(policy, CREATE, draft)
+        _require_all(policy, values)
         current_session().add(draft)
         if model is policies.events.model:
             owner = current_caller().account_id

@@ -1,7 +1,7 @@
 """Licet: may this caller do this, and will the allowed work really get done?"""
 
 from licet.authn import ANONYMOUS, Identity, current_identity
-from licet.authz import PUBLIC, declare, declare_mount, protect
+from licet.authz import PUBLIC, declare, declare_mount, protect, public
 from licet.errors import LicetError
 from licet.extension import Licet
 
@@ -16,6 +16,7 @@ __all__ = [
     "declare",
     "declare_mount",
     "protect",
+    "public",
 ]
 
 __version__ = "0.1.0"

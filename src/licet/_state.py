@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from flask import Flask, request
+from flask import Flask, Request, request
 
 from licet.settings import Settings
 
-__all__ = ["AppState", "app_state", "request_state"]
+__all__ = ["AppState", "app_state", "request_itself", "request_state"]
 
 T = TypeVar("T")
 _KEY = "licet"
@@ -59,9 +59,11 @@ def app_state(app: Flask) -> AppState:
     return state  # type: ignore[no-any-return]  # app.extensions is untyped
 
 
+# Asked directly: each attribute that is read through the proxy costs 0.7 µs.
+request_itself: Callable[[], Request] = request._get_current_object  # type: ignore[attr-defined]  # noqa: SLF001 - werkzeug's
+
+
 def request_state() -> dict[str, Any]:
     """What licet knows of the current request."""
-    # Not on flask.g: requests that are made within one app context share that. Each attribute read
-    # through the proxy would cost 0.7 µs.
-    found = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - werkzeug's
-    return vars(found).setdefault(_KEY, {})  # type: ignore[no-any-return]  # values are untyped
+    # Not on flask.g: requests that are made within one app context share that.
+    return request_itself().__dict__.setdefault(_KEY, {})  # type: ignore[no-any-return]  # values are untyped

@@ -1,12 +1,16 @@
 """Who is calling: bearer token in, frozen `Identity` out. Whether they may is `licet.authz`'s."""
 
+from licet.authn._claims import verified_email
+from licet.authn._jwks import ProviderKeys
 from licet.authn.auth_state import AuthState, StateBuilder
 from licet.authn.bearer import parse_bearer
+from licet.authn.chain import IssuerVerifier, TokenVerifier, VerifierChain
 from licet.authn.flask import (
     authenticate,
     current_account,
     current_identity,
     embedded_issuer,
+    embedded_verifier,
     find_account,
     use_verifier,
 )
@@ -22,15 +26,21 @@ __all__ = [
     "EmbeddedIssuer",
     "Identity",
     "IntrospectionVerifier",
+    "IssuerVerifier",
     "JWTVerifier",
     "KeySource",
+    "ProviderKeys",
     "Standing",
     "StateBuilder",
+    "TokenVerifier",
+    "VerifierChain",
     "authenticate",
     "current_account",
     "current_identity",
     "embedded_issuer",
+    "embedded_verifier",
     "find_account",
     "parse_bearer",
     "use_verifier",
+    "verified_email",
 ]

@@ -1,74 +1,61 @@
-"""What the JOSE libraries let through and we do not: strict decoding and strict claims.
+"""What an acceptable token says: its type, and every claim that we rely on.
 
-Signatures are joserfc's work. Here stands what has to hold besides: canonical base64url, no
-duplicate members, no ``crit`` or ``b64``, plain integer times, and every claim that we rely on.
+Whether it is genuine is `_jws`' question. Here stands what the JOSE libraries let through and we do
+not: no ``crit`` or ``b64``, plain integer times, nothing left out, no token of one kind in the
+place of another.
 
-Source: RFC 7515 section 4, RFC 7519 section 4, RFC 9068 sections 2 and 4.
+Source: RFC 7519 section 4, RFC 9068 sections 2 and 4, OpenID Connect Core 1.0 section 3.1.3.7.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from licet.errors import InvalidToken
+from licet.errors import ConfigurationError, InvalidToken
 
-__all__ = ["ClaimRules", "decode_compact"]
+__all__ = ["ClaimRules", "TokenUse", "verified_email"]
 
+TokenUse = Literal["access", "id"]
+_ID: Final = "id"
 LEEWAY_SECONDS: Final = 60
+_TYPES: Final = {"access": frozenset({"at+jwt"}), _ID: frozenset({"jwt", None})}
+_NAMES: Final = {"access": "an access token", _ID: "an ID token"}
+# A logout token may look like an ID token in all but this claim, which it must have.
+_OTHERS_CLAIMS: Final = {
+    "access": ("events", "nonce", "at_hash", "c_hash"),
+    _ID: ("events",),
+}
 _MAX_TIME: Final = 253_402_300_799  # 9999-12-31T23:59:59Z, the last moment a datetime can hold
 
 
-def decode_compact(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and claims of a compact JWS, not yet verified.
-
-    Raises:
-        InvalidToken: not three canonical base64url parts holding two JSON objects.
-    """
-    parts = token.split(".")
-    if len(parts) != 3:
-        raise InvalidToken("The bearer token is not a signed JWT.")
-    header_bytes, claims_bytes, _signature = (_decode_part(part) for part in parts)
-    return _json_object(header_bytes, "header"), _json_object(claims_bytes, "claims")
-
-
-def _decode_part(part: str) -> bytes:
-    try:
-        raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
-    except (binascii.Error, ValueError) as error:
-        raise InvalidToken("The bearer token is not base64url.") from error
-    if base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii") != part:
-        raise InvalidToken("The bearer token is not canonical base64url.")
-    return raw
-
-
-def _json_object(raw: bytes, what: str) -> dict[str, Any]:
-    try:
-        found = json.loads(raw.decode("utf-8"), object_pairs_hook=_no_duplicates)
-    except (ValueError, RecursionError) as error:
-        raise InvalidToken(f"The bearer token's {what} cannot be read.") from error
-    if not isinstance(found, dict):
-        raise InvalidToken(f"The bearer token's {what} is not an object.")
-    return found
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a member stands twice")
-    return found
-
-
 class ClaimRules:
-    """What the header and the claims of an acceptable token say."""
+    """What the header and the claims of an acceptable token say.
 
-    def __init__(self, *, issuer: str, audience: str, token_types: frozenset[str]) -> None:
+    Args:
+        issuer, audience: what ``iss`` must be and ``aud`` must contain.
+        token_use: which kind of token is taken.
+        takes_plain_type: whether an access token may say ``JWT``, or nothing, for its type.
+        email_is_key: whether ``email`` must be there, and verified.
+    """
+
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        audience: str,
+        token_use: TokenUse = "access",  # noqa: S107 - no password
+        takes_plain_type: bool = False,
+        email_is_key: bool = False,
+    ) -> None:
+        if token_use not in _TYPES:
+            raise ConfigurationError(f"token_use is {token_use!r}: write access or id.")
         self.issuer = issuer
         self.audience = audience
-        self.token_types = token_types
+        self.token_use: TokenUse = token_use
+        self._is_id = token_use == _ID
+        self._types = _TYPES[token_use] | (_TYPES[_ID] if takes_plain_type else frozenset())
+        self._email_is_key = email_is_key
 
     def check_header(self, header: Mapping[str, Any]) -> None:
         """Refuse what the header must not say.
@@ -78,9 +65,8 @@ class ClaimRules:
         """
         if "crit" in header or "b64" in header:
             raise InvalidToken("The bearer token asks for extensions that are not supported.")
-        typ = header.get("typ")
-        if not isinstance(typ, str) or _short_type(typ) not in self.token_types:
-            raise InvalidToken("The bearer token is not an access token.")
+        if _type_of(header) not in self._types:
+            raise InvalidToken(f"The bearer token is not {_NAMES[self.token_use]}.")
 
     def check_claims(self, claims: Mapping[str, Any], now: float) -> None:
         """Refuse claims that are missing, malformed, out of time or not meant for us.
@@ -93,23 +79,50 @@ class ClaimRules:
         subject = claims.get("sub")
         if not isinstance(subject, str) or not _is_subject(subject):
             raise InvalidToken("The bearer token names no subject.")
-        self._check_audience(claims.get("aud"))
-        if "exp" not in claims:
-            raise InvalidToken("The bearer token never expires.")
-        if _time(claims, "exp") <= now:
-            raise InvalidToken("The bearer token has expired.")
-        for name in ("nbf", "iat"):
-            if name in claims and _time(claims, name) > now + LEEWAY_SECONDS:
-                raise InvalidToken("The bearer token is not valid yet.")
+        self._check_audience(claims)
+        _check_times(claims, now)
+        if any(name in claims for name in _OTHERS_CLAIMS[self.token_use]):
+            raise InvalidToken(f"The bearer token is not {_NAMES[self.token_use]}.")
         if not isinstance(claims.get("scope", ""), str):
             raise InvalidToken("The bearer token's scope is not a string.")
         if not isinstance(claims.get("groups") or [], list):
             raise InvalidToken("The bearer token's groups are not a list.")
+        if self._email_is_key and verified_email(claims) is None:
+            raise InvalidToken("The bearer token has no verified email.")
 
-    def _check_audience(self, audience: object) -> None:
+    def _check_audience(self, claims: Mapping[str, Any]) -> None:
+        audience = claims.get("aud")
         listed = [audience] if isinstance(audience, str) else audience
         if not isinstance(listed, list) or self.audience not in listed:
             raise InvalidToken("The bearer token is meant for another service.")
+        # One of several audiences must be named as the party that the token was made for.
+        party = claims.get("azp", self.audience if len(listed) == 1 else None)
+        if self._is_id and party != self.audience:
+            raise InvalidToken("The bearer token was made for another client.")
+
+
+def verified_email(claims: Mapping[str, Any]) -> str | None:
+    """The email address in case-folded form, if the issuer says that it is verified.
+
+    Where people are known by their address, compare with this and nothing else: an address that
+    nobody verified belongs to whoever typed it in. Only the JSON value ``true`` counts.
+    """
+    email = claims.get("email")
+    if claims.get("email_verified") is not True or not isinstance(email, str):
+        return None
+    local, _, domain = email.rpartition("@")
+    is_usable = local and domain and len(email) <= 254 and email.isprintable() and " " not in email
+    return email.casefold() if is_usable else None
+
+
+def _check_times(claims: Mapping[str, Any], now: float) -> None:
+    if "exp" not in claims:
+        raise InvalidToken("The bearer token never expires.")
+    if _time(claims, "exp") <= now:
+        raise InvalidToken("The bearer token has expired.")
+    for name in ("nbf", "iat"):
+        if name in claims and _time(claims, name) > now + LEEWAY_SECONDS:
+            raise InvalidToken("The bearer token is not valid yet.")
 
 
 def _time(claims: Mapping[str, Any], name: str) -> int | float:
@@ -124,5 +137,9 @@ def _is_subject(subject: str) -> bool:
     return 1 <= len(subject) <= 255 and subject.isprintable()
 
 
-def _short_type(typ: str) -> str:
-    return typ.lower().removeprefix("application/")
+def _type_of(header: Mapping[str, Any]) -> str | None:
+    """The type in its short form and lower case; None when there is none."""
+    typ = header.get("typ", ...)
+    if typ is ...:
+        return None
+    return typ.lower().removeprefix("application/") if isinstance(typ, str) else ""

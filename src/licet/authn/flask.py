@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from flask import Flask, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -13,6 +13,7 @@ from licet._state import app_state, request_state
 from licet.authn.auth_state import AuthState, require_scope
 from licet.authn.bearer import parse_bearer
 from licet.authn.callers import account_of, with_roles
+from licet.authn.chain import TokenVerifier
 from licet.authn.identity import ANONYMOUS, Identity
 from licet.authn.issuer import ALGORITHM, EmbeddedIssuer
 from licet.authn.jwt import JWTVerifier
@@ -28,23 +29,17 @@ __all__ = [
     "current_account",
     "current_identity",
     "embedded_issuer",
+    "embedded_verifier",
     "find_account",
     "has_authentication",
     "issuers_of",
     "use_verifier",
+    "verifier_of",
 ]
 
 WELL_KNOWN_ENDPOINTS: Final = ("licet_jwks", "licet_openid_configuration")
 _ISSUER = "authn.issuer"
 _VERIFIER = "authn.verifier"
-
-
-class TokenVerifier(Protocol):
-    """Whatever can turn a bearer token into an identity."""
-
-    def verify(self, token: str) -> Identity:
-        """The identity, or an `AuthenticationError`."""
-        ...
 
 
 def embedded_issuer(app: Flask) -> EmbeddedIssuer:
@@ -86,16 +81,18 @@ def issuers_of(app: Flask) -> list[str]:
     state = app_state(app)
     if not state.has(_VERIFIER):
         return [state.settings.issuer] if state.settings.embedded_issuer else []
-    verifier = _verifier(app)
+    verifier = verifier_of(app)
     named = getattr(verifier, "issuers", None) or [getattr(verifier, "issuer", None)]
     return [issuer for issuer in named if isinstance(issuer, str)]
 
 
-def _verifier(app: Flask) -> TokenVerifier:
-    return app_state(app).get_or_build(_VERIFIER, lambda _settings: _embedded_verifier(app))
+def verifier_of(app: Flask) -> TokenVerifier:
+    """What checks the app's bearer tokens: the one it uses, else the embedded issuer's."""
+    return app_state(app).get_or_build(_VERIFIER, lambda _settings: embedded_verifier(app))
 
 
-def _embedded_verifier(app: Flask) -> TokenVerifier:
+def embedded_verifier(app: Flask) -> JWTVerifier:
+    """A verifier of the embedded issuer's tokens, to stand in a `VerifierChain` with others."""
     issuer = embedded_issuer(app)
     return JWTVerifier(
         issuer=issuer.issuer,
@@ -114,7 +111,7 @@ def authenticate() -> Identity:
         AuthenticationError: there is one, and it is not acceptable.
         AccessDenied: a function of the app's that maps identities fails.
     """
-    return _identity_once(_verifier(current_app))
+    return _identity_once(verifier_of(current_app))
 
 
 def _identity_once(verifier: TokenVerifier) -> Identity:
@@ -133,7 +130,7 @@ def _verified_once(verifier: TokenVerifier) -> Identity:
 def _verified_or_anonymous() -> Identity:
     if not request.headers.get("Authorization"):
         return ANONYMOUS
-    return _verified_once(_verifier(current_app))
+    return _verified_once(verifier_of(current_app))
 
 
 def _identity_or_anonymous() -> Identity:
@@ -182,7 +179,7 @@ class IdentityStateBuilder:
         Raises:
             AuthenticationError: no, or no acceptable, token; or one without the scope.
         """
-        identity = _identity_once(_verifier(self._app))
+        identity = _identity_once(verifier_of(self._app))
         require_scope(identity, self.accepted_scopes)
         return AuthState(identity)
 

@@ -1,9 +1,10 @@
-"""Signed access tokens: from compact text to an `Identity`, or a refusal.
+"""Signed tokens: from compact text to an `Identity`, or a refusal.
 
 Decides whether a token is genuine, in time and meant for us. Leaves to others what the caller may
-do. The keys come from outside (`KeySource`): the embedded issuer's own, or a foreign issuer's.
+do. The keys come from outside (`KeySource`): the embedded issuer's own, or those that an OpenID
+provider publishes.
 
-Source: RFC 7519, RFC 9068, RFC 8725.
+Source: RFC 7519, RFC 9068, RFC 8725, OpenID Connect Core 1.0 section 3.1.3.7.
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, Protocol
 
+import httpx2
 from cachetools import LRUCache
-from joserfc import jws
-from joserfc.errors import JoseError
 from joserfc.jwk import Key
 
-from licet.authn._claims import ClaimRules, decode_compact
+from licet.authn._claims import ClaimRules, TokenUse
+from licet.authn._jwks import ProviderKeys
+from licet.authn._jws import ASYMMETRIC_ALGORITHMS, check_signature, decode_compact, json_object
 from licet.authn.bearer import MAX_TOKEN_BYTES
 from licet.authn.identity import Identity
 from licet.authn.principals import group_principal, identity_principal, is_principal
@@ -27,10 +29,6 @@ from licet.errors import ConfigurationError, InvalidToken
 
 __all__ = ["JWTVerifier", "KeySource"]
 
-ASYMMETRIC_ALGORITHMS: Final = frozenset(
-    {"ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "Ed25519"}
-)
-ACCESS_TOKEN_TYPES: Final = frozenset({"at+jwt"})
 _CACHE_ENTRIES: Final = 4096
 _CACHE_SECONDS: Final = 30.0
 
@@ -44,17 +42,27 @@ class KeySource(Protocol):
 
 
 class JWTVerifier:
-    """Turns access tokens of one issuer into identities.
+    """Turns tokens of one issuer into identities.
 
     Args:
         issuer, audience: what ``iss`` must be and ``aud`` must contain.
         algorithms: the accepted signature algorithms; asymmetric ones only.
-        keys: the issuer's public keys.
+        keys: the issuer's public keys; those that it publishes, when nothing is given.
+        token_use: ``access`` takes access tokens (``typ`` at+jwt), ``id`` takes ID tokens whose
+            audience is a client id. Neither takes the other's.
+        takes_plain_type: also take access tokens whose ``typ`` is JWT or missing, for issuers that
+            cannot do RFC 9068; what shows itself to be an ID token is still refused.
+        email_is_key: refuse tokens without a verified email: for apps that know people by
+            `verified_email`.
         local_issuer: the issuer whose subjects are our own accounts.
+        transport, allow_http: see `ProviderKeys`, which fetches published keys.
         clock: seconds since the epoch.
 
     Concurrency: one verifier serves all threads; a token may be verified twice when two threads
     meet it first at once.
+
+    Raises:
+        ConfigurationError: issuer, audience or algorithms are missing or cannot be.
     """
 
     def __init__(
@@ -62,25 +70,31 @@ class JWTVerifier:
         *,
         issuer: str,
         audience: str,
-        algorithms: frozenset[str],
-        keys: KeySource,
+        algorithms: Collection[str],
+        keys: KeySource | None = None,
+        token_use: TokenUse = "access",  # noqa: S107 - no password
+        takes_plain_type: bool = False,
+        email_is_key: bool = False,
         local_issuer: str | None = None,
+        transport: httpx2.BaseTransport | None = None,
+        allow_http: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        for name, value in (("issuer", issuer), ("audience", audience), ("algorithms", algorithms)):
-            if not value:
-                raise ConfigurationError(f"JWTVerifier needs {name}; it is {value!r}.")
-        if unknown := sorted(algorithms - ASYMMETRIC_ALGORITHMS):
-            raise ConfigurationError(
-                f"JWTVerifier cannot accept {', '.join(unknown)}: only asymmetric algorithms "
-                f"({', '.join(sorted(ASYMMETRIC_ALGORITHMS))}) fit published keys."
-            )
-        self.issuer = issuer
-        self._rules = ClaimRules(issuer=issuer, audience=audience, token_types=ACCESS_TOKEN_TYPES)
-        self._algorithms = sorted(algorithms)
-        # Header members that nobody understands are ignored (RFC 7515 section 4).
-        self._registry = jws.JWSRegistry(algorithms=self._algorithms, strict_check_header=False)
-        self._keys = keys
+        self.issuer = _required("issuer", issuer)
+        self.audience = _required("audience", audience)
+        self.algorithms = _asymmetric(algorithms)
+        self.keys: KeySource = keys or ProviderKeys(
+            issuer, transport=transport, clock=clock, allow_http=allow_http
+        )
+        self.token_use: TokenUse = token_use
+        self.takes_plain_type = takes_plain_type
+        self._rules = ClaimRules(
+            issuer=issuer,
+            audience=audience,
+            token_use=token_use,
+            takes_plain_type=takes_plain_type,
+            email_is_key=email_is_key,
+        )
         self._local_issuer = local_issuer
         self._clock = clock
         self._lock = threading.Lock()
@@ -91,6 +105,7 @@ class JWTVerifier:
 
         Raises:
             InvalidToken: the token is not genuine, not in time, or not meant for us.
+            AuthenticationUnavailable: the issuer's keys cannot be had.
         """
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         with self._lock:
@@ -98,33 +113,32 @@ class JWTVerifier:
         now = self._clock()
         if seen is not None and now < seen[1]:
             return seen[0]
-        claims = self._verified_claims(token)
+        claims = self._verified_claims(token, now)
         identity = self._identity(claims)
         with self._lock:
             self._seen[digest] = (identity, min(now + _CACHE_SECONDS, claims["exp"]))
         return identity
 
     def forget(self) -> None:
-        """Verify every token anew: for tests, and after a key was withdrawn."""
+        """Verify every token anew: for tests, and after a key or a token was withdrawn."""
         with self._lock:
             self._seen.clear()
 
-    def _verified_claims(self, token: str) -> dict[str, Any]:
+    def _verified_claims(self, token: str, now: float) -> dict[str, Any]:
         if len(token) > MAX_TOKEN_BYTES:
             raise InvalidToken(f"The bearer token is longer than {MAX_TOKEN_BYTES} bytes.")
-        header, claims = decode_compact(token)
-        self._rules.check_header(header)
-        algorithm, kid = header.get("alg"), header.get("kid")
-        if algorithm not in self._algorithms or not isinstance(kid, str):
+        compact = decode_compact(token)
+        self._rules.check_header(compact.header)
+        algorithm, kid = compact.header.get("alg"), compact.header.get("kid")
+        if algorithm not in self.algorithms or not isinstance(kid, str):
             raise InvalidToken("The bearer token is not signed in an accepted way.")
-        key = self._keys.key(kid)
+        # Before the key is looked up: no token of another issuer has our issuer's keys fetched.
+        claims = json_object(compact.payload, "claims")
+        self._rules.check_claims(claims, now)
+        key = self.keys.key(kid)
         if key is None:
             raise InvalidToken("The bearer token is signed with an unknown key.")
-        try:
-            jws.deserialize_compact(token, key, registry=self._registry)
-        except (JoseError, ValueError) as error:
-            raise InvalidToken("The bearer token's signature does not hold.") from error
-        self._rules.check_claims(claims, self._clock())
+        check_signature(compact, key)
         return claims
 
     def _identity(self, claims: Mapping[str, Any]) -> Identity:
@@ -140,3 +154,21 @@ class JWTVerifier:
             scopes=frozenset(claims.get("scope", "").split()),
             claims=claims,
         )
+
+
+def _required(name: str, value: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigurationError(f"JWTVerifier needs {name}; it is {value!r}.")
+    return value
+
+
+def _asymmetric(algorithms: Collection[str]) -> tuple[str, ...]:
+    listed = [algorithms] if isinstance(algorithms, str) else sorted(algorithms)
+    if not listed or listed == [""]:
+        raise ConfigurationError(f"JWTVerifier needs algorithms; they are {algorithms!r}.")
+    if unknown := [name for name in listed if name not in ASYMMETRIC_ALGORITHMS]:
+        raise ConfigurationError(
+            f"JWTVerifier cannot accept {', '.join(unknown)}: only asymmetric algorithms "
+            f"({', '.join(sorted(ASYMMETRIC_ALGORITHMS))}) fit published keys."
+        )
+    return tuple(listed)

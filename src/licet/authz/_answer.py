@@ -22,12 +22,13 @@ from werkzeug.sansio.response import Response
 from licet.authz._signature import describe
 from licet.errors import InvalidRequirement
 
-__all__ = ["COMPILE", "Check", "answering", "log_invalid", "truth_of"]
+__all__ = ["COMPILE", "Check", "answering", "asking", "log_invalid", "truth_of"]
 
 Check = Callable[[Any, Any], bool]
 COMPILE = "__licet_node__"
 
 log = logging.getLogger("licet.authz")
+_PASSED_ON = (HTTPException, InvalidRequirement)
 _PLAIN = frozenset({type(None), int, str, float, tuple, list, dict, set, frozenset})
 _NO_ANSWERS = (
     *(type, partial, property, Awaitable, Iterator, AsyncIterator),
@@ -35,8 +36,21 @@ _NO_ANSWERS = (
 )
 
 
+def asking(requirement: Any, *, through_fulfill: bool, with_request: bool) -> Check:
+    """A check that calls the requirement, or its ``fulfill``, and answers True or False.
+
+    ``fulfill`` is looked up at each check, so that tests can put mocks in its place. The common
+    ways are written out, because a call between would take as long as a requirement.
+    """
+    if with_request and through_fulfill:
+        return answering(requirement, lambda user, given: requirement.fulfill(user, given))  # noqa: PLW0108 - looked up late
+    if with_request:
+        return answering(requirement, requirement)
+    return _asking_fulfill(requirement) if through_fulfill else _asking_itself(requirement)
+
+
 def answering(requirement: object, call: Callable[[Any, Any], object]) -> Check:
-    """A check that calls `call` and answers True or False.
+    """A check that calls `call` with identity and request.
 
     It raises `InvalidRequirement` when there is no answer, and lets HTTP exceptions pass.
     """
@@ -44,13 +58,37 @@ def answering(requirement: object, call: Callable[[Any, Any], object]) -> Check:
     def check(user: Any, given: Any) -> bool:
         try:
             result = call(user, given)
-            if result is True or result is False:
-                return result
-            return truth_of(result, requirement)
-        except (HTTPException, InvalidRequirement):
+        except _PASSED_ON:
             raise
         except Exception as error:
-            raise InvalidRequirement(describe(requirement), _told(error)) from error
+            raise _no_answer(requirement, error) from error
+        return result if result is True or result is False else truth_of(result, requirement)
+
+    return check
+
+
+def _asking_itself(requirement: Callable[[Any], object]) -> Check:
+    def check(user: Any, _given: Any) -> bool:
+        try:
+            result = requirement(user)
+        except _PASSED_ON:
+            raise
+        except Exception as error:
+            raise _no_answer(requirement, error) from error
+        return result if result is True or result is False else truth_of(result, requirement)
+
+    return check
+
+
+def _asking_fulfill(requirement: Any) -> Check:
+    def check(user: Any, _given: Any) -> bool:
+        try:
+            result = requirement.fulfill(user)
+        except _PASSED_ON:
+            raise
+        except Exception as error:
+            raise _no_answer(requirement, error) from error
+        return result if result is True or result is False else truth_of(result, requirement)
 
     return check
 
@@ -61,13 +99,18 @@ def truth_of(result: object, requirement: object) -> bool:
     Raises:
         InvalidRequirement: it only looks like one.
     """
-    if type(result) is LocalProxy:  # its class can be awaited and iterated, whatever it stands for
-        result = result._get_current_object()  # noqa: SLF001 - werkzeug's
-    if type(result) not in _PLAIN and _only_looks_true(result):
+    try:
+        if type(result) is LocalProxy:  # its class has all methods, whatever it stands for
+            result = result._get_current_object()  # noqa: SLF001 - werkzeug's
+        if type(result) in _PLAIN or not _only_looks_true(result):
+            return bool(result)
         if isinstance(result, Coroutine):
             result.close()  # else Python warns that nobody awaited it
-        raise InvalidRequirement(describe(requirement), f"returned a {type(result).__name__}")
-    return bool(result)
+    except _PASSED_ON:
+        raise
+    except Exception as error:
+        raise _no_answer(requirement, error) from error
+    raise InvalidRequirement(describe(requirement), f"returned a {type(result).__name__}")
 
 
 def _only_looks_true(result: object) -> bool:
@@ -85,6 +128,10 @@ def log_invalid(error: Exception, checked: Iterable[object]) -> None:
     else:
         name, reason = ", ".join(map(describe, checked)), _told(error)
     log.error("Requirement %s %s; access is denied", name, reason)
+
+
+def _no_answer(requirement: object, error: Exception) -> InvalidRequirement:
+    return InvalidRequirement(describe(requirement), _told(error))
 
 
 def _told(error: Exception) -> str:

@@ -11,8 +11,6 @@ from sqlalchemy.orm import Mapper
 from licet.authz._decide import compile_decision
 from licet.authz._explain import Explanation, explain
 from licet.authz._plan import (
-    FALSE,
-    TRUE,
     AllOf,
     AnyOf,
     Exists,
@@ -49,11 +47,7 @@ class Check:
         self.plan = make_plan(condition, shape, self._caller_values)
         self._decide = compile_decision(self.plan, NOW)
         self._piece: Piece | None = None
-
-    @property
-    def is_constant(self) -> bool:
-        """Whether it holds of everything, or of nothing, whoever asks."""
-        return self.plan is TRUE or self.plan is FALSE
+        self._column: Piece | None = None
 
     @property
     def has_predicate(self) -> bool:
@@ -74,6 +68,10 @@ class Check:
         state = owner._sa_instance_state
         if state.modified or state.key is None:  # what a flush makes of it takes a closer look
             return self.explain(owner, identity).holds
+        return self.holds_as_stored(owner, identity)
+
+    def holds_as_stored(self, owner: Any, identity: Any) -> bool:
+        """The same of an object that is known to have no unflushed changes."""
         values = self._caller_values.read(identity)
         try:
             return values is not None and self._decide(owner, values, identity)
@@ -104,6 +102,15 @@ class Check:
                 self._piece = build(self.plan, self._shape.model)
             return self._piece.make(values)
         return build(self.plan, entity).make(values)
+
+    def column(self, identity: Any) -> Term:
+        """The same to be selected with the rows of the class, as `_sql.as_column` takes it."""
+        values = self._caller_values.read(identity)
+        if values is None:
+            return False
+        if self._column is None:
+            self._column = build(self.plan, self._shape.model, as_column=True)
+        return self._column.make(values)
 
     def explain(self, owner: Any, identity: Any, reader: ObjectReader = NOW) -> Explanation:
         """Every part of it on one object, with its outcome."""

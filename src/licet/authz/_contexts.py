@@ -11,19 +11,19 @@ Source: seed document 002 ("Manipulating Requirements after the fact").
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
 
 from licet._state import request_state
-from licet.authz._current import current_request, state_of_request
+from licet.authz._current import current_request, has_request_context
+from licet.authz._requirement_set import RequirementSet
 from licet.errors import UsageError
 
 __all__ = [
     "Manager",
-    "RequirementSet",
     "begin_request",
     "drop_innermost",
     "end_all_of_request",
@@ -33,67 +33,9 @@ __all__ = [
     "push_for",
 ]
 
-_KEY = "authz.contexts"
+_BEGUN = "authz.begun"  # for which managers the request began
+_MADE = "authz.contexts"  # and what was made for them since
 _making = threading.Lock()
-
-
-class RequirementSet:
-    """Some requirements; two of a kind can be added, subtracted and compared."""
-
-    def __init__(self, *requirements: Any) -> None:
-        self._requirements = set(requirements)
-
-    def add(self, requirement: Any, *requirements: Any) -> None:
-        """Take one or more requirements in."""
-        self._requirements.update((requirement, *requirements))
-
-    def remove(self, requirement: Any, *requirements: Any) -> None:
-        """Take one or more requirements out; those that are not in it are passed over."""
-        self._requirements.difference_update((requirement, *requirements))
-
-    def _is_like(self, other: Any) -> bool:
-        return isinstance(other, type(self)) or isinstance(self, type(other))
-
-    def __add__(self, other: Self) -> Self:
-        if not self._is_like(other):
-            return NotImplemented
-        return type(self)(*(self._requirements | other._requirements))
-
-    def __iadd__(self, other: Self) -> Self:
-        if not self._is_like(other):
-            return NotImplemented
-        self._requirements |= other._requirements
-        return self
-
-    def __sub__(self, other: Self) -> Self:
-        if not self._is_like(other):
-            return NotImplemented
-        return type(self)(*(self._requirements - other._requirements))
-
-    def __isub__(self, other: Self) -> Self:
-        if not self._is_like(other):
-            return NotImplemented
-        self._requirements -= other._requirements
-        return self
-
-    def __eq__(self, other: object) -> bool:
-        if not self._is_like(other):
-            return NotImplemented
-        return self._requirements == other._requirements  # type: ignore[attr-defined, no-any-return]
-
-    __hash__ = None  # type: ignore[assignment]  # what it holds changes
-
-    def __contains__(self, requirement: object) -> bool:
-        return requirement in self._requirements
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._requirements.copy())
-
-    def __len__(self) -> int:
-        return len(self._requirements)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(map(repr, self._requirements))})"
 
 
 S = TypeVar("S", bound=RequirementSet)
@@ -164,27 +106,29 @@ class _Entry:
     request: object | None
 
 
-@dataclass(slots=True)
-class _Begun:
-    """For whom a request began, and the contexts that were made for them since."""
-
-    managers: list[Manager[Any]] = field(default_factory=list)
-    made: dict[Manager[Any], RequirementSet] = field(default_factory=dict)
-
-
 _pushed: ContextVar[tuple[_Entry, ...]] = ContextVar("licet.authz.pushed", default=())
 
 
+@dataclass(slots=True)
+class _Use:
+    """Whether this process ever opened a context; a program that does not is spared the search."""
+
+    ever: bool = False
+
+
+_use = _Use()
+
+
 def no_context_is_open() -> bool:
-    """Whether nothing at all was pushed or asked for: then checks need not look further."""
-    if _pushed.get():
-        return False
-    begun = _begun()
-    return begun is None or not begun.made
+    """Whether nothing was pushed or asked for here: then checks need not look further."""
+    if not _use.ever:
+        return True
+    return not _pushed.get() and not (has_request_context() and _MADE in request_state())
 
 
 def push_for(manager: Manager[Any], context: RequirementSet) -> None:
     """Push a context as it is."""
+    _use.ever = True
     _pushed.set((*_pushed.get(), _Entry(manager, context, current_request())))
 
 
@@ -203,37 +147,50 @@ def drop_innermost(kind: str) -> None:
     if entry is not None:
         _pushed.set(tuple(each for each in _pushed.get() if each is not entry))
         return
-    begun, manager = _begun(), _last_begun(kind)
-    if begun is not None and manager is not None:
-        begun.managers.remove(manager)
-        begun.made.pop(manager, None)
+    manager = _last_begun(kind)
+    if manager is not None:
+        _end_begun((manager,))
 
 
-def begin_request(*managers: Manager[Any]) -> None:
+def begin_request(managers: tuple[Manager[Any], ...]) -> None:
     """Let the current request have contexts of these managers, empty at first."""
-    request_state().setdefault(_KEY, _Begun()).managers.extend(managers)
+    state = request_state()
+    begun = state.get(_BEGUN)
+    state[_BEGUN] = (*begun, *managers) if begun else managers
 
 
-def end_request(managers: Collection[Manager[Any]]) -> None:
+def end_request(managers: tuple[Manager[Any], ...]) -> None:
     """End what these managers have in the current request, begun or pushed."""
-    _forget_pushed(lambda entry: entry.manager in managers)
-    begun = _begun()
-    if begun is not None:
-        begun.managers = [each for each in begun.managers if each not in managers]
-        begun.made = {each: begun.made[each] for each in begun.managers if each in begun.made}
+    if _pushed.get():
+        _forget_pushed(lambda entry: entry.manager in managers)
+    state = request_state()
+    if state.get(_BEGUN) is managers and _MADE not in state:
+        del state[_BEGUN]  # as nearly always: nobody asked for them
+    else:
+        _end_begun(managers)
 
 
 def end_all_of_request() -> None:
     """End everybody's contexts of the current request."""
-    _forget_pushed(lambda _entry: True)
-    request_state().pop(_KEY, None)
+    if _pushed.get():
+        _forget_pushed(lambda _entry: True)
+    if _use.ever:
+        state = request_state()
+        state.pop(_BEGUN, None)
+        state.pop(_MADE, None)
 
 
 def _forget_pushed(is_meant: Callable[[_Entry], bool]) -> None:
-    entries = _pushed.get()
-    if entries:
-        request = current_request()
-        _pushed.set(tuple(e for e in entries if e.request is not request or not is_meant(e)))
+    request = current_request()
+    kept = (e for e in _pushed.get() if e.request is not request or not is_meant(e))
+    _pushed.set(tuple(kept))
+
+
+def _end_begun(managers: tuple[Manager[Any], ...]) -> None:
+    state = request_state()
+    state[_BEGUN] = tuple(m for m in state.get(_BEGUN, ()) if m not in managers)
+    if _MADE in state:
+        state[_MADE] = {m: context for m, context in state[_MADE].items() if m not in managers}
 
 
 def _end(entry: _Entry) -> None:
@@ -257,22 +214,20 @@ def _innermost_pushed(kind: str) -> _Entry | None:
     return None
 
 
-def _begun() -> _Begun | None:
-    state = state_of_request()
-    return None if state is None else state.get(_KEY)
+def _begun() -> tuple[Manager[Any], ...]:
+    return request_state().get(_BEGUN, ()) if has_request_context() else ()
 
 
 def _last_begun(kind: str) -> Manager[Any] | None:
-    begun = _begun()
-    managers = [] if begun is None else begun.managers
-    return next((each for each in reversed(managers) if each.kind == kind), None)
+    return next((each for each in reversed(_begun()) if each.kind == kind), None)
 
 
 def _begun_with(manager: Manager[Any]) -> RequirementSet | None:
-    begun = _begun()
-    if begun is None or manager not in begun.managers:
+    if manager not in _begun():
         return None
+    _use.ever = True
     with _making:  # tasks and threads of one request share it
-        if manager not in begun.made:
-            begun.made[manager] = manager.container()
-        return begun.made[manager]
+        made: dict[Manager[Any], RequirementSet] = request_state().setdefault(_MADE, {})
+        if manager not in made:
+            made[manager] = manager.container()
+        return made[manager]

@@ -28,7 +28,7 @@ For ``(attr("event.state") == "published") & attr("sessions").any(attr("owner") 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from licet.authz._plan import (
@@ -49,7 +49,7 @@ from licet.authz.conditions import in_utc
 
 __all__ = ["Decide", "compile_decision"]
 
-Decide = Callable[[Any, tuple[Any, ...], Any], bool]
+Decide = Callable[[Any, Sequence[Any], Any], bool]
 _STATE: Final = "_sa_instance_state"
 _COMPARE: Final[dict[Test, ast.cmpop]] = {
     Test.EQ: ast.Eq(),

@@ -9,27 +9,20 @@ from typing import Final
 
 from licet.authz._explain import Explanation, first_failure
 
-__all__ = ["ALLOWED", "Decision", "denied"]
-
-
-@dataclass(frozen=True)
-class Denial:
-    """How to find out more about a denial, which most callers never ask."""
-
-    explain: Callable[[], Explanation]
-    is_visible: Callable[[], bool]
+__all__ = ["ALLOWED", "Decision"]
 
 
 @dataclass(frozen=True)
 class Decision:
     """Whether the caller may do it; true in a boolean context when they may.
 
-    `visible` and `reason` of a denial are worked out when they are asked for: do so before the
-    object changes again.
+    `visible` and `reason` of a denial are worked out, by `explain` and `may_view`, when they are
+    asked for: do so before the object changes again.
     """
 
     allowed: bool
-    denial: Denial | None = None
+    explain: Callable[[], Explanation] | None = None
+    may_view: Callable[[], bool] | None = None
 
     def __bool__(self) -> bool:
         return self.allowed
@@ -37,12 +30,12 @@ class Decision:
     @cached_property
     def visible(self) -> bool:
         """Whether the caller may know that the object exists: 403 when they do, else 404."""
-        return self.denial is None or self.denial.is_visible()
+        return self.may_view is None or self.may_view()
 
     @cached_property
     def explanation(self) -> Explanation | None:
         """Every part of what was asked, with its outcome; None when it was allowed."""
-        return None if self.denial is None else self.denial.explain()
+        return None if self.explain is None else self.explain()
 
     @property
     def reason(self) -> str:
@@ -51,8 +44,3 @@ class Decision:
 
 
 ALLOWED: Final = Decision(allowed=True)
-
-
-def denied(explain: Callable[[], Explanation], is_visible: Callable[[], bool]) -> Decision:
-    """The answer no."""
-    return Decision(allowed=False, denial=Denial(explain, is_visible))

@@ -14,12 +14,12 @@ from typing import Any
 
 from werkzeug.exceptions import HTTPException
 
-from licet.authz._answer import COMPILE, Check, answering, log_invalid
+from licet.authz._answer import COMPILE, Check, asking, log_invalid
 from licet.authz._current import request
 from licet.authz._signature import describe, ensure_requirement, wants_request_too
 from licet.errors import InvalidRequirement
 
-__all__ = ["Checklist", "Node", "all_of", "leaf", "node_of"]
+__all__ = ["Checklist", "Node", "leaf", "node_of"]
 
 Combine = Callable[[Sequence[Check]], Check]
 
@@ -78,18 +78,9 @@ def leaf(requirement: Any, called: Any, warned: set[int]) -> Node:
             DeprecationWarning,
             stacklevel=_level_of_program(),
         )
-    if called is requirement:
-        call = requirement if with_request else lambda user, _request: requirement(user)
-    else:
-        call = _fulfill_of(requirement, with_request=with_request)
-    return Node(requirement, answering(requirement, call))
-
-
-def _fulfill_of(requirement: Any, *, with_request: bool) -> Callable[[Any, Any], object]:
-    """A call of ``fulfill``, looked up at each check: tests put mocks in its place."""
-    if with_request:
-        return lambda user, given: requirement.fulfill(user, given)  # noqa: PLW0108 - looked up late
-    return lambda user, _request: requirement.fulfill(user)
+    through_fulfill = called is not requirement
+    check = asking(requirement, through_fulfill=through_fulfill, with_request=with_request)
+    return Node(requirement, check)
 
 
 def _level_of_program() -> int:
@@ -100,20 +91,6 @@ def _level_of_program() -> int:
     return level
 
 
-def all_of(checks: Sequence[Check]) -> Check:
-    """Pass when all do, asking in order up to the first that does not."""
-    if len(checks) == 1:
-        return checks[0]
-
-    def check(user: Any, given: Any) -> bool:
-        for one in checks:  # noqa: SIM110 - a generator takes longer than the requirements
-            if not one(user, given):
-                return False
-        return True
-
-    return check
-
-
 class Checklist(Collection[Any]):
     """Requirements that must all pass, compiled when the list is made.
 
@@ -121,17 +98,17 @@ class Checklist(Collection[Any]):
         TypeError: one of them cannot be a requirement.
     """
 
-    __slots__ = ("_check", "_parts", "requirements")
+    __slots__ = ("_checks", "_parts", "requirements")
 
     def __init__(self, requirements: Iterable[object]) -> None:
-        self.requirements = given = tuple(requirements)
+        self.requirements = tuple(requirements)
+        self._parts: list[Node] = []
+        self._checks: list[Check] = []
         warned: set[int] = set()
-        if len(given) == 1:  # the most common list, often made anew for one check
-            self._parts: tuple[Node, ...] = (node_of(given[0], warned),)
-            self._check = self._parts[0].check
-        else:
-            self._parts = tuple([node_of(each, warned) for each in given])
-            self._check = all_of([part.check for part in self._parts])
+        for requirement in self.requirements:
+            part = node_of(requirement, warned)
+            self._parts.append(part)
+            self._checks.append(part.check)
 
     def __contains__(self, requirement: object) -> bool:
         return requirement in self.requirements
@@ -142,33 +119,29 @@ class Checklist(Collection[Any]):
     def __len__(self) -> int:
         return len(self.requirements)
 
-    @classmethod
-    def of(cls, requirements: Iterable[object]) -> Checklist:
-        """The list itself when it is one, else a new one."""
-        return requirements if type(requirements) is cls else cls(requirements)
-
     def holds(
-        self,
-        user: object,
-        *,
-        additional: Iterable[object] = (),
-        overridden: Container[object] = (),
+        self, user: object, additional: Iterable[object] = (), overridden: Container[object] = ()
     ) -> bool:
         """Whether `user` fulfills all of them and the additional ones, save those overridden."""
         try:
+            checks = self._checks
             if additional or overridden:
-                return self._changed(additional, overridden)(user, request)
-            return self._check(user, request)
+                checks = self._changed(additional, overridden)
+            for check in checks:
+                if not check(user, request):
+                    return False
         except HTTPException:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not let anybody in
             log_invalid(error, self)
             return False
+        else:
+            return True
 
-    def _changed(self, additional: Iterable[object], overridden: Container[object]) -> Check:
+    def _changed(self, additional: Iterable[object], overridden: Container[object]) -> list[Check]:
         warned: set[int] = set()
         added = [_added(each, warned) for each in additional if each not in self]
-        return all_of(_checks_without([*added, *self._parts], overridden))
+        return _checks_without([*added, *self._parts], overridden)
 
 
 def _added(requirement: object, warned: set[int]) -> Node:

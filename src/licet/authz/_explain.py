@@ -78,6 +78,9 @@ class Explanation(NamedTuple):
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
+    def __repr__(self) -> str:  # that of a tuple would show what was found as it is
+        return f"<Explanation {next(self.lines())}>"
+
 
 def explain(
     condition: Condition, owner: Any, identity: Any, shape: Shape, reader: ObjectReader
@@ -108,14 +111,15 @@ class _Explainer:
     identity: Any
     reader: ObjectReader
 
-    def explain(self, condition: Condition, owner: Any, shape: Shape) -> Explanation:
+    def explain(self, condition: Condition, owner: Any, shape: Shape) -> Explanation:  # noqa: PLR0911 - one for each kind
         match condition:
             case Comparison():
                 return self._compared(condition, owner, shape)
-            case Conjunction() | Disjunction():
+            case Conjunction():
                 parts = tuple([self.explain(part, owner, shape) for part in condition.parts])
-                joined = all if isinstance(condition, Conjunction) else any
-                return Explanation(condition, joined([part.holds for part in parts]), None, parts)
+                return Explanation(condition, all(part.holds for part in parts), None, parts)
+            case Disjunction():
+                return self._either(condition, owner, shape)
             case CallerTest() | CallerCheck() | IsNull(of_caller=True):
                 return Explanation(condition, read_test(condition, self.identity))
             case Quantifier():
@@ -133,6 +137,16 @@ class _Explainer:
                 return Explanation(condition, holds)
             case _:
                 raise TypeError(f"{condition!r} is no kind of condition.")
+
+    def _either(self, condition: Disjunction, owner: Any, shape: Shape) -> Explanation:
+        """The first alternative that holds, or all of them when none does."""
+        failed = []
+        for alternative in condition.parts:
+            part = self.explain(alternative, owner, shape)
+            if part.holds:
+                return Explanation(condition, True, None, (part,))  # noqa: FBT003 - a field
+            failed.append(part)
+        return Explanation(condition, False, None, tuple(failed))  # noqa: FBT003 - as above
 
     def _at(
         self, condition: Condition, path: tuple[str, ...], owner: Any, shape: Shape

@@ -58,27 +58,30 @@ def guard(
                 "decorators = [requires(...)], or before one of its methods."
             )
 
-        def refuse(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            return runner().run(checklist, identity, throws, on_fail, args, kwargs)
-
-        return mark(_asking_first(view, refuse), access)
+        return mark(_asking_first(view, runner, checklist, (identity, throws, on_fail)), access)
 
     return decorate
 
 
-def _asking_first(view: Callable[..., Any], refuse: Callable[..., Any]) -> Callable[..., Any]:
+def _asking_first(
+    view: Callable[..., Any],
+    runner: Callable[[], Runner],
+    checklist: Checklist,
+    options: tuple[Any, Throws | None, Any],
+) -> Callable[..., Any]:
+    identity, throws, on_fail = options
     if inspect.iscoroutinefunction(view):
 
         @wraps(view)
         async def guarded_coroutine(*args: Any, **kwargs: Any) -> Any:
-            refusal = refuse(args, kwargs)
+            refusal = runner().run(checklist, identity, throws, on_fail, args, kwargs)
             return await view(*args, **kwargs) if refusal is None else refusal
 
         return guarded_coroutine
 
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        refusal = refuse(args, kwargs)
+        refusal = runner().run(checklist, identity, throws, on_fail, args, kwargs)
         return view(*args, **kwargs) if refusal is None else refusal
 
     return guarded

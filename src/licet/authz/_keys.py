@@ -29,25 +29,22 @@ def can_hold(column_type: TypeEngine[Any], value: object) -> bool:
     if isinstance(column_type, sa.Integer):
         limit = 2 ** _bits(column_type)
         return type(value) is int and -limit <= value < limit
+    if isinstance(column_type, sa.Enum) and column_type.enum_class is None:
+        return isinstance(value, str) and value in column_type.enums
     if isinstance(column_type, sa.Uuid) and not column_type.as_uuid:
         return isinstance(value, str) and _is_uuid(value)
-    try:
-        wanted = column_type.python_type
-    except NotImplementedError:
-        return True
+    wanted = column_type.python_type  # object, of a type that says nothing
     return isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))
 
 
 def _is_taken(column_type: TypeDecorator[Any], value: Any) -> bool:
-    """Whether an app's own type takes the value, and makes of it what a database can hold."""
-    try:
-        convert = column_type.bind_processor(_DIALECT)
-        made = value if convert is None else convert(value)
-    except Exception:  # noqa: BLE001 - whatever it says of a value that it does not know
-        return False
-    if isinstance(column_type.impl_instance, sa.Integer):
-        return can_hold(column_type.impl_instance, made)
-    return not isinstance(made, str) or _is_storable(made)
+    """Whether an app's own type takes the value, and makes of it what its column can hold."""
+    if type(column_type).process_bind_param is not TypeDecorator.process_bind_param:
+        try:
+            value = column_type.process_bind_param(value, _DIALECT)
+        except Exception:  # noqa: BLE001 - whatever it says of a value that it does not know
+            return False
+    return can_hold(column_type.impl_instance, value)
 
 
 def _bits(column_type: sa.Integer) -> int:

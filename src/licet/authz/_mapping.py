@@ -68,7 +68,13 @@ def _shape(mapper: Mapper[Any]) -> Shape:
     unsupported: dict[str, Unsupported] = {}
     for name, descriptor in mapper.all_orm_descriptors.items():
         prop = mapper.attrs.get(name)
-        if isinstance(prop, RelationshipProperty):
+        if isinstance(prop, RelationshipProperty) and prop.mapper.single:
+            unsupported[name] = Unsupported(
+                name,
+                "leads to a subclass without a table of its own, whose kind SQLAlchemy's EXISTS "
+                "asks of the wrong row: relate it to the base class and compare its kind",
+            )
+        elif isinstance(prop, RelationshipProperty):
             relations[name] = _relation(name, prop, mapper)
         elif isinstance(prop, ColumnProperty):
             found = _column(name, prop)

@@ -15,6 +15,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import InstanceState, Session, collections, object_session, with_parent
+from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.exc import DetachedInstanceError
 
 from licet.authz._keys import can_hold, key_names
@@ -26,6 +27,7 @@ __all__ = ["FormerReader", "LoadedReader", "follow_changed_relations", "using_se
 
 _session: ContextVar[Session | None] = ContextVar("licet_authz_session", default=None)
 _MISSING: Final = object()
+_state: Final = instance_state  # what sa.inspect returns, in a tenth of the time
 
 
 @contextmanager
@@ -75,9 +77,7 @@ class LoadedReader:
             if state.key is None:
                 return ()
             found = _load(owner, relation.name)
-        if hasattr(found, "_sa_adapter"):
-            return list(collections.collection_adapter(found))
-        return list(found)
+        return list(collections.collection_adapter(found))
 
 
 class FormerReader:
@@ -136,8 +136,6 @@ def follow_changed_relations(owner: Any, relations: Iterable[Relation]) -> None:
 def _is_set(state: InstanceState[Any], relation: Relation) -> bool:
     """Whether a many-to-one relationship was given another object, which a flush goes by."""
     if relation.name not in state.committed_state or not relation.foreign_keys:
-        return False
-    if state.mapper.relationships[relation.name].viewonly:
         return False
     history = state.attrs[relation.name].history
     return bool(history.added or history.deleted)
@@ -209,10 +207,6 @@ def _found(owner: Any, relation: Relation, own_keys: dict[str, Any]) -> Any:
             return session.get(model, tuple(keys[name] for name in key_names(model)))
         by_key = sa.select(model).where(*(getattr(model, name) == keys[name] for name in keys))
         return session.scalars(by_key).one_or_none()
-
-
-def _state(owner: Any) -> InstanceState[Any]:
-    return sa.inspect(owner)  # type: ignore[no-any-return]  # inspect is typed for any object
 
 
 def _no_autoflush(owner: Any) -> Any:

@@ -1,9 +1,10 @@
 """From a plan to a predicate in SQL.
 
 What does not depend on the caller is built once; what does is built anew for each caller, so that
-no statement can hold another caller's values. A related object is asked for by EXISTS, or by IN
-when the answer depends on the caller: a database then starts from the few rows that are the
-caller's own. Nothing is joined, so no row is multiplied.
+no statement can hold another caller's values. A related object is asked for by EXISTS, or in WHERE
+by IN when the answer depends on the caller: a database then starts from the few rows that are the
+caller's own. Of columns, which are for the rows of one page, EXISTS reads only what these rows
+need. Nothing is joined, so no row is multiplied.
 
 A term is True only for rows that fulfil it, and NULL or False for the others: negations are in the
 leaves, which alone say what they mean for missing values.
@@ -11,7 +12,7 @@ leaves, which alone say what they mean for missing values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -39,7 +40,7 @@ from licet.errors import UntranslatableCondition
 
 __all__ = ["Term", "Values", "as_column", "as_where", "build"]
 
-Values = tuple[Any, ...]
+Values = Sequence[Any]
 Term = ColumnElement[bool] | bool
 MANY: Final = 5
 _INT32: Final = 2**31
@@ -54,8 +55,13 @@ class Piece:
     asks_caller: bool
 
 
-def build(plan: Plan, entity: Any) -> Piece:
+def build(plan: Plan, entity: Any, *, as_column: bool = False) -> Piece:
     """What makes the predicate of `plan` on a mapped class or an alias of one.
+
+    Args:
+        plan: the predicate.
+        entity: what it is about.
+        as_column: it is to be selected; else it stands in WHERE.
 
     Raises:
         UntranslatableCondition: a Python function is part of it.
@@ -64,7 +70,7 @@ def build(plan: Plan, entity: Any) -> Piece:
         case Truth():
             return _static(plan.holds)
         case AllOf() | AnyOf():
-            pieces = [build(part, entity) for part in plan.parts]
+            pieces = [build(part, entity, as_column=as_column) for part in plan.parts]
             return _joined(pieces, sa.and_ if isinstance(plan, AllOf) else sa.or_)
         case CallerLeaf():
             index, is_negated = plan.slot.index, plan.is_negated
@@ -76,16 +82,13 @@ def build(plan: Plan, entity: Any) -> Piece:
             )
         case Exists():
             target = _target(plan.relation)
-            return _reached(
-                plan.hops,
-                entity,
-                plan.is_negated,
-                _Link(plan.relation, target, build(plan.inner, target)),
-            )
+            inner = build(plan.inner, target, as_column=as_column)
+            link = _Link(plan.relation, target, inner, as_column)
+            return _reached(plan.hops, entity, plan.is_negated, link)
         case Leaf(hops=()):
             return _leaf(plan, entity)
         case Leaf():
-            return _leaf_of_related(plan, entity)
+            return _leaf_of_related(plan, entity, as_column)
 
 
 def as_where(term: Term) -> ColumnElement[bool]:
@@ -136,6 +139,7 @@ class _Link:
     relation: Relation
     target: Any
     inner: Piece
+    as_column: bool
 
 
 def _target(relation: Relation) -> Any:
@@ -156,7 +160,8 @@ def _reached(hops: Iterable[Relation], entity: Any, is_negated: bool, last: _Lin
     piece = _linked(owners[-1], last, is_negated and not links)
     for index in range(len(links) - 1, -1, -1):
         relation, target = links[index]
-        piece = _linked(owners[index], _Link(relation, target, piece), is_negated and index == 0)
+        link = _Link(relation, target, piece, last.as_column)
+        piece = _linked(owners[index], link, is_negated and index == 0)
     return piece
 
 
@@ -164,13 +169,14 @@ def _linked(owner: Any, link: _Link, is_negated: bool) -> Piece:  # noqa: FBT001
     attribute = getattr(owner, link.relation.name)
     related = attribute.of_type(link.target)
     exists: Any = related.any() if link.relation.is_many else related.has()
-    by_key = _by_key(owner, link, attribute.property) if link.inner.asks_caller else None
+    starts_from_caller = link.inner.asks_caller and not link.as_column and not is_negated
+    by_key = _by_key(owner, link, attribute.property) if starts_from_caller else None
 
     def make(values: Values) -> Term:
         inner = link.inner.make(values)
         if inner is False:
             return is_negated
-        if by_key is not None and not is_negated:
+        if by_key is not None:
             return by_key(inner)
         found: ColumnElement[bool] = _where(exists, inner)
         return ~found if is_negated else found
@@ -217,13 +223,13 @@ def _through_secondary(
     if len(pairs) != 1 or not _is_equality(prop.secondaryjoin) or prop.secondary is None:
         return None
     ((own, to_own),), ((other, to_other),) = prop.synchronize_pairs, pairs
-    own_key, other_key = _column_of(owner, own), _column_of(link.target, other)
+    own_key, other_key = _column_of(owner, own), _plain(link.target, other)
     if own_key is None or other_key is None:
         return None
     between = prop.secondary.alias()
     chosen, other_side = between.c[str(to_own.key)], between.c[str(to_other.key)]
-    selected = sa.select(chosen).where(other_side == other_key, chosen.is_not(None))
-    return own_key, selected
+    selected = sa.select(chosen).where(other_side == other_key)
+    return own_key, selected.where(chosen.is_not(None)) if to_own.nullable else selected
 
 
 def _is_equality(join: Any) -> bool:
@@ -233,14 +239,28 @@ def _is_equality(join: Any) -> bool:
 def _column_of(entity: Any, column: Any) -> Any:
     mapper = sa.inspect(entity).mapper
     prop = mapper.get_property_by_column(column) if column in mapper.columns.values() else None
-    return None if prop is None else getattr(entity, prop.key)
+    return None if prop is None else getattr(entity, prop.key).expression
 
 
 # --- leaves --------------------------------------------------------------------------------------
 
 
+def _expression(entity: Any, name: str) -> Any:
+    attribute = getattr(entity, name)
+    plain = _plain(entity, attribute.property.columns[0])
+    return attribute.expression if plain is None else plain
+
+
+def _plain(entity: Any, column: Any) -> Any:
+    """The column of an alias without what the ORM notes on it, which only costs time."""
+    inspected = sa.inspect(entity)
+    if not inspected.is_aliased_class:
+        return None
+    return inspected.selectable.corresponding_column(column)
+
+
 def _leaf(leaf: Leaf, entity: Any) -> Piece:
-    attribute = getattr(entity, leaf.column.name)
+    attribute = _expression(entity, leaf.column.name)
     if isinstance(leaf.operand, Slot):
         return Piece(
             lambda values: _compared(_with_value(leaf, values), attribute), asks_caller=True
@@ -248,14 +268,14 @@ def _leaf(leaf: Leaf, entity: Any) -> Piece:
     return _static(_compared(leaf, attribute))
 
 
-def _leaf_of_related(leaf: Leaf, entity: Any) -> Piece:
+def _leaf_of_related(leaf: Leaf, entity: Any, as_column: bool) -> Piece:  # noqa: FBT001
     """A missing related object is a missing value, so negations stay outside of the EXISTS."""
     *way, last = leaf.hops
     target = _target(last)
 
     def linked(known: Leaf) -> Piece:
         inner = _leaf(replace(known, hops=(), is_negated=False), target)
-        return _reached(way, entity, known.is_negated, _Link(last, target, inner))
+        return _reached(way, entity, known.is_negated, _Link(last, target, inner, as_column))
 
     if leaf.test is not Test.NE:
         return linked(leaf)
@@ -313,9 +333,10 @@ def _positive(column: Column, test: Test, attribute: Any, operand: Any) -> Any:
 
 def _bound(column: Column, attribute: Any, value: Any) -> Any:
     """A parameter of its own; an integer's is as wide as its value, however narrow the column."""
+    kind = attribute.type
     if column.kind is Kind.INTEGER:
-        return sa.literal(value, sa.Integer() if -_INT32 <= value < _INT32 else sa.BigInteger())
-    return sa.literal(value, attribute.type)
+        kind = sa.Integer() if -_INT32 <= value < _INT32 else sa.BigInteger()
+    return sa.bindparam(None, value, kind, unique=True)
 
 
 def _is_in(column: Column, attribute: Any, values: frozenset[Any]) -> Any:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import iscoroutinefunction
-from types import MappingProxyType
+from types import CoroutineType, MappingProxyType
 from typing import Any, Final, TypeVar
 
-from flask import Flask, Response, current_app
+from flask import Flask, Response
 from werkzeug.exceptions import Forbidden
 from werkzeug.local import LocalProxy
 
@@ -22,7 +22,7 @@ from licet.authz._contexts import (
     end_request,
     no_context_is_open,
 )
-from licet.authz._current import EXTENSION, registered_allows
+from licet.authz._current import EXTENSION, app_itself
 from licet.authz._engine import Checklist
 from licet.authz._guard import Throws, guard
 from licet.authz.additional import AdditionalManager
@@ -88,7 +88,7 @@ class Allows:
 
         @app.before_request
         def begin_contexts() -> None:
-            begin_request(*managers)
+            begin_request(managers)
 
         @app.after_request
         def end_contexts(response: Response) -> Response:
@@ -147,7 +147,9 @@ class Allows:
         """
         if identity is None:
             identity = self._load_identity()
-        checklist = Checklist.of(requirements)
+        checklist = requirements
+        if type(checklist) is not Checklist:
+            checklist = Checklist(requirements)
         if no_context_is_open():
             return checklist.holds(identity)
         overridden = self.overrides.current
@@ -188,12 +190,10 @@ class Allows:
         if use_on_fail_return and result is not None:
             return result
         if throws is None:
-            throws = self._throws
-        if throws is None:
-            throws = MissingToken if is_loaded and _is_anonymous(identity) else Forbidden
-        if isinstance(throws, BaseException):
-            throws = throws.with_traceback(None)  # else each raise would make it longer
-        raise throws
+            is_nobody = is_loaded and self._throws is None and _is_anonymous(identity)
+            throws = MissingToken if is_nobody else self.throws
+        # An instance that is raised again would keep the traces of earlier requests.
+        raise throws.with_traceback(None) if isinstance(throws, BaseException) else throws
 
     def _load_identity(self) -> Any:
         if self._identity_loader is None:
@@ -202,6 +202,9 @@ class Allows:
                 "Allows(app, identity_loader=lambda: current_user) or @allows.identity_loader."
             )
         identity = self._identity_loader()
+        if type(identity) is CoroutineType:  # it would pass for somebody
+            identity.close()
+            raise UsageError("The identity_loader gave a coroutine: it must be a plain function.")
         if identity is current_identity:  # it would look for the token at each attribute read
             return identity._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - werkzeug's
         return identity
@@ -237,11 +240,12 @@ def allows_of_app() -> Allows:
     Raises:
         UsageError: it has none.
     """
-    found = registered_allows()
+    app = app_itself()
+    found = app.extensions.get(EXTENSION)
     if found is None:
         raise UsageError(
-            f"Flask-Allows not configured against current app ({current_app.name}): attach one "
-            "with Allows(app) or allows.init_app(app)."
+            f"Flask-Allows not configured against current app ({app.name}): attach one with "
+            "Allows(app) or allows.init_app(app)."
         )
     return found  # type: ignore[no-any-return]  # what init_app put there
 

@@ -2,6 +2,7 @@
 
 An attribute that the caller does not have counts as missing. One of a wrong type is a bug somewhere
 else, and nothing may be granted on it: the whole check is denied, under a negation too, and logged.
+An HTTPException that reading raises stays the answer.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import traceback
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any, Final
+
+from werkzeug.exceptions import HTTPException
 
 from licet.authz._shape import Column, Kind, misfit, misplaced
 from licet.authz.conditions import CallerCheck, CallerTest, Condition, IsNull, Op, in_utc
@@ -57,7 +60,7 @@ def read_caller(identity: Any, path: tuple[str, ...]) -> Any:
 class CallerValues:
     """Everything that one policy asks of its callers, each thing once.
 
-    Conditions refer to a value by its index in the tuple that `read` returns.
+    Conditions refer to a value by its index in the list that `read` returns.
     """
 
     def __init__(self) -> None:
@@ -80,10 +83,12 @@ class CallerValues:
             self._readers.append(make())
         return self._index[key]
 
-    def read(self, identity: Any) -> tuple[Any, ...] | None:
+    def read(self, identity: Any) -> list[Any] | None:
         """The caller's values, or None when one of them is of a wrong type."""
         try:
-            return tuple([read(identity) for read in self._readers])
+            return [read(identity) for read in self._readers]
+        except HTTPException:  # such as a bad token, found when the caller is asked
+            raise
         except Exception as error:  # noqa: BLE001 - denied, whatever it is
             log.error("A check is denied: %s", _refusal(error))  # noqa: TRY400 - no values
         return None
@@ -97,6 +102,8 @@ class CallerValues:
         try:
             for read in self._readers:
                 read(identity)
+        except HTTPException:
+            raise
         except Exception as error:
             raise InvalidCaller(_refusal(error)) from error
 
@@ -199,6 +206,8 @@ def read_predicate(function: Callable[[Any, Any], bool], owner: Any, identity: A
     """
     try:
         outcome = function(owner, identity)
+    except HTTPException:
+        raise
     except Exception as error:
         name = getattr(function, "__qualname__", repr(function))
         raise InvalidCaller(f"{name} raised {told(error)}.") from error

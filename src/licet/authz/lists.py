@@ -42,8 +42,8 @@ def list_objects(
     `may` names verbs of which each row says whether the caller may do them.
     """
     terms = [
-        *policy.shown.terms(identity, policy.model),
-        *(policy.check(verb).criterion(identity) for verb in may),
+        *policy.shown.terms(identity),
+        *(policy.check(verb).column(identity) for verb in may),
     ]
     asked = [as_column(term) for term in terms if not isinstance(term, bool)]
     filtered = policy.filter(statement, identity, LIST).add_columns(

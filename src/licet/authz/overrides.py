@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 from werkzeug.local import LocalProxy
 
-from licet.authz._contexts import Manager, RequirementSet, innermost
+from licet.authz._contexts import Manager, innermost
 from licet.authz._current import registered_allows
+from licet.authz._requirement_set import RequirementSet
 
 __all__ = [
     "Override",

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from licet.authz._check import FORMER, NOW, Check
-from licet.authz._decision import ALLOWED, Decision, denied
+from licet.authz._decision import ALLOWED, Decision
 from licet.authz._explain import Explanation
 from licet.authz._filter import restrict
 from licet.authz._mapping import shape_of
@@ -159,17 +159,18 @@ class Policy:
         if state.modified or state.key is None:
             with using_session(session):
                 return self._decide_changed(built, check, identity, verb, owner)
-        if check.holds(owner, identity):
+        if check.holds_as_stored(owner, identity):
             return ALLOWED
-        return denied(
+        return Decision(
+            False,  # noqa: FBT003 - by position, as this is what most checks cost
             lambda: check.explain(owner, identity),
             lambda: built.check(VIEW.name).holds(owner, identity),
         )
 
     def _about_another(self, owner: object) -> InvalidCondition:
         return invalid(
-            f"The policy {self.name} decides about a {self.model.__name__}, "
-            f"not about a {type(owner).__name__}."
+            f"The policy {self.name} decides about {self.model.__name__}, "
+            f"and was given a {type(owner).__name__}."
         )
 
     def _decide_changed(
@@ -185,14 +186,17 @@ class Policy:
             return ALLOWED
         view = built.check(VIEW.name)
         is_visible = verb == CREATE or (not is_draft and view.held(owner, identity))
-        return denied(lambda: why, lambda: is_visible)
+        return Decision(allowed=False, explain=lambda: why, may_view=lambda: is_visible)
 
     def explain(
         self, identity: Any, verb: Verb, owner: Any, *, session: Session | None = None
     ) -> Explanation:
         """Each grant of the verb on one object, part by part. For the log and for people."""
+        check = self._ready().check(verb.name)
+        if session is None:
+            return check.explain(owner, identity)
         with using_session(session):
-            return self._ready().check(verb.name).explain(owner, identity)
+            return check.explain(owner, identity)
 
     # --- lists -----------------------------------------------------------------------------------
 

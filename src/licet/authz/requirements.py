@@ -18,7 +18,7 @@ from typing import Any, Self, TypeVar
 from licet.authz import _current
 from licet.authz._answer import Check, answering
 from licet.authz._contexts import no_context_is_open
-from licet.authz._engine import Node, all_of, leaf, node_of
+from licet.authz._engine import Node, leaf, node_of
 from licet.authz._signature import describe, ensure_requirement
 from licet.authz.overrides import overrides_in_force
 
@@ -144,8 +144,10 @@ class ConditionalRequirement(Requirement):
     def __licet_node__(self, warned: set[int]) -> Node:
         """Compile it with all its parts, unless a subclass answers in a way of its own."""
         kind = type(self)
-        if kind.fulfill is ConditionalRequirement.fulfill and kind.__call__ in _CALLS:
-            return self._compiled(warned)
+        if kind is ConditionalRequirement or (
+            kind.fulfill is ConditionalRequirement.fulfill and kind.__call__ in _CALLS
+        ):
+            return self._node or self._compiled(warned)
         return super().__licet_node__(warned)
 
     def _compiled(self, warned: set[int]) -> Node:
@@ -161,7 +163,7 @@ class ConditionalRequirement(Requirement):
         if len(checks) == 1:
             combined = checks[0]
         elif self.op is operator.and_ and self.until is False:
-            combined = all_of(checks)
+            combined = _all_of(checks)
         elif self.op is operator.or_ and self.until is True:
             combined = _any_of(checks)
         else:
@@ -205,6 +207,16 @@ C = ConditionalRequirement
 And = ConditionalRequirement.And
 Or = ConditionalRequirement.Or
 Not = ConditionalRequirement.Not
+
+
+def _all_of(checks: Sequence[Check]) -> Check:
+    def check(user: Any, given: Any) -> bool:
+        for one in checks:  # noqa: SIM110 - a generator takes longer than the requirements
+            if not one(user, given):
+                return False
+        return True
+
+    return check
 
 
 def _any_of(checks: Sequence[Check]) -> Check:

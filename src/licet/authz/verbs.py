@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from licet.authz.conditions import invalid
@@ -16,12 +16,15 @@ class Verb:
 
     names: frozenset[str]
     is_all: bool = False
+    _only: str | None = field(default=None, repr=False, compare=False)
 
     def __init__(self, *names: str) -> None:
         if not names or not all(isinstance(name, str) and name.isidentifier() for name in names):
             raise invalid(f"A verb is a word such as PUBLISH, not {', '.join(map(repr, names))}.")
         object.__setattr__(self, "names", frozenset(names))
         object.__setattr__(self, "is_all", names == ("ALL",))
+        is_one = len(self.names) == 1 and not self.is_all
+        object.__setattr__(self, "_only", names[0] if is_one else None)
 
     def __or__(self, other: Verb) -> Verb:
         if not isinstance(other, Verb):
@@ -39,10 +42,9 @@ class Verb:
         Raises:
             InvalidCondition: these are several.
         """
-        if len(self.names) != 1 or self.is_all:
+        if self._only is None:
             raise invalid(f"One verb is wanted here, not {self}.")
-        (name,) = self.names
-        return name
+        return self._only
 
     def __str__(self) -> str:
         return " | ".join(sorted(self.names))

@@ -16,6 +16,7 @@ from licet.cli.access import explain, matrix
 from licet.cli.action import action
 from licet.cli.audit import audit
 from licet.cli.db import db
+from licet.cli.doctor import doctor
 from licet.cli.serve import serve
 from licet.cli.token import token
 from licet.errors import LicetError
@@ -65,6 +66,7 @@ def _app_loader(import_path: str | None) -> Any:
 main.add_command(action)
 main.add_command(audit)
 main.add_command(db)
+main.add_command(doctor)
 main.add_command(explain)
 main.add_command(matrix)
 main.add_command(serve)

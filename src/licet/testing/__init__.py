@@ -2,7 +2,8 @@
 
 The fixtures are there as soon as licet is installed (a pytest plugin); `mock_authstate` and
 `mock_tokenchecker` stand in for a caller and for what recognises one. `verify_matrix` proves the
-access matrix of an app by requests. `FakeIntrospection`, and the fixture ``fake_introspection``,
+access matrix of an app by requests, `assert_policy_consistent` the decisions of a policy by lists.
+`FakeIntrospection`, and the fixture ``fake_introspection``,
 stand in for the issuer of opaque tokens.
 """
 
@@ -10,11 +11,13 @@ from licet.testing.clients import protected_client
 from licet.testing.introspection import FakeIntrospection
 from licet.testing.matrix import MatrixCases, MatrixReport, list_request, request_to, verify_matrix
 from licet.testing.mocks import mock_authstate, mock_tokenchecker
+from licet.testing.policies import assert_policy_consistent
 
 __all__ = [
     "FakeIntrospection",
     "MatrixCases",
     "MatrixReport",
+    "assert_policy_consistent",
     "list_request",
     "mock_authstate",
     "mock_tokenchecker",

@@ -27,8 +27,8 @@ from tests.unit.authn.tokens import (
     token,
 )
 
-from licet.authn import JWTVerifier
-from licet.authn.jwt import ASYMMETRIC_ALGORITHMS
+from licet.authn import JWTVerifier, verified_email
+from licet.authn._jws import ASYMMETRIC_ALGORITHMS
 from licet.authn.principals import is_principal
 from licet.errors import ConfigurationError, InvalidToken
 
@@ -455,3 +455,42 @@ def test_a_refusal_does_not_repeat_the_claims():
     with pytest.raises(InvalidToken) as caught:
         verifier().verify(token(aud="secret-audience"))
     assert "secret" not in caught.value.description
+
+
+def test_id_tokens_are_a_mode_of_their_own():
+    """A verifier of ID tokens takes them and no access tokens; the other one is as strict."""
+    id_token, access_token = token({"typ": "JWT"}, nonce="n"), token()
+    ids = verifier(token_use="id")
+    assert ids.verify(id_token).subject == "someone"
+    with pytest.raises(InvalidToken, match="not an ID token"):
+        ids.verify(access_token)
+    assert refuses(id_token)
+    assert refuses(id_token, takes_plain_type=True)
+
+
+def test_plain_access_tokens_are_taken_on_demand():
+    """An issuer that knows no better types can be accepted by name."""
+    plain = token({"typ": "JWT"})
+    assert refuses(plain)
+    assert verifier(takes_plain_type=True).verify(plain).subject == "someone"
+
+
+def test_where_the_email_is_the_key_it_must_be_verified():
+    """A token whose email nobody verified is refused, however good it is."""
+    known = token(email="Me@Example.org", email_verified=True)
+    identity = verifier(email_is_key=True).verify(known)
+    assert verified_email(identity.claims) == "me@example.org"
+    assert refuses(token(email="me@example.org"), email_is_key=True)
+
+
+@pytest.mark.parametrize("algorithms", ["ES256", ["ES256"], ("RS256", "ES256"), {"ES256"}])
+def test_algorithms_are_given_in_any_collection(algorithms):
+    """One name, or several in whatever holds them."""
+    assert "ES256" in verifier(algorithms=algorithms).algorithms
+
+
+@pytest.mark.parametrize("issuer", [None, 5, "", "  "])
+def test_an_issuer_is_text(issuer):
+    """A setting that was never made is not an issuer."""
+    with pytest.raises(ConfigurationError, match="issuer"):
+        verifier(issuer=issuer)

@@ -33,6 +33,6 @@ class Asked:
         """The criterion on the model, or on an alias of it."""
         return _sql.as_where(self._check.criterion(identity, entity))
 
-    def column(self, identity: Any = None, entity: Any = None) -> sa.ColumnElement[bool]:
+    def column(self, identity: Any = None) -> sa.ColumnElement[bool]:
         """The outcome as a column."""
-        return _sql.as_column(self._check.criterion(identity, entity))
+        return _sql.as_column(self._check.column(identity))

@@ -86,6 +86,13 @@ def test_a_loader_that_cannot_work_is_refused(bad):
         Allows(identity_loader=bad)
 
 
+def test_a_loader_that_gives_a_coroutine_is_told():
+    """Nobody passes as one, and no warning of a coroutine is left."""
+    made = Allows(identity_loader=lambda: later(ADMIN))
+    with pytest.raises(UsageError, match="identity_loader gave a coroutine"):
+        made.fulfill([yes])
+
+
 def test_a_missing_loader_is_told():
     """By name, and how to give one."""
     with pytest.raises(UsageError, match=r"no identity_loader.*Allows\(app, identity_loader="):

@@ -10,7 +10,7 @@ from werkzeug.exceptions import Forbidden, NotFound
 from werkzeug.local import LocalProxy
 from werkzeug.wrappers import Response
 
-from licet.authz import Additional, Allows, And, C, Not, Or
+from licet.authz import Additional, Allows, And, C, Not, Or, Requirement
 from licet.authz._answer import _told, truth_of
 from licet.errors import InvalidRequirement, InvalidToken
 
@@ -145,6 +145,53 @@ def test_an_http_error_is_the_response(error, caplog):
         with pytest.raises(type(error) if isinstance(error, Exception) else error):
             allows.fulfill([shape(raising)])
     assert not caplog.records
+
+
+class Raising(Requirement):
+    """Raises what it was made with."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def fulfill(self, user):
+        raise self.error
+
+
+class RaisingWithRequest(Raising):
+    """The same, as long ago."""
+
+    def fulfill(self, user, request):
+        raise self.error
+
+
+class RaisingAsTruth:
+    """Raises when it is asked for its truth."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __bool__(self):
+        raise self.error
+
+
+WAYS = {
+    "function": lambda error: Raising(error).fulfill,
+    "function with request": lambda error: RaisingWithRequest(error).fulfill,
+    "instance": Raising,
+    "instance with request": RaisingWithRequest,
+    "truth": lambda error: giving(RaisingAsTruth(error)),
+    "op": lambda error: C(yes, no, op=RaisingWithRequest(error).fulfill),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*Passing request:DeprecationWarning")
+@pytest.mark.parametrize("way", WAYS)
+def test_errors_are_told_apart_wherever_they_are_raised(way):
+    """An HTTP error goes on, any other denies."""
+    allows = Allows(identity_loader=lambda: ADMIN)
+    with pytest.raises(NotFound):
+        allows.fulfill([Not(WAYS[way](NotFound()))])
+    assert allows.fulfill([Not(WAYS[way](LookupError()))]) is False
 
 
 def test_what_ends_the_program_ends_it():

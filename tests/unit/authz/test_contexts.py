@@ -19,7 +19,7 @@ from licet.authz import (
     current_additions,
     current_overrides,
 )
-from licet.authz._contexts import _pushed, drop_innermost, innermost
+from licet.authz._contexts import _pushed, _use, drop_innermost, innermost
 
 KINDS = [
     (Override, OverrideManager, "override", "overrides", current_overrides),
@@ -472,6 +472,27 @@ def test_in_an_app_the_proxies_are_of_its_allows(app, kind):
         assert kind.proxy == None  # noqa: E711 - a proxy of None
         kind.manager(allows).push(kind.of(yes))
         assert kind.proxy == kind.of(yes)
+
+
+@pytest.mark.parametrize("how", ["pushed", "asked for"])
+def test_the_first_context_of_a_process_counts(app, allows, how, monkeypatch):
+    """Until then nobody looks for any, and a request ends as it began."""
+    monkeypatch.setattr(_use, "ever", False)
+
+    def opening():
+        if how == "pushed":
+            allows.overrides.push(Override(no))
+        else:
+            current_overrides.add(no)
+        return str(bool(Permission(no)))
+
+    app.add_url_rule("/plain", "plain", lambda: str(bool(Permission(no))))
+    app.add_url_rule("/opening", "opening", opening)
+    client = app.test_client()
+    assert client.get("/plain").text == "False"
+    assert not _use.ever
+    assert client.get("/opening").text == "True"
+    assert client.get("/plain").text == "False"
 
 
 def test_threads_do_not_see_each_other(allows):

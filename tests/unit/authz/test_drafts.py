@@ -465,6 +465,36 @@ def test_a_value_is_decided_before_and_after(db: Session):
     assert decides(db, own, when) is False
 
 
+def test_what_was_not_changed_decides_as_it_is(db: Session):
+    """Parents and collections beside a value that changed; a child that is moved by its key."""
+    speaker, event, page = db.get(Speaker, 1), db.get(Event, 1), Page(id=1, speaker_id=1)
+    db.add(page)
+    db.flush()
+    speaker.name, event.owner_id, page.text = "new", 3, "x"
+    has_one = attr("speakers").any(attr("id") == 1)
+
+    assert policy_for(Speaker, is_open).decide(NOBODY, UPDATE, speaker)
+    assert policy_for(Event, has_one).decide(NOBODY, UPDATE, event)
+    assert policy_for(Page, attr("speaker.event.state") == "open").decide(NOBODY, UPDATE, page)
+
+
+def test_a_relationship_from_the_other_side_has_a_former_object(db: Session):
+    """One-to-one, taken away or put in place of another; and none before."""
+    speaker = db.get(Speaker, 1)
+    db.add(Page(id=2, speaker_id=1, text="old"))
+    db.flush()
+    speaker.page = Page(text="new")
+    old, new = attr("page.text") == "old", attr("page.text") == "new"
+
+    assert not policy_for(Speaker, new).decide(NOBODY, UPDATE, speaker)
+    assert not policy_for(Speaker, old).decide(NOBODY, UPDATE, speaker)
+    assert policy_for(Speaker, new | old).decide(NOBODY, UPDATE, speaker)
+    other = db.get(Speaker, 2)
+    other.page = Page(text="new")
+    assert policy_for(Speaker, new | attr("page").is_null()).decide(NOBODY, UPDATE, other)
+    assert not policy_for(Speaker, new).decide(NOBODY, UPDATE, other)
+
+
 def test_a_denied_change_says_why_and_what_was_visible(db: Session):
     """By what the object was before: a change cannot make it visible to who changes it."""
     policy = Policy(Speaker).allow(everyone, VIEW, when=attr("name") == "one")

@@ -165,7 +165,7 @@ def test_what_is_not_loaded_is_loaded_without_a_flush(db: Session):
 @pytest.mark.parametrize("owner", [Event(), Who(1), None, "speaker", 3, Speaker])
 def test_a_policy_decides_about_its_own_class(owner):
     """Another one's attributes of the same name mean something else."""
-    with pytest.raises(InvalidCondition, match=f"decides about a Speaker, not.*{PLACE}"):
+    with pytest.raises(InvalidCondition, match=f"decides about Speaker, and was given.*{PLACE}"):
         Policy(Speaker).allow(everyone, ALL).decide(ADMIN, VIEW, owner)
 
 
@@ -321,6 +321,20 @@ def test_building_asks_no_caller(caplog: pytest.LogCaptureFixture):
 
     assert asked == []
     assert caplog.records == []
+
+
+def test_a_policy_is_built_once(monkeypatch: pytest.MonkeyPatch):
+    """By whoever comes first: one who waited for the lock finds it built."""
+    policy, other = Policy(Speaker).allow(everyone, VIEW), Policy(Speaker).build()
+
+    class Waited:
+        def __enter__(self) -> None:
+            policy._built = other._built
+
+        def __exit__(self, *_error: object) -> None: ...
+
+    monkeypatch.setattr(policy, "_lock", Waited())
+    assert policy.build()._built is other._built
 
 
 def test_a_failed_build_can_be_mended():

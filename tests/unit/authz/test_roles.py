@@ -31,6 +31,16 @@ def test_a_role_has_what_it_implies():
     assert [role.name for role in chief.closure()] == ["chief", "writer", "reader"]
 
 
+def test_a_role_may_be_implied_in_two_ways():
+    """Its holders are still each told once."""
+    base = Role("base", caller.base.is_true())
+    left, right = (Role(name, caller.x.is_true(), implies=[base]) for name in ("left", "right"))
+    top = Role("top", caller.top.is_true(), implies=[left, right])
+
+    assert base.holders() == [base, left, right, top]
+    assert set(top.closure()) == {top, left, right, base}
+
+
 def test_everyone_is_everyone():
     """The caller is not even asked."""
     policy = Policy(Speaker).allow(everyone, VIEW)

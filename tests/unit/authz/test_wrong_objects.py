@@ -10,7 +10,9 @@ from licet.errors import InvalidCondition
 @pytest.mark.parametrize("owner", [None, "note", Folder(), Note])
 def test_an_object_of_another_class_is_a_mistake_of_the_program(owner):
     """Nothing is decided about what the policy does not know."""
-    with pytest.raises(InvalidCondition, match="The policy notes decides about Note"):
+    with pytest.raises(
+        InvalidCondition, match="The policy notes decides about Note, and was given a"
+    ):
         make_policy().decide(User("ann"), VIEW, owner)
 
 
