@@ -171,7 +171,7 @@ def generator():
 
 NO_ROLES = [None, "admin", ["admin"], {"admin": 1}, True, 1, {"admin", 1}, {None}, generator()]
 NO_ACCOUNTS = [True, False, 0, "", [], {}, dict, len, generator(), LocalProxy(lambda: None)]
-NO_ACCOUNTS += [sa.column("a") == 1]
+NO_ACCOUNTS += [sa.column("a")]
 NO_STANDINGS = [None, True, "active", Standing, 1]
 BAD = [
     *(("roles_of", answer) for answer in NO_ROLES),
