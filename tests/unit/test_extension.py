@@ -71,3 +71,10 @@ def test_keys_that_cannot_be_made_stop_the_start(app, tmp_path):
     app.config["LICET_INSTANCE_PATH"] = str(tmp_path / "file" / "folder")
     with pytest.raises(ConfigurationError, match="cannot be"):
         Licet(app)
+
+
+def test_the_endpoints_of_accounts_are_declared(app):
+    """An app with local accounts starts protected."""
+    app.config["LICET_ACCOUNTS"] = True
+    Licet(app).protect(app)
+    assert app.test_client().get("/auth/session").status_code == 401

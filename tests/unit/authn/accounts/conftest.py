@@ -102,7 +102,7 @@ def make_app(tmp_path: Path, accounts_sqlite: bytes) -> Iterator[Callable[..., F
         if not path.exists():
             path.write_bytes(accounts_sqlite)
         app = Flask("licet_test_app", instance_path=str(tmp_path))
-        app.config.update({"LICET_ACCOUNTS": True} | config)
+        app.config.update({"LICET_ACCOUNTS": True, "LICET_PROTECT": False} | config)
         state = app_state(app)
         state.put(PASSWORDS, Passwords(CHEAP))
         state.put(MAIL, mail or Mails())

@@ -124,7 +124,7 @@ def test_somebody_must_be_signed_in(client, method, path):
     """Without a token: 401, with the challenge, before the body is looked at."""
     answer = client.open(path, method=method)
     assert answer.status_code == 401
-    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="licet"'
+    assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="licet", resource_metadata=')
     assert answer.mimetype == "application/problem+json"
 
 
