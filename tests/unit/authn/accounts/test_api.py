@@ -1,6 +1,7 @@
 """The JSON endpoints, and what withdrawn tokens open."""
 
 import json
+import threading
 import time
 
 import pytest
@@ -231,9 +232,10 @@ def test_another_process_follows_within_two_seconds(make_app):
     assert status(client, tokens) == 200
     here.test_client().post("/auth/logout", headers=bearer(tokens))
     ended = time.monotonic()
+    begun = ended
     while status(client, tokens) == 200:
-        assert time.monotonic() < ended + 2.1
-    assert status(client, tokens) == 401
+        assert begun < ended + 2
+        begun = time.monotonic()
 
 
 def test_scopes_are_those_of_the_providers_and_the_settings(make_app):
@@ -287,6 +289,13 @@ def test_the_settings_make_the_parts(tmp_path, url, kind):
     assert parts.session_seconds == 60
     assert parts.passwords.hash("x").startswith("$argon2id$v=19$m=65536,t=3,p=4$")
     assert accounts_of(app) is parts
+
+
+def test_the_work_of_a_command_begins_at_once(app):
+    """Outside a request there is no answer to wait for."""
+    done = threading.Event()
+    accounts_of(app).outbox.submit(done.set)
+    assert done.wait(10)
 
 
 def test_a_bad_mail_setting_is_told_at_start(tmp_path):

@@ -87,7 +87,7 @@ def test_other_passwords_are_refused(password):
 
 def test_a_password_is_the_same_however_it_was_typed():
     """Composed and decomposed spellings are one password."""
-    assert sign_up(password="cafe\u0301 au lait").password == "caf\u00e9 au lait"
+    assert sign_up(password="e\u0301" * 8).password == "\u00e9" * 8
 
 
 def test_an_old_short_password_can_still_be_given():
