@@ -133,10 +133,10 @@ def break_sql(patch: pytest.MonkeyPatch) -> None:
 
 def break_decide(patch: pytest.MonkeyPatch) -> None:
     """The decision turns around for one row."""
-    decide = check_module.Check.holds
+    decide = check_module.Check.holds_as_stored
     patch.setattr(
         check_module.Check,
-        "holds",
+        "holds_as_stored",
         lambda self, owner, who: decide(self, owner, who) is not (owner.id == 3),
     )
 
