@@ -251,11 +251,10 @@ class Policy:
 
         ``!=``, ``not_in``, ``~`` and ``all`` do so. That may be meant; it should be looked at.
         """
-        shape = shape_of(self.model)
         return [
             str(grant)
             for grant in self.grants
-            if grant.when is not None and Check(grant.when, shape).holds_on_missing_data
+            if Check(self.condition_of(grant), self.shape).holds_on_missing_data
         ]
 
     def condition_of(self, grant: Grant) -> Condition:

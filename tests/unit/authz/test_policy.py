@@ -361,6 +361,30 @@ def test_grants_are_printed_with_their_words():
     ]
 
 
+@pytest.mark.parametrize(
+    ("condition", "is_told"),
+    [
+        (attr("name") == "a", False),
+        (attr("name") != "a", True),
+        (~(attr("event.state") == "a"), True),
+        (attr("talks").all(attr("id") == 3), True),
+        (attr("talks").any(~(attr("state") == "a")), True),
+        (~(attr("id") == 3), False),
+        (attr("name") != caller.name, True),
+        (~(caller.x == 1), False),
+    ],
+)
+def test_grants_on_missing_data_are_told(condition, is_told: bool):
+    """By the condition of the grant, and by that of its role."""
+    by_when = Policy(Speaker).allow(everyone, VIEW).allow(everyone, UPDATE, when=condition)
+    by_role = Policy(Speaker).allow(everyone, VIEW).allow(Role("r", condition), UPDATE)
+
+    for policy in (by_when, by_role):
+        assert policy.grants_on_missing_data() == ([str(policy.grants[1])] if is_told else [])
+        assert policy.condition_of(policy.grants[1]).footnote == str(policy.grants[1])
+    assert by_when.shape.name == "Speaker"
+
+
 # --- callers who are not what they should be ----------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -133,12 +134,13 @@ def break_sql(patch: pytest.MonkeyPatch) -> None:
 
 def break_decide(patch: pytest.MonkeyPatch) -> None:
     """The decision turns around for one row."""
-    decide = check_module.Check.holds_as_stored
-    patch.setattr(
-        check_module.Check,
-        "holds_as_stored",
-        lambda self, owner, who: decide(self, owner, who) is not (owner.id == 3),
-    )
+    decide = Policy.decide
+
+    def turned(self: Policy, who: Any, verb: Verb, owner: Any, **options: Any) -> Any:
+        allowed = decide(self, who, verb, owner, **options).allowed
+        return SimpleNamespace(allowed=allowed is not (owner.id == 3))
+
+    patch.setattr(Policy, "decide", turned)
 
 
 def break_pages(patch: pytest.MonkeyPatch) -> None:
