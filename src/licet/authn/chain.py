@@ -53,6 +53,12 @@ class VerifierChain:
         if not verifiers and opaque is None:
             raise ConfigurationError("A VerifierChain without verifiers would refuse everybody.")
 
+    @property
+    def issuers(self) -> tuple[str, ...]:
+        """Whose tokens it takes; a verifier of opaque tokens counts when it names its issuer."""
+        named = (*self.by_issuer, getattr(self.opaque, "issuer", None))
+        return tuple(dict.fromkeys(issuer for issuer in named if issuer))
+
     def verify(self, token: str) -> Identity:
         """The identity that `token` vouches for.
 

@@ -7,7 +7,14 @@ from tests.unit.authn.tokens import Keys
 from werkzeug.exceptions import Unauthorized
 
 from licet import Licet
-from licet.authn import JWTVerifier, authenticate, embedded_issuer, use_verifier
+from licet.authn import (
+    IntrospectionVerifier,
+    JWTVerifier,
+    VerifierChain,
+    authenticate,
+    embedded_issuer,
+    use_verifier,
+)
 from licet.authn.protected_resource import WELL_KNOWN, add_protected_resource_metadata
 from licet.authz import public
 from licet.errors import ConfigurationError, InsufficientScope
@@ -65,25 +72,36 @@ def test_the_issuer_is_the_public_url_when_nothing_else_is_said(app):
     assert metadata(app)["authorization_servers"] == ["https://both.example"]
 
 
-class Several(Names):
-    """A verifier of several issuers' tokens."""
-
-    issuers = ("https://a.example", "https://b.example")
+A, B = "https://a.example", "https://b.example"
 
 
-def foreign():
+def foreign(issuer=A):
     """A verifier of one issuer's tokens."""
-    return JWTVerifier(
-        issuer="https://a.example", audience=URL, algorithms=frozenset({"ES256"}), keys=Keys()
+    algorithms = frozenset({"ES256"})
+    return JWTVerifier(issuer=issuer, audience=URL, algorithms=algorithms, keys=Keys())
+
+
+def opaque(issuer=B):
+    """One that asks about opaque tokens."""
+    return IntrospectionVerifier(
+        f"{issuer}/introspect", "me", "secret", issuer=issuer, audience=URL
     )
 
 
 @pytest.mark.parametrize(
-    ("verifier", "issuers"), [(foreign, ["https://a.example"]), (Several, list(Several.issuers))]
+    ("verifier", "issuers"),
+    [
+        (foreign(), [A]),
+        (opaque(), [B]),
+        (VerifierChain(foreign(), foreign(B)), [A, B]),
+        (VerifierChain(foreign(), opaque=opaque()), [A, B]),
+        (VerifierChain(foreign(), opaque=opaque(A)), [A]),
+        (VerifierChain(foreign(), opaque=Names()), [A]),
+    ],
 )
 def test_a_foreign_verifiers_issuers_are_named(app, verifier, issuers):
     """Where tokens come from elsewhere, that is where clients are sent."""
-    use_verifier(app, verifier())
+    use_verifier(app, verifier)
     Licet(app)
     assert metadata(app)["authorization_servers"] == issuers
 
