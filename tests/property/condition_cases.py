@@ -25,7 +25,7 @@ from licet.authz.conditions import CallerPath, Condition, attr, caller
 __all__ = ["CONDITIONS_A_CASE", "Case", "cases"]
 
 CONDITIONS_A_CASE = 20
-_ROOTS = [*MODELS, "item", "item", "item", "person", "person"]
+_ROOTS = [*MODELS, *["item"] * 6, *["person"] * 2]
 _UNORDERED = ("flag", "enum Color", "enum Shade")
 
 
@@ -43,30 +43,38 @@ class Case:
         return f"Case(\n{rows}\n  {self.callers}\n{asked})"
 
 
+@dataclass(frozen=True)
+class _Pools:
+    world: World
+    values: Pools
+    only: str | None
+
+
 @st.composite
-def cases(draw: st.DrawFn) -> Case:
-    """Rows, two callers, and conditions on them. One in eight pairs of callers may be denied."""
+def cases(draw: st.DrawFn, depth: int = 3, only: str | None = None) -> Case:
+    """Rows, two callers, and conditions on them. One in eight pairs of callers may be denied.
+
+    Conditions are as deep as that, and about attributes of any kind, or mostly of `only` one.
+    """
     world = draw(worlds())
     may_be_wrong = draw(st.integers(0, 7)) == 7
-    pools = operand_pools(world)
-    first, second = (draw(callers(pools, may_be_wrong=may_be_wrong)) for _ in range(2))
+    pools = _Pools(world, operand_pools(world), only)
+    first, second = (draw(callers(pools.values, may_be_wrong=may_be_wrong)) for _ in range(2))
     asked = []
     for _ in range(CONDITIONS_A_CASE):
-        table = draw(st.sampled_from(_ROOTS))
-        asked.append((table, draw(conditions(table, pools))))
+        table = draw(st.sampled_from(_ROOTS)) if only is None else "item"  # which has every kind
+        asked.append((table, draw(conditions(table, pools, depth, depth))))
     return Case(world, (first, second), asked)
 
 
 @st.composite
-def conditions(
-    draw: st.DrawFn, table: str, pools: Pools, depth: int = 3, related: int = 3
-) -> Condition:
+def conditions(draw: st.DrawFn, table: str, pools: _Pools, depth: int, related: int) -> Condition:
     """A condition on the rows of a table; `related` limits how often it goes to others."""
-    choices = ["leaf", "leaf", "leaf", "caller" if related < 3 else "leaf"]
+    choices = ["leaf", "leaf", "leaf", "caller"]
     if depth > 0:
         choices += ["and", "or", "not", "not", "named"]
     if related > 0:
-        choices += ["any", "any", "all", "all"]
+        choices += ["any", "any", "all", "all", "two", "two"]
     smaller = conditions(table, pools, depth - 1, related)
     match draw(st.sampled_from(choices)):
         case "and":
@@ -79,35 +87,41 @@ def conditions(
             return draw(smaller).named("of a kind")
         case "caller":
             return draw(caller_tests(pools))
-        case "any":
-            path, target = draw(st.sampled_from(_TO_MANY[table]))
-            return attr(path).any(draw(conditions(target, pools, max(0, depth - 1), related - 1)))
-        case "all":
-            path, target = draw(st.sampled_from(_TO_MANY[table]))
-            return attr(path).all(draw(conditions(target, pools, max(0, depth - 1), related - 1)))
-        case _:
+        case "leaf":
             return draw(leaves(table, pools))
+        case quantifier:
+            path, target = draw(st.sampled_from(_TO_MANY[table]))
+            if quantifier == "two":  # of which each may be fulfilled by another row
+                one = st.one_of(leaves(target, pools), _of_one_row(target, pools))
+                return attr(path).any(draw(one)) & attr(path).any(draw(one))
+            inner = conditions(target, pools, max(0, depth - 1), related - 1)
+            return getattr(attr(path), quantifier)(draw(inner))
+
+
+def _of_one_row(table: str, pools: _Pools) -> st.SearchStrategy[Condition]:
+    ids = [row["id"] for row in pools.world.tables[table]] or [0]
+    return st.sampled_from(ids).map(lambda key: attr("id") == key)
 
 
 @st.composite
-def leaves(draw: st.DrawFn, table: str, pools: Pools) -> Condition:
+def leaves(draw: st.DrawFn, table: str, pools: _Pools) -> Condition:
     """One attribute, or its absence, or that of a related object."""
-    hops = draw(st.sampled_from([0, 0, 0, 1, 1, 2]))
-    if draw(st.integers(0, 11)) == 0:
-        return attr(draw(st.sampled_from(_TO_ONE[table] or _COLUMNS[table][0]))[0]).is_null()
-    path, kind = draw(st.sampled_from(_COLUMNS[table][hops] or _COLUMNS[table][0]))
-    return draw(comparisons(path, kind, pools[kind]))
+    if _TO_ONE[table] and draw(st.integers(0, 11)) == 0:
+        return attr(draw(st.sampled_from(_TO_ONE[table]))).is_null()
+    paths = _COLUMNS[table][draw(st.sampled_from([0, 0, 0, 1, 1, 2]))] or _COLUMNS[table][0]
+    kind = pools.only if pools.only in paths else draw(st.sampled_from(list(paths)))
+    return draw(comparisons(draw(st.sampled_from(paths[kind])), kind, pools.values[kind]))
 
 
 @st.composite
 def comparisons(draw: st.DrawFn, path: str, kind: str, pool: list[Any]) -> Condition:
     """Any operator that the attribute's type has, beside a constant or the caller's attribute."""
     attribute = attr(path)
-    operators = ["==", "!=", "in", "in", "not in", "not in", "is null"]
+    operators = ["==", "==", "!=", "!=", "in", "in", "not in", "not in", "is null"]
     if kind not in _UNORDERED:
         operators += ["<", "<=", ">", ">="]
     if kind == "text":
-        operators += ["contains", "startswith", "contains", "startswith"]
+        operators += ["contains", "startswith"] * 4
     operator = draw(st.sampled_from(operators))
     if operator == "is null":
         return attribute.is_null()
@@ -146,10 +160,10 @@ _FLIPPED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 @st.composite
-def caller_tests(draw: st.DrawFn, pools: Pools) -> Condition:
+def caller_tests(draw: st.DrawFn, pools: _Pools) -> Condition:
     """A condition on the caller alone."""
     kind = draw(st.sampled_from(KIND_NAMES))
-    pool = pools[kind]
+    pool = pools.values[kind]
     one = _asked(draw, kind)
     match draw(st.sampled_from(["is null", "has", "in", "equal", "compared"])):
         case "is null":
@@ -189,20 +203,18 @@ def _walks(table: str, hops: int) -> Iterator[tuple[str, str]]:
                 yield f"{path}{name}.", link.target
 
 
-_COLUMNS = {
-    table: [
-        [
-            (path + name, kind)
-            for path, reached in _walks(table, hops)
-            for name, kind in ASKED_KINDS[reached].items()
-        ]
-        for hops in (0, 1, 2)
-    ]
-    for table in MODELS
-}
+def _columns(table: str, hops: int) -> dict[str, list[str]]:
+    """For each kind of attribute that there is so many steps away, the paths to them."""
+    paths: dict[str, list[str]] = {}
+    for path, reached in _walks(table, hops):
+        for name, kind in ASKED_KINDS[reached].items():
+            paths.setdefault(kind, []).append(path + name)
+    return paths
+
+
+_COLUMNS = {table: [_columns(table, hops) for hops in (0, 1, 2)] for table in MODELS}
 _TO_ONE = {
-    table: [(path[:-1], reached) for hops in (1, 2) for path, reached in _walks(table, hops)]
-    for table in MODELS
+    table: [path[:-1] for hops in (1, 2) for path, _ in _walks(table, hops)] for table in MODELS
 }
 _TO_MANY = {
     table: [

@@ -137,6 +137,12 @@ class _Question:
             self._compare(found, index, reading)
 
     def check_statements(self, connection: sa.Connection) -> None:
+        try:
+            self._check_statements(connection)
+        except (sa.exc.StatementError, OverflowError) as error:
+            raise AssertionError(f"{self.condition} cannot be asked: {error}") from error
+
+    def _check_statements(self, connection: sa.Connection) -> None:
         first, second = self.case.callers
         other = aliased(self.model)
         chosen = sa.select(*self._keys(self.model)).where(self.asked.where(first))

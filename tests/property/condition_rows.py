@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
@@ -41,20 +42,20 @@ _BEYOND = [2**63, -(2**63) - 1, 10**30, -(10**30)]
 _DAYS = [date.min, date(999, 12, 31), date(1970, 1, 1), date(2024, 2, 29), date(2024, 12, 31)]
 _DAYS.append(date.max)
 _NOON = datetime(2024, 10, 27, 1, 30, tzinfo=UTC)
+_TWICE = [_NOON, _NOON - timedelta(hours=1)]  # 02:30 in Berlin, both
 _MOMENTS = [
     datetime.min.replace(tzinfo=UTC),
     datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
     datetime(1970, 1, 1, tzinfo=UTC),
-    _NOON,
-    _NOON - timedelta(hours=1),
+    *_TWICE,
+    *_TWICE,
     _NOON + timedelta(microseconds=1),
     datetime.max.replace(tzinfo=UTC),
 ]
 _BERLIN = ZoneInfo("Europe/Berlin")
 _MOMENTS_ELSEWHERE = [
     _NOON.astimezone(timezone(timedelta(hours=-9, minutes=-30))),
-    _NOON.astimezone(_BERLIN),  # 02:30, which this night has twice
-    (_NOON - timedelta(hours=1)).astimezone(_BERLIN),
+    *[moment.astimezone(_BERLIN) for moment in _TWICE],
 ]
 _KEYS = [UUID(int=n) for n in (0, 1, 0x1E5, 2**64, 2**127, 2**127 - 1, 2**128 - 1)]
 Pools = dict[str, list[Any]]
@@ -74,7 +75,7 @@ ROW_POOLS: Pools = {
 _OPERAND_POOLS = ROW_POOLS | {
     "integer": [*_BIG, *_BEYOND],
     "text": [*_TEXTS, *_LONG_TEXTS],
-    "moment": [*_MOMENTS, *_MOMENTS_ELSEWHERE],
+    "moment": [*_MOMENTS, *_MOMENTS_ELSEWHERE, *_MOMENTS_ELSEWHERE],
 }
 # what no check may be granted on
 _WRONG: dict[str, list[Any]] = {
@@ -93,6 +94,7 @@ _WRONG: dict[str, list[Any]] = {
     "enum Shade": ["DARK", Color.RED],
 }
 KIND_NAMES = list(_WRONG)
+_MISSING = object()
 
 
 # --- rows ----------------------------------------------------------------------------------------
@@ -164,7 +166,8 @@ def worlds(draw: st.DrawFn) -> World:
         for name, column in _COLUMNS[table].items():
             if name not in _KEY_COLUMNS[table]:
                 pool = pools[KINDS[table][name]]
-                index = draw(st.integers(-2 if column.nullable else 0, len(pool) - 1))
+                nulls = len(pool) // 3 + 1 if column.nullable else 0
+                index = draw(st.integers(-nulls, len(pool) - 1))
                 found[name] = pool[index] if index >= 0 else None
         return found
 
@@ -210,6 +213,13 @@ def worlds(draw: st.DrawFn) -> World:
     return World(tables, ASKED_KINDS)
 
 
+_ALMOST: dict[str, Callable[[Any], list[Any]]] = {
+    "text": lambda one: [one + "a", one[:1], one[:-1] + "_", one[:1] + "%", one.swapcase()],
+    "integer": lambda one: [one, one + 1],
+    "moment": lambda one: [one.astimezone(_BERLIN)] if one in _TWICE else [],
+}
+
+
 def operand_pools(world: World) -> Pools:
     """What conditions compare with: as often as not a value that is in the world, or almost is."""
     present: dict[str, list[Any]] = {kind: [] for kind in _OPERAND_POOLS}
@@ -218,12 +228,11 @@ def operand_pools(world: World) -> Pools:
             for name, kind in kinds.items():
                 if row[name] is not None:
                     present[kind].append(row[name])
-    texts, integers = present["text"], present["integer"]
-    present["text"] = [*texts, *(one + "a" for one in texts), *(one[:1] for one in texts)]
-    present["integer"] = [*integers, *integers, *(one + 1 for one in integers)]
+    for kind, almost in _ALMOST.items():
+        present[kind] = [new for one in present[kind] for new in (one, *almost(one))]
     pools: Pools = {}
     for kind, values in _OPERAND_POOLS.items():
-        there = present[kind][: 2 * len(values)]
+        there = present[kind][:: 1 + len(present[kind]) // len(values)]
         pools[kind] = [*values, *(there * (len(values) // len(there)) if there else [])]
     return pools
 
@@ -251,11 +260,13 @@ def callers(draw: st.DrawFn, pools: Pools, *, may_be_wrong: bool) -> Any:
         wrong = _WRONG[kind] if may_be_wrong else []
         name = attribute_name(kind)
         for where in (identity, claims):
-            index = draw(st.integers(-2 - len(wrong), len(pool) - 1))
-            if index != -1:
-                where[name] = pool[index] if index >= 0 else [None, *wrong][-2 - index]
+            instead = [_MISSING, None, *wrong] * (1 + len(pool) // 12)
+            index = draw(st.integers(-len(instead), len(pool) - 1))
+            value = pool[index] if index >= 0 else instead[index]
+            if value is not _MISSING:
+                where[name] = value
         members = draw(_collections(pool, wrong))
-        if members != "missing":
+        if members is not _MISSING:
             identity[f"{name}s"] = members
     return SimpleNamespace(**identity)
 
@@ -266,7 +277,7 @@ def _collections(pool: list[Any], wrong: list[Any]) -> st.SearchStrategy[Any]:
         st.sampled_from([list, tuple, set, frozenset]),
         several([*pool, None]),
     )
-    rest = st.sampled_from(["missing", None, [], frozenset(), {None}])
+    rest = st.sampled_from([_MISSING, None, [], frozenset(), {None}])
     if wrong:
         odd = st.sampled_from([*[[pool[0], one] for one in wrong], "text", {"a": 1}, 5])
         return st.one_of(some, some, rest, odd)

@@ -1,0 +1,214 @@
+"""The check of conditions finds what it is for: each fault breaks one rule of their semantics."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, Phase, given, settings
+from tests.property.condition_cases import Case, cases
+from tests.property.condition_check import check
+
+from licet.authz import _decide, _plan, _sql, binding
+from licet.authz._plan import TRUE, AllOf, AnyOf, Exists, Leaf, Slot, Test, Truth
+
+MOST_CASES = 400
+Patch = pytest.MonkeyPatch
+
+
+def not_equal_ignores_null(patch: Patch) -> None:
+    """``!=`` and ``not ==`` of a missing value are NULL instead of True."""
+    _negate_bare(patch, lambda test: test is Test.EQ)
+
+
+def negation_leaves_null(patch: Patch) -> None:
+    """Negated orders, ``in_`` and texts of a missing value are NULL instead of True."""
+    _negate_bare(patch, lambda test: test not in (Test.EQ, Test.PRESENT))
+
+
+def _negate_bare(patch: Patch, is_meant: Callable[[Test], bool]) -> None:
+    compared = _sql._compared
+
+    def faulty(plan: Any, attribute: Any) -> Any:
+        if isinstance(plan, Leaf) and plan.is_negated and is_meant(plan.test):
+            plan = replace(plan, column=replace(plan.column, is_nullable=False))
+        return compared(plan, attribute)
+
+    patch.setattr(_sql, "_compared", faulty)
+
+
+def texts_are_patterns(patch: Patch) -> None:
+    r"""``%``, ``_`` and ``\`` mean something in `contains` and `startswith`."""
+    patch.setattr(_sql, "position", lambda text, part: sa.case((text.contains(part), 1), else_=0))
+    patch.setattr(_sql, "begins", lambda text, part: text.startswith(part))
+
+
+def the_database_sorts(patch: Patch) -> None:
+    """Texts are ordered as the database likes."""
+    patch.setattr(_sql, "code_points", lambda text: text)
+
+
+def all_of_nothing_is_false(patch: Patch) -> None:
+    """``all`` asks for at least one related object."""
+    quantified = _plan._Planner._quantified
+
+    def faulty(self: Any, condition: Any, shape: Any, *, is_negated: bool, depth: int) -> Any:
+        plan = quantified(self, condition, shape, is_negated=is_negated, depth=depth)
+        if not condition.is_all:
+            return plan
+        hops, relation = _plan.resolve_path(condition, condition.path, shape)
+        nothing = Exists(hops, relation, TRUE, is_negated)
+        return AnyOf((nothing, plan)) if is_negated else AllOf((nothing, plan))
+
+    patch.setattr(_plan._Planner, "_quantified", faulty)
+
+
+def two_anys_are_of_one_row(patch: Patch) -> None:
+    """``any(A) & any(B)`` becomes ``any(A & B)``."""
+    all_of = _plan._all_of
+
+    def faulty(parts: list[Any]) -> Any:
+        match parts:
+            case [Exists(is_negated=False) as one, Exists(is_negated=False) as other]:
+                if (one.hops, one.relation) == (other.hops, other.relation):
+                    return replace(one, inner=AllOf((one.inner, other.inner)))
+        return all_of(parts)
+
+    patch.setattr(_plan, "_all_of", faulty)
+
+
+def nothing_equals_nothing(patch: Patch) -> None:
+    """What the caller has not equals a missing value."""
+    with_value = _sql._with_value
+
+    def faulty(leaf: Leaf, values: Any) -> Any:
+        if leaf.test is Test.EQ and values[leaf.operand.index] is None:
+            return replace(leaf, test=Test.PRESENT, operand=None, is_negated=not leaf.is_negated)
+        return with_value(leaf, values)
+
+    patch.setattr(_sql, "_with_value", faulty)
+
+
+def decisions_take_nothing_for_equal(patch: Patch) -> None:
+    """The same in decisions."""
+    compared = _decide._Writer._compared
+
+    def faulty(self: Any, leaf: Leaf, owner: str) -> Any:
+        found = compared(self, leaf, owner)
+        is_guarded = isinstance(leaf.operand, Slot) and leaf.test is Test.EQ
+        return found.values[1] if is_guarded else found
+
+    patch.setattr(_decide._Writer, "_compared", faulty)
+
+
+def no_object_has_no_other_value(patch: Patch) -> None:
+    """``!=`` along a path asks for a related object that has another value."""
+
+    def faulty(leaf: Leaf, entity: Any) -> Any:
+        *way, last = leaf.hops
+        target = _sql._target(last)
+        link = _sql._Link(last, target, _sql._leaf(replace(leaf, hops=()), target))
+        return _sql._reached(way, entity, False, link)
+
+    patch.setattr(_sql, "_leaf_of_related", faulty)
+
+
+def everything_is_in_nothing(patch: Patch) -> None:
+    """``in_`` with no values is True."""
+    folded = _plan.folded
+
+    def faulty(leaf: Leaf) -> Any:
+        found = folded(leaf)
+        is_empty = leaf.test is Test.IN and isinstance(found, Truth)
+        return Truth(not found.holds) if is_empty else found
+
+    patch.setattr(_plan, "folded", faulty)
+    patch.setattr(_sql, "folded", faulty)
+
+
+def none_is_a_value(patch: Patch) -> None:
+    """NULL is one of the values of every ``in_``, so that what is not in it is unknown."""
+    is_in = _sql._is_in
+    patch.setattr(_sql, "_is_in", lambda *leaf: sa.or_(is_in(*leaf), sa.null()))
+
+
+def integers_have_no_bounds(patch: Patch) -> None:
+    """An integer that no column holds is sent to the database."""
+    patch.setattr(_plan, "_beyond", lambda _column, _value: False)
+
+
+def callers_share_parameters(patch: Patch) -> None:
+    """A value of the caller's is a parameter of one name in every statement."""
+    bound, leaf_piece, names = _sql._bound, _sql._leaf, []
+
+    def named(leaf: Leaf, entity: Any) -> Any:
+        piece = leaf_piece(leaf, entity)
+
+        def make(values: Any) -> Any:
+            names[:] = [f"caller_{leaf.operand.index}"] if isinstance(leaf.operand, Slot) else []
+            made = piece.make(values)
+            names.clear()
+            return made
+
+        return replace(piece, make=make)
+
+    def faulty(column: Any, attribute: Any, value: Any) -> Any:
+        made = bound(column, attribute, value)
+        return sa.bindparam(names.pop(), value, type_=made.type) if names else made
+
+    patch.setattr(_sql, "_leaf", named)
+    patch.setattr(_sql, "_bound", faulty)
+
+
+def wall_clocks_are_compared(patch: Patch) -> None:
+    """Moments of other zones are compared as Python does, which minds the hour that comes twice."""
+    patch.setattr(binding, "in_utc", lambda value: value)
+
+
+# with the kind of attribute that it is about, and a database that shows it
+FAULTS = [
+    (not_equal_ignores_null, None, "sqlite"),
+    (negation_leaves_null, None, "sqlite"),
+    (texts_are_patterns, "text", "postgresql"),
+    (the_database_sorts, "text", "english postgresql"),
+    (all_of_nothing_is_false, None, "sqlite"),
+    (two_anys_are_of_one_row, "integer", "sqlite"),
+    (nothing_equals_nothing, "flag", "sqlite"),
+    (decisions_take_nothing_for_equal, "flag", "sqlite"),
+    (no_object_has_no_other_value, None, "sqlite"),
+    (everything_is_in_nothing, None, "sqlite"),
+    (none_is_a_value, "uuid", "sqlite"),
+    (integers_have_no_bounds, "integer", "sqlite"),
+    (callers_share_parameters, None, "sqlite"),
+    (wall_clocks_are_compared, "moment", "sqlite"),
+]
+
+
+@pytest.mark.parametrize(
+    ("fault", "only", "condition_connection"),
+    FAULTS,
+    indirect=["condition_connection"],
+    ids=[fault.__name__ for fault, *_ in FAULTS],
+)
+def test_a_fault_is_found(
+    fault: Callable[[Patch], None],
+    only: str | None,
+    condition_connection: sa.Connection,
+    monkeypatch: Patch,
+) -> None:
+    """Within a bounded number of cases; the check is that of `test_conditions`."""
+    fault(monkeypatch)
+
+    @settings(
+        max_examples=MOST_CASES,
+        phases=[Phase.generate],
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    @given(cases(depth=1, only=only))
+    def agree(case: Case) -> None:
+        check(case, condition_connection)
+
+    with pytest.raises(AssertionError):
+        agree()
