@@ -29,18 +29,20 @@ _ROOTS = [*MODELS, *["item"] * 6, *["person"] * 2]
 _UNORDERED = ("flag", "enum Color", "enum Shade")
 
 
-@dataclass(frozen=True)
 class Case:
     """Rows, two callers, and conditions, each on a table."""
 
-    world: World
-    callers: tuple[Any, Any]
-    conditions: list[tuple[str, Condition]]
+    def __init__(
+        self, world: World, callers: tuple[Any, Any], conditions: list[tuple[str, Condition]]
+    ) -> None:
+        self.world = world
+        self.callers = callers
+        self.conditions = conditions
 
-    def __repr__(self) -> str:
+    def __repr__(self) -> str:  # hypothesis warns of long ones
         rows = "\n".join(f"  {name}: {rows}" for name, rows in self.world.tables.items() if rows)
         asked = "\n".join(f"  on {table}: {condition}" for table, condition in self.conditions)
-        return f"Case(\n{rows}\n  {self.callers}\n{asked})"
+        return f"Case(\n{asked[:3000]}\n  {self.callers!s:.3000}\n{rows[:3000]})"
 
 
 @dataclass(frozen=True)

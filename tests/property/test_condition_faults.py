@@ -11,7 +11,7 @@ from tests.property.condition_cases import Case, cases
 from tests.property.condition_check import check
 
 from licet.authz import _decide, _plan, _sql, binding
-from licet.authz._plan import TRUE, AllOf, AnyOf, Exists, Leaf, Slot, Test, Truth
+from licet.authz._plan import TRUE, AllOf, AnyOf, Exists, Leaf, Slot, Truth
 
 MOST_CASES = 400
 Patch = pytest.MonkeyPatch
@@ -19,15 +19,15 @@ Patch = pytest.MonkeyPatch
 
 def not_equal_ignores_null(patch: Patch) -> None:
     """``!=`` and ``not ==`` of a missing value are NULL instead of True."""
-    _negate_bare(patch, lambda test: test is Test.EQ)
+    _negate_bare(patch, lambda test: test is _plan.Test.EQ)
 
 
 def negation_leaves_null(patch: Patch) -> None:
     """Negated orders, ``in_`` and texts of a missing value are NULL instead of True."""
-    _negate_bare(patch, lambda test: test not in (Test.EQ, Test.PRESENT))
+    _negate_bare(patch, lambda test: test not in (_plan.Test.EQ, _plan.Test.PRESENT))
 
 
-def _negate_bare(patch: Patch, is_meant: Callable[[Test], bool]) -> None:
+def _negate_bare(patch: Patch, is_meant: Callable[[_plan.Test], bool]) -> None:
     compared = _sql._compared
 
     def faulty(plan: Any, attribute: Any) -> Any:
@@ -83,8 +83,10 @@ def nothing_equals_nothing(patch: Patch) -> None:
     with_value = _sql._with_value
 
     def faulty(leaf: Leaf, values: Any) -> Any:
-        if leaf.test is Test.EQ and values[leaf.operand.index] is None:
-            return replace(leaf, test=Test.PRESENT, operand=None, is_negated=not leaf.is_negated)
+        if leaf.test is _plan.Test.EQ and values[leaf.operand.index] is None:
+            return replace(
+                leaf, test=_plan.Test.PRESENT, operand=None, is_negated=not leaf.is_negated
+            )
         return with_value(leaf, values)
 
     patch.setattr(_sql, "_with_value", faulty)
@@ -96,7 +98,7 @@ def decisions_take_nothing_for_equal(patch: Patch) -> None:
 
     def faulty(self: Any, leaf: Leaf, owner: str) -> Any:
         found = compared(self, leaf, owner)
-        is_guarded = isinstance(leaf.operand, Slot) and leaf.test is Test.EQ
+        is_guarded = isinstance(leaf.operand, Slot) and leaf.test is _plan.Test.EQ
         return found.values[1] if is_guarded else found
 
     patch.setattr(_decide._Writer, "_compared", faulty)
@@ -105,10 +107,10 @@ def decisions_take_nothing_for_equal(patch: Patch) -> None:
 def no_object_has_no_other_value(patch: Patch) -> None:
     """``!=`` along a path asks for a related object that has another value."""
 
-    def faulty(leaf: Leaf, entity: Any) -> Any:
+    def faulty(leaf: Leaf, entity: Any, as_column: bool) -> Any:
         *way, last = leaf.hops
         target = _sql._target(last)
-        link = _sql._Link(last, target, _sql._leaf(replace(leaf, hops=()), target))
+        link = _sql._Link(last, target, _sql._leaf(replace(leaf, hops=()), target), as_column)
         return _sql._reached(way, entity, False, link)
 
     patch.setattr(_sql, "_leaf_of_related", faulty)
@@ -120,7 +122,7 @@ def everything_is_in_nothing(patch: Patch) -> None:
 
     def faulty(leaf: Leaf) -> Any:
         found = folded(leaf)
-        is_empty = leaf.test is Test.IN and isinstance(found, Truth)
+        is_empty = leaf.test is _plan.Test.IN and isinstance(found, Truth)
         return Truth(not found.holds) if is_empty else found
 
     patch.setattr(_plan, "folded", faulty)
