@@ -90,11 +90,11 @@ def conditions(draw: st.DrawFn, table: str, pools: _Pools, depth: int, related: 
         case "caller":
             return draw(caller_tests(pools))
         case "leaf":
-            return draw(leaves(table, pools))
+            return draw(leaves(table, pools, related))
         case quantifier:
             path, target = draw(st.sampled_from(_TO_MANY[table]))
             if quantifier == "two":  # of which each may be fulfilled by another row
-                one = st.one_of(leaves(target, pools), _of_one_row(target, pools))
+                one = st.one_of(leaves(target, pools, related - 1), _of_one_row(target, pools))
                 return attr(path).any(draw(one)) & attr(path).any(draw(one))
             inner = conditions(target, pools, max(0, depth - 1), related - 1)
             return getattr(attr(path), quantifier)(draw(inner))
@@ -106,11 +106,12 @@ def _of_one_row(table: str, pools: _Pools) -> st.SearchStrategy[Condition]:
 
 
 @st.composite
-def leaves(draw: st.DrawFn, table: str, pools: _Pools) -> Condition:
+def leaves(draw: st.DrawFn, table: str, pools: _Pools, related: int) -> Condition:
     """One attribute, or its absence, or that of a related object."""
     if _TO_ONE[table] and draw(st.integers(0, 11)) == 0:
         return attr(draw(st.sampled_from(_TO_ONE[table]))).is_null()
-    paths = _COLUMNS[table][draw(st.sampled_from([0, 0, 0, 1, 1, 2]))] or _COLUMNS[table][0]
+    hops = draw(st.sampled_from([0, 0, 0, 1, 1, 2 if related else 1]))
+    paths = _COLUMNS[table][hops] or _COLUMNS[table][0]
     kind = pools.only if pools.only in paths else draw(st.sampled_from(list(paths)))
     return draw(comparisons(draw(st.sampled_from(paths[kind])), kind, pools.values[kind]))
 

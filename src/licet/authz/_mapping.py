@@ -46,7 +46,7 @@ def shape_of(model: type[Any]) -> Shape:
     Raises:
         InvalidCondition: it is not mapped.
     """
-    shape = _shapes.get(model)
+    shape = _shapes.get(model) if isinstance(model, type) else None
     if shape is None:
         shape = _shapes[model] = _shape(_mapper(model))
     return shape
@@ -101,7 +101,20 @@ def _column(name: str, prop: ColumnProperty[Any]) -> Column | Unsupported:
 
 
 def _kind(column_type: TypeEngine[Any]) -> Kind | str:
-    """How values of the type compare, or why Python and the databases disagree about them."""
+    """How values of the type and its variants compare, or why databases disagree about them."""
+    kind = _own_kind(column_type)
+    for variant in getattr(column_type, "_variant_mapping", {}).values():
+        if isinstance(kind, Kind) and (of_variant := _own_kind(variant)) is not kind:
+            return f"with the variant {variant!r}, {_told(of_variant)}"
+    return kind
+
+
+def _told(kind: Kind | str) -> str:
+    return kind if isinstance(kind, str) else "another type"
+
+
+def _own_kind(column_type: TypeEngine[Any]) -> Kind | str:
+    """The same without variants."""
     if isinstance(column_type, sa.Enum):
         return Kind.ENUM if column_type.enum_class else "an Enum of plain texts: use a Python enum"
     if isinstance(column_type, sa.Uuid):

@@ -49,7 +49,8 @@ __all__ = [
     "resolve_path",
 ]
 
-MAX_DEPTH: Final = 32
+MAX_DEPTH: Final = 24  # what SQLite's parser can keep in mind, with room for the list around it
+SUBQUERY: Final = 3  # so many levels
 MAX_SIZE: Final = 500
 
 
@@ -157,8 +158,12 @@ class _Planner:
 
     def plan(self, condition: Condition, shape: Shape, *, is_negated: bool, depth: int) -> Plan:  # noqa: PLR0911 - one for each kind
         self.size += 1
+        depth += SUBQUERY * _subqueries(condition)
         if depth > MAX_DEPTH or self.size > MAX_SIZE:
-            _refuse(condition, f"the condition has over {MAX_DEPTH} levels or {MAX_SIZE} parts")
+            raise UntranslatableCondition(  # without its text, which may be very long
+                f"A condition has over {MAX_DEPTH} levels, of which each relationship counts "
+                f"{SUBQUERY}, or {MAX_SIZE} parts. Declared at {condition.declared}"
+            )
         match condition:
             case Negation():
                 return self.plan(condition.inner, shape, is_negated=not is_negated, depth=depth + 1)
@@ -194,7 +199,7 @@ class _Planner:
                 f"{'.'.join(condition.path)} is no to-many relationship, as any() and all() need",
             )
         inner = self.plan(
-            condition.inner, relation.target, is_negated=condition.is_all, depth=depth + 1
+            condition.inner, relation.target, is_negated=condition.is_all, depth=depth
         )
         negated = is_negated is not condition.is_all
         if inner is FALSE:
@@ -225,6 +230,16 @@ class _Planner:
         if condition.op is Op.NE:
             leaf = replace(leaf, test=Test.EQ, is_negated=not is_negated)
         return folded(leaf)
+
+
+def _subqueries(condition: Condition) -> int:
+    match condition:
+        case Quantifier():
+            return len(condition.path)
+        case Comparison() | IsNull():
+            return len(condition.path) - 1
+        case _:
+            return 0
 
 
 def folded(leaf: Leaf) -> Leaf | Truth:
