@@ -38,16 +38,16 @@ def mapping_of(app: Flask) -> IdentityMapping:
     return app_state(app).get_or_build(_MAPPING, lambda _settings: IdentityMapping())
 
 
-def with_roles(identity: Identity) -> Identity:
-    """`identity` with the app's roles.
+def with_roles(identity: Identity, app: Flask) -> Identity:
+    """`identity` with the roles that `app` gives it.
 
     Where the app knows accounts, who has none, or none that is active, has no roles.
 
     Raises:
         AccessDenied: one of the app's functions fails.
     """
-    mapping = mapping_of(current_app)
-    if not identity.is_authenticated or not (identity.roles or mapping.has("roles_of")):
+    mapping = mapping_of(app)
+    if not (identity.roles or mapping.has("roles_of")) or not identity.is_authenticated:
         return identity
     if any(answer.is_running for answer in _answers().values()):
         return identity

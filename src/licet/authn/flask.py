@@ -144,37 +144,35 @@ def authenticate() -> Identity:
 
 
 def _identity_once(app: Flask) -> Identity:
-    return with_roles(_verified_once(app))
+    return with_roles(_verified_once(app), app)
 
 
 def _verified_once(app: Flask) -> Identity:
     state = request_state()
     identity: Identity | None = state.get("identity")
     if identity is None:
-        identity = _identity_of_cookie(app)
+        header = request.environ.get("HTTP_AUTHORIZATION")
+        identity = None if header else _identity_of_cookie(app)
         if identity is None:
-            token = parse_bearer(request.environ.get("HTTP_AUTHORIZATION"))
-            identity = verifier_of(app).verify(token)
+            identity = verifier_of(app).verify(parse_bearer(header))
         state["identity"] = identity
     return identity
 
 
 def _identity_of_cookie(app: Flask) -> Identity | None:
-    if request.headers.get("Authorization"):
-        return None
     read: Callable[[], Identity | None] | None
     read = app_state(app).get_or_build(_COOKIES, lambda _settings: None)
     return None if read is None else read()
 
 
 def _verified_or_anonymous() -> Identity:
-    if request.headers.get("Authorization"):
+    if request.environ.get("HTTP_AUTHORIZATION"):
         return _verified_once(current_app)
     return _identity_of_cookie(current_app) or ANONYMOUS
 
 
 def _identity_or_anonymous() -> Identity:
-    return with_roles(_verified_or_anonymous())
+    return with_roles(_verified_or_anonymous(), current_app)
 
 
 current_identity: Identity = LocalProxy(_identity_or_anonymous)  # type: ignore[assignment]  # a proxy of one

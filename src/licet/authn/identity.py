@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -39,7 +40,7 @@ class Identity:
         """Whether anybody vouched for this caller."""
         return bool(self.principal)
 
-    @property
+    @cached_property
     def groups(self) -> frozenset[str]:
         """The principals that are groups."""
         return frozenset(p for p in self.principals if p.startswith(GROUP_PREFIXES))
