@@ -124,7 +124,7 @@ class _Writer:
                 return _negated(called, plan.is_negated)
             case Leaf():
                 return _negated(self._leaf(plan, owner), plan.is_negated)
-            case Exists():
+            case _:
                 return _negated(self._exists(plan, owner), plan.is_negated)
 
     def _leaf(self, leaf: Leaf, owner: str) -> ast.expr:

@@ -89,8 +89,6 @@ def _shape(mapper: Mapper[Any]) -> Shape:
 
 
 def _column(name: str, prop: ColumnProperty[Any]) -> Column | Unsupported:
-    if len(prop.columns) != 1 and not all(isinstance(c, sa.Column) for c in prop.columns):
-        return Unsupported(name, "is made of several columns")
     column = prop.columns[0]
     if not isinstance(column, sa.Column):
         return Unsupported(name, "is an expression, not a column")

@@ -87,7 +87,7 @@ def build(plan: Plan, entity: Any, *, as_column: bool = False) -> Piece:
             return _reached(plan.hops, entity, plan.is_negated, link)
         case Leaf(hops=()):
             return _leaf(plan, entity)
-        case Leaf():
+        case _:
             return _leaf_of_related(plan, entity, as_column)
 
 

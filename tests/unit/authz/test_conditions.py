@@ -11,8 +11,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 from tests.unit.authz.readings import Asked
+from werkzeug.exceptions import Unauthorized
 
-from licet.authz.conditions import NEVER, Condition, attr, caller, predicate
+from licet.authz.conditions import NEVER, CallerCheck, Condition, attr, caller, predicate
 from licet.db.types import UTCDateTime
 from licet.errors import InvalidCondition, UntranslatableCondition
 
@@ -323,6 +324,36 @@ def test_a_caller_whose_attribute_raises_is_denied(db: Session, caplog: pytest.L
     assert readings(db, Book(), ~(pages == caller.n), Broken()) == {False}
     assert "could not be read" in caplog.text
     assert "secret" not in caplog.text
+
+
+def test_an_answer_to_the_client_that_the_caller_raises_is_let_through():
+    """Such as a bad token that is found when the identity is asked."""
+
+    class Late:
+        @property
+        def n(self) -> int:
+            raise Unauthorized
+
+    def refuse(_book: Book, _identity: Any) -> bool:
+        raise Unauthorized
+
+    for condition in (pages == caller.n, predicate(refuse)):
+        for ask in (Asked(Book, condition).decide, Asked(Book, condition).explain):
+            with pytest.raises(Unauthorized):
+                ask(Book(pages=1), Late())
+
+
+def test_a_function_of_the_caller_is_a_constant_for_each(db: Session):
+    """As roles have one; it says its name."""
+
+    def is_tall(identity: Any) -> bool:
+        return identity.height > 180
+
+    condition = CallerCheck("here", None, is_tall)
+
+    assert readings(db, Book(), condition, SimpleNamespace(height=190)) == {True}
+    assert readings(db, Book(), condition, SimpleNamespace(height=170)) == {False}
+    assert str(condition).endswith("is_tall")
 
 
 # --- declarations --------------------------------------------------------------------------------
