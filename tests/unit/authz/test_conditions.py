@@ -13,6 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, rela
 from tests.unit.authz.readings import Asked
 from werkzeug.exceptions import Unauthorized
 
+from licet.authz.binding import read_test
 from licet.authz.conditions import NEVER, CallerCheck, Condition, attr, caller, predicate
 from licet.db.types import UTCDateTime
 from licet.errors import InvalidCondition, UntranslatableCondition
@@ -341,6 +342,14 @@ def test_an_answer_to_the_client_that_the_caller_raises_is_let_through():
         for ask in (Asked(Book, condition).decide, Asked(Book, condition).explain):
             with pytest.raises(Unauthorized):
                 ask(Book(pages=1), Late())
+    with pytest.raises(Unauthorized):
+        Asked(Book, pages == caller.n).where(Late())
+
+
+def test_what_asks_of_an_object_is_no_test_of_the_caller():
+    """Only a bug could ask."""
+    with pytest.raises(TypeError, match="pages == 1 is no test of the caller"):
+        read_test(pages == 1, NOBODY)
 
 
 def test_a_function_of_the_caller_is_a_constant_for_each(db: Session):
