@@ -21,6 +21,7 @@ from licet.cli.doctor import doctor
 from licet.cli.keys import keys
 from licet.cli.serve import serve
 from licet.cli.token import token
+from licet.cli.worker import sweep, worker
 from licet.errors import LicetError
 
 __all__ = ["main"]
@@ -74,4 +75,6 @@ main.add_command(explain)
 main.add_command(keys)
 main.add_command(matrix)
 main.add_command(serve)
+main.add_command(sweep)
 main.add_command(token)
+main.add_command(worker)
