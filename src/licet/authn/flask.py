@@ -17,6 +17,7 @@ from licet.authn.chain import IssuerVerifier, TokenVerifier
 from licet.authn.identity import ANONYMOUS, Identity
 from licet.authn.issuer import ALGORITHM, EmbeddedIssuer
 from licet.authn.jwt import JWTVerifier
+from licet.authn.provider_metadata import ACCOUNTS_ENDPOINT
 from licet.errors import ConfigurationError
 from licet.settings import Settings
 
@@ -230,11 +231,17 @@ def add_well_known_routes(app: Flask) -> None:
         return _public(embedded_issuer(app).jwks())
 
     def openid_configuration() -> ResponseReturnValue:
-        return _public(embedded_issuer(app).discovery())
+        return _public({**embedded_issuer(app).discovery(), **_accounts_endpoint(app)})
 
     keys, metadata = WELL_KNOWN_ENDPOINTS
     app.add_url_rule("/.well-known/jwks.json", keys, jwks)
     app.add_url_rule("/.well-known/openid-configuration", metadata, openid_configuration)
+
+
+def _accounts_endpoint(app: Flask) -> dict[str, str]:
+    """Where `licet login` may send a password, if the app takes any."""
+    settings = app_state(app).settings
+    return {ACCOUNTS_ENDPOINT: f"{settings.issuer}/auth"} if settings.accounts.enabled else {}
 
 
 def _public(document: dict[str, Any]) -> ResponseReturnValue:
