@@ -20,6 +20,7 @@ from licet.authn.accounts.store import AccountStore
 from licet.authn.accounts.throttle import Limits
 from licet.authn.chain import IssuerVerifier
 from licet.authn.flask import (
+    TokenGuard,
     accepted_scopes,
     embedded_issuer,
     guard_tokens,
@@ -28,7 +29,7 @@ from licet.authn.flask import (
 from licet.db.flask import database_of
 from licet.settings import Settings
 
-__all__ = ["LIMITS", "MAIL", "PASSWORDS", "accounts_of", "attach_accounts"]
+__all__ = ["LIMITS", "MAIL", "PASSWORDS", "accounts_of", "attach_accounts", "token_guard"]
 
 # Put under these names before the accounts are first used, a part replaces the one of the settings.
 PASSWORDS: Final = "accounts.passwords"
@@ -86,6 +87,20 @@ def _make_mail(settings: Settings) -> MailTransport:
     )
 
 
+def token_guard(app: Flask) -> TokenGuard:
+    """What refuses the accounts' withdrawn tokens, whoever verifies them.
+
+    Raises:
+        ConfigurationError: as `accounts_of`.
+    """
+    revocations = accounts_of(app).revocations
+
+    def wrap(verifier: IssuerVerifier) -> IssuerVerifier:
+        return AccountTokenVerifier(verifier, revocations)
+
+    return TokenGuard(wrap=wrap, check=revocations.check)
+
+
 def attach_accounts(app: Flask) -> AppState:
     """Serve accounts under ``/auth``, take their cookies, and refuse their withdrawn tokens.
 
@@ -93,11 +108,7 @@ def attach_accounts(app: Flask) -> AppState:
         ConfigurationError: as `accounts_of`.
     """
     parts = accounts_of(app)
-
-    def guarded(verifier: IssuerVerifier) -> IssuerVerifier:
-        return AccountTokenVerifier(verifier, parts.revocations)
-
-    guard_tokens(app, guarded)
+    guard_tokens(app, token_guard(app))
     read_cookies_with(app, lambda: cookie_identity(parts))
     app.register_blueprint(make_api(parts))
     app.register_blueprint(make_pages(parts))

@@ -97,7 +97,8 @@ def make_app(tmp_path: Path, accounts_sqlite: bytes) -> Iterator[Callable[..., F
     """A function that makes an app which serves accounts."""
     made = []
 
-    def make(*, limits=None, mail=None, **config: Any) -> Flask:
+    def bare(*, limits=None, mail=None, **config: Any) -> Flask:
+        """The app with its settings, to which nothing is attached yet."""
         path = tmp_path / "licet.sqlite3"
         if not path.exists():
             path.write_bytes(accounts_sqlite)
@@ -108,10 +109,15 @@ def make_app(tmp_path: Path, accounts_sqlite: bytes) -> Iterator[Callable[..., F
         state.put(MAIL, mail or Mails())
         if limits is not None:
             state.put(LIMITS, limits)
-        Licet(app)
         made.append(app)
         return app
 
+    def make(**options: Any) -> Flask:
+        app = bare(**options)
+        Licet(app)
+        return app
+
+    make.bare = bare
     yield make
     for app in made:
         assert accounts_of(app).outbox.wait(10)
