@@ -17,7 +17,7 @@ from licet.authn.accounts.parts import AccountParts
 from licet.authn.accounts.passwords import Passwords
 from licet.authn.accounts.revocation import AccountTokenVerifier, Revocations
 from licet.authn.accounts.store import AccountStore
-from licet.authn.accounts.throttle import Limits
+from licet.authn.accounts.throttle import AddressThrottle, Limits
 from licet.authn.chain import IssuerVerifier
 from licet.authn.flask import (
     TokenGuard,
@@ -43,7 +43,8 @@ def accounts_of(app: Flask) -> AccountParts:
     """The app's accounts; also for an app that serves no endpoints for them.
 
     Raises:
-        ConfigurationError: the embedded issuer is off, or the mail settings are not usable.
+        ConfigurationError: the embedded issuer is off, or the settings of mail or throttle are not
+            usable.
     """
     return app_state(app).get_or_build(_PARTS, lambda _settings: _make_parts(app))
 
@@ -62,6 +63,7 @@ def _make_parts(app: Flask) -> AccountParts:
         mail=state.get_or_build(MAIL, _make_mail),
         outbox=Outbox(when_answered=_when_answered),
         limits=state.get_or_build(LIMITS, lambda _settings: Limits()),
+        addresses=_make_throttle(settings),
         session_seconds=settings.accounts.session_seconds,
         grantable=lambda: [*accepted_scopes(app), *settings.accounts.scopes],
     )
@@ -77,6 +79,15 @@ def _when_answered(start: Callable[[], None]) -> None:
     def after(response: Response) -> Response:
         response.call_on_close(start)
         return response
+
+
+def _make_throttle(settings: Settings) -> AddressThrottle:
+    url = settings.accounts.throttle_storage_url
+    if not url:
+        return AddressThrottle()
+    from licet.authn.accounts.shared_counts import SharedCounts  # noqa: PLC0415 - seldom needed
+
+    return AddressThrottle(shared=SharedCounts(url))
 
 
 def _make_mail(settings: Settings) -> MailTransport:
