@@ -80,12 +80,13 @@ class ActionClient:
 
     Args:
         base_url: where the provider's introspection is, for example ``http://localhost:8000/apt``.
-        token: the bearer token; None for a public provider's introspection alone.
+        token: the bearer token, or a function that gives the one to use now; None for a public
+            provider's introspection alone.
         transport: for tests.
         sleep: how `wait` passes the time.
 
     Raises:
-        ValueError: the token has characters that no token has.
+        ValueError: the token has characters that no token has; of a function's, with each request.
 
     Connection errors and 502, 503 and 504 are tried again, up to four times in all; a repeated run
     carries the same request_id, so that it starts nothing twice.
@@ -94,16 +95,15 @@ class ActionClient:
     def __init__(
         self,
         base_url: str,
-        token: str | None = None,
+        token: str | Callable[[], str | None] | None = None,
         *,
         transport: httpx2.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         headers = {"Accept": "application/json"}
-        if token:
-            if not (token.isascii() and token.isprintable()):
-                raise ValueError("The token has characters that no bearer token has.")
-            headers["Authorization"] = f"Bearer {token}"
+        self._token = token if callable(token) else None
+        if not callable(token):
+            headers |= _authorization(token)
         self._base_url = base_url.rstrip("/").removesuffix("/run")
         self._http = httpx2.Client(
             headers=headers, timeout=TIMEOUT_SECONDS, transport=transport, follow_redirects=False
@@ -235,6 +235,8 @@ class ActionClient:
         return document
 
     def _send(self, method: str, url: str, **options: Any) -> httpx2.Response:
+        if self._token is not None:
+            options["headers"] = _authorization(self._token())
         try:
             for attempt in stamina.retry_context(on=_is_passing, attempts=ATTEMPTS, timeout=60):
                 with attempt:
@@ -247,6 +249,14 @@ class ActionClient:
         if not response.is_success:
             raise _refusal(response)
         return response
+
+
+def _authorization(token: str | None) -> dict[str, str]:
+    if not token:
+        return {}
+    if not (token.isascii() and token.isprintable()):
+        raise ValueError("The token has characters that no bearer token has.")
+    return {"Authorization": f"Bearer {token}"}
 
 
 def _is_passing(error: Exception) -> bool:
