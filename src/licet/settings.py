@@ -18,6 +18,7 @@ from licet.errors import ConfigurationError
 __all__ = ["DEFAULT_ISSUER", "AccountSettings", "Settings"]
 
 DEFAULT_ISSUER: Final = "http://localhost:8000"
+DEFAULT_BROKER: Final = "redis://localhost:6379/0"
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -30,6 +31,11 @@ class Settings:
     local tokens; `public_url` is where clients reach the service; `instance_path` is where the
     SQLite file and the signing keys live; with `protect`, an app with `Licet` answers no request
     while an endpoint of it is undeclared.
+
+    `dispatch` is how workers are told of actions: ``threads`` of this process, or ``celery``
+    through `broker_url`. `worker_threads` is how many actions a process runs at once, 0 for none;
+    `stop_seconds` how long running steps may take when it stops; `max_waiting` how many requests
+    at once may wait for an action.
     """
 
     instance_path: Path
@@ -42,6 +48,12 @@ class Settings:
     access_token_seconds: int
     max_body_bytes: int
     protect: bool
+    dispatch: str
+    broker_url: str = field(repr=False)
+    worker_threads: int
+    stop_seconds: int
+    max_result_bytes: int
+    max_waiting: int
     accounts: AccountSettings
 
     @classmethod
@@ -65,6 +77,12 @@ class Settings:
             access_token_seconds=source.positive("LICET_ACCESS_TOKEN_SECONDS", 900),
             max_body_bytes=source.positive("LICET_MAX_BODY_BYTES", 1024 * 1024),
             protect=source.flag("LICET_PROTECT", default=True),
+            dispatch=source.choice("LICET_DISPATCH", ("threads", "celery")),
+            broker_url=source.text("LICET_BROKER_URL", DEFAULT_BROKER),
+            worker_threads=source.count("LICET_WORKER_THREADS", 8),
+            stop_seconds=source.positive("LICET_STOP_SECONDS", 10),
+            max_result_bytes=source.positive("LICET_MAX_RESULT_BYTES", 256 * 1024),
+            max_waiting=source.count("LICET_MAX_WAITING", 4),
             accounts=AccountSettings.read(source),
         )
 
@@ -129,6 +147,18 @@ class _Source:
         if text not in _TRUE | _FALSE:
             raise ConfigurationError(f"{name} is {found!r}: write true or false.")
         return text in _TRUE
+
+    def choice(self, name: str, allowed: tuple[str, ...]) -> str:
+        found = self.text(name, allowed[0])
+        if found not in allowed:
+            raise ConfigurationError(f"{name} is {found!r}: write {' or '.join(allowed)}.")
+        return found
+
+    def count(self, name: str, default: int) -> int:
+        found = self.value(name)
+        if found in (0, "0") and not isinstance(found, bool):
+            return 0
+        return self.positive(name, default)
 
     def positive(self, name: str, default: int) -> int:
         found = self.value(name)

@@ -17,10 +17,18 @@ import stamina
 
 from licet.errors import LicetError
 
-__all__ = ["ActionClient", "ActionFailed", "ProviderError", "ProviderUnreachable"]
+__all__ = [
+    "ActionClient",
+    "ActionFailed",
+    "ActionInactive",
+    "ProviderError",
+    "ProviderUnreachable",
+]
 
 ATTEMPTS: Final = 4
 TIMEOUT_SECONDS: Final = 30.0
+WAIT_SECONDS: Final = 10
+LOG_PAGE: Final = 1000
 COMPLETE: Final = frozenset({"SUCCEEDED", "FAILED"})
 _POLL_SECONDS: Final = (0.1, 0.2, 0.4, 0.8, 1.6, 2.0)
 Document = dict[str, Any]
@@ -51,6 +59,19 @@ class ActionFailed(LicetError):
 
     def __init__(self, status: Document) -> None:
         super().__init__(f"Action {status.get('action_id')} failed: {status.get('details')}")
+        self.status = status
+
+
+class ActionInactive(LicetError):
+    """An action that was waited for waits for somebody; `status` is its document.
+
+    Its details say for what, and where to give it; then `ActionClient.resume` lets it go on.
+    """
+
+    code_name = "action_inactive"
+
+    def __init__(self, status: Document) -> None:
+        super().__init__(f"Action {status.get('action_id')} waits: {status.get('details')}")
         self.status = status
 
 
@@ -117,9 +138,13 @@ class ActionClient:
         asked = {"request_id": request_id or str(uuid.uuid4()), "body": dict(body), **options}
         return self._object("POST", "/run", json=asked)
 
-    def status(self, action_id: str) -> Document:
-        """The action's present state."""
-        return self._object("GET", f"/{_segment(action_id)}/status")
+    def status(self, action_id: str, *, wait_seconds: int = 0) -> Document:
+        """The action's present state, or its next one if that comes within `wait_seconds`.
+
+        A provider that does not know ``Prefer: wait`` (RFC 7240) answers at once.
+        """
+        headers = {"Prefer": f"wait={wait_seconds}"} if wait_seconds > 0 else None
+        return self._object("GET", f"/{_segment(action_id)}/status", headers=headers)
 
     def cancel(self, action_id: str) -> Document:
         """Ask the action to end; its status."""
@@ -136,6 +161,20 @@ class ActionClient:
     def log(self, action_id: str, **query: Any) -> Document:
         """A page of the action's log; `query` may hold limit, marker, reverse_order and filters."""
         return self._object("GET", f"/{_segment(action_id)}/log", params=query)
+
+    def log_entries(self, action_id: str, **query: Any) -> Iterator[Document]:
+        """Every entry of the action's log, page after page; `query` as for `log`."""
+        query = {"limit": LOG_PAGE, **query}
+        while True:
+            page = self.log(action_id, **query)
+            entries = page.get("entries")
+            if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
+                raise ProviderUnreachable(f"{self._base_url} did not answer with a log.")
+            yield from entries
+            following = page.get("marker")
+            if not page.get("has_next_page") or not following or following == query.get("marker"):
+                return
+            query["marker"] = following
 
     def enumerate(self, *, status: str = "active", roles: str = "creator_id") -> Iterator[Document]:
         """The caller's actions, newest first, page after page.
@@ -166,18 +205,24 @@ class ActionClient:
 
         Raises:
             ActionFailed: it ended as FAILED.
+            ActionInactive: it waits for somebody.
             TimeoutError: it did not end in time.
         """
         give_up_at = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         asked = 0
         while True:
-            status = self.status(action_id)
+            held = 1 if on_progress is not None else WAIT_SECONDS
+            if give_up_at is not None:
+                held = min(held, int(give_up_at - time.monotonic()))
+            status = self.status(action_id, wait_seconds=held)
             if on_progress is not None:
                 on_progress(status)
             if status.get("status") == "FAILED":
                 raise ActionFailed(status)
             if status.get("status") in COMPLETE:
                 return status
+            if status.get("status") == "INACTIVE":
+                raise ActionInactive(status)
             if give_up_at is not None and time.monotonic() >= give_up_at:
                 raise TimeoutError(f"Action {action_id} is still {status.get('status')}.")
             self._sleep(_POLL_SECONDS[min(asked, len(_POLL_SECONDS) - 1)])

@@ -22,6 +22,7 @@ from licet.cli.keys import keys
 from licet.cli.login import login, logout, whoami
 from licet.cli.serve import serve
 from licet.cli.token import token
+from licet.cli.worker import sweep, worker
 from licet.errors import LicetError
 
 __all__ = ["main"]
@@ -77,5 +78,7 @@ main.add_command(login)
 main.add_command(logout)
 main.add_command(matrix)
 main.add_command(serve)
+main.add_command(sweep)
 main.add_command(token)
 main.add_command(whoami)
+main.add_command(worker)
