@@ -18,6 +18,7 @@ import stamina
 from licet.errors import LicetError
 
 __all__ = [
+    "LOG_PAGE",
     "ActionClient",
     "ActionFailed",
     "ActionInactive",
