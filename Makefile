@@ -25,8 +25,14 @@ token: .venv/.run-installed
 
 test: .venv/.dev-installed .tools/.locales tests/oidc/node_modules
 	@rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest $(ARGS)
+	@$(if $(ARGS),$(BIN)/coverage run -m pytest $(ARGS),$(TWO_HALVES))
 	@$(MAKE) --no-print-directory coverage
+
+# Two processes, one a core; the output of the first is shown when the second has ended
+FIRST_HALF := tests/property tests/conformance tests/acceptance tests/oidc
+TWO_HALVES = $(BIN)/coverage run -m pytest $(FIRST_HALF) >.tools/first-half.log 2>&1 & first=$$!; \
+	$(BIN)/coverage run -m pytest $(FIRST_HALF:%=--ignore=%); second=$$?; \
+	wait $$first; first=$$?; cat .tools/first-half.log; test $$first -eq 0 && test $$second -eq 0
 
 coverage:
 	@$(BIN)/coverage combine --quiet
