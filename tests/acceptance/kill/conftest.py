@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from tests.acceptance.kill.journal import Counts
+from tests.acceptance.kill.launcher import Launcher
 from tests.acceptance.kill.system import System
 from tests.valkey import Valkey, temporary_valkey
 
@@ -21,8 +22,18 @@ Systems = Callable[[str], System]
 
 
 @pytest.fixture(scope="module")
+def launcher() -> Iterator[Launcher]:
+    """What starts the processes."""
+    found = Launcher()
+    yield found
+    found.end()
+
+
+@pytest.fixture(scope="module")
 def make_system(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    launcher: Launcher,
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[..., System]]:
     """A function that makes a system of a kind, such as ``sqlite-celery``; ended at the end."""
     with ExitStack() as stack:
@@ -35,7 +46,7 @@ def make_system(
                 url = new_database(request.getfixturevalue("postgresql_url"))
             if dispatch == "celery" and "broker_url" not in options:
                 options["broker_url"] = stack.enter_context(temporary_valkey()).url
-            system = System(folder, **{"database_url": url, **options})
+            system = System(launcher=launcher, folder=folder, **{"database_url": url, **options})
             stack.callback(system.end)
             return system
 
@@ -100,4 +111,3 @@ def new_database(server_url: str) -> str:
 def _tell_outputs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Where the outputs of the processes are, for a test that fails."""
     request.node.add_report_section("setup", "folder", str(tmp_path_factory.getbasetemp()))
-

@@ -125,6 +125,15 @@ class Witness:
             (action_id, n) for action_id in wanted for n in range(100)
         }
 
+    def most_at_once(self, ids: Iterable[str]) -> int:
+        """How many steps of these actions a process had under way at the same time, at most."""
+        wanted, running, most = set(ids), Counter[int](), 0
+        for line in self.lines():
+            if line.action_id in wanted:
+                running[line.pid] += 1 if line.what == "begin" else -1
+                most = max(most, *running.values())
+        return most
+
     def query_steps(self, action_id: str) -> list[tuple[Any, ...]]:
         """What is stored of an action's steps."""
         of = sa.select(action.c.id).where(action.c.action_id == action_id).scalar_subquery()

@@ -35,7 +35,7 @@ GATE_SECONDS = 60
 
 
 def create_app() -> Flask:
-    """An app with two providers: ``work`` of several steps, and ``single`` that runs one at once."""
+    """An app with two providers: ``work``, and ``single`` of which one runs at once."""
     signal.alarm(int(os.environ["KILL_LIFETIME_SECONDS"]))  # no process outlives its test for long
     app = Flask(__name__)
     licet = Licet(app)

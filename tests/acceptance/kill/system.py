@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterable
@@ -17,13 +16,13 @@ from typing import Any
 
 import httpx2
 import sqlalchemy as sa
-from tests.acceptance.conftest import ROOT, find_free_port
+from tests.acceptance.conftest import find_free_port
 from tests.acceptance.kill.journal import Counts, Witness
+from tests.acceptance.kill.launcher import Launched, Launcher
 
 from licet.db.engine import Database
 from licet.db.migrate import upgrade
 
-LICET = Path(sys.executable).with_name("licet")
 SECONDS = 60
 LIFETIME_SECONDS = 600
 
@@ -41,49 +40,22 @@ def wait_until(claim: Callable[[], Any], what: str, seconds: float = SECONDS) ->
 class Order:
     """An order to the process that comes by a point first."""
 
-    folder: Path
+    system: System
     point: str
 
     def _taken(self) -> list[Path]:
-        return list(self.folder.glob(f"{self.point}.*.taken"))
+        return list(self.system.orders.glob(f"{self.point}.*.taken"))
 
     def wait(self) -> tuple[int, float]:
-        """Who took it, and when."""
+        """Who took it, and when; who was killed has ended."""
         (taken,) = wait_until(self._taken, f"nobody came by: {self.point}")
         pid, at = int(taken.name.split(".")[-2]), taken.stat().st_ctime
+        killed = taken.read_text() == "SIGKILL"
         taken.unlink()
+        for process in self.system.processes:
+            if killed and process.pid == pid:
+                process.wait()
         return pid, at
-
-
-@dataclass
-class Process:
-    """A process of its own group, and what it was started for."""
-
-    role: str
-    popen: subprocess.Popen[bytes]
-    out: Path
-
-    @property
-    def is_alive(self) -> bool:
-        return self.popen.poll() is None
-
-    @property
-    def pid(self) -> int:
-        return self.popen.pid
-
-    def send(self, number: signal.Signals) -> None:
-        """A signal to the process itself."""
-        self.popen.send_signal(number)
-
-    def kill_group(self) -> None:
-        """SIGKILL for it and its children."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.popen.pid, signal.SIGKILL)
-        self.popen.wait(SECONDS)
-
-    def wait(self, seconds: float = SECONDS) -> int:
-        """Its exit code."""
-        return self.popen.wait(seconds)
 
 
 @dataclass
@@ -93,6 +65,7 @@ class System:
     `lease_seconds` is how long a silent worker keeps an action.
     """
 
+    launcher: Launcher
     folder: Path
     database_url: str
     broker_url: str | None = None
@@ -105,14 +78,14 @@ class System:
         self.url = f"http://127.0.0.1:{self.port}"
         self.orders = self.folder / "orders"
         self.orders.mkdir(parents=True)
-        self.processes: list[Process] = []
+        self.processes: list[Launched] = []
         self.witness = Witness(self.database_url, self.folder / "journal")
         self.n_started = 0
         upgrade(database := Database(self.database_url))
         database.close()
         self.witness.install()
         self.client = httpx2.Client(trust_env=False, timeout=SECONDS)
-        token = self._run("token", "alice", "--all-scopes", "--ttl-seconds", "3600")
+        token = self.licet("token", "alice", "--all-scopes", "--ttl-seconds", "3600")
         self.client.headers["Authorization"] = f"Bearer {token}"
 
     @property
@@ -135,44 +108,29 @@ class System:
 
     # --- processes
 
-    def _run(self, *arguments: str) -> str:
-        command = [LICET, *arguments]
-        done = subprocess.run(
-            command, cwd=ROOT, env=self.environ, capture_output=True, text=True, timeout=SECONDS
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
     def licet(self, *arguments: str) -> str:
-        """What a command of licet prints."""
-        return self._run(*arguments)
+        """What a command of licet prints, once it has ended well."""
+        done = self.start(*arguments)
+        assert done.wait() == 0, done.output
+        return done.output.strip()
 
-    def start(self, role: str, *arguments: str) -> Process:
+    def start(self, role: str, *arguments: str) -> Launched:
         """A process with a life of its own."""
         self.n_started += 1
         out = self.folder / f"{self.n_started:03}-{role}.out"
-        with out.open("wb") as sink:
-            popen = subprocess.Popen(
-                [LICET, role, *arguments],
-                cwd=ROOT,
-                env=self.environ,
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self.processes.append(Process(role, popen, out))
+        started = self.launcher.start(role, *arguments, environ=self.environ, out=out)
+        self.processes.append(started)
         return self.processes[-1]
 
-    def start_server(self, *, workers: int = 1) -> Process:
+    def start_server(self, *, workers: int = 1) -> Launched:
         """The web server."""
         return self.start("serve", "--port", str(self.port), "--workers", str(workers))
 
-    def start_worker(self, *, threads: int = 4) -> Process:
+    def start_worker(self, *, threads: int = 4) -> Launched:
         """A worker that does not sweep."""
         return self.start("worker", "--no-sweep", "--threads", str(threads))
 
-    def living(self, role: str) -> list[Process]:
+    def living(self, role: str) -> list[Launched]:
         """Its processes of a role."""
         self.processes = [process for process in self.processes if process.is_alive]
         return [process for process in self.processes if process.role == role]
@@ -190,7 +148,7 @@ class System:
     def has_begun(self) -> bool:
         """Whether each living process has said that it has begun, and the server answers."""
         for process in self.living("worker") + self.living("sweep"):
-            if f"licet {process.role}:" not in process.out.read_text():
+            if f"licet {process.role}:" not in process.output:
                 return False
         return not self.living("serve") or self.is_answering()
 
@@ -201,7 +159,7 @@ class System:
         except httpx2.TransportError:
             return False
 
-    def is_stopping(self, process: Process) -> bool:
+    def is_stopping(self, process: Launched) -> bool:
         """Whether it has seen a signal: it claims nothing any more while work waits."""
         return f"SigPnd:\t{'0' * 16}" in Path(f"/proc/{process.pid}/status").read_text()
 
@@ -222,7 +180,7 @@ class System:
         """Have the next process that comes by a point send itself a signal."""
         (self.orders / "new").write_text(number.name)
         (self.orders / "new").rename(self.orders / point)
-        return Order(self.orders, point)
+        return Order(self, point)
 
     def run(
         self, body: dict[str, Any], *, request_id: str | None = None, provider: str = "work"
@@ -264,6 +222,17 @@ class System:
             f"the end of {len(wanted)} actions",
             seconds,
         )
+
+    def count_in(self, phase: str) -> int:
+        """How many actions are in a phase."""
+        return self.witness.n_in(phase)
+
+    def kill_child(self, chooser: random.Random) -> None:
+        """SIGKILL for one of the server's worker processes."""
+        (server,) = self.living("serve")
+        children = Path(f"/proc/{server.pid}/task/{server.pid}/children")
+        pids = wait_until(lambda: children.read_text().split(), "a worker of the server")
+        os.kill(int(chooser.choice(pids)), signal.SIGKILL)
 
     def _n_in(self, phase: str, ids: Iterable[str]) -> int:
         try:

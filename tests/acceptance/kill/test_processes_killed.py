@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.acceptance.kill.conftest import Systems
@@ -33,6 +34,10 @@ FAST = {
     ("postgresql-celery", "freeze"),
     ("sqlite-threads", "terminate"),
     ("postgresql-celery", "terminate"),
+    ("sqlite-threads", "rolling"),
+    ("postgresql-celery", "rolling"),
+    ("sqlite-threads", "one at once"),
+    ("postgresql-celery", "one at once"),
     ("sqlite-threads", "give back"),
     ("postgresql-celery", "give back"),
 }
@@ -42,7 +47,10 @@ def matrix(*points: str) -> pytest.MarkDecorator:
     """Every kind with every point; those that are not `FAST` for ``make kill`` alone."""
     cases = [
         pytest.param(
-            kind, point, marks=() if (kind, point) in FAST else pytest.mark.kill, id=f"{kind}-{point}"
+            kind,
+            point,
+            marks=() if (kind, point) in FAST else pytest.mark.kill,
+            id=f"{kind}-{point}",
         )
         for kind in KINDS
         for point in points
@@ -58,9 +66,7 @@ def assert_recovered(system: System, pid: int, at: float) -> str:
 
 
 @matrix(*WORKER_POINTS)
-def test_a_worker_killed(
-    systems: Systems, kind: str, point: str, count: Callable[..., None]
-):
+def test_a_worker_killed(systems: Systems, kind: str, point: str, count: Callable[..., None]):
     """Another takes over within two leases, and runs no completed step again."""
     system = systems(kind)
     order = system.order(point)
@@ -74,9 +80,7 @@ def test_a_worker_killed(
 
 
 @matrix(*SWEEPER_POINTS)
-def test_a_sweeper_killed(
-    systems: Systems, kind: str, point: str, count: Callable[..., None]
-):
+def test_a_sweeper_killed(systems: Systems, kind: str, point: str, count: Callable[..., None]):
     """The next one does what it left undone."""
     system = systems(kind)
     worker, sweeper = system.order("in a step"), system.order(point)
@@ -120,16 +124,14 @@ def test_a_worker_frozen_beyond_its_lease(
         before = system.witness.query_steps(action_id)
     finally:
         frozen.send(signal.SIGCONT)
-    wait_until(lambda: "is lost" in frozen.out.read_text(), f"a zombie: {system.outputs()}")
+    wait_until(lambda: "is lost" in frozen.output, f"a zombie: {system.outputs()}")
 
     assert system.witness.query_steps(action_id) == before
     count(system.finish([action_id, *system.submit(8, steps=1)]))
 
 
 @matrix("terminate")
-def test_a_worker_told_to_stop(
-    systems: Systems, kind: str, point: str, count: Callable[..., None]
-):
+def test_a_worker_told_to_stop(systems: Systems, kind: str, point: str, count: Callable[..., None]):
     """SIGTERM: the steps under way end and are kept, the actions go on elsewhere."""
     system = systems(kind)
     ids = system.submit(8, steps=2, gate=f"gate-{kind}-terminate")
@@ -168,3 +170,38 @@ def test_a_worker_whose_steps_do_not_end(
 
     count(system.finish(ids, seconds=15), attempts=system.witness.attempts(ids))
     system.end()
+
+
+@matrix("rolling")
+def test_workers_replaced_under_load(
+    make_system: Callable[..., System], kind: str, point: str, count: Callable[..., None]
+):
+    """SIGTERM while short actions come and go: with one attempt each, none of them fails."""
+    system = make_system(kind, max_attempts=1, lease_seconds=5.0)
+    system.ensure(workers=1)
+    with ThreadPoolExecutor(1) as pool:
+        submitting = pool.submit(system.submit, 200, steps=1)
+        for _ in range(3):
+            (old,) = system.living("worker")
+            n_ended = system.witness.n_in("ended")
+            wait_until(lambda n=n_ended: system.witness.n_in("ended") > n + 5, "some ends")
+            system.start_worker()
+            wait_until(system.has_begun, "a new worker")
+            old.send(signal.SIGTERM)
+            assert old.wait() == 0, system.outputs()
+    ids = submitting.result()
+
+    count(system.finish(ids), attempts=system.witness.attempts(ids))
+    system.end()
+
+
+@matrix("one at once")
+def test_concurrency_is_kept(systems: Systems, kind: str, point: str, count: Callable[..., None]):
+    """A worker of four threads runs one action at once of a provider that wants that."""
+    system = systems(kind)
+
+    ids = system.submit(12, provider="single", steps=1, seconds=0.02)
+    counts = system.finish(ids)
+
+    assert system.witness.most_at_once(ids) == 1
+    count(counts)
