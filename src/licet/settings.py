@@ -93,7 +93,8 @@ class AccountSettings:
 
     `session_seconds` is how long a sign-in lasts; `cookie_secure` is off for plain HTTP only;
     `smtp_url` is empty when mails are written to the instance folder; `scopes` may be asked for
-    beside those of the app's providers.
+    beside those of the app's providers; `throttle_storage_url` is empty when each process counts
+    attempts by network address for itself.
     """
 
     enabled: bool
@@ -102,6 +103,7 @@ class AccountSettings:
     smtp_url: str = field(repr=False)
     mail_from: str
     scopes: tuple[str, ...]
+    throttle_storage_url: str = field(repr=False)
 
     @classmethod
     def read(cls, source: _Source) -> AccountSettings:
@@ -113,6 +115,7 @@ class AccountSettings:
             smtp_url=source.text("LICET_SMTP_URL", ""),
             mail_from=source.text("LICET_MAIL_FROM", "licet@localhost"),
             scopes=tuple(source.text("LICET_ACCOUNT_SCOPES", "").split()),
+            throttle_storage_url=source.text("LICET_THROTTLE_STORAGE_URL", ""),
         )
 
 

@@ -40,8 +40,9 @@ def new_key(kid: str) -> Key:
 class NodeProvider:
     """A provider process; `start` and `stop` may be called again and again."""
 
-    def __init__(self, *keys: Key) -> None:
+    def __init__(self, *keys: Key, script: str = "provider.mjs") -> None:
         self.issuer = ""
+        self._script = script
         self._keys = keys
         self._process: subprocess.Popen[str] | None = None
 
@@ -49,7 +50,7 @@ class NodeProvider:
         """Listen, on the port of the last start if there was one."""
         port = self.issuer.rpartition(":")[2] or "0"
         self._process = subprocess.Popen(
-            ["node", "provider.mjs", port],
+            ["node", self._script, port],
             cwd=HERE,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -36,6 +36,7 @@ def test_everything_has_a_default():
             smtp_url="",
             mail_from="licet@localhost",
             scopes=(),
+            throttle_storage_url="",
         ),
     )
 

@@ -15,12 +15,14 @@ import random
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from licet.actions.execution import Execution, Job
 from licet.actions.lifecycle import give_back
 from licet.actions.running import ActionStopped, Reason
+from licet.actions.runs import Claimed
 from licet.errors import LeaseLost, StoreUnavailable
 
 __all__ = ["Worker"]
@@ -60,6 +62,7 @@ class Worker:
         self._lock = threading.Condition()
         self._wakes = 0
         self._running: dict[int, _Running] = {}
+        self._in_flight: Counter[str] = Counter()
         self._abandoned = 0
         self._stopping = False
         self._stopped = threading.Event()
@@ -133,26 +136,43 @@ class Worker:
         self._turn += 1
         for n in range(len(self._jobs)):
             job = self._jobs[(self._turn + n) % len(self._jobs)]
-            if not self.has_room(job):
+            if not self.reserve(job):
                 continue
-            claimed = job.runs.claim(self.owner, job.action.lease)
+            claimed: list[Claimed] = []
+            try:
+                claimed = job.runs.claim(self.owner, job.action.lease)
+            finally:
+                if not claimed:
+                    self._free(job)
             if claimed:
                 return Execution(job, claimed[0], self._persist)
         return None
 
-    def has_room(self, job: Job) -> bool:
-        """Whether another action of the job may run here now."""
-        if job.action.concurrency is None:
-            return True
+    def reserve(self, job: Job) -> bool:
+        """Take room for one more action of the job, if it may have one; `run` frees it again."""
         with self._lock:
-            mine = sum(r.execution.job is job for r in self._running.values())
-        return mine < job.action.concurrency
+            limit = job.action.concurrency
+            if limit is not None and self._in_flight[job.provider] >= limit:
+                return False
+            self._in_flight[job.provider] += 1
+            return True
+
+    def _free(self, job: Job) -> None:
+        with self._lock:
+            self._in_flight[job.provider] -= 1
 
     def claim_one(self, job: Job, action_id: str) -> Execution | None:
-        """The attempt at one action that a message named, if it is still to be made."""
-        if self._stopping:
-            return None
-        held = job.runs.claim_one(self.owner, job.action.lease, action_id)
+        """The attempt at one action that a message named, if it is still to be made.
+
+        Room for it must have been reserved; it is free again when there is nothing to do.
+        """
+        held = None
+        try:
+            if not self._stopping:
+                held = job.runs.claim_one(self.owner, job.action.lease, action_id)
+        finally:
+            if held is None:
+                self._free(job)
         return None if held is None else Execution(job, held, self._persist)
 
     def run(self, execution: Execution) -> bool:
@@ -178,7 +198,10 @@ class Worker:
             with self._lock:
                 if self._running.get(key) is running:
                     del self._running[key]
-                self._abandoned -= running.is_abandoned
+                if running.is_abandoned:
+                    self._abandoned -= 1
+                else:
+                    self._in_flight[execution.job.provider] -= 1
                 self._lock.notify_all()
         return not running.is_abandoned
 
@@ -247,6 +270,7 @@ class Worker:
                 return
             del self._running[execution.held.key]
             self._abandoned += 1
+            self._in_flight[execution.job.provider] -= 1
             running.is_abandoned = True
         log.error(
             "Action %s is not this worker's any more, and its handler goes on: a thread is given "

@@ -13,7 +13,7 @@ from sqlalchemy.engine import make_url
 from tests.acceptance.kill.journal import Counts
 from tests.acceptance.kill.launcher import Launcher
 from tests.acceptance.kill.system import System
-from tests.valkey import Valkey, temporary_valkey
+from tests.valkey import Valkey, stoppable_valkey
 
 _lines = pytest.StashKey[list[str]]()
 KEPT = 2  # systems that are kept running for the tests that follow
@@ -45,7 +45,7 @@ def make_system(
             if database == "postgresql" and "database_url" not in options:
                 url = new_database(request.getfixturevalue("postgresql_url"))
             if dispatch == "celery" and "broker_url" not in options:
-                options["broker_url"] = stack.enter_context(temporary_valkey()).url
+                options["broker_url"] = stack.enter_context(stoppable_valkey()).url
             system = System(launcher=launcher, folder=folder, **{"database_url": url, **options})
             stack.callback(system.end)
             return system
@@ -72,7 +72,7 @@ def systems(make_system: Callable[..., System]) -> Systems:
 @pytest.fixture
 def valkey() -> Iterator[Valkey]:
     """A broker that the test may stop."""
-    with temporary_valkey() as server:
+    with stoppable_valkey() as server:
         yield server
 
 

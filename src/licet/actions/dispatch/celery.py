@@ -127,7 +127,7 @@ def _serve(celery: Celery, runtime: Runtime, worker: Worker) -> None:
         if job is None:
             log.error("A message names the provider %r, which this app has not.", provider)
             return
-        if not worker.has_room(job):
+        if not worker.reserve(job):
             run.apply_async(args=[provider, action_id], countdown=NO_ROOM_SECONDS)
             return
         try:

@@ -4,6 +4,8 @@ Columns are added with defaults, so that code of the revision before goes on whi
 rolled out.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -17,8 +19,8 @@ depends_on = None
 BIG_KEY = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
-def added() -> tuple[sa.Column, ...]:
-    return (
+def added() -> list[sa.Column[Any]]:
+    return [
         sa.Column("phase", sa.String(8), nullable=False, server_default="outside"),
         sa.Column("due_at", UTCDateTime),
         sa.Column("ready_at", UTCDateTime),
@@ -30,7 +32,7 @@ def added() -> tuple[sa.Column, ...]:
         sa.Column("lease_until", UTCDateTime),
         sa.Column("cancel_requested_at", UTCDateTime),
         sa.Column("cancel_requested_by", sa.String(256)),
-    )
+    ]
 
 
 def upgrade() -> None:
