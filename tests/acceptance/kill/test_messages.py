@@ -55,7 +55,7 @@ def test_doubled_messages(system: System, count: Callable[..., None]):
 
 def test_messages_that_name_nothing(system: System, valkey: Valkey, count: Callable[..., None]):
     """Neither an unknown action nor an unknown provider, task or text stops the worker."""
-    system.ensure(workers=1, sweepers=0)
+    system.ensure(workers=1)
     send(system, "work", str(uuid.uuid4()))
     send(system, "nobody", str(uuid.uuid4()))
     send(system, "work")

@@ -155,6 +155,7 @@ def test_a_request_id_sent_by_fifty_with_other_bodies(
     count(system.finish(ids), requests=50)
 
 
+@pytest.mark.kill
 def test_a_server_told_to_stop_gives_back(
     make_system: Callable[..., System], count: Callable[..., None]
 ):
