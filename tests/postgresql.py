@@ -36,25 +36,39 @@ class NoLocale(Exception):
     """A locale cannot be made on this machine; the text says what is missing."""
 
 
-@contextmanager
-def temporary_server(*, locale: str = "C") -> Iterator[str]:
-    """The SQLAlchemy URL of a fresh server that listens on a local socket only.
+class Server:
+    """A server that a test may stop and start again; `url` is its SQLAlchemy URL."""
 
-    Raises:
-        NoLocale: the locale, such as ``en_US``, cannot be made here.
-    """
-    folder = Path(tempfile.mkdtemp(prefix="licet-pg-"))
-    as_whom = _unprivileged(folder)
-    binaries = _binaries(folder, everybody=bool(as_whom)) / "bin"
-    data = folder / "data"
+    def __init__(self, folder: Path, locale: str) -> None:
+        self._folder = folder
+        self._locale = locale
+        self._as_whom = _unprivileged(folder)
+        self._binaries = _binaries(folder, everybody=bool(self._as_whom)) / "bin"
+        self._data = folder / "data"
+        self.url = f"postgresql+psycopg://postgres@/postgres?host={folder}"
 
-    def run(command: str, *arguments: str) -> None:
-        with (folder / "output").open("a+") as output:
+    def create(self) -> None:
+        """Make its files."""
+        self._run("initdb", "--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8")
+
+    def start(self) -> None:
+        """Until it answers."""
+        options = f"{_FAST} -h '' -k {self._folder}"
+        log = f"--log={self._folder / 'log'}"
+        self._run("pg_ctl", "--wait", f"--options={options}", log, "start")
+
+    def stop(self) -> None:
+        """As by a crash, if it runs: what was committed is there after the next start."""
+        if (self._data / "postmaster.pid").exists():
+            self._run("pg_ctl", "--wait", "--mode=immediate", "stop")
+
+    def _run(self, command: str, *arguments: str) -> None:
+        with (self._folder / "output").open("a+") as output:
             subprocess.run(
-                [binaries / command, "-D", data, *arguments],
-                **as_whom,
-                env=os.environ | {"LC_ALL": locale, "LOCPATH": str(folder)},
-                cwd=folder,
+                [self._binaries / command, "-D", self._data, *arguments],
+                **self._as_whom,
+                env=os.environ | {"LC_ALL": self._locale, "LOCPATH": str(self._folder)},
+                cwd=self._folder,
                 check=True,
                 timeout=120,
                 stdin=subprocess.DEVNULL,
@@ -62,16 +76,31 @@ def temporary_server(*, locale: str = "C") -> Iterator[str]:
                 stderr=output,
             )
 
+
+@contextmanager
+def temporary_server(*, locale: str = "C") -> Iterator[str]:
+    """The SQLAlchemy URL of a fresh server that listens on a local socket only.
+
+    Raises:
+        NoLocale: the locale, such as ``en_US``, cannot be made here.
+    """
+    with stoppable_server(locale=locale) as server:
+        yield server.url
+
+
+@contextmanager
+def stoppable_server(*, locale: str = "C") -> Iterator[Server]:
+    """As `temporary_server`, in the hands of the test."""
+    folder = Path(tempfile.mkdtemp(prefix="licet-pg-"))
+    server = Server(folder, locale)
     try:
         if locale != "C":
             _compile(locale, folder)
-        run("initdb", "--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8")
-        options = f"{_FAST} -h '' -k {folder}"
-        run("pg_ctl", "--wait", f"--options={options}", f"--log={folder / 'log'}", "start")
-        yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
+        server.create()
+        server.start()
+        yield server
     finally:
-        if (data / "postmaster.pid").exists():
-            run("pg_ctl", "--wait", "--mode=immediate", "stop")
+        server.stop()
         shutil.rmtree(folder)
 
 

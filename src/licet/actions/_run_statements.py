@@ -171,18 +171,24 @@ TELL_PRINCIPALS: Final = Statement(
 PROGRESS: Final = Statement(sa.update(action).where(_held), columns=["details", "display_status"])
 
 # A step that is stored again by the lease that stored it, after an answer was lost, is no error.
+# The row is locked: else PostgreSQL would insert by a lease that another is taking back meanwhile.
 _insert_step = (
     "INSERT INTO licet_action_step (action, name, lease_number, completed_at, result)"
     " SELECT id, CAST(:name AS VARCHAR(256)), lease_number, :now, CAST(:result AS TEXT)"
-    " FROM licet_action WHERE id = :key AND lease_number = :lease AND phase = 'running'"
+    " FROM licet_action WHERE id = :key AND lease_number = :lease AND phase = 'running' {lock}"
     " ON CONFLICT (action, name) DO UPDATE SET result = excluded.result"
     " WHERE licet_action_step.lease_number = excluded.lease_number"
 )
-INSERT_STEP: Final = Statement(
-    sa.text(_insert_step).bindparams(
+
+
+def _step_insertion(dialect: str) -> ClauseElement:
+    lock = "" if dialect == "sqlite" else "FOR NO KEY UPDATE"
+    return sa.text(_insert_step.format(lock=lock)).bindparams(
         sa.bindparam("name", type_=sa.String()), _now, sa.bindparam("result"), _key, _lease
     )
-)
+
+
+INSERT_STEP: Final = Statement(_step_insertion)
 STEPS: Final = Statement(
     sa.select(action_step.c.name, action_step.c.result).where(action_step.c.action == _key)
 )
@@ -196,7 +202,9 @@ INSERT_HELD_LOG: Final = Statement(
             sa.cast(sa.bindparam("about"), sa.String(64)),
             sa.cast(sa.bindparam("text"), sa.Text),
             sa.cast(sa.bindparam("more"), sa.Text),
-        ).where(_held),
+        )
+        .where(_held)
+        .with_for_update(key_share=True),
     )
 )
 INSERT_LOG: Final = Statement(

@@ -87,6 +87,8 @@ class Execution:
                 refusal = self._refusal()
                 if refusal is not None:
                     self._move(refusal)
+                elif self.control.reason is Reason.SHUTDOWN:
+                    self._stopped(Reason.SHUTDOWN)
                 else:
                     self._call_handler(stored_caller(self.held.caller or "{}"))
             except LeaseLost as error:
@@ -139,7 +141,9 @@ class Execution:
             self._move(lifecycle.exceed_deadline(life, now))
         elif reason is Reason.SHUTDOWN:
             self._move(lifecycle.give_back(life, now))
-        # PAUSED is stored already, and LEASE_LOST is for another to decide
+        elif reason is Reason.LEASE_LOST:
+            raise LeaseLost(self.held.action_id)  # to be logged
+        # PAUSED is stored already
 
     def _cancelled(self, life: Life) -> Life:
         by = self._persist(lambda: self.job.runs.cancel_requested_by(self.held))

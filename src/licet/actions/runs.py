@@ -96,6 +96,8 @@ class Runs:
 
     def claim_one(self, owner: str, lease: timedelta, action_id: str) -> Claimed | None:
         """The action, if it is queued and its time has come."""
+        if not is_plain_text(action_id):
+            return None
         return next(iter(self._claimed(sql.CLAIM_ONE, owner, lease, {"a": action_id})), None)
 
     def _claimed(

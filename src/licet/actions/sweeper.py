@@ -47,6 +47,9 @@ class Swept:
     def __bool__(self) -> bool:
         return any(vars(self).values())
 
+    def __add__(self, other: Swept) -> Swept:
+        return Swept(**{name: count + vars(other)[name] for name, count in vars(self).items()})
+
     def __str__(self) -> str:
         return ", ".join(f"{count} {name}" for name, count in vars(self).items())
 
@@ -77,6 +80,7 @@ class Sweeper:
         self._stored = stored
         self._monotonic = monotonic
         self._suspects: Suspects = {}
+        self._doubt_seconds = 0.0  # until the present suspects are seen to be lost
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -108,6 +112,18 @@ class Sweeper:
             except Exception:
                 log.exception("A round of the sweeper broke off.")
 
+    def sweep_once(self) -> Swept:
+        """One round, and where a lease has run out a second one, in which it is taken back.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        swept = self.sweep()
+        if self._suspects:
+            self._stop.wait(self._doubt_seconds)
+            swept += self.sweep()
+        return swept
+
     def sweep(self) -> Swept:
         """One round.
 
@@ -116,6 +132,7 @@ class Sweeper:
         """
         swept = Swept()
         seen: Suspects = {}
+        self._doubt_seconds = 0.0
         for job in self._jobs:
             try:
                 self._sweep_job(job, swept, seen)
@@ -141,7 +158,9 @@ class Sweeper:
         life, now = run.life, job.runs.clock()
         suspect = (run.key, life.lease_number, life.lease_until)
         first_seen = self._suspects.get(suspect)
-        if first_seen is None or self._monotonic() - first_seen < job.action.lease_seconds / 3:
+        doubt_seconds = job.action.lease_seconds / 3
+        if first_seen is None or self._monotonic() - first_seen < doubt_seconds:
+            self._doubt_seconds = max(self._doubt_seconds, doubt_seconds)
             seen[suspect] = self._monotonic() if first_seen is None else first_seen
             return
         after = lifecycle.lose_lease(life, now, max_attempts=job.action.max_attempts)

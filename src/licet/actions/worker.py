@@ -61,7 +61,7 @@ class Worker:
         self._patience_seconds = patience_seconds
         self._lock = threading.Condition()
         self._wakes = 0
-        self._running: dict[int, _Running] = {}
+        self._running: dict[tuple[int, int], _Running] = {}
         self._in_flight: Counter[str] = Counter()
         self._abandoned = 0
         self._stopping = False
@@ -100,6 +100,16 @@ class Worker:
     def n_running(self) -> int:
         """How many actions it works on."""
         return len(self._running)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stopping
+
+    def wait_for_stop(self, limit_seconds: float) -> None:
+        """Until it is told to stop, or the limit is over."""
+        with self._lock:
+            self._lock.wait_for(lambda: self._stopping, limit_seconds)
 
     # --- the threads that work
 
@@ -160,6 +170,7 @@ class Worker:
     def _free(self, job: Job) -> None:
         with self._lock:
             self._in_flight[job.provider] -= 1
+            self._lock.notify_all()
 
     def claim_one(self, job: Job, action_id: str) -> Execution | None:
         """The attempt at one action that a message named, if it is still to be made.
@@ -182,9 +193,11 @@ class Worker:
             Whether this thread is still wanted.
         """
         running = _Running(execution)
-        key = execution.held.key
+        key = _key(execution)
         with self._lock:
             self._running[key] = running
+            if self._stopping:  # it was being claimed when the worker was told to stop
+                execution.control.stop(Reason.SHUTDOWN)
         try:
             execution.run()
         except StoreUnavailable:
@@ -264,11 +277,11 @@ class Worker:
         """Let another thread do the work of one whose handler is told to stop, and does not."""
         execution = running.execution
         with self._lock:
-            if self._running.get(execution.held.key) is not running:
+            if self._running.get(_key(execution)) is not running:
                 return
             if self._abandoned >= self._n_threads * _MAX_ABANDONED:
                 return
-            del self._running[execution.held.key]
+            del self._running[_key(execution)]
             self._abandoned += 1
             self._in_flight[execution.job.provider] -= 1
             running.is_abandoned = True
@@ -291,11 +304,15 @@ class Worker:
             for running in self._running.values():
                 running.execution.control.stop(Reason.SHUTDOWN)
             self._lock.notify_all()
-            self._lock.wait_for(lambda: not self._running, timeout=limit_seconds)
+            self._lock.wait_for(self._is_idle, timeout=limit_seconds)
             left = list(self._running.values())
         self._stopped.set()
         for running in left:
             self._give_back(running.execution)
+
+    def _is_idle(self) -> bool:
+        """Whether nothing runs, nor is being claimed."""
+        return not self._running and not any(self._in_flight.values())
 
     def _give_back(self, execution: Execution) -> None:
         held, runs = execution.held, execution.job.runs
@@ -305,6 +322,11 @@ class Worker:
         except (LeaseLost, StoreUnavailable) as error:
             log.warning("Action %s could not be given back: %s", held.action_id, error)
         execution.control.stop(Reason.LEASE_LOST)
+
+
+def _key(execution: Execution) -> tuple[int, int]:
+    """An attempt: a worker may claim again what it lost while its handler goes on."""
+    return execution.held.key, execution.held.life.lease_number
 
 
 class _Running:

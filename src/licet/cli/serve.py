@@ -10,6 +10,7 @@ import click
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
+from licet._state import app_state
 from licet.actions.runtime import durable_runtime
 from licet.errors import ConfigurationError
 from licet.extension import protect_attached
@@ -17,6 +18,8 @@ from licet.extension import protect_attached
 __all__ = ["check_port_is_free", "serve", "serve_app"]
 
 GRACE_SECONDS = 10
+STOP_SECONDS = 10
+MARGIN_SECONDS = 5  # in which what did not end is given back
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -61,9 +64,12 @@ def serve_app(
     port: int,
     workers: int,
     threads: int,
+    stop_seconds: int = STOP_SECONDS,
     on_ready: Callable[[Any], None] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; requests in hand get ten seconds to end.
+
+    After them, actions that run in the server get `stop_seconds`.
 
     Raises:
         ConfigurationError: the address is not to be had.
@@ -75,7 +81,7 @@ def serve_app(
         "workers": workers,
         "threads": threads,
         "worker_class": "gthread",
-        "graceful_timeout": GRACE_SECONDS,
+        "graceful_timeout": GRACE_SECONDS + stop_seconds + MARGIN_SECONDS,
         "accesslog": None,
         "loglevel": "warning",
         "control_socket_disable": True,
@@ -89,6 +95,7 @@ def serve_app(
 
 def _start_actions(worker: Any) -> None:
     """Have the worker process run durable actions from its start, not from its first request."""
+    worker.cfg.set("graceful_timeout", GRACE_SECONDS)  # the main process waits for the actions, too
     durable_runtime(worker.wsgi).start()
 
 
@@ -107,5 +114,14 @@ def _stop_actions(_server: Any, worker: Any) -> None:
 @click.pass_obj
 def serve(load_app: Callable[[], Flask], host: str, port: int, workers: int, threads: int) -> None:
     """Serve the app with gunicorn."""
-    protect_attached(load_app())  # a broken app is told once, here, and not by every worker
-    serve_app(load_app, host=host, port=port, workers=workers, threads=threads)
+    app = load_app()
+    protect_attached(app)  # a broken app is told once, here, and not by every worker
+    stop_seconds = app_state(app).settings.stop_seconds
+    serve_app(
+        load_app,
+        host=host,
+        port=port,
+        workers=workers,
+        threads=threads,
+        stop_seconds=stop_seconds,
+    )

@@ -50,18 +50,21 @@ def worker(load_app: Callable[[], Flask], threads: int | None, sweeps: bool) -> 
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="One round only; tell what it did.")
+@click.option("--once", is_flag=True, help="One round, and no more; tell what it did.")
 @click.pass_obj
 def sweep(load_app: Callable[[], Flask], once: bool) -> None:
     """Look after durable actions that nobody else looks after, until SIGTERM.
 
     Has forgotten ones dispatched, takes leases back from lost workers, ends what is past its
     deadline, releases what was kept long enough. Any number of sweepers may run at once.
+
+    With --once, a round that finds leases that have run out waits for a third of their length, to
+    see whether their workers are lost.
     """
     _, runtime = _loaded(load_app)
     sweeper = runtime.make_sweeper()
     if once:
-        click.echo(str(sweeper.sweep()))
+        click.echo(str(sweeper.sweep_once()))
         return
     ended = _until_signal()
     click.echo(f"licet sweep: {_names(runtime)}, every {sweeper.interval_seconds:g} s")

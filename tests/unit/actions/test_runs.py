@@ -7,10 +7,11 @@ import pytest
 from tests.unit.actions.durables import START, Bench
 from tests.unit.actions.making import ALICE, BOB, make_query
 
+from licet.actions import _run_statements as sql
 from licet.actions import lifecycle
 from licet.actions.documents import ActionStatusValue
 from licet.actions.lifecycle import Ending, Phase
-from licet.actions.runs import LogLine, Runs, stored_providers
+from licet.actions.runs import LogLine, Runs, _life_params, stored_providers
 from licet.errors import LeaseLost
 
 LEASE = timedelta(seconds=30)
@@ -324,3 +325,42 @@ def test_every_provider_that_has_stored_something(database):
 def test_ids_that_no_database_takes(bench):
     """They name nothing."""
     assert bench.runs.find("\x00") is None
+
+
+class TestFences:
+    """A lease that is being taken back while its worker writes."""
+
+    @pytest.mark.parametrize("write", ["a step", "a line"])
+    def test_what_is_written_meanwhile_is_refused(self, bench, write):
+        """The write waits for the other's transaction, and then holds no lease any more."""
+        bench.submit()
+        held, errors = bench.claim(), []
+
+        def add():
+            try:
+                if write == "a step":
+                    bench.runs.add_step(held, "step #1", "1")
+                else:
+                    bench.runs.add_log(held, LogLine(code="LINE", description="line"))
+            except LeaseLost as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=add)
+        with bench.database.transaction() as transaction:
+            found = bench.runs.find(held.action_id)
+            after = lifecycle.lose_lease(found.life, bench.clock(), max_attempts=2)
+            params = _life_params(after) | {"key": found.key, "seen": found.version}
+            assert transaction.execute(sql.MOVE_UNCHANGED, params) == 1
+            thread.start()
+            thread.join(0.3)
+        thread.join()
+        assert len(errors) == 1
+        assert bench.runs.steps(held) == {}
+        assert bench.log_codes(held.action_id) == []
+
+    @pytest.mark.parametrize("action_id", ["", "\0", "\ud800"])
+    def test_what_is_no_id_claims_nothing(self, bench, action_id):
+        """A message may hold anything."""
+        bench.submit()
+        assert bench.runs.claim_one("w", LEASE, action_id) is None
+        assert bench.claim()

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -275,3 +276,27 @@ class TestThread:
             stored=list,
         )
         assert sweeper.interval_seconds == pytest.approx(interval)
+
+
+class TestOnce:
+    def test_a_lost_lease_is_taken_back(self, bench):
+        """The one round waits, and looks again."""
+        bench.submit()
+        bench.claim(lease_seconds=0.3)
+        bench.clock.advance(0.3)
+        sweeper = Sweeper(
+            [bench.job(lease_seconds=0.3, max_attempts=2)],
+            dispatch=lambda *_: True,
+            dispatches=False,
+            stored=list,
+        )
+        assert sweeper.sweep_once() == Swept(reclaimed=1)
+
+    def test_a_round_without_suspects_does_not_wait(self, bench):
+        """Nor does it do anything twice."""
+        bench.submit()
+        bench.claim()
+        sweeper = make_sweeper(bench)
+        began = time.monotonic()
+        assert not sweeper.sweep_once()
+        assert time.monotonic() - began < 5

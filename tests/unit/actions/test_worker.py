@@ -331,6 +331,28 @@ class TestStop:
         wait_until(lambda: bench.phase(action_id) == "ended")
         assert ran == ["first", "second"]
 
+    def test_what_is_being_claimed_meanwhile_is_given_back(self, bench):
+        """It is not begun, no attempt is lost, and `stop` waits for that."""
+        action_id, claiming, go_on, begun = bench.submit(), threading.Event(), threading.Event(), []
+        job = bench.job(lambda _action, _body: begun.append(1))
+        claim = job.runs.claim
+
+        def slow_claim(*args, **options):
+            claimed = claim(*args, **options)
+            claiming.set()
+            assert go_on.wait(LONG)
+            return claimed
+
+        job.runs.claim = slow_claim
+        worker = bench.start(job, threads=1)
+        assert claiming.wait(LONG)
+        stopping = threading.Thread(target=worker.stop, args=(LONG,))
+        stopping.start()
+        wait_until(lambda: worker.is_stopping)
+        go_on.set()
+        stopping.join()
+        assert (begun, bench.phase(action_id), bench.life(action_id).attempt) == ([], "queued", 1)
+
     def test_a_handler_without_steps_may_end(self, bench):
         """Nothing would be saved by stopping it."""
         action_id, begun = bench.submit(), threading.Event()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable
@@ -36,18 +35,21 @@ RUN: Final = "licet.run"
 SWEEP: Final = "licet.sweep"
 QUEUE: Final = "licet"
 CONNECT_SECONDS: Final = 2.0
+ANSWER_SECONDS: Final = 10.0
 REST_SECONDS: Final = 5.0  # how long a broker that did not answer is left alone
 NO_ROOM_SECONDS: Final = 1.0
+RESTART_SECONDS: Final = 1.0
 
 
-def make_celery(broker_url: str) -> Celery:
-    """A Celery app that only carries messages."""
+def make_celery(broker_url: str, *, answer_seconds: float = ANSWER_SECONDS) -> Celery:
+    """A Celery app that only carries messages, by a broker that answers within some seconds."""
     transport: dict[str, Any] = {}
     if broker_url.startswith(("redis", "sentinel")):
-        transport = {"socket_connect_timeout": CONNECT_SECONDS, "socket_timeout": 10.0}
+        transport = {"socket_connect_timeout": CONNECT_SECONDS, "socket_timeout": answer_seconds}
     celery = Celery("licet", broker=broker_url, set_as_current=False)
     celery.conf.update(
         accept_content=["json"],
+        broker_connection_max_retries=None,
         broker_connection_retry_on_startup=True,
         broker_connection_timeout=CONNECT_SECONDS,
         broker_transport_options=transport,
@@ -70,7 +72,7 @@ class CeleryDispatcher:
     def __init__(
         self, settings: Settings, *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        self.celery = make_celery(settings.broker_url)
+        self.celery = make_celery(settings.broker_url, answer_seconds=CONNECT_SECONDS)
         self._monotonic = monotonic
         self._rest_until = float("-inf")
 
@@ -106,28 +108,36 @@ def run_celery_worker(runtime: Runtime, settings: Settings, *, threads: int) -> 
 
     worker_shutting_down.connect(stop, weak=False)
     try:
-        celery.Worker(
-            pool="threads",
-            concurrency=threads,
-            queues=[QUEUE],
-            loglevel="WARNING",
-            without_gossip=True,
-            without_mingle=True,
-            without_heartbeat=True,
-        ).start()
+        while not worker.is_stopping:  # what is in the queue and no message ends Celery's worker
+            _celery_worker(celery, threads).start()
+            if not worker.is_stopping:
+                log.error("Celery's worker ended: it is begun again.")
+                worker.wait_for_stop(RESTART_SECONDS)
     finally:
         worker_shutting_down.disconnect(stop)
         worker.stop(0)
 
 
+def _celery_worker(celery: Celery, threads: int) -> Any:
+    return celery.Worker(
+        pool="threads",
+        concurrency=threads,
+        queues=[QUEUE],
+        loglevel="WARNING",
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )
+
+
 def _serve(celery: Celery, runtime: Runtime, worker: Worker) -> None:
     @celery.task(name=RUN, ignore_result=True)  # type: ignore[untyped-decorator]  # celery has no types
-    def run(provider: str, action_id: str) -> None:
-        job = runtime.job(provider)
-        if job is None:
-            log.error("A message names the provider %r, which this app has not.", provider)
+    def run(provider: Any = None, action_id: Any = None) -> None:
+        job = runtime.job(provider) if isinstance(provider, str) else None
+        if job is None or not isinstance(action_id, str):
+            log.error("A message names the provider %.99r, which this app has not.", provider)
             return
-        if not worker.reserve(job):
+        if worker.is_stopping or not worker.reserve(job):
             run.apply_async(args=[provider, action_id], countdown=NO_ROOM_SECONDS)
             return
         try:
@@ -149,4 +159,5 @@ def _stop(worker: Worker, limit_seconds: float) -> None:
     """Let steps end; then end the process, whose other threads Celery would wait for."""
     worker.stop(limit_seconds)
     if worker.n_running:
-        os.kill(os.getpid(), signal.SIGKILL)
+        logging.shutdown()
+        os._exit(0)

@@ -1,0 +1,146 @@
+"""The program under test: durable actions that write down what they do, and die when told.
+
+Whatever a step does goes to a journal, a file that is only appended to, so that a test can count
+what was done against what was stored. A file in the folder of orders that is named for a point has
+the process that reaches the point first kill or freeze itself there.
+
+Runs as ``licet --app tests.acceptance.kill.program:create_app``, in the folder that
+``KILL_FOLDER`` names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+import uuid
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from licet import Licet
+from licet.actions import ActionProviderBlueprint, ActionProviderDescription, RunningAction
+from licet.actions.lifecycle import Phase
+from licet.actions.runs import Runs
+from licet.actions.store import ActionStore
+
+FOLDER = Path(os.environ["KILL_FOLDER"])
+ORDERS = FOLDER / "orders"
+JOURNAL = FOLDER / "journal"
+GATE_SECONDS = 60
+
+
+def create_app() -> Flask:
+    """An app with two providers: ``work``, and ``single`` of which one runs at once."""
+    signal.alarm(int(os.environ["KILL_LIFETIME_SECONDS"]))  # no process outlives its test for long
+    app = Flask(__name__)
+    licet = Licet(app)
+    lease_seconds = float(os.environ["KILL_LEASE_SECONDS"])
+    max_attempts = int(os.environ["KILL_MAX_ATTEMPTS"])
+    for name, concurrency in (("work", None), ("single", 1)):
+        blueprint = ActionProviderBlueprint(
+            name,
+            __name__,
+            url_prefix=f"/{name}",
+            provider_description=ActionProviderDescription(
+                globus_auth_scope=f"https://example.org/scopes/{name}",
+                title=name,
+                admin_contact="nobody@example.org",
+                synchronous=False,
+                input_schema={"type": "object"},
+            ),
+        )
+        blueprint.durable(
+            max_attempts=max_attempts, lease_seconds=lease_seconds, concurrency=concurrency
+        )(work)
+        app.register_blueprint(blueprint)
+    licet.protect(app)
+    return app
+
+
+def work(action: RunningAction, body: dict[str, Any]) -> dict[str, Any]:
+    """As many steps as asked for, each as long as asked for; their results are the result."""
+    steps = [
+        action.step(f"step-{n}", run_step, action.action_id, n, body)
+        for n in range(body.get("steps", 2))
+    ]
+    return {"steps": steps}
+
+
+def run_step(action_id: str, n: int, body: dict[str, Any]) -> dict[str, Any]:
+    """Something that happens outside licet, and a result that no other execution has."""
+    write_down("begin", action_id, n)
+    reached("in a step")
+    time.sleep(body.get("seconds", 0.0))  # the work
+    if "gate" in body:
+        wait_for_gate(FOLDER / body["gate"])
+    write_down("end", action_id, n)
+    return {"n": n, "token": uuid.uuid4().hex}
+
+
+def wait_for_gate(gate: Path) -> None:
+    """Until the test makes the file."""
+    give_up_at = time.monotonic() + GATE_SECONDS
+    while not gate.exists() and time.monotonic() < give_up_at:
+        time.sleep(0.01)
+
+
+def write_down(what: str, action_id: str, n: int) -> None:
+    """Append one line, which no other process's lines can mix with."""
+    line = json.dumps([what, action_id, n, os.getpid(), time.time()]) + "\n"
+    file = os.open(JOURNAL, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(file, line.encode())
+    os.close(file)
+
+
+def reached(point: str) -> None:
+    """Die or freeze here if somebody ordered it, the first process that comes by."""
+    taken = ORDERS / f"{point}.{os.getpid()}.taken"
+    try:
+        (ORDERS / point).rename(taken)
+    except FileNotFoundError:
+        return
+    os.kill(os.getpid(), signal.Signals[taken.read_text()])
+
+
+def _before(owner: type, name: str, point: Callable[..., str | None]) -> None:
+    original = getattr(owner, name)
+
+    @wraps(original)
+    def method(*args: Any, **kwargs: Any) -> Any:
+        if found := point(*args, **kwargs):
+            reached(found)
+        return original(*args, **kwargs)
+
+    setattr(owner, name, method)
+
+
+def _after(owner: type, name: str, point: str) -> None:
+    original = getattr(owner, name)
+
+    @wraps(original)
+    def method(*args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        if result or result is None:
+            reached(point)
+        return result
+
+    setattr(owner, name, method)
+
+
+def _finishing(_runs: Runs, _held: Any, life: Any, **_: Any) -> str | None:
+    return "before the finish" if life.phase is Phase.ENDED else None
+
+
+_after(Runs, "_claimed", "after the claim")
+_before(Runs, "add_step", lambda *_: "before a step is stored")
+_after(Runs, "add_step", "between steps")
+_before(Runs, "move", _finishing)
+_after(Runs, "move", "after the finish")
+_before(Runs, "change", lambda *_, **__: "before the sweeper's change")
+_after(Runs, "change", "after the sweeper's change")
+_after(ActionStore, "submit_durable", "after the insert")
