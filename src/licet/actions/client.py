@@ -19,6 +19,7 @@ from licet.authn._fetch import PAST_PROXIES
 from licet.errors import LicetError
 
 __all__ = [
+    "LOG_PAGE",
     "ActionClient",
     "ActionFailed",
     "ActionInactive",
