@@ -404,3 +404,19 @@ def test_a_long_watch_has_new_tokens(at, licet, config: Path):
             assert list(client.enumerate()) == []
             now[0] += 3600
     assert len(at.tokens()) == 2
+
+
+def test_what_another_renewed_is_used(at, licet, config: Path):
+    """Two commands that run at once: the second takes the token that the first has got."""
+    from licet.cli.logins.file import LoginsFile
+    from licet.cli.logins.renewal import KeptToken
+
+    sign_in(licet, at.url, "--scope", SCOPE)
+    now = [time.time()]
+    file = LoginsFile(config / "licet")
+    one, other = (KeptToken(at.url, file, clock=lambda: now[0]) for _ in range(2))
+    first = [one(), other()]
+    now[0] += 880
+    second = [one(), other()]
+    assert first[0] == first[1] != second[0] == second[1]
+    assert at.paths().count("/auth/refresh") == 1
