@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -15,11 +15,15 @@ import httpx2
 
 from licet.errors import ConfigurationError
 
-__all__ = ["JSONFetcher", "ProviderUnusable", "checked_issuer", "is_safe_to_fetch"]
+__all__ = ["PAST_PROXIES", "JSONFetcher", "ProviderUnusable", "checked_issuer", "is_safe_to_fetch"]
 
 TIMEOUT_SECONDS: Final = 5.0
 MAX_BYTES: Final = 256 * 1024
 _MAX_REDIRECTS: Final = 3
+# A proxy of the environment gets nothing that is for this machine: plain HTTP is allowed there.
+PAST_PROXIES: Final[Mapping[str, None]] = {
+    f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")
+}
 _HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
 
@@ -81,6 +85,7 @@ class JSONFetcher:
     ) -> None:
         self._http = httpx2.Client(
             transport=transport,
+            mounts=PAST_PROXIES,
             headers=_HEADERS,
             timeout=TIMEOUT_SECONDS,
             # An idle connection would outlive its use, and a fork would share it.
