@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstanceState, Session
 
 from licet.authz._check import FORMER, NOW, Check
 from licet.authz._decision import ALLOWED, Decision
@@ -144,8 +144,9 @@ class Policy:
     ) -> Decision:
         """Whether the caller may do `verb` with the object, and may know that it exists.
 
-        CREATE is decided on the proposed object, UPDATE on the object before and after its
-        unflushed changes. What a draft refers to by key is found in its session, or in `session`.
+        CREATE is decided on the proposed object; UPDATE, and all that does not just read, on the
+        object before and after its unflushed changes and those of related objects. What a draft
+        refers to by key is found in its session, or in `session`.
 
         Raises:
             InvalidCondition: the object is of another class, or the verb is not one.
@@ -156,7 +157,12 @@ class Policy:
         if not isinstance(owner, self.model):
             raise self._about_another(owner)
         state = owner._sa_instance_state
-        if state.modified or state.key is None:
+        is_reading = verb is VIEW or verb is LIST  # of related objects as they are: it is faster
+        if (
+            state.modified
+            or state.key is None
+            or (not is_reading and check.asks_related and _is_amid_changes(state))
+        ):
             with using_session(session):
                 return self._decide_changed(built, check, identity, verb, owner)
         if check.holds_as_stored(owner, identity):
@@ -352,6 +358,12 @@ class _Built:
             check = Check(unless_condition(rule, of_role), self.shape)
             fields.add(rule, check)
         return fields
+
+
+def _is_amid_changes(state: InstanceState[Any]) -> bool:
+    """Whether some object of the same session, perhaps a related one, has unflushed changes."""
+    session = state.session
+    return session is not None and session.identity_map.check_modified()
 
 
 def _either(parts: Iterable[Condition], declared: str, footnote: str | None = None) -> Condition:
