@@ -510,9 +510,7 @@ def test_what_an_update_sets_by_a_function_is_not_known(db: Session):
     """So nothing is decided by it, until it is set or stored."""
     speaker, no_date = db.get_one(Speaker, 1), policy_for(Speaker, attr("changed_on").is_null())
     speaker.name = "other"
-    with pytest.raises(
-        UnloadedObject, match=r"Speaker\.changed_on has a default that is"
-    ):
+    with pytest.raises(UnloadedObject, match=r"Speaker\.changed_on has a default that is"):
         no_date.decide(NOBODY, UPDATE, speaker)
     speaker.changed_on = dt.date(2026, 1, 1)
     assert no_date.decide(NOBODY, UPDATE, speaker).allowed is False
