@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.orm import InstanceState, Session
+from sqlalchemy.orm import Session
 
 from licet.authz._check import FORMER, NOW, Check
 from licet.authz._decision import ALLOWED, Decision
@@ -157,12 +157,14 @@ class Policy:
         if not isinstance(owner, self.model):
             raise self._about_another(owner)
         state = owner._sa_instance_state
-        is_reading = verb is VIEW or verb is LIST  # of related objects as they are: it is faster
-        if (
-            state.modified
-            or state.key is None
-            or (not is_reading and check.asks_related and _is_amid_changes(state))
-        ):
+        if state.modified or state.key is None:
+            is_changed = True
+        elif check.asks_related and verb is not VIEW and verb is not LIST:
+            objects = state._instance_dict()  # its session's; that itself takes 0.5 µs to find
+            is_changed = objects is not None and objects._modified  # some, perhaps a related one
+        else:  # what just reads goes by related objects as they are
+            is_changed = False
+        if is_changed:
             with using_session(session):
                 return self._decide_changed(built, check, identity, verb, owner)
         if check.holds_as_stored(owner, identity):
@@ -358,12 +360,6 @@ class _Built:
             check = Check(unless_condition(rule, of_role), self.shape)
             fields.add(rule, check)
         return fields
-
-
-def _is_amid_changes(state: InstanceState[Any]) -> bool:
-    """Whether some object of the same session, perhaps a related one, has unflushed changes."""
-    session = state.session
-    return session is not None and session.identity_map.check_modified()
 
 
 def _either(parts: Iterable[Condition], declared: str, footnote: str | None = None) -> Condition:
