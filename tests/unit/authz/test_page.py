@@ -212,6 +212,19 @@ def test_a_deep_condition_is_not_walked(rows: Session, levels: int, is_deep: boo
     assert is_walked(page) is not is_deep
 
 
+@pytest.mark.parametrize("who", [FEW, MANY, LATE], ids=["few", "many", "late"])
+def test_what_is_or_is_not_the_callers_keeps_its_parentheses(rows: Session, who: Any):
+    """An OR within an AND, and within the related rows."""
+    late = attr("owners").any((attr("account_id") == 3) | (attr("account_id") == caller.n))
+    condition = own & (late | (attr("color") == 7)) & (attr("size") > 60)
+    policy = Policy(Row).allow(everyone, LIST, when=condition)
+
+    page = policy.filter(FIRST, who)
+
+    assert is_walked(page)
+    assert rows.scalars(page).all() == rows.scalars(FIRST.where(policy.criterion(who))).all()
+
+
 def test_text_is_no_condition_on_the_order(rows: Session):
     """What it names may be another table's."""
     page = FIRST.join(Row.owners).where(sa.text("owner.account_id = 1"), Row.id > 105)
