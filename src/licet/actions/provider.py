@@ -40,6 +40,7 @@ from licet.actions.documents import (
     render,
 )
 from licet.actions.enumeration import parse_enumeration, parse_log_query
+from licet.actions.flask import with_standing
 from licet.actions.repository import AbstractActionRepository
 from licet.actions.store import ActionStore
 from licet.actions.validation import (
@@ -287,7 +288,7 @@ class ActionProvider:
         return _json(self.callbacks.rendered(Operation.LOG, page), code)
 
     def _caller(self) -> AuthState:
-        return self._state_builder().build_from_request()
+        return with_standing(self._state_builder().build_from_request())
 
     def _require_runner(self, auth: AuthState) -> None:
         allowed = self.description.runnable_by
