@@ -34,7 +34,7 @@ __all__ = [
 VERSION_TABLE: Final = "licet_alembic_version"
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _LOCK_ID: Final = 0x6C69636574  # "licet": the advisory lock that migrations of PostgreSQL take
-_HEAD: Final = "0002"
+_HEAD: Final = "0003"
 
 
 def head_revision() -> str:

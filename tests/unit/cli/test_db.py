@@ -11,10 +11,10 @@ def db(licet):
 
 def test_up_and_where_it_stands(db):
     """An upgrade leads from nothing to the code's revision, and again to the same."""
-    assert db("current").stdout == "database none, code 0002\n"
+    assert db("current").stdout == "database none, code 0003\n"
     for _ in range(2):
-        assert db("upgrade").stdout == "revision 0002\n"
-    assert db("current").stdout == "database 0002, code 0002\n"
+        assert db("upgrade").stdout == "revision 0003\n"
+    assert db("current").stdout == "database 0003, code 0003\n"
 
 
 def test_down_when_asked_twice(db):
@@ -22,9 +22,9 @@ def test_down_when_asked_twice(db):
     db("upgrade")
     refused = db("downgrade", input="n\n")
     assert refused.exit_code == 1
-    assert db("current").stdout == "database 0002, code 0002\n"
+    assert db("current").stdout == "database 0003, code 0003\n"
     assert db("downgrade", input="y\n").stdout.endswith("removed\n")
-    assert db("current").stdout == "database none, code 0002\n"
+    assert db("current").stdout == "database none, code 0003\n"
 
 
 def test_down_without_a_question(db):

@@ -9,7 +9,7 @@ from flask import Flask, Response, after_this_request, has_request_context
 
 from licet._state import AppState, app_state
 from licet.authn.accounts.api import make_api
-from licet.authn.accounts.browser import cookie_identity
+from licet.authn.accounts.browser import find_session
 from licet.authn.accounts.mail import MailTransport, transport_for
 from licet.authn.accounts.outbox import Outbox
 from licet.authn.accounts.pages import make_pages
@@ -18,13 +18,14 @@ from licet.authn.accounts.passwords import Passwords
 from licet.authn.accounts.revocation import AccountTokenVerifier, Revocations
 from licet.authn.accounts.store import AccountStore
 from licet.authn.accounts.throttle import Limits
+from licet.authn.browser import find_sessions_with
 from licet.authn.chain import IssuerVerifier
 from licet.authn.flask import (
     accepted_scopes,
     embedded_issuer,
     guard_tokens,
-    read_cookies_with,
 )
+from licet.authn.sign_in.views import serve_foreign_sessions
 from licet.db.flask import database_of
 from licet.settings import Settings
 
@@ -98,7 +99,8 @@ def attach_accounts(app: Flask) -> AppState:
         return AccountTokenVerifier(verifier, parts.revocations)
 
     guard_tokens(app, guarded)
-    read_cookies_with(app, lambda: cookie_identity(parts))
-    app.register_blueprint(make_api(parts))
-    app.register_blueprint(make_pages(parts))
+    find_sessions_with(app, lambda cookie: find_session(parts, cookie))
+    for blueprint in (make_api(parts), make_pages(parts)):
+        serve_foreign_sessions(app, blueprint)
+        app.register_blueprint(blueprint)
     return app_state(app)
