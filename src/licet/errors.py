@@ -26,6 +26,8 @@
     ├── InvalidRequest                 422   the body is not what the endpoint takes
     │   └── InvalidLink                400   a mail's link was used, replaced, or is too old
     ├── TooManyAttempts                429   wait before trying again
+    ├── LeaseLost                            a worker's action is somebody else's now, or has ended
+    ├── ActionFailure                        a handler gives up, and says why to who asked
     ├── ObjectNotFound                 404   there is no such object, or not for this caller
     ├── ServiceUnavailable             503   something we depend on does not answer
     │   ├── StoreUnavailable                 the database
@@ -74,6 +76,7 @@ __all__ = [
     "AccountDisabled",
     "AccountNotApproved",
     "ActionConflict",
+    "ActionFailure",
     "ActionForbidden",
     "ActionNotFound",
     "ActionProviderError",
@@ -91,6 +94,7 @@ __all__ = [
     "InvalidRequest",
     "InvalidRequirement",
     "InvalidToken",
+    "LeaseLost",
     "LicetError",
     "MissingToken",
     "NotRegistered",
@@ -382,6 +386,40 @@ class TooManyAttempts(HTTPError):
     def extra_headers(self) -> dict[str, str]:
         """When to come back."""
         return {"Retry-After": str(self.retry_after_seconds)}
+
+
+class LeaseLost(LicetError):
+    """A worker lost the action that it held: another has claimed it, or it has ended."""
+
+    code_name = "lease_lost"
+
+    def __init__(self, action_id: str) -> None:
+        super().__init__(
+            f"The lease on action {action_id} is lost: what this worker does of it is not stored."
+        )
+        self.action_id = action_id
+
+
+class ActionFailure(LicetError):
+    """Raised by a durable action's handler: the action fails, and its caller is told this.
+
+    Args:
+        code: what went wrong, in a word that programs can compare.
+        description: the same for people; unlike any other exception's text, callers see it.
+        may_retry: whether another attempt could go better.
+        details: further members of the action's details, as JSON values.
+    """
+
+    code_name = "action_failure"
+
+    def __init__(
+        self, code: str, description: str, *, may_retry: bool = False, **details: Any
+    ) -> None:
+        super().__init__(f"{code}: {description}")
+        self.code = code
+        self.description = description
+        self.may_retry = may_retry
+        self.details = details
 
 
 class ObjectNotFound(HTTPError, NotFound):

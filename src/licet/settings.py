@@ -20,6 +20,7 @@ __all__ = ["DEFAULT_ISSUER", "AccountSettings", "ProviderSettings", "Settings"]
 
 DEFAULT_ISSUER: Final = "http://localhost:8000"
 _PROVIDER_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+DEFAULT_BROKER: Final = "redis://localhost:6379/0"
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -32,6 +33,11 @@ class Settings:
     local tokens; `public_url` is where clients reach the service; `instance_path` is where the
     SQLite file and the signing keys live; with `protect`, an app with `Licet` answers no request
     while an endpoint of it is undeclared.
+
+    `dispatch` is how workers are told of actions: ``threads`` of this process, or ``celery``
+    through `broker_url`. `worker_threads` is how many actions a process runs at once, 0 for none;
+    `stop_seconds` how long running steps may take when it stops; `max_waiting` how many requests
+    at once may wait for an action.
     """
 
     instance_path: Path
@@ -44,6 +50,12 @@ class Settings:
     access_token_seconds: int
     max_body_bytes: int
     protect: bool
+    dispatch: str
+    broker_url: str = field(repr=False)
+    worker_threads: int
+    stop_seconds: int
+    max_result_bytes: int
+    max_waiting: int
     accounts: AccountSettings
     providers: tuple[ProviderSettings, ...] = ()
 
@@ -68,6 +80,12 @@ class Settings:
             access_token_seconds=source.positive("LICET_ACCESS_TOKEN_SECONDS", 900),
             max_body_bytes=source.positive("LICET_MAX_BODY_BYTES", 1024 * 1024),
             protect=source.flag("LICET_PROTECT", default=True),
+            dispatch=source.choice("LICET_DISPATCH", ("threads", "celery")),
+            broker_url=source.text("LICET_BROKER_URL", DEFAULT_BROKER),
+            worker_threads=source.count("LICET_WORKER_THREADS", 8),
+            stop_seconds=source.positive("LICET_STOP_SECONDS", 10),
+            max_result_bytes=source.positive("LICET_MAX_RESULT_BYTES", 256 * 1024),
+            max_waiting=source.count("LICET_MAX_WAITING", 4),
             accounts=AccountSettings.read(source),
             providers=_providers(source, issuer),
         )
@@ -79,7 +97,8 @@ class AccountSettings:
 
     `session_seconds` is how long a sign-in lasts; `cookie_secure` is off for plain HTTP only;
     `smtp_url` is empty when mails are written to the instance folder; `scopes` may be asked for
-    beside those of the app's providers.
+    beside those of the app's providers; `throttle_storage_url` is empty when each process counts
+    attempts by network address for itself.
     """
 
     enabled: bool
@@ -88,6 +107,7 @@ class AccountSettings:
     smtp_url: str = field(repr=False)
     mail_from: str
     scopes: tuple[str, ...]
+    throttle_storage_url: str = field(repr=False)
 
     @classmethod
     def read(cls, source: _Source) -> AccountSettings:
@@ -99,6 +119,7 @@ class AccountSettings:
             smtp_url=source.text("LICET_SMTP_URL", ""),
             mail_from=source.text("LICET_MAIL_FROM", "licet@localhost"),
             scopes=tuple(source.text("LICET_ACCOUNT_SCOPES", "").split()),
+            throttle_storage_url=source.text("LICET_THROTTLE_STORAGE_URL", ""),
         )
 
 
@@ -207,6 +228,18 @@ class _Source:
         if text not in _TRUE | _FALSE:
             raise ConfigurationError(f"{name} is {found!r}: write true or false.")
         return text in _TRUE
+
+    def choice(self, name: str, allowed: tuple[str, ...]) -> str:
+        found = self.text(name, allowed[0])
+        if found not in allowed:
+            raise ConfigurationError(f"{name} is {found!r}: write {' or '.join(allowed)}.")
+        return found
+
+    def count(self, name: str, default: int) -> int:
+        found = self.value(name)
+        if found in (0, "0") and not isinstance(found, bool):
+            return 0
+        return self.positive(name, default)
 
     def positive(self, name: str, default: int) -> int:
         found = self.value(name)

@@ -43,9 +43,12 @@ class NodeProvider:
     People who sign in are sent back to `redirects`.
     """
 
-    def __init__(self, *keys: Key, redirects: Iterable[str] = ()) -> None:
+    def __init__(
+        self, *keys: Key, script: str = "provider.mjs", redirects: Iterable[str] = ()
+    ) -> None:
         self.issuer = ""
         self.redirects = list(redirects)
+        self._script = script
         self._keys = keys
         self._process: subprocess.Popen[str] | None = None
 
@@ -53,7 +56,7 @@ class NodeProvider:
         """Listen, on the port of the last start if there was one."""
         port = self.issuer.rpartition(":")[2] or "0"
         self._process = subprocess.Popen(
-            ["node", "provider.mjs", port],
+            ["node", self._script, port],
             cwd=HERE,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

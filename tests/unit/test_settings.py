@@ -24,6 +24,12 @@ def test_everything_has_a_default():
         access_token_seconds=900,
         max_body_bytes=1024 * 1024,
         protect=True,
+        dispatch="threads",
+        broker_url="redis://localhost:6379/0",
+        worker_threads=8,
+        stop_seconds=10,
+        max_result_bytes=256 * 1024,
+        max_waiting=4,
         accounts=AccountSettings(
             enabled=False,
             session_seconds=30 * 24 * 3600,
@@ -31,6 +37,7 @@ def test_everything_has_a_default():
             smtp_url="",
             mail_from="licet@localhost",
             scopes=(),
+            throttle_storage_url="",
         ),
     )
 

@@ -56,10 +56,32 @@ def _insert_unless_taken(dialect: str) -> ClauseElement:
     return insert(action).on_conflict_do_nothing()
 
 
-# A request_id that is taken inserts nothing: the row there decides.
-INSERT: Final = Statement(
-    _insert_unless_taken, columns=[c.name for c in action.columns if c.name != "id"]
+_OF_WORKERS: Final = ("ready_at", "body", "caller")
+_INSERTED: Final = (
+    "action_id",
+    "provider",
+    "creator_id",
+    "request_id",
+    "request_digest",
+    "status",
+    "display_status",
+    "label",
+    "details",
+    "monitor_by",
+    "manage_by",
+    "start_time",
+    "completion_time",
+    "release_after",
+    "deadline",
+    "release_at",
+    "version",
+    "phase",
+    "due_at",
 )
+
+# A request_id that is taken inserts nothing: the row there decides.
+INSERT: Final = Statement(_insert_unless_taken, columns=_INSERTED)
+INSERT_DURABLE: Final = Statement(_insert_unless_taken, columns=[*_INSERTED, *_OF_WORKERS])
 
 # The principals of an action are found by its id, and take its state from its row.
 _this_action = (action.c.action_id == _a, action.c.provider == _p)
@@ -81,10 +103,16 @@ DELETE_PRINCIPALS: Final = Statement(
     )
 )
 
-# What has ended never changes: the guard is in the statement, not in a read before it.
+# What has ended never changes, and what workers run only they change: the guard is in the
+# statement, not in a read before it.
 UPDATE_UNFINISHED: Final = Statement(
     sa.update(action)
-    .where(action.c.action_id == _a, action.c.provider == _p, _unfinished)
+    .where(
+        action.c.action_id == _a,
+        action.c.provider == _p,
+        _unfinished,
+        action.c.phase == "outside",
+    )
     .values(version=action.c.version + 1),
     columns=[
         "status",
@@ -96,6 +124,8 @@ UPDATE_UNFINISHED: Final = Statement(
         "completion_time",
         "release_after",
         "release_at",
+        "phase",
+        "due_at",
     ],
 )
 

@@ -16,9 +16,12 @@ from licet._state import app_state
 from licet.actions.callbacks import Operation
 from licet.actions.config import DEFAULT_CONFIG, ActionProviderConfig
 from licet.actions.documents import ActionProviderDescription
-from licet.actions.flask import make_state_builder, provider_credentials
+from licet.actions.durable import DurableAction, Retry, body_model_of
+from licet.actions.flask import action_store, make_state_builder, provider_credentials
 from licet.actions.provider import ActionProvider
 from licet.actions.repository import AbstractActionRepository
+from licet.actions.runtime import durable_runtime
+from licet.actions.store import ActionStore
 from licet.actions.types import (
     ActionCancelCallback,
     ActionEnumerationCallback,
@@ -166,8 +169,82 @@ class ActionProviderBlueprint(Blueprint):
         app_state(app).put(self._state_key, builder)
 
     def _register(self, operation: Operation, function: F) -> F:
+        if self.provider.durable is not None:
+            raise ConfigurationError(
+                f"The provider {self.name!r} has a durable function, which serves all operations: "
+                f"it takes no callback for {operation!s}."
+            )
         self.provider.callbacks.register(operation, function)
         return function
+
+    def durable(
+        self,
+        *,
+        max_attempts: int = 1,
+        retry: Retry | None = None,
+        lease_seconds: float = 30.0,
+        concurrency: int | None = None,
+    ) -> Callable[[F], F]:
+        """Have workers run ``func(action, body)`` for each request, and the store serve the rest.
+
+        All eight operations are then there: actions are stored before they are answered for, run
+        in the background, and survive the death of any process.
+
+        Args:
+            max_attempts: how many times an action may fail before it has failed: by an exception
+                that `retry` names, or with its worker.
+            retry: which exceptions are tried again, and when; by default every `Exception`.
+            lease_seconds: how long a worker that is not heard of keeps an action.
+            concurrency: how many of them a process runs at once; None: as many as it has threads.
+
+        The function takes a `RunningAction` and the request's body, as the pydantic class of its
+        annotation (or of the description's input schema), else as a dict. It returns a dict, a
+        pydantic model, an `ActionStatus` or None.
+
+        Raises:
+            ConfigurationError: an option is out of range; the blueprint has callbacks or another
+                repository; it was registered already.
+        """
+
+        def register(func: F) -> F:
+            self._make_durable(
+                DurableAction(
+                    provider=self.name,
+                    handler=func,
+                    description=self.provider_description,
+                    max_attempts=max_attempts,
+                    retry=Retry() if retry is None else retry,
+                    lease_seconds=lease_seconds,
+                    concurrency=concurrency,
+                    body_model=body_model_of(func, self.provider_description),
+                )
+            )
+            return func
+
+        return register
+
+    def _make_durable(self, action: DurableAction) -> None:
+        provider = self.provider
+        if provider.durable is not None or any(op in provider.callbacks for op in Operation):
+            raise ConfigurationError(
+                f"The provider {self.name!r} has callbacks or a durable function already: a "
+                "durable function serves all operations, and is the only one."
+            )
+        if self._got_registered_once:
+            raise ConfigurationError(
+                f"The provider {self.name!r} is registered already: declare its durable function "
+                "before app.register_blueprint."
+            )
+        if provider.repository is None:
+            provider.repository = action_store(self.name)
+        store = provider.repository
+        if not isinstance(store, ActionStore) or store.provider != self.name:
+            raise ConfigurationError(
+                f"Durable actions are kept in licet's own store: give the provider {self.name!r} "
+                f"no action_repository, or action_store({self.name!r})."
+            )
+        provider.durable = action
+        self.record_once(lambda state: _add_to_runtime(state.app, action, store))
 
     def action_run(self, func: ActionRunCallback) -> ActionRunCallback:
         """Have ``func(request, auth)`` start actions."""
@@ -196,6 +273,13 @@ class ActionProviderBlueprint(Blueprint):
     def action_enumerate(self, func: ActionEnumerationCallback) -> ActionEnumerationCallback:
         """Have ``func(auth, params)`` list the caller's actions."""
         return self._register(Operation.ENUMERATE, func)
+
+
+def _add_to_runtime(app: Any, action: DurableAction, store: ActionStore) -> None:
+    runtime = durable_runtime(app)
+    if not runtime.jobs:  # the first one: workers begin with the first request
+        app.before_request(runtime.start)
+    runtime.add(action, store)
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,18 @@ import stamina
 
 from licet.errors import LicetError
 
-__all__ = ["ActionClient", "ActionFailed", "ProviderError", "ProviderUnreachable"]
+__all__ = [
+    "ActionClient",
+    "ActionFailed",
+    "ActionInactive",
+    "ProviderError",
+    "ProviderUnreachable",
+]
 
 ATTEMPTS: Final = 4
 TIMEOUT_SECONDS: Final = 30.0
+WAIT_SECONDS: Final = 10
+LOG_PAGE: Final = 1000
 COMPLETE: Final = frozenset({"SUCCEEDED", "FAILED"})
 _POLL_SECONDS: Final = (0.1, 0.2, 0.4, 0.8, 1.6, 2.0)
 Document = dict[str, Any]
@@ -54,17 +62,31 @@ class ActionFailed(LicetError):
         self.status = status
 
 
+class ActionInactive(LicetError):
+    """An action that was waited for waits for somebody; `status` is its document.
+
+    Its details say for what, and where to give it; then `ActionClient.resume` lets it go on.
+    """
+
+    code_name = "action_inactive"
+
+    def __init__(self, status: Document) -> None:
+        super().__init__(f"Action {status.get('action_id')} waits: {status.get('details')}")
+        self.status = status
+
+
 class ActionClient:
     """The operations of one provider.
 
     Args:
         base_url: where the provider's introspection is, for example ``http://localhost:8000/apt``.
-        token: the bearer token; None for a public provider's introspection alone.
+        token: the bearer token, or a function that gives the one to use now; None for a public
+            provider's introspection alone.
         transport: for tests.
         sleep: how `wait` passes the time.
 
     Raises:
-        ValueError: the token has characters that no token has.
+        ValueError: the token has characters that no token has; of a function's, with each request.
 
     Connection errors and 502, 503 and 504 are tried again, up to four times in all; a repeated run
     carries the same request_id, so that it starts nothing twice.
@@ -73,16 +95,15 @@ class ActionClient:
     def __init__(
         self,
         base_url: str,
-        token: str | None = None,
+        token: str | Callable[[], str | None] | None = None,
         *,
         transport: httpx2.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         headers = {"Accept": "application/json"}
-        if token:
-            if not (token.isascii() and token.isprintable()):
-                raise ValueError("The token has characters that no bearer token has.")
-            headers["Authorization"] = f"Bearer {token}"
+        self._token = token if callable(token) else None
+        if not callable(token):
+            headers |= _authorization(token)
         self._base_url = base_url.rstrip("/").removesuffix("/run")
         self._http = httpx2.Client(
             headers=headers, timeout=TIMEOUT_SECONDS, transport=transport, follow_redirects=False
@@ -117,9 +138,13 @@ class ActionClient:
         asked = {"request_id": request_id or str(uuid.uuid4()), "body": dict(body), **options}
         return self._object("POST", "/run", json=asked)
 
-    def status(self, action_id: str) -> Document:
-        """The action's present state."""
-        return self._object("GET", f"/{_segment(action_id)}/status")
+    def status(self, action_id: str, *, wait_seconds: int = 0) -> Document:
+        """The action's present state, or its next one if that comes within `wait_seconds`.
+
+        A provider that does not know ``Prefer: wait`` (RFC 7240) answers at once.
+        """
+        headers = {"Prefer": f"wait={wait_seconds}"} if wait_seconds > 0 else None
+        return self._object("GET", f"/{_segment(action_id)}/status", headers=headers)
 
     def cancel(self, action_id: str) -> Document:
         """Ask the action to end; its status."""
@@ -136,6 +161,20 @@ class ActionClient:
     def log(self, action_id: str, **query: Any) -> Document:
         """A page of the action's log; `query` may hold limit, marker, reverse_order and filters."""
         return self._object("GET", f"/{_segment(action_id)}/log", params=query)
+
+    def log_entries(self, action_id: str, **query: Any) -> Iterator[Document]:
+        """Every entry of the action's log, page after page; `query` as for `log`."""
+        query = {"limit": LOG_PAGE, **query}
+        while True:
+            page = self.log(action_id, **query)
+            entries = page.get("entries")
+            if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
+                raise ProviderUnreachable(f"{self._base_url} did not answer with a log.")
+            yield from entries
+            following = page.get("marker")
+            if not page.get("has_next_page") or not following or following == query.get("marker"):
+                return
+            query["marker"] = following
 
     def enumerate(self, *, status: str = "active", roles: str = "creator_id") -> Iterator[Document]:
         """The caller's actions, newest first, page after page.
@@ -166,18 +205,24 @@ class ActionClient:
 
         Raises:
             ActionFailed: it ended as FAILED.
+            ActionInactive: it waits for somebody.
             TimeoutError: it did not end in time.
         """
         give_up_at = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         asked = 0
         while True:
-            status = self.status(action_id)
+            held = 1 if on_progress is not None else WAIT_SECONDS
+            if give_up_at is not None:
+                held = min(held, int(give_up_at - time.monotonic()))
+            status = self.status(action_id, wait_seconds=held)
             if on_progress is not None:
                 on_progress(status)
             if status.get("status") == "FAILED":
                 raise ActionFailed(status)
             if status.get("status") in COMPLETE:
                 return status
+            if status.get("status") == "INACTIVE":
+                raise ActionInactive(status)
             if give_up_at is not None and time.monotonic() >= give_up_at:
                 raise TimeoutError(f"Action {action_id} is still {status.get('status')}.")
             self._sleep(_POLL_SECONDS[min(asked, len(_POLL_SECONDS) - 1)])
@@ -190,6 +235,8 @@ class ActionClient:
         return document
 
     def _send(self, method: str, url: str, **options: Any) -> httpx2.Response:
+        if self._token is not None:
+            options["headers"] = _authorization(self._token())
         try:
             for attempt in stamina.retry_context(on=_is_passing, attempts=ATTEMPTS, timeout=60):
                 with attempt:
@@ -202,6 +249,14 @@ class ActionClient:
         if not response.is_success:
             raise _refusal(response)
         return response
+
+
+def _authorization(token: str | None) -> dict[str, str]:
+    if not token:
+        return {}
+    if not (token.isascii() and token.isprintable()):
+        raise ValueError("The token has characters that no bearer token has.")
+    return {"Authorization": f"Bearer {token}"}
 
 
 def _is_passing(error: Exception) -> bool:

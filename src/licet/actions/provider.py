@@ -15,6 +15,7 @@ import logging
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
@@ -39,9 +40,11 @@ from licet.actions.documents import (
     ActionStatusValue,
     render,
 )
+from licet.actions.durable import DurableAction
 from licet.actions.enumeration import parse_enumeration, parse_log_query
 from licet.actions.flask import with_standing
 from licet.actions.repository import AbstractActionRepository
+from licet.actions.runtime import Runtime, durable_runtime
 from licet.actions.store import ActionStore
 from licet.actions.validation import (
     check_deadline,
@@ -50,6 +53,7 @@ from licet.actions.validation import (
     parse_json,
     validate_input,
 )
+from licet.actions.waiting import WaitingRoom, preferred_wait_seconds, wait_for_change
 from licet.authn.auth_state import AuthState, StateBuilder
 from licet.authz.marks import Access, AccessKind, mark
 from licet.error_documents import error_document, is_final, reason_of
@@ -57,6 +61,7 @@ from licet.errors import (
     ActionConflict,
     ActionForbidden,
     ActionNotFound,
+    ConfigurationError,
     InsufficientScope,
     RequestTooLarge,
     ServiceUnavailable,
@@ -68,6 +73,7 @@ __all__ = ["ActionProvider", "error_response"]
 log = logging.getLogger(__name__)
 F = TypeVar("F", bound=Callable[..., Any])
 JSON: Final = "application/json"
+_WAITING_ROOM: Final = "actions.waiting_room"
 CORS: Final = {"Access-Control-Allow-Origin": "*"}
 PREFLIGHT: Final = CORS | {
     "Access-Control-Allow-Methods": "GET, OPTIONS",
@@ -103,6 +109,7 @@ class ActionProvider:
         self.description = description
         self.repository = repository
         self.callbacks = Callbacks()
+        self.durable: DurableAction | None = None
         self.input_body_validator = get_input_body_validator(
             description, scrub_validation_errors=config.scrub_validation_errors
         )
@@ -161,6 +168,8 @@ class ActionProvider:
         auth = self._caller()
         self._require_runner(auth)
         asked = self._read_request()
+        if self.durable is not None:
+            return self._run_durable(self.durable, asked, auth)
         if isinstance(self.repository, ActionStore):
             return self._run_stored(self.repository, asked, auth)
         status, code = self._start(asked, auth)
@@ -184,6 +193,37 @@ class ActionProvider:
         except UnstorableDocument as error:
             self.callbacks.refuse(Operation.RUN, error)
         return _json(render(submission.status), code if submission.created else 200)
+
+    def _run_durable(
+        self, durable: DurableAction, asked: ActionRequest, auth: AuthState
+    ) -> Response:
+        store, creator_id = self._store(), auth.effective_identity
+        found = None
+        if asked.deadline is not None and (found := store.find(creator_id, asked)) is None:
+            check_deadline(asked, self.description.maximum_deadline, _now)
+        if found is not None:
+            return self._answer(found)
+        submission = _runtime().submit(durable.provider, asked, auth)
+        return self._answer(submission.status, 202 if submission.created else 200)
+
+    def _answer(self, status: ActionStatus, code: int = 200) -> Response:
+        """The status, once it has changed if the request prefers to wait for that."""
+        seconds = preferred_wait_seconds(request.headers.get("Prefer"))
+        if not seconds:
+            return _json(render(status), code)
+        with _waiting_room().seat() as has_seat:
+            if not has_seat:
+                return _json(render(status), code)
+            read = partial(self._store().get, status.action_id)
+            found = wait_for_change(read, status, seconds)
+        if found is None:
+            raise ActionNotFound(f"No Action with id {status.action_id}")
+        return _json(render(found), code, {"Preference-Applied": f"wait={seconds}"})
+
+    def _store(self) -> ActionStore:
+        if not isinstance(self.repository, ActionStore):
+            raise ConfigurationError("Durable actions are kept in licet's own store.")
+        return self.repository
 
     def _start(self, asked: ActionRequest, auth: AuthState) -> tuple[ActionStatus, int]:
         """Call back for a new action; a repeated request may come after its deadline."""
@@ -223,6 +263,8 @@ class ActionProvider:
         action = self._load(self.repository, action_id)
         authorize_action_access_or_404(action, auth)
         if Operation.STATUS not in self.callbacks:
+            if isinstance(self.repository, ActionStore):
+                return self._answer(action)
             return _json(render(action))
         return self._from_callback_with(self.repository, Operation.STATUS, action, auth)
 
@@ -235,6 +277,9 @@ class ActionProvider:
         action = self._load_to_manage(self.repository, action_id, auth)
         if Operation.CANCEL in self.callbacks:
             return self._from_callback_with(self.repository, Operation.CANCEL, action, auth)
+        if self.durable is not None:
+            _runtime().cancel(self.durable.provider, action_id, auth.effective_identity)
+            return _json(render(self._load(self.repository, action_id)))
         if isinstance(self.repository, ActionStore):
             return _json(render(self.repository.cancel(action_id, auth.effective_identity)))
         if not action.is_complete():
@@ -272,6 +317,9 @@ class ActionProvider:
         if self.repository is None:
             return self._from_callback(Operation.RESUME, action_id, auth)
         action = self._load_to_manage(self.repository, action_id, auth)
+        if self.durable is not None:
+            _runtime().resume(self.durable.provider, action_id)
+            return _json(render(self._load(self.repository, action_id)))
         return self._from_callback_with(self.repository, Operation.RESUME, action, auth)
 
     @_admits("the creator and monitor_by")
@@ -353,6 +401,16 @@ def _mark_cancelled(action: ActionStatus, by: str) -> None:
     action.display_status = "Cancelled"
     action.completion_time = datetime.now(UTC)
     action.details = ActionFailedDetails(code="Cancelled", description=f"Cancelled by {by}")
+
+
+def _runtime() -> Runtime:
+    return durable_runtime(current_app)
+
+
+def _waiting_room() -> WaitingRoom:
+    return app_state(current_app).get_or_build(
+        _WAITING_ROOM, lambda settings: WaitingRoom(settings.max_waiting)
+    )
 
 
 def _now() -> datetime:

@@ -31,13 +31,12 @@ from licet.actions.documents import (
     render,
 )
 from licet.actions.enumeration import EnumerationQuery, LogQuery, Page
+from licet.actions.lifecycle import RETENTION, Phase
 from licet.actions.repository import AbstractActionRepository
-from licet.db.engine import Database, Transaction
+from licet.db.engine import Database, Statement, Transaction
 from licet.errors import ActionConflict, ActionNotFound, ConfigurationError, RequestValidationError
 
 __all__ = ["ActionStore", "Submission"]
-
-RETENTION: Final = timedelta(days=30)
 
 _ATTEMPTS: Final = 3
 _MAX_ID: Final = 2**63 - 1
@@ -76,8 +75,8 @@ class ActionStore(AbstractActionRepository):
                 f"The provider name {provider!r} cannot be stored: 1 to 128 characters."
             )
         self.provider = provider
+        self.retention = retention
         self._database = database
-        self._retention = retention
         self._clock = clock
 
     def find(self, creator_id: str, request: ActionRequest) -> ActionStatus | None:
@@ -121,6 +120,17 @@ class ActionStore(AbstractActionRepository):
         """
         return self._submit(self._database(), request, status, request_digest(request), log)
 
+    def submit_durable(
+        self, request: ActionRequest, status: ActionStatus, columns: dict[str, Any]
+    ) -> Submission:
+        """As `submit`, for an action that workers run; `columns` are what they need to know.
+
+        Raises:
+            ActionConflict: the same creator used this request_id for something else.
+        """
+        digest = request_digest(request)
+        return self._submit(self._database(), request, status, digest, durable=columns)
+
     def _submit(
         self,
         database: Database,
@@ -128,19 +138,25 @@ class ActionStore(AbstractActionRepository):
         status: ActionStatus,
         digest: str,
         log: Sequence[LogLine] = (),
+        durable: dict[str, Any] | None = None,
     ) -> Submission:
-        values = self._row_values(status) | {
-            "action_id": status.action_id,
-            "provider": self.provider,
-            "creator_id": status.creator_id,
-            "start_time": status.start_time,
-            "request_id": request.request_id,
-            "request_digest": digest,
-            "deadline": request.deadline,
-            "version": 1,
-        }
+        statement = sql.INSERT if durable is None else sql.INSERT_DURABLE
+        values = (
+            self._row_values(status)
+            | (durable or {})
+            | {
+                "action_id": status.action_id,
+                "provider": self.provider,
+                "creator_id": status.creator_id,
+                "start_time": status.start_time,
+                "request_id": request.request_id,
+                "request_digest": digest,
+                "deadline": request.deadline,
+                "version": 1,
+            }
+        )
         for _ in range(_ATTEMPTS):
-            if self._insert(database, values, status, log):
+            if self._insert(database, statement, values, status, log):
                 return Submission(status, created=True)
             earlier = self._find(database, status.creator_id, request, digest)
             if earlier is not None:
@@ -165,14 +181,15 @@ class ActionStore(AbstractActionRepository):
     def _insert(
         self,
         database: Database,
+        statement: Statement,
         values: dict[str, Any],
         status: ActionStatus,
         log: Sequence[LogLine],
     ) -> bool:
         if not (status.monitor_by or status.manage_by or log):  # alone, it is a transaction
-            return database.execute(sql.INSERT, values) == 1
+            return database.execute(statement, values) == 1
         with database.transaction() as transaction:
-            if transaction.execute(sql.INSERT, values) == 0:
+            if transaction.execute(statement, values) == 0:
                 return False
             self._insert_principals(transaction, status)
             self._insert_log(transaction, status.action_id, log)
@@ -219,6 +236,8 @@ class ActionStore(AbstractActionRepository):
             if render(present) != render(action):
                 raise ActionConflict(
                     f"Action {action.action_id} is {present.status} already and cannot change."
+                    if present.is_complete()
+                    else f"Action {action.action_id} is run by workers: only they change it."
                 )
 
     def cancel(self, action_id: str, by: str) -> ActionStatus:
@@ -339,11 +358,13 @@ class ActionStore(AbstractActionRepository):
             "completion_time": completed.isoformat() if completed else None,
             "release_after": None if release_after is None else duration_text(release_after),
             "release_at": release_at,
+            "phase": (Phase.OUTSIDE if release_at is None else Phase.ENDED).value,
+            "due_at": release_at,
         }
 
     def _release_at(self, completed: datetime, asked: timedelta | None) -> datetime:
-        if asked is None or asked > self._retention:
-            return completed + self._retention
+        if asked is None or asked > self.retention:
+            return completed + self.retention
         return completed + max(timedelta(0), asked)
 
 

@@ -20,14 +20,14 @@ import httpx2
 from cachetools import TTLCache
 from joserfc.jwk import Key
 
-from licet.authn._discovery import endpoint_of, fetch_metadata
-from licet.authn._fetch import JSONFetcher, ProviderUnusable, checked_issuer
+from licet.authn._fetch import JSONFetcher, ProviderUnusable, checked_issuer, is_safe_to_fetch
 from licet.authn._jwk import MAX_KID_CHARS, usable_keys
 from licet.errors import AuthenticationUnavailable
 
 __all__ = ["ProviderKeys"]
 
 log = logging.getLogger(__name__)
+DISCOVERY_PATH: Final = "/.well-known/openid-configuration"
 LIFESPAN_SECONDS: Final = 300
 PAUSE_SECONDS: Final = 30  # between two attempts, with keys at hand
 PAUSE_WITHOUT_KEYS_SECONDS: Final = AuthenticationUnavailable.retry_after_seconds
@@ -146,8 +146,18 @@ class ProviderKeys:
             raise ProviderUnusable(f"{self._jwks_url} holds no keys: {error}") from error
 
     def _discovered_url(self) -> httpx2.URL:
-        metadata = fetch_metadata(self._fetcher, self._url, self.issuer)
-        return endpoint_of(metadata, "jwks_uri", self._url, allow_http=self._allow_http)
+        path = self._url.path.rstrip("/") + DISCOVERY_PATH
+        metadata = self._fetcher.get(self._url.copy_with(path=path))
+        if metadata.get("issuer") != self.issuer:
+            raise ProviderUnusable("its metadata name another issuer")
+        try:
+            url = httpx2.URL(metadata.get("jwks_uri", ""))
+        except (httpx2.InvalidURL, TypeError) as error:
+            raise ProviderUnusable("its metadata name no usable jwks_uri") from error
+        is_downgrade = url.scheme == "http" != self._url.scheme
+        if is_downgrade or not is_safe_to_fetch(url, allow_http=self._allow_http):
+            raise ProviderUnusable("its metadata name a jwks_uri without https")
+        return url
 
     def _remember_absent(self, kid: str) -> None:
         with self._absent_lock:

@@ -25,6 +25,7 @@ __all__ = [
     "decode_compact",
     "decode_part",
     "json_object",
+    "unverified_claims",
 ]
 
 ASYMMETRIC_ALGORITHMS: Final = frozenset(
@@ -100,6 +101,14 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_no_duplicates)
+
+
+def unverified_claims(token: str) -> dict[str, Any]:
+    """What a token says, whether that is true or not; nothing when it is no signed JWT."""
+    try:
+        return json_object(decode_compact(token).payload, "claims")
+    except InvalidToken:
+        return {}
 
 
 def check_signature(token: Compact, key: Key) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from flask import Flask, current_app, jsonify, request
@@ -11,6 +12,7 @@ from werkzeug.local import LocalProxy
 
 from licet._state import app_state, request_state
 from licet.authn._jwks import ProviderKeys
+from licet.authn._jws import unverified_claims
 from licet.authn.auth_state import AuthState, require_scope
 from licet.authn.bearer import parse_bearer
 from licet.authn.callers import account_of, with_roles
@@ -18,12 +20,14 @@ from licet.authn.chain import IssuerVerifier, TokenVerifier, VerifierChain
 from licet.authn.identity import ANONYMOUS, Identity
 from licet.authn.issuer import ALGORITHM, EmbeddedIssuer
 from licet.authn.jwt import JWTVerifier
+from licet.authn.provider_metadata import ACCOUNTS_ENDPOINT
 from licet.errors import ConfigurationError
 from licet.settings import ProviderSettings, Settings
 
 __all__ = [
     "WELL_KNOWN_ENDPOINTS",
     "IdentityStateBuilder",
+    "TokenGuard",
     "TokenVerifier",
     "accepted_scopes",
     "add_well_known_routes",
@@ -46,6 +50,7 @@ __all__ = [
 WELL_KNOWN_ENDPOINTS: Final = ("licet_jwks", "licet_openid_configuration")
 _ISSUER = "authn.issuer"
 _VERIFIER = "authn.verifier"
+_VERIFY = "authn.verify"
 _GUARD = "authn.guard"
 _COOKIES = "authn.cookies"
 _SCOPES = "authn.scopes"
@@ -74,14 +79,59 @@ def _build_issuer(settings: Settings) -> EmbeddedIssuer:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class TokenGuard:
+    """Refuses some of the embedded issuer's tokens though they are genuine.
+
+    `wrap` does so around the embedded issuer's verifier; `check` is given the claims of a token
+    that any other verifier took.
+    """
+
+    wrap: Callable[[IssuerVerifier], IssuerVerifier]
+    check: Callable[[Mapping[str, Any]], None]
+
+
 def use_verifier(app: Flask, verifier: TokenVerifier) -> None:
-    """Have the app's bearer tokens checked by `verifier` instead of the embedded issuer's."""
-    app_state(app).put(_VERIFIER, verifier)
+    """Have the app's bearer tokens checked by `verifier` instead of the embedded issuer's.
+
+    Tokens of local accounts that were withdrawn are refused all the same.
+    """
+    state = app_state(app)
+    state.put(_VERIFIER, verifier)
+    state.put(_VERIFY, _guarded(app, verifier))
 
 
-def guard_tokens(app: Flask, guard: Callable[[IssuerVerifier], IssuerVerifier]) -> None:
-    """Have `guard` wrap the verifier of the embedded issuer's tokens, to refuse some of them."""
+def _guarded(app: Flask, verifier: TokenVerifier) -> Callable[[str], Identity]:
+    """Verifies by `verifier`, and then asks the guard about tokens that name our own issuer."""
+    issuer = app_state(app).settings.issuer
+
+    def verify(token: str) -> Identity:
+        identity = verifier.verify(token)
+        guard = _guard_of(app)
+        if guard is not None:
+            claims = identity.claims if "iss" in identity.claims else unverified_claims(token)
+            if claims.get("iss") == issuer:
+                guard.check(claims)
+        return identity
+
+    return verify
+
+
+def guard_tokens(app: Flask, guard: TokenGuard) -> None:
+    """Have `guard` refuse some of the embedded issuer's tokens."""
     app_state(app).put(_GUARD, guard)
+
+
+def _guard_of(app: Flask) -> TokenGuard | None:
+    return app_state(app).get_or_build(
+        _GUARD, lambda settings: _guard_of_accounts(app) if settings.accounts.enabled else None
+    )
+
+
+def _guard_of_accounts(app: Flask) -> TokenGuard:
+    from licet.authn.accounts.flask import token_guard  # noqa: PLC0415 - which imports this module
+
+    return token_guard(app)
 
 
 def read_cookies_with(app: Flask, read: Callable[[], Identity | None]) -> None:
@@ -162,6 +212,10 @@ def keys_of_provider(app: Flask, issuer: str) -> ProviderKeys:
     return app_state(app).get_or_build(name, lambda _settings: ProviderKeys(issuer))
 
 
+def _verify_of(app: Flask) -> Callable[[str], Identity]:
+    return app_state(app).get_or_build(_VERIFY, lambda _settings: verifier_of(app).verify)
+
+
 def embedded_verifier(app: Flask) -> IssuerVerifier:
     """A verifier of the embedded issuer's tokens, to stand in a `VerifierChain` with others."""
     issuer = embedded_issuer(app)
@@ -172,9 +226,8 @@ def embedded_verifier(app: Flask) -> IssuerVerifier:
         keys=issuer,
         local_issuer=issuer.issuer,
     )
-    guard: Callable[[IssuerVerifier], IssuerVerifier] | None
-    guard = app_state(app).get_or_build(_GUARD, lambda _settings: None)
-    return verifier if guard is None else guard(verifier)
+    guard = _guard_of(app)
+    return verifier if guard is None else guard.wrap(verifier)
 
 
 def authenticate() -> Identity:
@@ -200,7 +253,7 @@ def _verified_once(app: Flask) -> Identity:
         header = request.environ.get("HTTP_AUTHORIZATION")
         identity = None if header else _identity_of_cookie(app)
         if identity is None:
-            identity = verifier_of(app).verify(parse_bearer(header))
+            identity = _verify_of(app)(parse_bearer(header))
         state["identity"] = identity
     return identity
 
@@ -276,11 +329,17 @@ def add_well_known_routes(app: Flask) -> None:
         return _public(embedded_issuer(app).jwks())
 
     def openid_configuration() -> ResponseReturnValue:
-        return _public(embedded_issuer(app).discovery())
+        return _public({**embedded_issuer(app).discovery(), **_accounts_endpoint(app)})
 
     keys, metadata = WELL_KNOWN_ENDPOINTS
     app.add_url_rule("/.well-known/jwks.json", keys, jwks)
     app.add_url_rule("/.well-known/openid-configuration", metadata, openid_configuration)
+
+
+def _accounts_endpoint(app: Flask) -> dict[str, str]:
+    """Where `licet login` may send a password, if the app takes any."""
+    settings = app_state(app).settings
+    return {ACCOUNTS_ENDPOINT: f"{settings.issuer}/auth"} if settings.accounts.enabled else {}
 
 
 def _public(document: dict[str, Any]) -> ResponseReturnValue:

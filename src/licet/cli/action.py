@@ -16,6 +16,9 @@ from stamina.instrumentation import set_on_retry_hooks
 
 from licet.actions.client import ActionClient, ActionFailed, ProviderError, ProviderUnreachable
 from licet.actions.validation import parse_json
+from licet.cli.login import login_exit_codes
+from licet.cli.logins.renewal import KeptToken
+from licet.cli.text import printable
 from licet.errors import BadActionRequest
 
 __all__ = ["action"]
@@ -25,13 +28,14 @@ INTERRUPTED = 130  # what a shell tells of a program that Ctrl-C ended
 
 
 def _complain(error: Exception) -> None:
-    click.echo(_printable(f"licet: {error}"), err=True)
+    click.echo(printable(f"licet: {error}"), err=True)
 
 
 @contextmanager
 def _exit_codes() -> Iterator[None]:
     try:
-        yield
+        with login_exit_codes():
+            yield
     except ActionFailed as error:
         _show(error.status)
         _complain(error)
@@ -60,7 +64,11 @@ def _for_provider(command: Command) -> Command:
     """The argument and options that every operation takes."""
     for decorate in (
         click.option("--json", "as_json", is_flag=True, help="One line of JSON, for scripts."),
-        click.option("--token", envvar="LICET_TOKEN", help="The bearer token ($LICET_TOKEN)."),
+        click.option(
+            "--token",
+            envvar="LICET_TOKEN",
+            help="The bearer token ($LICET_TOKEN); else that of `licet login`.",
+        ),
         click.argument("url"),
     ):
         command = decorate(command)
@@ -74,9 +82,9 @@ def _show(document: object, *, as_json: bool = False) -> None:
     click.echo(json.dumps(document, indent=None if as_json else 2))
 
 
-def _printable(text: str) -> str:
-    """Text from elsewhere without what a terminal would obey."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+def _client(url: str, token: str | None) -> ActionClient:
+    """A client with this token; when it is None, with that of a sign-in for this address."""
+    return ActionClient(url, KeptToken(url) if token is None else token)
 
 
 def _member(document: Any, name: str) -> str:
@@ -90,7 +98,7 @@ def _member(document: Any, name: str) -> str:
 @_for_provider
 def introspect(url: str, token: str | None, as_json: bool) -> None:
     """What the provider at URL does, and what it takes."""
-    with _exit_codes(), ActionClient(url, token) as client:
+    with _exit_codes(), _client(url, token) as client:
         _show(client.introspect(), as_json=as_json)
 
 
@@ -116,7 +124,7 @@ def run(
     """Start an action of the provider at URL."""
     asked = {name: value for name, value in options.items() if value}
     asked = {name: list(v) if isinstance(v, tuple) else v for name, v in asked.items()}
-    with _exit_codes(), ActionClient(url, token) as client:
+    with _exit_codes(), _client(url, token) as client:
         status = client.run(_read_body(body), request_id=request_id, **asked)
         if watch:
             status = _watch(client, _member(status, "action_id"))
@@ -144,7 +152,7 @@ def _read_body(text: str) -> dict[str, Any]:
 @click.option("--watch", is_flag=True, help="Wait until it has ended, and show its progress.")
 def status(url: str, token: str | None, as_json: bool, action_id: str, watch: bool) -> None:
     """The state of the action ACTION_ID."""
-    with _exit_codes(), ActionClient(url, token) as client:
+    with _exit_codes(), _client(url, token) as client:
         found = _watch(client, action_id) if watch else client.status(action_id)
         _show(found, as_json=as_json)
 
@@ -154,7 +162,7 @@ def _operation(name: str, help_text: str) -> None:
     @_for_provider
     @_with_action_id
     def command(url: str, token: str | None, as_json: bool, action_id: str) -> None:
-        with _exit_codes(), ActionClient(url, token) as client:
+        with _exit_codes(), _client(url, token) as client:
             _show(getattr(client, name)(action_id), as_json=as_json)
 
 
@@ -173,7 +181,7 @@ def log(
 ) -> None:
     """What the action ACTION_ID wrote while it ran."""
     query = {"limit": limit, "reverse_order": str(reverse).lower()}
-    with _exit_codes(), ActionClient(url, token) as client:
+    with _exit_codes(), _client(url, token) as client:
         page = client.log(action_id, **query)
         if as_json:
             _show(page, as_json=True)
@@ -181,7 +189,7 @@ def log(
         entries = page.get("entries")
         for entry in entries if isinstance(entries, list) else ():
             members = (_member(entry, name) for name in ("time", "code", "description"))
-            click.echo(_printable("  ".join(members)))
+            click.echo(printable("  ".join(members)))
 
 
 @action.command("list")
@@ -193,7 +201,7 @@ def list_actions(
     url: str, token: str | None, as_json: bool, statuses: str, roles: str, limit: int
 ) -> None:
     """Your actions, newest first."""
-    with _exit_codes(), ActionClient(url, token) as client:
+    with _exit_codes(), _client(url, token) as client:
         for _, found in zip(
             range(limit), client.enumerate(status=statuses, roles=roles), strict=False
         ):
@@ -204,7 +212,7 @@ def list_actions(
                 action_id, state, started = (
                     _member(found, name) for name in ("action_id", "status", "start_time")
                 )
-                click.echo(_printable(f"{action_id}  {state:9}  {started}  {label}"))
+                click.echo(printable(f"{action_id}  {state:9}  {started}  {label}"))
 
 
 def _watch(client: ActionClient, action_id: str) -> dict[str, Any]:
@@ -219,7 +227,7 @@ def _watch(client: ActionClient, action_id: str) -> dict[str, Any]:
         shown = progress.add_task(action_id, total=None)
 
         def update(found: dict[str, Any]) -> None:
-            text = _printable(str(found.get("display_status") or found.get("status")))
+            text = printable(str(found.get("display_status") or found.get("status")))
             details = found.get("details")
             fraction = details.get("progress") if isinstance(details, dict) else None
             if isinstance(fraction, int | float):

@@ -19,8 +19,10 @@ from licet.cli.audit import audit
 from licet.cli.db import db
 from licet.cli.doctor import doctor
 from licet.cli.keys import keys
+from licet.cli.login import login, logout, whoami
 from licet.cli.serve import serve
 from licet.cli.token import token
+from licet.cli.worker import sweep, worker
 from licet.errors import LicetError
 
 __all__ = ["main"]
@@ -72,6 +74,11 @@ main.add_command(db)
 main.add_command(doctor)
 main.add_command(explain)
 main.add_command(keys)
+main.add_command(login)
+main.add_command(logout)
 main.add_command(matrix)
 main.add_command(serve)
+main.add_command(sweep)
 main.add_command(token)
+main.add_command(whoami)
+main.add_command(worker)

@@ -10,6 +10,7 @@ import click
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
+from licet.actions.runtime import durable_runtime
 from licet.errors import ConfigurationError
 from licet.extension import protect_attached
 
@@ -78,10 +79,22 @@ def serve_app(
         "accesslog": None,
         "loglevel": "warning",
         "control_socket_disable": True,
+        "post_worker_init": _start_actions,
+        "worker_exit": _stop_actions,
     }
     if on_ready is not None:
         options["when_ready"] = on_ready
     _Server(load_app, options).run()
+
+
+def _start_actions(worker: Any) -> None:
+    """Have the worker process run durable actions from its start, not from its first request."""
+    durable_runtime(worker.wsgi).start()
+
+
+def _stop_actions(_server: Any, worker: Any) -> None:
+    if isinstance(getattr(worker, "wsgi", None), Flask):
+        durable_runtime(worker.wsgi).stop()
 
 
 @click.command()

@@ -163,6 +163,19 @@ class Database:
         except self._driver_error as error:
             raise self._failed() from error
 
+    def fetch_all(self, statement: Statement, params: Params) -> list[Any]:
+        """Every row as a tuple; a statement that changes rows and returns them is committed.
+
+        Raises:
+            StoreUnavailable: the database does not answer, is read-only or full; nothing stays.
+        """
+        compiled = statement.compiled(self._dialect)
+        driver = self._driver()
+        try:
+            return list(driver.execute(compiled.sql, compiled.arguments(params)).fetchall())
+        except self._driver_error as error:
+            raise self._failed() from error
+
     def execute(self, statement: Statement, params: Params) -> int:
         """How many rows the statement changed; alone, it is its own transaction.
 

@@ -9,7 +9,14 @@ from sqlalchemy import DateTime, String
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-__all__ = ["UTCDateTime"]
+__all__ = ["UTCDateTime", "moment_of"]
+
+
+def moment_of(value: Any) -> datetime | None:
+    """The aware moment, in UTC, that a driver gave for a `UTCDateTime`."""
+    if isinstance(value, str):
+        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    return value if value is None else value.astimezone(UTC)
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -41,6 +48,4 @@ class UTCDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Always aware, always UTC."""
-        if isinstance(value, str):
-            return datetime.fromisoformat(value).replace(tzinfo=UTC)
-        return value if value is None else value.astimezone(UTC)
+        return moment_of(value)

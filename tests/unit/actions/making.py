@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from licet.actions.documents import ActionRequest, ActionStatus, ActionStatusValue
-from licet.actions.enumeration import EnumerationQuery
+from licet.actions.enumeration import EnumerationQuery, LogQuery
 from licet.authn.auth_state import AuthState
 from licet.authn.identity import Identity
 
@@ -43,3 +43,7 @@ def make_query(roles: str = "creator_id", **fields: Any) -> EnumerationQuery:
 
 def new_request_id() -> str:
     return str(uuid.uuid4())
+
+
+def make_log_query(**fields: Any) -> LogQuery:
+    return LogQuery(**{"limit": 1000} | fields)

@@ -54,15 +54,19 @@ def unused_port() -> int:
 
 
 def answering(*responses: Response):
-    """An app that gives these answers, the last one again and again; it notes what it was asked."""
+    """An app that gives these answers, the last one again and again; it notes what it was
+    asked, and the ``Prefer`` headers.
+    """
     left = list(responses)
 
     @Request.application
     def app(request: Request) -> Response:
+        app.preferred.append(request.headers.get("Prefer"))
         app.asked.append((request.method, request.full_path, request.get_data()))
         return left.pop(0) if len(left) > 1 else left[0]
 
     app.asked = []
+    app.preferred = []
     return app
 
 

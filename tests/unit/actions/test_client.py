@@ -10,7 +10,13 @@ from tests.unit.actions.serving import answer, answering, hanging_up, served, un
 from werkzeug import Response
 
 from licet.actions import client as client_module
-from licet.actions.client import ActionClient, ActionFailed, ProviderError, ProviderUnreachable
+from licet.actions.client import (
+    ActionClient,
+    ActionFailed,
+    ActionInactive,
+    ProviderError,
+    ProviderUnreachable,
+)
 from licet.errors import LicetError
 
 
@@ -260,6 +266,37 @@ class TestWrongAnswers:
         assert app.asked == []
 
 
+class TestLog:
+    def test_every_entry_of_every_page(self):
+        """The pages of a log follow one another by their markers."""
+        first = {"entries": [{"code": "A"}, {"code": "B"}], "has_next_page": True, "marker": "2"}
+        second = {"entries": [{"code": "C"}], "has_next_page": False, "marker": None}
+        app = answering(answer(first), answer(second))
+        with served(app) as url, ActionClient(url) as client:
+            codes = [entry["code"] for entry in client.log_entries("a", code="x")]
+        assert codes == ["A", "B", "C"]
+        assert [path for _, path, _ in app.asked] == [
+            "/a/log?limit=1000&code=x",
+            "/a/log?limit=1000&code=x&marker=2",
+        ]
+
+    def test_a_marker_that_leads_nowhere(self):
+        """A page that names itself as the next one is the last."""
+        page = {"entries": [{"code": "A"}], "has_next_page": True, "marker": "2"}
+        with served(answering(answer(page))) as url, ActionClient(url) as client:
+            assert len(list(client.log_entries("a"))) == 2
+
+    @pytest.mark.parametrize("entries", [None, "text", ["text"]])
+    def test_what_is_no_log(self, entries: object):
+        """An answer that is no page of a log is told as such."""
+        with (
+            served(answering(answer({"entries": entries}))) as url,
+            ActionClient(url) as client,
+            pytest.raises(ProviderUnreachable, match="did not answer with a log"),
+        ):
+            list(client.log_entries("a"))
+
+
 class TestWait:
     def served_states(self, *states: str):
         return served(
@@ -270,7 +307,7 @@ class TestWait:
         """Every state is reported until the action has ended."""
         seen: list[str] = []
         pauses: list[float] = []
-        states = ["ACTIVE"] * 7 + ["INACTIVE", "SUCCEEDED"]
+        states = ["ACTIVE"] * 8 + ["SUCCEEDED"]
         with self.served_states(*states) as url, ActionClient(url, sleep=pauses.append) as client:
             found = client.wait("a", on_progress=lambda status: seen.append(status["status"]))
         assert found["status"] == "SUCCEEDED"
@@ -287,6 +324,27 @@ class TestWait:
             client.wait("a")
         assert caught.value.status["status"] == "FAILED"
 
+    def test_an_action_that_waits_for_somebody_is_told(self):
+        """An INACTIVE action is not waited for, because nothing would happen."""
+        with (
+            self.served_states("ACTIVE", "INACTIVE") as url,
+            ActionClient(url, sleep=lambda _: None) as client,
+            pytest.raises(ActionInactive, match="Action a waits: d") as caught,
+        ):
+            client.wait("a")
+        assert caught.value.status["status"] == "INACTIVE"
+
+    def test_providers_are_asked_to_hold_their_answer(self):
+        """What the provider can wait for need not be asked again and again (RFC 7240)."""
+        app = answering(answer({"action_id": "a", "status": "SUCCEEDED"}))
+        with served(app) as url, ActionClient(url) as client:
+            client.wait("a")
+            client.wait("a", on_progress=lambda _status: None)
+            client.wait("a", timeout_seconds=3.5)
+            client.status("a")
+        asked = app.preferred
+        assert asked == ["wait=10", "wait=1", "wait=3", None]
+
     def test_patience_has_an_end(self):
         """An action that does not end in time is a TimeoutError."""
         with (
@@ -298,7 +356,7 @@ class TestWait:
 
     def test_time_is_looked_at_after_each_answer(self, monkeypatch: pytest.MonkeyPatch):
         """The last answer within the time counts."""
-        times = iter([0.0, 1.0, 2.5])
+        times = iter([0.0, 0.5, 1.0, 1.5, 2.5])
         with self.served_states("ACTIVE") as url, ActionClient(url, sleep=lambda _: None) as client:
             monkeypatch.setattr(client_module.time, "monotonic", lambda: next(times, 9.0))
             with pytest.raises(TimeoutError):
@@ -311,6 +369,7 @@ def test_errors_are_one_family():
         (ProviderError(404, "c", "d"), "provider_refused"),
         (ProviderUnreachable("x"), "provider_unreachable"),
         (ActionFailed({}), "action_failed"),
+        (ActionInactive({}), "action_inactive"),
     ):
         assert isinstance(error, LicetError)
         assert error.code_name == code

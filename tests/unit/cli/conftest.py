@@ -19,6 +19,7 @@ def licet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[
     for name in ("LICET_APP", "FLASK_APP", "LICET_TOKEN", "PORT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LICET_INSTANCE_PATH", str(tmp_path / "instance"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setattr(sys, "path", sys.path[:])
 
     def run(*words: str, **options: object) -> Result:

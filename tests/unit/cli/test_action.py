@@ -261,7 +261,7 @@ class TestWatch:
 
 def test_nothing_from_elsewhere_reaches_the_terminal_as_a_command():
     """Escape sequences in a remote text are shown as replacement characters."""
-    assert action_module._printable("a\x1b[2Jb\nc é") == "a\ufffd[2Jb\ufffdc é"
+    assert action_module.printable("a\x1b[2Jb\nc é") == "a\ufffd[2Jb\ufffdc é"
 
 
 @pytest.mark.parametrize("shown", ["see [/dev/null]", "[bold]", "\x1b[2J"])

@@ -3,6 +3,8 @@
 import pytest
 from tests.unit.cli.conftest import SITE
 
+from licet.db import head_revision
+
 
 @pytest.fixture
 def db(licet):
@@ -11,10 +13,10 @@ def db(licet):
 
 def test_up_and_where_it_stands(db):
     """An upgrade leads from nothing to the code's revision, and again to the same."""
-    assert db("current").stdout == "database none, code 0003\n"
+    assert db("current").stdout == f"database none, code {head_revision()}\n"
     for _ in range(2):
-        assert db("upgrade").stdout == "revision 0003\n"
-    assert db("current").stdout == "database 0003, code 0003\n"
+        assert db("upgrade").stdout == f"revision {head_revision()}\n"
+    assert db("current").stdout == f"database {head_revision()}, code {head_revision()}\n"
 
 
 def test_down_when_asked_twice(db):
@@ -22,9 +24,9 @@ def test_down_when_asked_twice(db):
     db("upgrade")
     refused = db("downgrade", input="n\n")
     assert refused.exit_code == 1
-    assert db("current").stdout == "database 0003, code 0003\n"
+    assert db("current").stdout == f"database {head_revision()}, code {head_revision()}\n"
     assert db("downgrade", input="y\n").stdout.endswith("removed\n")
-    assert db("current").stdout == "database none, code 0003\n"
+    assert db("current").stdout == f"database none, code {head_revision()}\n"
 
 
 def test_down_without_a_question(db):

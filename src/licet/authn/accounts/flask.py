@@ -17,10 +17,11 @@ from licet.authn.accounts.parts import AccountParts
 from licet.authn.accounts.passwords import Passwords
 from licet.authn.accounts.revocation import AccountTokenVerifier, Revocations
 from licet.authn.accounts.store import AccountStore
-from licet.authn.accounts.throttle import Limits
+from licet.authn.accounts.throttle import AddressThrottle, Limits
 from licet.authn.browser import find_sessions_with
 from licet.authn.chain import IssuerVerifier
 from licet.authn.flask import (
+    TokenGuard,
     accepted_scopes,
     embedded_issuer,
     guard_tokens,
@@ -29,7 +30,15 @@ from licet.authn.sign_in.views import serve_foreign_sessions
 from licet.db.flask import database_of
 from licet.settings import Settings
 
-__all__ = ["LIMITS", "MAIL", "PASSWORDS", "accounts_of", "attach_accounts"]
+__all__ = [
+    "LIMITS",
+    "MAIL",
+    "PASSWORDS",
+    "accounts_of",
+    "attach_accounts",
+    "make_throttle",
+    "token_guard",
+]
 
 # Put under these names before the accounts are first used, a part replaces the one of the settings.
 PASSWORDS: Final = "accounts.passwords"
@@ -43,7 +52,8 @@ def accounts_of(app: Flask) -> AccountParts:
     """The app's accounts; also for an app that serves no endpoints for them.
 
     Raises:
-        ConfigurationError: the embedded issuer is off, or the mail settings are not usable.
+        ConfigurationError: the embedded issuer is off, or the settings of mail or throttle are not
+            usable.
     """
     return app_state(app).get_or_build(_PARTS, lambda _settings: _make_parts(app))
 
@@ -62,6 +72,7 @@ def _make_parts(app: Flask) -> AccountParts:
         mail=state.get_or_build(MAIL, _make_mail),
         outbox=Outbox(when_answered=_when_answered),
         limits=state.get_or_build(LIMITS, lambda _settings: Limits()),
+        addresses=make_throttle(settings),
         session_seconds=settings.accounts.session_seconds,
         grantable=lambda: [*accepted_scopes(app), *settings.accounts.scopes],
     )
@@ -79,12 +90,40 @@ def _when_answered(start: Callable[[], None]) -> None:
         return response
 
 
+def make_throttle(settings: Settings) -> AddressThrottle:
+    """What counts attempts by network address, here or for all processes.
+
+    Raises:
+        ConfigurationError: the setting is not usable.
+    """
+    url = settings.accounts.throttle_storage_url
+    if not url:
+        return AddressThrottle()
+    from licet.authn.accounts.shared_counts import SharedCounts  # noqa: PLC0415 - seldom needed
+
+    return AddressThrottle(shared=SharedCounts(url))
+
+
 def _make_mail(settings: Settings) -> MailTransport:
     return transport_for(
         settings.accounts.smtp_url,
         sender=settings.accounts.mail_from,
         folder=settings.instance_path / "mail",
     )
+
+
+def token_guard(app: Flask) -> TokenGuard:
+    """What refuses the accounts' withdrawn tokens, whoever verifies them.
+
+    Raises:
+        ConfigurationError: as `accounts_of`.
+    """
+    revocations = accounts_of(app).revocations
+
+    def wrap(verifier: IssuerVerifier) -> IssuerVerifier:
+        return AccountTokenVerifier(verifier, revocations)
+
+    return TokenGuard(wrap=wrap, check=revocations.check)
 
 
 def attach_accounts(app: Flask) -> AppState:
@@ -94,11 +133,7 @@ def attach_accounts(app: Flask) -> AppState:
         ConfigurationError: as `accounts_of`.
     """
     parts = accounts_of(app)
-
-    def guarded(verifier: IssuerVerifier) -> IssuerVerifier:
-        return AccountTokenVerifier(verifier, parts.revocations)
-
-    guard_tokens(app, guarded)
+    guard_tokens(app, token_guard(app))
     find_sessions_with(app, lambda cookie: find_session(parts, cookie))
     for blueprint in (make_api(parts), make_pages(parts)):
         serve_foreign_sessions(app, blueprint)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from licet.authn.accounts.records import Mark
 from licet.authn.chain import IssuerVerifier
@@ -63,6 +63,16 @@ class Revocations:
         if mark is not None and generation < mark.generation:
             return True
         return session_id in self._sessions
+
+    def check(self, claims: Mapping[str, Any]) -> None:
+        """Refuse a verified token of ours, known by its claims, if it was withdrawn.
+
+        Raises:
+            InvalidToken: it was.
+            AuthenticationUnavailable: as `is_revoked`.
+        """
+        if self.is_revoked(claims["sub"], claims.get("sid", ""), claims.get("gen", 0)):
+            raise InvalidToken("The bearer token was withdrawn: sign in again.")
 
     def add(self, mark: Mark) -> None:
         """Let a mark that was just written count in this process now."""
@@ -122,9 +132,6 @@ class AccountTokenVerifier:
             AuthenticationUnavailable: the database does not answer.
         """
         identity = self._verifier.verify(token)
-        claims = identity.claims
-        session_id = claims.get("sid", "")
-        if self._revocations.is_revoked(identity.subject, session_id, claims.get("gen", 0)):
-            raise InvalidToken("The bearer token was withdrawn: sign in again.")
-        roles = claims.get("roles")
+        self._revocations.check(identity.claims)
+        roles = identity.claims.get("roles")
         return replace(identity, roles=frozenset(roles)) if roles else identity

@@ -1,7 +1,8 @@
 """How often somebody may try: limits, and the count by network address.
 
 Attempts on one account are counted in the database (`store`), so that all processes share them;
-those of one network address are counted here, in memory, each process for itself.
+those of one network address are counted here, in memory, each process for itself; and for all
+processes together where there is something to count them in (`shared_counts`).
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ import ipaddress
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from cachetools import LRUCache
 
 from licet.errors import TooManyAttempts
 
-__all__ = ["AddressThrottle", "Limit", "Limits", "throttle_key"]
+__all__ = ["AddressThrottle", "Counts", "CountsUnavailable", "Limit", "Limits", "throttle_key"]
 
 _ADDRESSES: Final = 10_000
 
@@ -46,17 +48,40 @@ def throttle_key(kind: str, key: str) -> str:
     return hashlib.sha256(f"{kind}\n{key}".encode()).hexdigest()
 
 
+class CountsUnavailable(Exception):
+    """The counts of all processes cannot be had now."""
+
+
+class Counts(Protocol):
+    """Counts that several processes share."""
+
+    def tally(self, key: str, attempts: int, seconds: int) -> float | None:
+        """Count one more; None, or how many seconds to wait when it is one too many.
+
+        Raises:
+            CountsUnavailable: nothing could be counted.
+        """
+        ...
+
+
 class AddressThrottle:
     """Counts attempts by network address: one IPv4 address, or one /64 of IPv6.
 
     Args:
         clock: seconds of a clock that is never set back.
+        shared: the counts of all processes, which decide while they can be had.
 
     Concurrency: safe from many threads. The 10,000 addresses seen last are remembered.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        shared: Counts | None = None,
+    ) -> None:
         self._clock = clock
+        self._shared = shared
         self._lock = threading.Lock()
         self._seen: LRUCache[tuple[str, str], tuple[int, float]] = LRUCache(_ADDRESSES)
 
@@ -69,14 +94,23 @@ class AddressThrottle:
         network = _network(address)
         if network is None:
             return
+        wait = self._tally(kind, network, limit)
+        if self._shared is not None:
+            key = throttle_key(kind, network)
+            # what was counted here meanwhile decides when the others' counts cannot be had
+            with suppress(CountsUnavailable):
+                wait = self._shared.tally(key, limit.attempts, limit.seconds)
+        if wait is not None:
+            raise TooManyAttempts(retry_after_seconds=wait)
+
+    def _tally(self, kind: str, network: str, limit: Limit) -> float | None:
         now = self._clock()
         with self._lock:
             count, ends = self._seen.get((kind, network), (0, 0.0))
             if now >= ends:
                 count, ends = 0, now + limit.seconds
             self._seen[kind, network] = (count + 1, ends)
-        if count >= limit.attempts:
-            raise TooManyAttempts(retry_after_seconds=ends - now)
+        return ends - now if count >= limit.attempts else None
 
 
 def _network(address: str | None) -> str | None:

@@ -19,8 +19,8 @@ from urllib.parse import quote_plus
 
 import httpx2
 
-from licet.authn._discovery import ProviderMetadata, endpoint_of
 from licet.authn._fetch import TIMEOUT_SECONDS, ProviderUnusable, bounded_body
+from licet.authn._metadata_cache import MetadataCache
 from licet.authn.identity import Identity
 from licet.authn.jwt import JWTVerifier, KeySource
 from licet.errors import (
@@ -92,7 +92,7 @@ class CodeFlow:
     ) -> None:
         self.settings = settings
         self.redirect_uri = redirect_uri
-        self._metadata = ProviderMetadata(settings.issuer, clock=clock)
+        self._metadata = MetadataCache(settings.issuer, clock=clock)
         self._verifier = JWTVerifier(
             issuer=settings.issuer,
             audience=settings.client_id,
@@ -109,7 +109,7 @@ class CodeFlow:
         Raises:
             AuthenticationUnavailable: the provider does not answer.
         """
-        endpoint = self._endpoint("authorization_endpoint")
+        endpoint = self._needed(self._metadata.get().authorization_endpoint)
         with self._client() as client:
             url, _state = client.create_authorization_url(
                 endpoint,
@@ -138,24 +138,21 @@ class CodeFlow:
     def end_session_url(self) -> str | None:
         """Where the person can sign out at the provider too; None where there is no such place."""
         try:
-            if "end_session_endpoint" not in self._metadata.get():
-                return None
-            url = self._endpoint("end_session_endpoint")
+            url = self._metadata.get().end_session_endpoint
         except AuthenticationUnavailable:
             return None
-        return str(httpx2.URL(url).copy_add_param("client_id", self.settings.client_id))
+        return url and str(httpx2.URL(url).copy_add_param("client_id", self.settings.client_id))
 
-    def _endpoint(self, name: str) -> str:
-        try:
-            return str(endpoint_of(self._metadata.get(), name, self._metadata.url))
-        except ProviderUnusable as error:
-            raise self._unavailable(str(error)) from error
+    def _needed(self, endpoint: str | None) -> str:
+        if endpoint is None:
+            raise self._unavailable("its metadata lack an endpoint")
+        return endpoint
 
     def _check_issuer(self, answer: Mapping[str, str]) -> None:
         """Refuse an answer that another provider gave (RFC 9207 section 2.4)."""
-        promises = self._metadata.get().get("authorization_response_iss_parameter_supported")
         said = answer.get("iss")
-        if said != self.settings.issuer and (said is not None or promises is True):
+        is_needed = said is not None or self._metadata.get().names_itself
+        if is_needed and said != self.settings.issuer:
             raise self._failed("the answer names another issuer, or none")
 
     def _refusal(self, error: str) -> Exception:
@@ -167,7 +164,7 @@ class CodeFlow:
         return SignInDeclined()
 
     def _id_token(self, code: str, challenge: Challenge) -> str:
-        endpoint = self._endpoint("token_endpoint")
+        endpoint = self._needed(self._metadata.get().token_endpoint)
         try:
             with self._client(sends_secret=True) as client:
                 answer = client.fetch_token(
@@ -219,9 +216,8 @@ class CodeFlow:
     def _method(self) -> str:
         if not self.settings.client_secret:
             return "none"
-        known = self._metadata.get().get("token_endpoint_auth_methods_supported")
-        takes_only_post = isinstance(known, list) and _BASIC not in known and _POST in known
-        return _POST if takes_only_post else _BASIC
+        known = self._metadata.get().client_methods
+        return _POST if _POST in known and _BASIC not in known else _BASIC
 
     def _failed(self, why: str) -> SignInFailed:
         log.warning("A sign-in at %s failed: %s", self.settings.issuer, why)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from licet._state import app_state
+from licet.authn.accounts.flask import make_throttle
 from licet.authn.browser import SignedIn, find_sessions_with
 from licet.authn.flask import accepted_scopes, keys_of_provider
 from licet.authn.sign_in.code_flow import CodeFlow
@@ -31,6 +32,7 @@ def _make_parts(app: Flask) -> SignInParts:
     return SignInParts(
         flows=flows,
         store=SignInStore(lambda: database_of(app)),
+        addresses=make_throttle(settings),
         session_seconds=settings.accounts.session_seconds,
         grantable=lambda: [*accepted_scopes(app), *settings.accounts.scopes],
     )

@@ -97,7 +97,7 @@ def make_app(tmp_path: Path, accounts_sqlite: bytes) -> Iterator[Callable[..., F
     """A function that makes an app which serves accounts."""
     made = []
 
-    def make(*, limits=None, mail=None, **config: Any) -> Flask:
+    def built(*, limits=None, mail=None, **config: Any) -> Flask:
         path = tmp_path / "licet.sqlite3"
         if not path.exists():
             path.write_bytes(accounts_sqlite)
@@ -108,10 +108,20 @@ def make_app(tmp_path: Path, accounts_sqlite: bytes) -> Iterator[Callable[..., F
         state.put(MAIL, mail or Mails())
         if limits is not None:
             state.put(LIMITS, limits)
+        return app
+
+    def bare(**options: Any) -> Flask:
+        """The app with its settings, to which nothing is attached yet."""
+        made.append(built(**options))
+        return made[-1]
+
+    def make(**options: Any) -> Flask:
+        app = built(**options)
         Licet(app)
         made.append(app)
         return app
 
+    make.bare = bare
     yield make
     for app in made:
         assert accounts_of(app).outbox.wait(10)

@@ -155,7 +155,9 @@ class Always:
     """A verifier that believes everything."""
 
     def __init__(self, **claims):
-        self.identity = Identity(issuer="i", subject="ann", principal="p", claims=claims)
+        self.identity = Identity(
+            issuer="i", subject="ann", principal="p", claims={"sub": "ann"} | claims
+        )
 
     def verify(self, _token):
         """The one identity."""

@@ -1,0 +1,236 @@
+"""The SQL of durable actions: claims, fenced writes and the sweeper's rounds, each named.
+
+Two guards are all there is to it. A worker's write names the lease that it holds
+(`lease_number`, and that the action is running); anybody else's names the `version` of the row that
+they read. A write whose guard does not hold changes nothing, and its row count says so.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.sql import ClauseElement
+
+from licet.actions.tables import (
+    HAS_DEADLINE,
+    action,
+    action_log,
+    action_principal,
+    action_step,
+)
+from licet.db.engine import Statement
+from licet.db.types import UTCDateTime
+
+_key: Final[sa.BindParameter[int]] = sa.bindparam("key", type_=sa.BigInteger())
+_lease: Final[sa.BindParameter[int]] = sa.bindparam("lease", type_=sa.Integer())
+_p: Final[sa.BindParameter[str]] = sa.bindparam("p", type_=sa.String())  # the provider
+_now: Final = sa.bindparam("now", type_=UTCDateTime())
+_until: Final = sa.bindparam("until", type_=UTCDateTime())
+_held = sa.and_(action.c.id == _key, action.c.lease_number == _lease, action.c.phase == "running")
+
+# What a row says of its action's life, in the order in which `runs` reads it.
+LIFE: Final = (
+    action.c.phase,
+    action.c.status,
+    action.c.details,
+    action.c.display_status,
+    action.c.attempt,
+    action.c.lease_number,
+    action.c.lease_until,
+    action.c.ready_at,
+    action.c.due_at,
+    action.c.deadline,
+    action.c.completion_time,
+    action.c.release_after,
+    action.c.cancel_requested_by,
+)
+_STORED: Final = (
+    action.c.id,
+    action.c.version,
+    action.c.action_id,
+    action.c.creator_id,
+    action.c.caller,
+    action.c.monitor_by,
+    action.c.manage_by,
+    *LIFE,
+)
+_CLAIMED: Final = (
+    *_STORED,
+    action.c.request_id,
+    action.c.label,
+    action.c.start_time,
+    action.c.body,
+)
+
+LIFE_COLUMNS: Final = (
+    "phase",
+    "status",
+    "details",
+    "display_status",
+    "attempt",
+    "lease_until",
+    "ready_at",
+    "due_at",
+    "completion_time",
+    "release_at",
+)
+
+
+def _claiming(which: Any) -> ClauseElement:
+    return (
+        sa.update(action)
+        .where(action.c.id.in_(which), action.c.phase == "queued")
+        .values(
+            phase="running",
+            lease_number=action.c.lease_number + 1,
+            lease_owner=sa.bindparam("owner", type_=sa.String()),
+            lease_until=_until,
+            due_at=_until,
+            version=action.c.version + 1,
+        )
+        .returning(*_CLAIMED)
+    )
+
+
+def _claim_next(dialect: str) -> ClauseElement:
+    """The longest due ones; PostgreSQL passes over those that another worker is claiming now."""
+    due = (
+        sa.select(action.c.id)
+        .where(action.c.provider == _p, action.c.phase == "queued", action.c.due_at <= _now)
+        .order_by(action.c.due_at)
+        .limit(sa.bindparam("count", type_=sa.Integer()))
+    )
+    if dialect == "sqlite":
+        return _claiming(due)
+    # a CTE is evaluated once; a plain subquery may be, for each row, and then claims too many
+    locked = due.with_for_update(skip_locked=True).cte("due").prefix_with("MATERIALIZED")
+    return _claiming(sa.select(locked.c.id))
+
+
+CLAIM_NEXT: Final = Statement(_claim_next)
+CLAIM_ONE: Final = Statement(
+    _claiming(
+        sa.select(action.c.id).where(
+            action.c.action_id == sa.bindparam("a", type_=sa.String()),
+            action.c.provider == _p,
+            action.c.phase == "queued",
+            action.c.ready_at <= _now,
+        )
+    )
+)
+
+RENEW: Final = Statement(sa.update(action).where(_held).values(lease_until=_until, due_at=_until))
+
+# What the holder of a lease must know: none of a row that is theirs no longer.
+HELD: Final = Statement(sa.select(action.c.cancel_requested_by).where(_held))
+
+_SET_LIFE = sa.update(action).values(version=action.c.version + 1, lease_owner=sa.null())
+
+# A worker's last word on an attempt.
+MOVE_HELD: Final = Statement(_SET_LIFE.where(_held), columns=LIFE_COLUMNS)
+
+# A pause: not of an action whose end somebody has asked for.
+PAUSE_HELD: Final = Statement(
+    _SET_LIFE.where(_held, action.c.cancel_requested_by.is_(None)), columns=LIFE_COLUMNS
+)
+
+# Everybody else's: cancel, resume, and what the sweeper decides.
+MOVE_UNCHANGED: Final = Statement(
+    _SET_LIFE.where(
+        action.c.id == _key, action.c.version == sa.bindparam("seen", type_=sa.Integer())
+    ),
+    columns=LIFE_COLUMNS,
+)
+
+REQUEST_CANCEL: Final = Statement(
+    sa.update(action)
+    .where(
+        action.c.id == _key,
+        action.c.version == sa.bindparam("seen", type_=sa.Integer()),
+        action.c.cancel_requested_by.is_(None),
+    )
+    .values(version=action.c.version + 1, cancel_requested_at=_now),
+    columns=["cancel_requested_by"],
+)
+
+POSTPONE: Final = Statement(
+    sa.update(action)
+    .where(
+        action.c.id == _key,
+        action.c.version == sa.bindparam("seen", type_=sa.Integer()),
+        action.c.phase == "queued",
+    )
+    .values(due_at=_until)
+)
+
+TELL_PRINCIPALS: Final = Statement(
+    sa.update(action_principal).where(action_principal.c.action == _key), columns=["status"]
+)
+
+PROGRESS: Final = Statement(sa.update(action).where(_held), columns=["details", "display_status"])
+
+# A step that is stored again by the lease that stored it, after an answer was lost, is no error.
+_insert_step = (
+    "INSERT INTO licet_action_step (action, name, lease_number, completed_at, result)"
+    " SELECT id, CAST(:name AS VARCHAR(256)), lease_number, :now, CAST(:result AS TEXT)"
+    " FROM licet_action WHERE id = :key AND lease_number = :lease AND phase = 'running'"
+    " ON CONFLICT (action, name) DO UPDATE SET result = excluded.result"
+    " WHERE licet_action_step.lease_number = excluded.lease_number"
+)
+INSERT_STEP: Final = Statement(
+    sa.text(_insert_step).bindparams(
+        sa.bindparam("name", type_=sa.String()), _now, sa.bindparam("result"), _key, _lease
+    )
+)
+STEPS: Final = Statement(
+    sa.select(action_step.c.name, action_step.c.result).where(action_step.c.action == _key)
+)
+
+INSERT_HELD_LOG: Final = Statement(
+    sa.insert(action_log).from_select(
+        ["action", "time", "code", "description", "details"],
+        sa.select(
+            action.c.id,
+            _now,
+            sa.cast(sa.bindparam("about"), sa.String(64)),
+            sa.cast(sa.bindparam("text"), sa.Text),
+            sa.cast(sa.bindparam("more"), sa.Text),
+        ).where(_held),
+    )
+)
+INSERT_LOG: Final = Statement(
+    sa.insert(action_log), columns=["action", "time", "code", "description", "details"]
+)
+
+BY_ACTION_ID: Final = Statement(
+    sa.select(*_STORED).where(
+        action.c.action_id == sa.bindparam("a", type_=sa.String()), action.c.provider == _p
+    )
+)
+DUE: Final = Statement(
+    sa.select(*_STORED)
+    .where(
+        action.c.provider == _p,
+        action.c.phase == sa.bindparam("of_phase", type_=sa.String()),
+        action.c.due_at <= _now,
+    )
+    .order_by(action.c.due_at)
+    .limit(sa.bindparam("count", type_=sa.Integer()))
+)
+PAST_DEADLINE: Final = Statement(
+    sa.select(*_STORED)
+    .where(action.c.provider == _p, action.c.deadline <= _now, sa.text(HAS_DEADLINE))
+    .order_by(action.c.deadline)
+    .limit(sa.bindparam("count", type_=sa.Integer()))
+)
+RELEASE: Final = Statement(
+    sa.delete(action).where(
+        action.c.id == _key, action.c.version == sa.bindparam("seen", type_=sa.Integer())
+    )
+)
+
+# The name of the provider that follows in the index: a walk from one to the next, not a scan.
+NEXT_PROVIDER: Final = Statement(
+    sa.select(action.c.provider).where(action.c.provider > _p).order_by(action.c.provider).limit(1)
+)

@@ -1,0 +1,1 @@
+"""How workers are told of an action that was just stored; they find it without, only later."""

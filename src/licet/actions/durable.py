@@ -1,0 +1,123 @@
+"""What a provider says of its durable action: the handler, and how it is run.
+
+Source: spec, section 4 (``@blueprint.durable``).
+"""
+
+from __future__ import annotations
+
+import inspect
+import random
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from licet.actions.documents import ActionProviderDescription
+from licet.errors import ActionFailure, ConfigurationError
+
+__all__ = ["DurableAction", "Handler", "Retry"]
+
+Handler = Callable[..., Any]
+MAX_CONCURRENCY: Final = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retry:
+    """Which failures are tried again, and when.
+
+    Args:
+        on: the exceptions that another attempt could mend.
+        wait_seconds: how long the second attempt waits; each further one `factor` times as long,
+            up to `max_wait_seconds`, and up to a fifth more or less at random.
+
+    A worker that dies is always tried again, whatever this says, while attempts remain.
+    """
+
+    on: tuple[type[Exception], ...] = (Exception,)
+    wait_seconds: float = 1.0
+    factor: float = 2.0
+    max_wait_seconds: float = 300.0
+    jitter: Callable[[], float] = field(default=random.random, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.wait_seconds < 0 or self.factor < 1 or self.max_wait_seconds < 0:
+            raise ConfigurationError(f"{self!r}: waits cannot be negative, nor the factor below 1.")
+
+    def wait_after(self, error: BaseException, attempt: int) -> timedelta | None:
+        """How long to wait after the failure of an attempt, counted from 1; None: do not retry."""
+        if isinstance(error, ActionFailure):
+            if not error.may_retry:
+                return None
+        elif not isinstance(error, self.on):
+            return None
+        wait = min(self.wait_seconds * self.factor ** min(attempt - 1, 64), self.max_wait_seconds)
+        return timedelta(seconds=wait * (0.8 + 0.4 * self.jitter()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DurableAction:
+    """One provider's durable action.
+
+    `lease_seconds` is how long a silent worker keeps an action; `concurrency` how many of them one
+    process runs at once, None for as many as it has threads.
+    """
+
+    provider: str
+    handler: Handler
+    description: ActionProviderDescription
+    max_attempts: int = 1
+    retry: Retry = field(default_factory=Retry)
+    lease_seconds: float = 30.0
+    concurrency: int | None = None
+    body_model: type[BaseModel] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work.
+
+        Raises:
+            ConfigurationError: naming the option.
+        """
+        name = f"The durable action of {self.provider!r}"
+        if not callable(self.handler) or inspect.iscoroutinefunction(self.handler):
+            raise ConfigurationError(f"{name} takes an ordinary function, not {self.handler!r}.")
+        if not isinstance(self.max_attempts, int) or not 1 <= self.max_attempts <= 1000:
+            raise ConfigurationError(
+                f"{name} has max_attempts={self.max_attempts!r}: write 1 to 1000."
+            )
+        if not 0.1 <= self.lease_seconds <= 86_400:
+            raise ConfigurationError(
+                f"{name} has lease_seconds={self.lease_seconds!r}: write 0.1 to 86400."
+            )
+        if self.concurrency is not None and not 1 <= self.concurrency <= MAX_CONCURRENCY:
+            raise ConfigurationError(
+                f"{name} has concurrency={self.concurrency!r}: write 1 to {MAX_CONCURRENCY}."
+            )
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a silent worker keeps an action."""
+        return timedelta(seconds=self.lease_seconds)
+
+    def body_of(self, body: dict[str, Any]) -> Any:
+        """The request's body as the handler takes it."""
+        return body if self.body_model is None else self.body_model.model_validate(body)
+
+
+def body_model_of(handler: Handler, description: ActionProviderDescription) -> Any:
+    """The pydantic class of a handler's second argument: its annotation's, else the schema's."""
+    parameters = list(inspect.signature(handler).parameters.values())
+    if len(parameters) < 2:
+        raise ConfigurationError(
+            f"The handler {handler!r} takes (action, body): it has {len(parameters)} parameters."
+        )
+    try:
+        annotation = typing.get_type_hints(handler).get(parameters[1].name)
+    except (NameError, TypeError):  # names that exist for type checkers only
+        annotation = None
+    for candidate in (annotation, description.input_schema if annotation is None else None):
+        if inspect.isclass(candidate) and issubclass(candidate, BaseModel):
+            return candidate
+    return None

@@ -1,0 +1,279 @@
+"""The life of a durable action, as a pure state machine.
+
+Decides which state follows from which, and what a row then says; it reads no clock and writes
+nothing. `licet.actions.runs` writes what comes out of it, in one guarded statement each.
+
+::
+
+                   claim                        finish, fail for good
+      ┌─ QUEUED ──────────▶ RUNNING ───────────────────────────▶ ENDED
+      │    ▲  ▲               │  │                                 ▲
+      │    │  └── retry, ─────┘  │ pause                           │
+      │    │   give back,        ▼                                 │
+      │    │   lose the lease  PAUSED ── cancel, deadline ─────────┤
+      │    └───── resume ────────┘                                 │
+      └── cancel, deadline ────────────────────────────────────────┘
+
+Source: spec, section 4 "Lifecycle".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from licet.actions.documents import ActionStatusValue
+from licet.errors import ActionConflict
+
+__all__ = [
+    "RETENTION",
+    "Ending",
+    "Life",
+    "Phase",
+    "begin",
+    "cancel",
+    "claim",
+    "end",
+    "exceed_deadline",
+    "fail",
+    "give_back",
+    "lose_lease",
+    "lose_right",
+    "pause",
+    "resume",
+]
+
+RETENTION: Final = timedelta(days=30)
+
+
+class Phase(StrEnum):
+    """Where a stored action stands; `OUTSIDE` are those that callbacks look after themselves."""
+
+    OUTSIDE = "outside"  # → ENDED; the runtime leaves it alone
+    QUEUED = "queued"  # → RUNNING by a claim, ENDED by cancel or deadline
+    RUNNING = "running"  # → ENDED, PAUSED, or QUEUED again by a retry, a stop or a lost lease
+    PAUSED = "paused"  # → QUEUED by resume, ENDED by cancel or deadline
+    ENDED = "ended"  # final, until it is released
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ending:
+    """How an action ends: its last details, and the text that people are shown."""
+
+    status: ActionStatusValue
+    details: Any
+    display_status: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Life:
+    """What the row of an action says about its life.
+
+    `attempt` counts from 1, and goes up when one has failed: not by a pause, nor when a lease was
+    given back. `lease_number` goes up with every claim; whoever writes names the one they hold.
+    `ready_at` is when a queued action may be claimed; `due_at` when the
+    sweeper must look next: when it may be claimed, the lease runs out, or it is to be released.
+    """
+
+    phase: Phase
+    status: ActionStatusValue = ActionStatusValue.ACTIVE
+    details: Any = None
+    display_status: str | None = None
+    attempt: int = 1
+    lease_number: int = 0
+    lease_until: datetime | None = None
+    ready_at: datetime | None = None
+    due_at: datetime | None = None
+    deadline: datetime | None = None
+    completion_time: datetime | None = None
+    release_after: timedelta | None = None
+    cancel_requested_by: str | None = None
+
+
+def begin(
+    now: datetime,
+    *,
+    deadline: datetime | None = None,
+    release_after: timedelta | None = None,
+    dispatch_again_after: timedelta = timedelta(0),
+) -> Life:
+    """A new action: queued, and nobody's.
+
+    With `dispatch_again_after` somebody was told of it already, and the sweeper waits that long.
+    """
+    return Life(
+        phase=Phase.QUEUED,
+        details={},
+        ready_at=now,
+        due_at=now + dispatch_again_after,
+        deadline=deadline,
+        release_after=release_after,
+    )
+
+
+def claim(life: Life, now: datetime, lease: timedelta) -> Life:
+    """The same, held by a worker; what the statement that claims does in the database."""
+    _require(life, Phase.QUEUED, "claimed")
+    return replace(
+        life,
+        phase=Phase.RUNNING,
+        lease_number=life.lease_number + 1,
+        lease_until=now + lease,
+        due_at=now + lease,
+    )
+
+
+def end(life: Life, now: datetime, ending: Ending, retention: timedelta = RETENTION) -> Life:
+    """Ended by its handler; past the deadline that is too late, whatever the handler says."""
+    _require(life, Phase.RUNNING, "finished")
+    if life.deadline is not None and now > life.deadline:
+        return exceed_deadline(life, now, retention)
+    return _ended(life, now, ending, retention)
+
+
+def fail(
+    life: Life,
+    now: datetime,
+    ending: Ending,
+    *,
+    retry_after: timedelta | None,
+    max_attempts: int,
+    retention: timedelta = RETENTION,
+) -> Life:
+    """After a failed attempt: queued for the next, or ended by this one's ending.
+
+    `retry_after` is None when the failure is not one that another attempt could mend.
+    """
+    _require(life, Phase.RUNNING, "failed")
+    if retry_after is None or life.attempt >= max_attempts:
+        return end(life, now, ending, retention)
+    if life.cancel_requested_by is not None:
+        return _ended(life, now, _cancelled(life.cancel_requested_by), retention)
+    return _queued(life, now + retry_after, attempt=life.attempt + 1)
+
+
+def lose_lease(
+    life: Life, now: datetime, *, max_attempts: int, retention: timedelta = RETENTION
+) -> Life:
+    """After its worker was not heard of: queued again while attempts remain."""
+    _require(life, Phase.RUNNING, "reclaimed")
+    if life.cancel_requested_by is not None:
+        return _ended(life, now, _cancelled(life.cancel_requested_by), retention)
+    if life.attempt >= max_attempts:
+        tried = f"{max_attempts} attempt{'s' if max_attempts > 1 else ''}"
+        ending = _failure(
+            "AttemptsExhausted", f"The worker was lost, and {tried} is all that there may be."
+        )
+        return _ended(life, now, ending, retention)
+    return _queued(life, now, attempt=life.attempt + 1)
+
+
+def give_back(life: Life, now: datetime) -> Life:
+    """Queued again by a worker that stops: no attempt is lost."""
+    _require(life, Phase.RUNNING, "given back")
+    return _queued(life, now, attempt=life.attempt)
+
+
+def pause(life: Life, now: datetime, details: Any, retention: timedelta = RETENTION) -> Life:
+    """Waiting for somebody; who asked meanwhile that it be cancelled has it cancelled."""
+    _require(life, Phase.RUNNING, "paused")
+    if life.cancel_requested_by is not None:
+        return _ended(life, now, _cancelled(life.cancel_requested_by), retention)
+    return replace(
+        life,
+        phase=Phase.PAUSED,
+        status=ActionStatusValue.INACTIVE,
+        details=details,
+        display_status=None,
+        lease_until=None,
+        ready_at=None,
+        due_at=None,
+    )
+
+
+def resume(life: Life, now: datetime, dispatch_again_after: timedelta = timedelta(0)) -> Life:
+    """Queued again after a pause; one that goes on already stays as it is.
+
+    Raises:
+        ActionConflict: it has ended.
+    """
+    if life.phase in (Phase.QUEUED, Phase.RUNNING):
+        return life
+    if life.phase is not Phase.PAUSED:
+        raise ActionConflict(f"The action is {life.status} and cannot be resumed.")
+    return replace(
+        _queued(life, now, attempt=life.attempt),
+        status=ActionStatusValue.ACTIVE,
+        details={},
+        due_at=now + dispatch_again_after,
+    )
+
+
+def cancel(life: Life, now: datetime, by: str, retention: timedelta = RETENTION) -> Life:
+    """Ended at once where nobody works on it; else its worker is asked to stop."""
+    if life.phase is Phase.ENDED:
+        return life
+    if life.phase is Phase.RUNNING:
+        return life if life.cancel_requested_by else replace(life, cancel_requested_by=by)
+    return _ended(replace(life, cancel_requested_by=by), now, _cancelled(by), retention)
+
+
+def exceed_deadline(life: Life, now: datetime, retention: timedelta = RETENTION) -> Life:
+    """Ended because its time is over."""
+    moment = "" if life.deadline is None else f" {life.deadline.isoformat()}"
+    ending = _failure("DeadlineExceeded", f"The deadline{moment} passed before the action ended.")
+    return _ended(life, now, ending, retention)
+
+
+def lose_right(life: Life, now: datetime, retention: timedelta = RETENTION) -> Life:
+    """Ended because its creator may not run it any more."""
+    ending = _failure(
+        "NoLongerAuthorized", "Who started the action may not run actions of this provider now."
+    )
+    return _ended(life, now, ending, retention)
+
+
+def _require(life: Life, phase: Phase, what: str) -> None:
+    if life.phase is not phase:
+        raise ActionConflict(f"The action is {life.phase}, so it cannot be {what}.")
+
+
+def _queued(life: Life, ready_at: datetime, *, attempt: int) -> Life:
+    return replace(
+        life,
+        phase=Phase.QUEUED,
+        attempt=attempt,
+        display_status=None,
+        lease_until=None,
+        ready_at=ready_at,
+        due_at=ready_at,
+    )
+
+
+def _ended(life: Life, now: datetime, ending: Ending, retention: timedelta) -> Life:
+    kept = retention if life.release_after is None else min(life.release_after, retention)
+    return replace(
+        life,
+        phase=Phase.ENDED,
+        status=ending.status,
+        details=ending.details,
+        display_status=ending.display_status,
+        lease_until=None,
+        ready_at=None,
+        completion_time=now,
+        due_at=now + max(kept, timedelta(0)),
+    )
+
+
+def _failure(code: str, description: str) -> Ending:
+    return Ending(
+        status=ActionStatusValue.FAILED,
+        details={"code": code, "description": description},
+        display_status=code,
+    )
+
+
+def _cancelled(by: str) -> Ending:
+    return _failure("Cancelled", f"Cancelled by {by}")

@@ -1,0 +1,78 @@
+"""What a durable action remembers of who submitted it: names and groups, never a token."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic_core import from_json
+
+from licet.authn.auth_state import AuthState
+from licet.authn.identity import Identity
+from licet.authn.principals import names_a_group
+from licet.errors import ConfigurationError
+
+__all__ = ["StoredAuthState", "caller_json", "stored_caller"]
+
+
+class StoredAuthState(AuthState):
+    """The caller of a durable action, as known when it was submitted.
+
+    `is_account` says that a local account's session vouched for them.
+    """
+
+    def __init__(self, identity: Identity, *, is_account: bool) -> None:
+        super().__init__(identity)
+        self.is_account = is_account
+
+    def get_authorizer_for_scope(
+        self,
+        scope: str,
+        *,
+        bypass_dependent_token_cache: bool = False,
+        required_authorizer_expiration_time: int = 60,
+    ) -> Any:
+        """Not to be had: no token is stored with an action.
+
+        Raises:
+            ConfigurationError: always.
+        """
+        raise ConfigurationError(
+            f"There is no dependent token for {scope!r}: an action is stored without its caller's "
+            "token. Use the service's own credentials in the handler."
+        )
+
+
+def caller_json(auth: AuthState, runnable_by: list[str]) -> str:
+    """What is kept of a caller.
+
+    Groups that somebody must be asked for are kept only where `runnable_by` names a group, so that
+    they are known already.
+    """
+    identity = getattr(auth, "identity", None)
+    groups: frozenset[str] = frozenset()
+    if names_a_group(runnable_by) or isinstance(identity, Identity):
+        groups = auth.groups
+    return json.dumps(
+        {
+            "issuer": getattr(identity, "issuer", ""),
+            "subject": getattr(identity, "subject", ""),
+            "principal": auth.effective_identity,
+            "principals": sorted(auth.identities | groups),
+            "roles": sorted(getattr(identity, "roles", ())),
+            "account": "sid" in getattr(identity, "claims", ()),
+        }
+    )
+
+
+def stored_caller(text: str) -> StoredAuthState:
+    """The caller that `caller_json` wrote down."""
+    kept = from_json(text)
+    identity = Identity(
+        issuer=kept["issuer"],
+        subject=kept["subject"],
+        principal=kept["principal"],
+        principals=frozenset(kept["principals"]),
+        roles=frozenset(kept["roles"]),
+    )
+    return StoredAuthState(identity, is_account=bool(kept["account"]))

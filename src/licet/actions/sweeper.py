@@ -1,0 +1,168 @@
+"""The sweeper: whatever nobody else will see to, it sees to.
+
+It has actions dispatched that nobody was told of, takes leases back from workers that are not heard
+of, ends what is past its deadline, and releases what was kept long enough. Every change is guarded
+by the version of the row, so that any number of sweepers may run at once.
+
+A lease is taken back only after it was seen to have run out, and then to stay as it was for a third
+of its length more by a clock that nobody sets. So neither a clock that jumps nor a database that
+was away for a while costs an action an attempt while its worker lives.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from licet.actions import lifecycle
+from licet.actions.execution import Job
+from licet.actions.lifecycle import Life, Phase
+from licet.actions.runs import LogLine, Runs, StoredRun
+from licet.errors import StoreUnavailable
+
+__all__ = ["Sweeper", "Swept"]
+
+log = logging.getLogger(__name__)
+BATCH: Final = 200
+MAX_INTERVAL_SECONDS: Final = 5.0
+Dispatch = Callable[[str, str], bool]
+
+
+@dataclass(kw_only=True)
+class Swept:
+    """What one round did, in numbers of actions."""
+
+    dispatched: int = 0
+    reclaimed: int = 0
+    exhausted: int = 0
+    expired: int = 0
+    released: int = 0
+
+    def __bool__(self) -> bool:
+        return any(vars(self).values())
+
+    def __str__(self) -> str:
+        return ", ".join(f"{count} {name}" for name, count in vars(self).items())
+
+
+class Sweeper:
+    """Looks after the actions of some jobs, and releases those of every provider.
+
+    Args:
+        jobs: whose actions it looks after.
+        dispatch: tells a worker of an action (provider, action_id); False when it could not.
+        dispatches: whether queued actions need it: workers that poll find them by themselves.
+        stored: gives a `Runs` for every provider that has stored actions.
+        monotonic: seconds of a clock that is never set.
+    """
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        *,
+        dispatch: Dispatch,
+        dispatches: bool,
+        stored: Callable[[], Iterable[Runs]],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._jobs = list(jobs)
+        self._dispatch = dispatch
+        self._dispatches = dispatches
+        self._stored = stored
+        self._monotonic = monotonic
+        self._suspects: dict[tuple[int, int, datetime | None], float] = {}
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def interval_seconds(self) -> float:
+        """How long it rests between two rounds: a sixth of the shortest lease, at most 5 s."""
+        shortest = min((job.action.lease_seconds for job in self._jobs), default=30.0)
+        return min(shortest / 6, MAX_INTERVAL_SECONDS)
+
+    def start(self) -> None:
+        """Sweep in a thread of its own, until `stop`."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self.run, name="licet-sweeper", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End after the round that is under way."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Sweep, rest, and so on, until `stop`."""
+        while not self._stop.wait(self.interval_seconds):
+            try:
+                swept = self.sweep()
+                if swept.reclaimed or swept.exhausted or swept.expired:
+                    log.info("Swept: %s", swept)
+            except StoreUnavailable:
+                log.warning("Nothing can be swept: the database does not answer.")
+            except Exception:
+                log.exception("A round of the sweeper broke off.")
+
+    def sweep(self) -> Swept:
+        """One round.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        swept = Swept()
+        seen: dict[tuple[int, int, datetime | None], float] = {}
+        for job in self._jobs:
+            for run in job.runs.past_deadline(limit=BATCH):
+                swept.expired += self._expire(job, run)
+            for run in job.runs.due(Phase.RUNNING, limit=BATCH):
+                self._sweep_running(job, run, swept, seen)
+            if self._dispatches:
+                for run in job.runs.due(Phase.QUEUED, limit=BATCH):
+                    swept.dispatched += self._dispatch_again(job, run)
+        self._suspects = seen
+        for runs in self._stored():
+            swept.released += sum(map(runs.release, runs.due(Phase.ENDED, limit=BATCH)))
+        return swept
+
+    def _sweep_running(
+        self,
+        job: Job,
+        run: StoredRun,
+        swept: Swept,
+        seen: dict[tuple[int, int, datetime | None], float],
+    ) -> None:
+        life, now = run.life, job.runs.clock()
+        suspect = (run.key, life.lease_number, life.lease_until)
+        first_seen = self._suspects.get(suspect)
+        if first_seen is None or self._monotonic() - first_seen < job.action.lease_seconds / 3:
+            seen[suspect] = self._monotonic() if first_seen is None else first_seen
+            return
+        after = lifecycle.lose_lease(life, now, max_attempts=job.action.max_attempts)
+        attempt = f"in attempt {life.attempt} of {job.action.max_attempts}"
+        line = LogLine(code="WORKER_LOST", description=f"The worker was lost {attempt}")
+        if job.runs.change(run, after, log=[line]):
+            log.warning("Action %s: the worker was lost %s", run.action_id, attempt)
+            if after.phase is Phase.QUEUED:
+                swept.reclaimed += 1
+                self._dispatch(job.provider, run.action_id)
+            else:
+                swept.exhausted += 1
+
+    def _dispatch_again(self, job: Job, run: StoredRun) -> bool:
+        """Tell a worker of a queued action, and look at it again later, each time twice as late.
+
+        So a queue that is long, and not lost, is not told of over and over.
+        """
+        if not self._dispatch(job.provider, run.action_id):
+            return False
+        now = job.runs.clock()
+        waited = now - (run.life.ready_at or now)
+        return job.runs.postpone(run, now + max(job.action.lease, waited))
+
+    def _expire(self, job: Job, run: StoredRun) -> bool:
+        ended: Life = lifecycle.exceed_deadline(run.life, job.runs.clock())
+        return job.runs.change(run, ended)

@@ -1,0 +1,326 @@
+"""A worker: threads that claim actions and run them, and one that keeps their leases.
+
+A thread that has finished an action claims the next; one that claims wakes another, so that a full
+queue soon has every thread at work, and an empty one costs one small query each poll. The keeper
+renews leases, stores the last progress that was told, and notices handlers that never return.
+
+Concurrency: `wake` and `stop` may be called from any thread, `stop` from a signal handler's too.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+
+from licet.actions.execution import Execution, Job
+from licet.actions.lifecycle import give_back
+from licet.actions.running import ActionStopped, Reason
+from licet.actions.runs import Claimed
+from licet.errors import LeaseLost, StoreUnavailable
+
+__all__ = ["Worker"]
+
+log = logging.getLogger(__name__)
+R = TypeVar("R")
+POLL_SECONDS: Final = 0.5
+PATIENCE_SECONDS: Final = 120.0  # how long a write waits for a database that is away
+STOP_SECONDS: Final = 10.0
+GRACE_SECONDS: Final = 5.0  # how long a handler that lost its lease may take to notice
+_MAX_ABANDONED: Final = 4  # times the number of threads
+
+
+class Worker:
+    """Runs the actions of some jobs.
+
+    Args:
+        jobs: what it may run.
+        threads: how many actions at once.
+        poll_seconds: how often it looks for work that nobody told it of.
+        patience_seconds: how long what it must write waits for a database that is away.
+    """
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        *,
+        threads: int,
+        poll_seconds: float = POLL_SECONDS,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
+        self.owner = f"{os.getpid()}-{uuid.uuid4().hex}"
+        self._jobs = list(jobs)
+        self._n_threads = threads
+        self._poll_seconds = poll_seconds
+        self._patience_seconds = patience_seconds
+        self._lock = threading.Condition()
+        self._wakes = 0
+        self._running: dict[int, _Running] = {}
+        self._in_flight: Counter[str] = Counter()
+        self._abandoned = 0
+        self._stopping = False
+        self._stopped = threading.Event()
+        self._turn = 0
+        self._polling = True
+        self._keeper: threading.Thread | None = None
+
+    def start(self, *, polling: bool = True) -> None:
+        """Begin, once; without `polling` only what `run` is called for is run and looked after."""
+        if self._keeper is not None:
+            return
+        self._keeper = threading.Thread(target=self._keep, name="licet-keeper", daemon=True)
+        self._keeper.start()
+        self._polling = polling
+        for _ in range(self._n_threads if polling else 0):
+            self._add_thread()
+
+    def _add_thread(self) -> None:
+        threading.Thread(target=self._work, name="licet-worker", daemon=True).start()
+
+    def wake(self) -> None:
+        """Have a thread that is idle look for work now."""
+        with self._lock:
+            self._wakes = min(self._wakes + 1, self._n_threads)
+            self._lock.notify()
+
+    def notice_cancel(self, action_id: str) -> None:
+        """Have the handler of an action told at its next call, if it runs here."""
+        with self._lock:
+            found = [r for r in self._running.values() if r.execution.held.action_id == action_id]
+        for running in found:
+            running.execution.control.stop(Reason.CANCELLED)
+
+    @property
+    def n_running(self) -> int:
+        """How many actions it works on."""
+        return len(self._running)
+
+    # --- the threads that work
+
+    def _work(self) -> None:
+        while self._wait_for_work():
+            execution = self._claim_safely()
+            while execution is not None:
+                self.wake()
+                if not self.run(execution):
+                    return  # given up on: another thread has taken this one's place
+                execution = self._claim_safely()
+
+    def _wait_for_work(self) -> bool:
+        with self._lock:
+            while not self._wakes and not self._stopping:
+                self._lock.wait()
+            self._wakes = max(0, self._wakes - 1)
+            return not self._stopping
+
+    def _claim_safely(self) -> Execution | None:
+        try:
+            return self._claim()
+        except StoreUnavailable:
+            log.warning("No work can be claimed: the database does not answer.")
+            return None
+        except Exception:
+            log.exception("No work can be claimed.")
+            return None
+
+    def _claim(self) -> Execution | None:
+        """The next action of whichever job has room, one after the other in turn."""
+        if self._stopping:
+            return None
+        self._turn += 1
+        for n in range(len(self._jobs)):
+            job = self._jobs[(self._turn + n) % len(self._jobs)]
+            if not self.reserve(job):
+                continue
+            claimed: list[Claimed] = []
+            try:
+                claimed = job.runs.claim(self.owner, job.action.lease)
+            finally:
+                if not claimed:
+                    self._free(job)
+            if claimed:
+                return Execution(job, claimed[0], self._persist)
+        return None
+
+    def reserve(self, job: Job) -> bool:
+        """Take room for one more action of the job, if it may have one; `run` frees it again."""
+        with self._lock:
+            limit = job.action.concurrency
+            if limit is not None and self._in_flight[job.provider] >= limit:
+                return False
+            self._in_flight[job.provider] += 1
+            return True
+
+    def _free(self, job: Job) -> None:
+        with self._lock:
+            self._in_flight[job.provider] -= 1
+
+    def claim_one(self, job: Job, action_id: str) -> Execution | None:
+        """The attempt at one action that a message named, if it is still to be made.
+
+        Room for it must have been reserved; it is free again when there is nothing to do.
+        """
+        held = None
+        try:
+            if not self._stopping:
+                held = job.runs.claim_one(self.owner, job.action.lease, action_id)
+        finally:
+            if held is None:
+                self._free(job)
+        return None if held is None else Execution(job, held, self._persist)
+
+    def run(self, execution: Execution) -> bool:
+        """Run an attempt to its end.
+
+        Returns:
+            Whether this thread is still wanted.
+        """
+        running = _Running(execution)
+        key = execution.held.key
+        with self._lock:
+            self._running[key] = running
+        try:
+            execution.run()
+        except StoreUnavailable:
+            log.error(  # noqa: TRY400 - its cause is told each time a write is tried
+                "Action %s: the database stayed away; another attempt will be made.",
+                execution.held.action_id,
+            )
+        except BaseException:
+            log.exception("Action %s: the attempt broke off.", execution.held.action_id)
+        finally:
+            with self._lock:
+                if self._running.get(key) is running:
+                    del self._running[key]
+                if running.is_abandoned:
+                    self._abandoned -= 1
+                else:
+                    self._in_flight[execution.job.provider] -= 1
+                self._lock.notify_all()
+        return not running.is_abandoned
+
+    def _persist(self, write: Callable[[], R]) -> R:
+        """Call a function that writes, again while the database is away.
+
+        Raises:
+            StoreUnavailable: it stayed away longer than the worker's patience.
+        """
+        give_up_at = time.monotonic() + self._patience_seconds
+        wait_seconds = 0.05
+        while True:
+            try:
+                return write()
+            except StoreUnavailable:
+                if self._stopped.is_set() or time.monotonic() >= give_up_at:
+                    raise
+                log.warning("The database does not answer: trying again.")
+            time.sleep(wait_seconds * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+            wait_seconds = min(wait_seconds * 2, 2.0)
+
+    # --- the keeper
+
+    def _keep(self) -> None:
+        while not self._stopped.wait(self._tick_seconds()):
+            with self._lock:
+                present = list(self._running.values())
+            for running in present:
+                self._look_after(running)
+            if self._polling and len(present) < self._n_threads and not self._stopping:
+                self.wake()
+
+    def _tick_seconds(self) -> float:
+        shortest = min((job.action.lease_seconds for job in self._jobs), default=30.0)
+        return min(self._poll_seconds, shortest / 6)
+
+    def _look_after(self, running: _Running) -> None:
+        execution = running.execution
+        if running.lost_at is not None:
+            if time.monotonic() - running.lost_at >= GRACE_SECONDS:
+                self._abandon(running)
+            return
+        try:
+            if running.must_renew():
+                execution.job.runs.renew(execution.held, execution.job.action.lease)
+                running.renewed()
+            if execution.action is not None:
+                execution.action.flush()
+        except (LeaseLost, ActionStopped):
+            execution.control.stop(
+                Reason.LEASE_LOST
+            )  # or it has just ended, and is not read any more
+            running.lost_at = time.monotonic()
+        except StoreUnavailable:
+            log.warning("Leases cannot be renewed: the database does not answer.")
+        except Exception:
+            log.exception("Action %s cannot be looked after.", execution.held.action_id)
+
+    def _abandon(self, running: _Running) -> None:
+        """Let another thread do the work of one whose handler is told to stop, and does not."""
+        execution = running.execution
+        with self._lock:
+            if self._running.get(execution.held.key) is not running:
+                return
+            if self._abandoned >= self._n_threads * _MAX_ABANDONED:
+                return
+            del self._running[execution.held.key]
+            self._abandoned += 1
+            self._in_flight[execution.job.provider] -= 1
+            running.is_abandoned = True
+        log.error(
+            "Action %s is not this worker's any more, and its handler goes on: a thread is given "
+            "up on. Handlers should call raise_if_cancelled now and then.",
+            execution.held.action_id,
+        )
+        if self._polling:
+            self._add_thread()
+
+    # --- the end
+
+    def stop(self, limit_seconds: float = STOP_SECONDS) -> None:
+        """Claim nothing more, let running steps end, give back what is left after the limit."""
+        with self._lock:
+            if self._stopping:
+                return
+            self._stopping = True
+            for running in self._running.values():
+                running.execution.control.stop(Reason.SHUTDOWN)
+            self._lock.notify_all()
+            self._lock.wait_for(lambda: not self._running, timeout=limit_seconds)
+            left = list(self._running.values())
+        self._stopped.set()
+        for running in left:
+            self._give_back(running.execution)
+
+    def _give_back(self, execution: Execution) -> None:
+        held, runs = execution.held, execution.job.runs
+        try:
+            runs.move(held, give_back(held.life, runs.clock()))
+            log.warning("Action %s is given back unfinished.", held.action_id)
+        except (LeaseLost, StoreUnavailable) as error:
+            log.warning("Action %s could not be given back: %s", held.action_id, error)
+        execution.control.stop(Reason.LEASE_LOST)
+
+
+class _Running:
+    """An attempt that is under way here, and when its lease was last renewed."""
+
+    def __init__(self, execution: Execution) -> None:
+        self.execution = execution
+        self.is_abandoned = False
+        self.lost_at: float | None = None
+        self._renewed_at = time.monotonic()
+
+    def must_renew(self) -> bool:
+        """Whether a third of the lease is over."""
+        third = self.execution.job.action.lease_seconds / 3
+        return time.monotonic() - self._renewed_at >= third
+
+    def renewed(self) -> None:
+        """Count from now."""
+        self._renewed_at = time.monotonic()

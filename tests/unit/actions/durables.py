@@ -1,0 +1,131 @@
+"""Durable actions for the tests: a job on a database, submitted, claimed, run to their ends."""
+
+import uuid
+from collections.abc import Callable
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from tests.unit.actions.making import (
+    ALICE,
+    make_caller,
+    make_log_query,
+    make_request,
+    make_status,
+)
+
+from licet.actions import lifecycle
+from licet.actions._rows import json_text
+from licet.actions.documents import ActionProviderDescription, ActionRequest
+from licet.actions.durable import DurableAction
+from licet.actions.execution import Execution, Job
+from licet.actions.runs import Claimed, Runs
+from licet.actions.store import ActionStore
+from licet.actions.stored_caller import caller_json
+from licet.db.engine import Database
+
+OWNER = "unit"
+START = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+class Clock:
+    """A clock that moves when it is told to; `monotonic` goes with it."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def monotonic(self) -> float:
+        return (self.now - START).total_seconds()
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+class Bench:
+    """One provider's durable action on a database, its clock in the test's hands."""
+
+    def __init__(self, database: Database, provider: str = "unit") -> None:
+        self.clock = Clock()
+        self.database = database
+        self.provider = provider
+        self.runs = Runs(provider, lambda: database, clock=self.clock)
+        self.store = ActionStore(provider, lambda: database, clock=self.clock)
+        self.may_still_run: Callable[[Any], bool] = lambda caller: True
+
+    def submit(self, request: ActionRequest | None = None, **fields: Any) -> str:
+        """Store a queued action; its id."""
+        request = request or make_request(str(uuid.uuid4()), **fields)
+        life = lifecycle.begin(self.clock())
+        status = make_status(
+            details={},
+            label=request.label,
+            start_time=self.clock().isoformat(),
+            monitor_by=request.monitor_by,
+            manage_by=request.manage_by,
+            release_after=request.release_after,
+        )
+        columns = {
+            "phase": life.phase.value,
+            "ready_at": life.ready_at,
+            "due_at": life.due_at,
+            "body": json_text(request.body),
+            "caller": caller_json(make_caller(ALICE), ["all_authenticated_users"]),
+        }
+        return self.store.submit_durable(request, status, columns).status.action_id
+
+    def claim(self, lease_seconds: float = 30) -> Claimed:
+        """Claim the next action."""
+        (claimed,) = self.runs.claim(OWNER, timedelta(seconds=lease_seconds))
+        return claimed
+
+    def job(self, handler: Callable[..., Any] = lambda _action, _body: {}, **options: Any) -> Job:
+        description = ActionProviderDescription(
+            globus_auth_scope="s", title="t", admin_contact="c", synchronous=False, input_schema={}
+        )
+        action = DurableAction(
+            **{"provider": self.provider, "handler": handler, "description": description} | options
+        )
+        return Job(
+            action=action,
+            runs=self.runs,
+            max_result_bytes=1000,
+            may_still_run=self.may_still_run,
+            context=nullcontext,
+        )
+
+    def execution(self, handler: Callable[..., Any], **options: Any) -> Execution:
+        """An attempt at the next action, not begun."""
+        return Execution(self.job(handler, **options), self.claim(), lambda write: write())
+
+    def run(self, handler: Callable[..., Any], **options: Any) -> None:
+        """One attempt at the next action, to its end; what the test asserts in it counts."""
+        broken: list[BaseException] = []
+
+        def watched(action: Any, body: Any) -> Any:
+            try:
+                return handler(action, body)
+            except (AssertionError, pytest.fail.Exception) as error:
+                broken.append(error)
+                raise
+
+        self.execution(watched, **options).run()
+        if broken:
+            raise broken[0]
+
+    def state(self, action_id: str) -> str:
+        """Phase, status, and the code or other details, in a line."""
+        life = self.life(action_id)
+        code = life.details.get("code") if isinstance(life.details, dict) else None
+        return f"{life.phase} {life.status} {code or life.details}"
+
+    def life(self, action_id: str) -> lifecycle.Life:
+        found = self.runs.find(action_id)
+        assert found is not None
+        return found.life
+
+    def log_codes(self, action_id: str) -> list[str]:
+        return [entry.code for entry in self.store.read_log(action_id, make_log_query()).entries]

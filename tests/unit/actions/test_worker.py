@@ -1,0 +1,400 @@
+"""A worker: its threads, its keeper, and how it stops."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from tests.unit.actions.durables import Bench
+from tests.unit.actions.making import BOB
+
+from licet.actions import lifecycle
+from licet.actions import worker as worker_module
+from licet.actions.running import ActionStopped
+from licet.actions.runs import Runs
+from licet.actions.worker import Worker
+from licet.errors import StoreUnavailable
+
+LONG = 20.0
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    give_up_at = time.monotonic() + LONG
+    while not condition():
+        assert time.monotonic() < give_up_at, "it did not happen in time"
+        time.sleep(0.005)
+
+
+def away(*_args, **_options):
+    raise StoreUnavailable
+
+
+class RealTime(Bench):
+    """As `Bench`, by the clock on the wall."""
+
+    def __init__(self, database, provider="unit"):
+        super().__init__(database, provider)
+        self.runs = Runs(provider, lambda: database)
+        self.clock = self.runs.clock
+        self.workers: list[Worker] = []
+
+    def start(self, *jobs, threads=2, poll_seconds=0.02, **options) -> Worker:
+        worker = Worker(jobs, threads=threads, poll_seconds=poll_seconds, **options)
+        self.workers.append(worker)
+        worker.start()
+        return worker
+
+    def phase(self, action_id) -> str:
+        return self.life(action_id).phase.value
+
+
+@pytest.fixture
+def bench(sqlite_database):
+    found = RealTime(sqlite_database)
+    yield found
+    for worker in found.workers:
+        worker.stop(0)
+
+
+def counting(n_running: list[int]):
+    """A handler that notes how many of it run at once."""
+    lock, now = threading.Lock(), [0]
+
+    def handler(action, _body):
+        with lock:
+            now[0] += 1
+            n_running.append(now[0])
+        time.sleep(0.02)
+        with lock:
+            now[0] -= 1
+
+    return handler
+
+
+class TestWork:
+    def test_everything_that_is_queued(self, bench):
+        """Before the worker began, and after it was woken."""
+        ids = [bench.submit() for _ in range(20)]
+        worker = bench.start(bench.job())
+        wait_until(lambda: all(bench.phase(i) == "ended" for i in ids))
+        ids = [bench.submit() for _ in range(5)]
+        worker.wake()
+        wait_until(lambda: all(bench.phase(i) == "ended" for i in ids))
+
+    def test_what_nobody_told_it_of(self, bench):
+        """It looks by itself."""
+        bench.start(bench.job())
+        action_id = bench.submit()
+        wait_until(lambda: bench.phase(action_id) == "ended")
+
+    def test_as_many_at_once_as_it_has_threads(self, bench):
+        """And no more."""
+        n_running: list[int] = []
+        ids = [bench.submit() for _ in range(12)]
+        bench.start(bench.job(counting(n_running)), threads=4)
+        wait_until(lambda: all(bench.phase(i) == "ended" for i in ids))
+        assert 2 <= max(n_running) <= 4
+
+    def test_a_job_may_have_fewer(self, bench):
+        """The rest of the threads is for other jobs."""
+        other = RealTime(bench.database, "other")
+        n_running: list[int] = []
+        ids = [bench.submit() for _ in range(6)]
+        others = [other.submit() for _ in range(6)]
+        bench.start(bench.job(counting(n_running), concurrency=1), other.job(), threads=4)
+        wait_until(lambda: all(bench.phase(i) == "ended" for i in ids))
+        wait_until(lambda: all(other.phase(i) == "ended" for i in others))
+        assert max(n_running) == 1
+
+    def test_starting_twice(self, bench):
+        """It begins once."""
+        worker = bench.start(bench.job())
+        keeper = worker._keeper
+        worker.start()
+        assert worker._keeper is keeper
+
+    def test_one_that_a_message_names(self, bench):
+        """Without polling, it runs what it is told to, and keeps its lease."""
+        job = bench.job(lambda action, _body: {"n": 1})
+        worker = Worker([job], threads=2)
+        bench.workers.append(worker)
+        worker.start(polling=False)
+        action_id = bench.submit()
+        assert worker.reserve(job)
+        execution = worker.claim_one(job, action_id)
+        assert worker.reserve(job)
+        assert worker.claim_one(job, action_id) is None
+        assert worker.run(execution)
+        assert bench.state(action_id) == "ended SUCCEEDED {'n': 1}"
+        worker.stop(0)
+        assert worker.reserve(job)
+        assert worker.claim_one(job, bench.submit()) is None
+        assert worker._in_flight["unit"] == 0
+
+    def test_troubles_with_a_claim(self, bench, monkeypatch, caplog):
+        """Neither a database that is away nor a bug ends a thread."""
+        troubles = iter([StoreUnavailable(), ValueError("bug")])
+        claim = bench.runs.claim
+
+        def troubled(*args, **options):
+            for trouble in troubles:
+                raise trouble
+            return claim(*args, **options)
+
+        monkeypatch.setattr(bench.runs, "claim", troubled)
+        bench.start(bench.job(), threads=1)
+        action_id = bench.submit()
+        wait_until(lambda: bench.phase(action_id) == "ended")
+        assert "the database does not answer" in caplog.text
+        assert "ValueError: bug" in caplog.text
+
+
+class TestKeeper:
+    def test_a_lease_is_renewed(self, bench):
+        """An action may take longer than its lease."""
+        action_id = bench.submit()
+        ended = threading.Event()
+        bench.start(bench.job(lambda _action, _body: ended.wait(LONG) and None, lease_seconds=0.2))
+        wait_until(lambda: bench.phase(action_id) == "running")
+        first = bench.life(action_id).lease_until
+        wait_until(lambda: bench.life(action_id).lease_until > first)
+        ended.set()
+        wait_until(lambda: bench.phase(action_id) == "ended")
+        assert bench.life(action_id).attempt == 1
+
+    def test_the_last_progress_is_stored(self, bench):
+        """Also when the handler says nothing more."""
+        action_id = bench.submit()
+        ended = threading.Event()
+
+        def handler(action, _body):
+            action.progress(0.1)
+            action.progress(0.2, "at work")
+            ended.wait(LONG)
+
+        bench.start(bench.job(handler))
+        wait_until(lambda: bench.store.get(action_id).display_status == "at work")
+        ended.set()
+
+    def test_a_cancel_in_the_same_process(self, bench):
+        """The handler hears at its next call."""
+        action_id = bench.submit()
+
+        def handler(action, _body):
+            while True:
+                action.raise_if_cancelled()
+                time.sleep(0.005)
+
+        worker = bench.start(bench.job(handler))
+        wait_until(lambda: worker.n_running == 1)
+        assert bench.runs.request_cancel(bench.runs.find(action_id), BOB)
+        worker.notice_cancel("another")
+        worker.notice_cancel(action_id)
+        wait_until(lambda: bench.phase(action_id) == "ended")
+
+    def test_a_handler_that_never_returns(self, bench, monkeypatch, caplog):
+        """When its action is not the worker's any more, another thread does its work."""
+        monkeypatch.setattr(worker_module, "GRACE_SECONDS", 0.05)
+        ended = threading.Event()
+        stuck = bench.submit(body={"wait": True})
+
+        def handler(_action, body):
+            if body.get("wait"):
+                ended.wait(LONG)
+
+        worker = bench.start(bench.job(handler, lease_seconds=0.2), threads=1)
+        wait_until(lambda: worker.n_running == 1)
+        seen = bench.runs.find(stuck)
+        wait_until(
+            lambda: bench.runs.change(
+                bench.runs.find(stuck), lifecycle.exceed_deadline(seen.life, bench.clock())
+            )
+        )
+        action_id = bench.submit()
+        wait_until(lambda: bench.phase(action_id) == "ended")
+        assert "a thread is given up on" in caplog.text
+        assert bench.state(stuck) == "ended FAILED DeadlineExceeded"
+        ended.set()
+        wait_until(lambda: worker._abandoned == 0)
+
+    def test_there_is_a_limit_to_that(self, bench, monkeypatch):
+        """Threads are not given up on without end."""
+        monkeypatch.setattr(worker_module, "GRACE_SECONDS", 0.0)
+        monkeypatch.setattr(worker_module, "_MAX_ABANDONED", 0)
+        ended = threading.Event()
+        stuck = bench.submit()
+        worker = bench.start(
+            bench.job(lambda _action, _body: ended.wait(LONG) and None, lease_seconds=0.1),
+            threads=1,
+        )
+        wait_until(lambda: worker.n_running == 1)
+        seen = bench.runs.find(stuck)
+        assert bench.runs.change(seen, lifecycle.exceed_deadline(seen.life, bench.clock()))
+        (running,) = worker._running.values()
+        wait_until(lambda: running.lost_at is not None)
+        worker._look_after(running)
+        assert worker.n_running == 1
+        ended.set()
+        wait_until(lambda: worker.n_running == 0)
+        worker._abandon(running)
+        assert worker._abandoned == 0
+
+    def test_troubles_with_a_renewal(self, bench, monkeypatch, caplog):
+        """A database that is away, or a bug: it tries again at its next round."""
+        troubles = iter([StoreUnavailable(), ValueError("bug")])
+        renew = bench.runs.renew
+
+        def troubled(*args):
+            for trouble in troubles:
+                raise trouble
+            renew(*args)
+            ended.set()
+
+        ended = threading.Event()
+        monkeypatch.setattr(bench.runs, "renew", troubled)
+        action_id = bench.submit()
+        bench.start(bench.job(lambda _action, _body: ended.wait(LONG) and None, lease_seconds=0.2))
+        wait_until(lambda: bench.phase(action_id) == "ended")
+        assert "Leases cannot be renewed" in caplog.text
+        assert "ValueError: bug" in caplog.text
+
+
+class TestDatabaseAway:
+    def test_what_must_be_written_is_written_later(self, bench, monkeypatch, caplog):
+        """The result waits for the database; the handler is not called again."""
+        troubles = iter([StoreUnavailable()] * 3)
+        move, calls = bench.runs.move, []
+
+        def troubled(*args, **options):
+            for trouble in troubles:
+                raise trouble
+            move(*args, **options)
+
+        monkeypatch.setattr(bench.runs, "move", troubled)
+        action_id = bench.submit()
+        bench.start(bench.job(lambda _action, _body: calls.append(1)))
+        wait_until(lambda: bench.phase(action_id) == "ended")
+        assert (calls, caplog.text.count("trying again")) == ([1], 3)
+
+    def test_until_its_patience_ends(self, bench, monkeypatch, caplog):
+        """Then the lease runs out, and another attempt is made."""
+        monkeypatch.setattr(
+            bench.runs, "move", lambda *_, **__: (_ for _ in ()).throw(StoreUnavailable())
+        )
+        action_id = bench.submit()
+        worker = bench.start(bench.job(), patience_seconds=0.1)
+        wait_until(lambda: "the database stayed away" in caplog.text)
+        assert (bench.phase(action_id), worker.n_running) == ("running", 0)
+
+    def test_an_attempt_that_breaks_off(self, bench, monkeypatch, caplog):
+        """A bug of ours costs the attempt, and not the thread."""
+        moves = iter([ValueError("bug")])
+        move = bench.runs.move
+
+        def broken(*args, **options):
+            for error in moves:
+                raise error
+            move(*args, **options)
+
+        monkeypatch.setattr(bench.runs, "move", broken)
+        first = bench.submit()
+        bench.start(bench.job(), threads=1)
+        wait_until(lambda: "the attempt broke off" in caplog.text)
+        second = bench.submit()
+        wait_until(lambda: bench.phase(second) == "ended")
+        assert bench.phase(first) == "running"
+
+
+class TestStop:
+    def test_a_running_step_ends_and_the_rest_is_given_back(self, bench):
+        """No step is lost, no attempt either, and another worker goes on behind it."""
+        action_id, ran, first_is_on = bench.submit(), [], threading.Event()
+
+        def slow():
+            first_is_on.set()
+            time.sleep(0.1)
+            ran.append("first")
+
+        def handler(action, _body):
+            action.step("first", slow)
+            return {"n": action.step("second", lambda: ran.append("second") or 2)}
+
+        worker = bench.start(bench.job(handler))
+        assert first_is_on.wait(LONG)
+        worker.stop(LONG)
+        assert (ran, bench.phase(action_id), bench.life(action_id).attempt) == (
+            ["first"],
+            "queued",
+            1,
+        )
+        bench.start(bench.job(handler))
+        wait_until(lambda: bench.phase(action_id) == "ended")
+        assert ran == ["first", "second"]
+
+    def test_a_handler_without_steps_may_end(self, bench):
+        """Nothing would be saved by stopping it."""
+        action_id, begun = bench.submit(), threading.Event()
+
+        def handler(action, _body):
+            begun.set()
+            time.sleep(0.1)
+            action.progress(0.5)
+            action.raise_if_cancelled()
+            return {"n": 1}
+
+        worker = bench.start(bench.job(handler))
+        assert begun.wait(LONG)
+        worker.stop(LONG)
+        assert bench.state(action_id) == "ended SUCCEEDED {'n': 1}"
+
+    def test_what_takes_longer_is_given_back(self, bench, caplog):
+        """After the limit, nothing more of it is stored here."""
+        action_id, begun, ended = bench.submit(), threading.Event(), threading.Event()
+        told = []
+
+        def handler(action, _body):
+            begun.set()
+            ended.wait(LONG)
+            try:
+                action.log("C", "d")
+            except ActionStopped as stopped:
+                told.append(stopped.reason.value)
+                raise
+
+        worker = bench.start(bench.job(handler))
+        assert begun.wait(LONG)
+        worker.stop(0.05)
+        assert bench.phase(action_id) == "queued"
+        assert "is given back unfinished" in caplog.text
+        ended.set()
+        wait_until(lambda: told == ["lease lost"])
+        assert bench.log_codes(action_id) == []
+        worker.stop(0)
+
+    def test_what_cannot_be_given_back(self, bench, caplog, monkeypatch):
+        """Its lease runs out."""
+        begun, ended = threading.Event(), threading.Event()
+        bench.submit()
+
+        def handler(_action, _body):
+            begun.set()
+            ended.wait(LONG)
+
+        worker = bench.start(bench.job(handler))
+        assert begun.wait(LONG)
+        monkeypatch.setattr(
+            bench.runs, "move", lambda *_, **__: (_ for _ in ()).throw(StoreUnavailable())
+        )
+        worker.stop(0)
+        ended.set()
+        assert "could not be given back" in caplog.text
+        wait_until(lambda: worker.n_running == 0)
+
+    def test_nothing_is_claimed_any_more(self, bench):
+        """What is queued stays queued."""
+        worker = bench.start(bench.job())
+        worker.stop(0)
+        action_id = bench.submit()
+        worker.wake()
+        assert worker._claim() is None
+        assert bench.phase(action_id) == "queued"
