@@ -19,6 +19,7 @@ what does not depend on the caller, as licet does, and counts.
 from __future__ import annotations
 
 import argparse
+import itertools
 import platform
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -79,9 +80,10 @@ def own_policy() -> Policy:
 
 
 def require_same_shapes(policies: dict[str, Policy]) -> None:
-    for kind, by_hand in SHAPES.items():
-        ours = shape(policies[kind].filter(page(), _crowd.HEAVY))
-        if ours != (theirs := shape(by_hand(_crowd.HEAVY))):
+    for database, kind in itertools.product(SHAPES, policies):
+        ours = shape(policies[kind].filter(page(), _crowd.HEAVY), database)
+        theirs = shape(SHAPES[database][kind](_crowd.HEAVY), database)
+        if ours != theirs:
             raise SystemExit(f"{kind}: {ours - theirs} beside {theirs - ours} by hand.")
 
 
@@ -91,7 +93,7 @@ def require_same_shapes(policies: dict[str, Policy]) -> None:
 def pages(name: str, engine: sa.Engine, policies: dict[str, Policy], rounds: int) -> list[str]:
     claims = []
     for kind, policy in policies.items():
-        same = {"the same SQL": SHAPES[kind], "the same SQL, kept": KEPT[kind]}
+        same = {"the same SQL": SHAPES[name][kind], "the same SQL, kept": KEPT[name][kind]}
         statements = {"licet": by(policy), **same, **OTHERS[kind]}
         for whose, me in CALLERS.items():
             contestants = {way: loading(engine, made, me) for way, made in statements.items()}
@@ -112,7 +114,7 @@ def fields(name: str, engine: sa.Engine, policy: Policy, rounds: int) -> list[st
     for whose, me in CALLERS.items():
         contestants = {
             "licet": listing(engine, policy, me),
-            "the same SQL": loading(engine, with_fields, me),
+            "the same SQL": loading(engine, with_fields(SHAPES[name]["OR"]), me),
         }
         require_same_rows(contestants)
         found = in_turns(contestants, rounds)

@@ -19,6 +19,9 @@ licet's reference site listens on {url}
   curl -H "Authorization: Bearer $TOKEN" {url}/skeleton/run \\
     --data '{{"request_id": "my-first", "body": {{"input_string": "hey"}}}}'
   curl -H "Authorization: Bearer $TOKEN" '{url}/skeleton/actions?status=succeeded'
+  curl -H "Authorization: Bearer $TOKEN" {url}/count/run \\
+    --data '{{"request_id": "my-count", "body": {{"to": 100}}}}'
+  curl -H "Authorization: Bearer $TOKEN" '{url}/count/actions?status=active'
   curl {url}/v1/speakers
   curl -H "Authorization: Bearer $(make -s token USER=owner)" {url}/v1/speakers/1
 

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Flask
 
 from examples.apt_blueprint.blueprint import aptb
+from examples.apt_blueprint.durable import counter, letters
 from examples.open_event.app import attach
 from examples.watchasay.app.provider import create_blueprint
 from licet import Licet
@@ -17,14 +18,20 @@ def create_app(config: dict[str, Any] | None = None) -> Flask:
     app.config.update(config or {})
     licet = Licet(app)
     app.register_blueprint(create_blueprint())
-    app.register_blueprint(aptb)
+    for blueprint in (aptb, counter, letters):
+        app.register_blueprint(blueprint)
     attach(app, "/v1")
 
     @app.get("/")
     @public
     def home() -> dict[str, Any]:
         return {
-            "providers": {"watchasay": "/skeleton", "apt_blueprint": "/apt"},
+            "providers": {
+                "watchasay": "/skeleton",
+                "apt_blueprint": "/apt",
+                "count": "/count",
+                "letter": "/letter",
+            },
             "conference": ["/v1/events", "/v1/sessions", "/v1/speakers"],
         }
 

@@ -1,1 +1,4 @@
-"""apt_blueprint: an action provider made with the blueprint's decorators; it tells the time."""
+"""apt_blueprint: action providers made with the blueprint's decorators.
+
+A clock whose callbacks store it themselves, and two durable actions that workers run.
+"""

@@ -10,6 +10,7 @@ if __package__ in {None, ""}:  # started as a script: make the examples package 
 
 from examples.apt_blueprint import config
 from examples.apt_blueprint.blueprint import aptb
+from examples.apt_blueprint.durable import counter, letters
 from licet import Licet
 
 
@@ -17,7 +18,8 @@ def create_app() -> Flask:
     app = Flask(__name__)
     app.config.from_object(config)
     licet = Licet(app)
-    app.register_blueprint(aptb)
+    for blueprint in (aptb, counter, letters):
+        app.register_blueprint(blueprint)
     licet.protect(app)
     return app
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased, selectinload
 from tests.property.condition_cases import Case
@@ -18,6 +19,7 @@ from tests.property.condition_models import MODELS, Base
 from tests.property.condition_oracle import holds, is_denied
 from tests.unit.authz.readings import Asked
 
+from licet.authz import _page
 from licet.authz.conditions import Condition
 
 __all__ = ["check"]
@@ -31,7 +33,7 @@ def check(case: Case, connection: sa.Connection) -> int:
     Raises:
         AssertionError: two readings disagree.
     """
-    with _stored(case, connection), _quiet():
+    with _stored(case, connection), _quiet(), _few_are_many():
         lazily, eagerly = _objects(connection, is_eager=False), _objects(connection, is_eager=True)
         for table, condition in case.conditions:
             asked = _Question(case, table, condition)
@@ -101,6 +103,15 @@ def _quiet() -> Iterator[None]:
             log.disabled = False
 
 
+@contextmanager
+def _few_are_many() -> Iterator[None]:
+    """Pages are chosen for callers of one row as for those of thousands."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_page, "MANY_OWN_ROWS", 1)
+        patch.setattr(_page, "FIRST_ROWS", 3)
+        yield
+
+
 @dataclass
 class _Question:
     case: Case
@@ -146,6 +157,7 @@ class _Question:
         self._check_columns(connection)
         self._check_union(connection)
         self._check_alias(connection)
+        self._check_page(connection)
 
     def _check_columns(self, connection: sa.Connection) -> None:
         """Each caller's outcome as a column, which is never NULL."""
@@ -176,6 +188,15 @@ class _Question:
             found = {tuple(row[:-1]) for row in rows if row[-1] == index}
             self._compare(found, index, "WHERE in a UNION")
         assert len(rows) == sum(map(len, self.expected)), "WHERE in a UNION: a row came twice"
+
+    def _check_page(self, connection: sa.Connection) -> None:
+        """The page from the second row on."""
+        whole = sa.select(*self._keys(self.model)).order_by(*self._keys(self.model))
+        page = self.asked.page(whole.limit(2).offset(1), self.case.callers[0])
+        found = [tuple(row) for row in connection.execute(page)]
+        every = (tuple(row) for row in connection.execute(whole))
+        wanted = [key for key in every if key in self.expected[0]][1:3]
+        assert found == wanted, f"a page: {self.condition} on {self.table}: {found}, not {wanted}"
 
     def _compare(self, found: Keys, index: int, reading: str) -> None:
         expected = self.expected[index]

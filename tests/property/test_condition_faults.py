@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from tests.property.condition_cases import Case, cases
 from tests.property.condition_check import check
 
-from licet.authz import _decide, _plan, _sql, binding
+from licet.authz import _decide, _page, _plan, _sql, binding
 from licet.authz._plan import TRUE, AllOf, AnyOf, Exists, Leaf, Slot, Truth
 
 MOST_CASES = 400
@@ -168,6 +168,11 @@ def wall_clocks_are_compared(patch: Patch) -> None:
     patch.setattr(binding, "in_utc", lambda value: value)
 
 
+def pages_begin_with_rows_of_others(patch: Patch) -> None:
+    """The walk for who has many rows forgets whose each row is."""
+    patch.setattr(_page, "_by_exists", lambda _term: sa.true())
+
+
 # with the kind of attribute that it is about, and a database that shows it
 FAULTS = [
     (not_equal_ignores_null, None, "sqlite"),
@@ -184,6 +189,7 @@ FAULTS = [
     (integers_have_no_bounds, "integer", "sqlite"),
     (callers_share_parameters, None, "sqlite"),
     (wall_clocks_are_compared, "moment", "sqlite"),
+    (pages_begin_with_rows_of_others, None, "sqlite"),
 ]
 
 

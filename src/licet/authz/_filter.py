@@ -6,9 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapper
-from sqlalchemy.sql import operators
-from sqlalchemy.sql.elements import BooleanClauseList, _textual_label_reference
+from sqlalchemy.sql.elements import _textual_label_reference
 
+from licet.authz._page import on_page
 from licet.authz._sql import Term
 from licet.authz.conditions import invalid
 
@@ -18,8 +18,7 @@ __all__ = ["restrict"]
 def restrict(statement: sa.Select[Any], model: type[Any], term: Term) -> sa.Select[Any]:
     """The statement, with only rows that fulfil the term.
 
-    An OR makes databases read the whole table in the order that is asked for. With a LIMIT each
-    alternative alone can stop early, so a page is chosen from a union of limited alternatives.
+    A page, ordered and limited, is chosen by `on_page` so that an index can answer it.
 
     Raises:
         InvalidCondition: the statement does not select from the model, so the term would bind
@@ -28,20 +27,13 @@ def restrict(statement: sa.Select[Any], model: type[Any], term: Term) -> sa.Sele
     _require_selected(statement, sa.inspect(model))
     if isinstance(term, bool):
         return statement if term else statement.where(sa.false())
-    alternatives = _alternatives(term)
     size = _rows_to_choose_from(statement)
-    if len(alternatives) < 2 or size is None or not _is_plain(statement, sa.inspect(model)):
+    if size is None or not _is_plain(statement, sa.inspect(model)):
         return statement.where(term)
     keys = [getattr(model, _key_name(model, column)) for column in sa.inspect(model).primary_key]
-    names = [f"key_{index}" for index in range(len(keys))]
-    labels = (key.label(name) for key, name in zip(keys, names, strict=True))
+    labels = (key.label(f"key_{index}") for index, key in enumerate(keys))
     narrow = statement.with_only_columns(*labels).offset(None).limit(size)
-    # in a SELECT around each, because SQLite has no LIMIT inside of a UNION
-    around: Any = sa.select(*map(sa.column, names))
-    pages = (narrow.where(alternative).subquery() for alternative in alternatives)
-    chosen = sa.union_all(*map(around.select_from, pages))
-    key = keys[0] if len(keys) == 1 else sa.tuple_(*keys)
-    return statement.where(key.in_(chosen))
+    return statement.where(on_page(term, narrow.scalar_subquery()))
 
 
 def _require_selected(statement: Any, mapper: Mapper[Any]) -> None:
@@ -80,12 +72,6 @@ def _is_plain(statement: Any, mapper: Mapper[Any]) -> bool:
     ) and not any(
         isinstance(clause, _textual_label_reference) for clause in statement._order_by_clauses
     )
-
-
-def _alternatives(term: Any) -> list[Any]:
-    if isinstance(term, BooleanClauseList) and term.operator is operators.or_:
-        return list(term.clauses)
-    return [term]
 
 
 def _rows_to_choose_from(statement: Any) -> int | None:

@@ -203,8 +203,9 @@ class Policy:
     def filter(self, statement: sa.Select[Any], identity: Any, verb: Verb = LIST) -> sa.Select[Any]:
         """The statement, restricted to rows with which the caller may do `verb`.
 
-        It must select from the policy's class; for an alias add `criterion`. With an ORDER BY and
-        a LIMIT, alternatives become limited branches of a union, which an index can answer.
+        It must select from the policy's class; rows of an alias need a `criterion` of their own.
+        With an ORDER BY and a LIMIT the page is chosen so that an index can answer it: put your
+        own conditions, order and limit into the statement before.
         """
         term = self._ready().check(verb.name).criterion(identity)
         return restrict(statement, self.model, term)

@@ -3,11 +3,12 @@
 The fixtures are there as soon as licet is installed (a pytest plugin); `mock_authstate` and
 `mock_tokenchecker` stand in for a caller and for what recognises one. `verify_matrix` proves the
 access matrix of an app by requests, `assert_policy_consistent` the decisions of a policy by lists.
-`FakeIntrospection`, and the fixture ``fake_introspection``,
-stand in for the issuer of opaque tokens.
+`FakeIntrospection`, and the fixture ``fake_introspection``, stand in for the issuer of opaque
+tokens. `run_pending` runs an app's durable actions here and now.
 """
 
 from licet.testing.clients import protected_client
+from licet.testing.durable import run_pending
 from licet.testing.introspection import FakeIntrospection
 from licet.testing.matrix import MatrixCases, MatrixReport, list_request, request_to, verify_matrix
 from licet.testing.mocks import mock_authstate, mock_tokenchecker
@@ -23,5 +24,6 @@ __all__ = [
     "mock_tokenchecker",
     "protected_client",
     "request_to",
+    "run_pending",
     "verify_matrix",
 ]

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from licet.authz import _sql
 from licet.authz._check import Check
+from licet.authz._filter import restrict
 from licet.authz._mapping import shape_of
 from licet.authz.conditions import Condition
 
@@ -32,6 +33,10 @@ class Asked:
     def where(self, identity: Any = None, entity: Any = None) -> sa.ColumnElement[bool]:
         """The criterion on the model, or on an alias of it."""
         return _sql.as_where(self._check.criterion(identity, entity))
+
+    def page(self, statement: sa.Select[Any], identity: Any = None) -> sa.Select[Any]:
+        """The statement, restricted to rows that fulfil it."""
+        return restrict(statement, self.model, self._check.criterion(identity))
 
     def column(self, identity: Any = None) -> sa.ColumnElement[bool]:
         """The outcome as a column."""

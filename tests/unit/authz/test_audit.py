@@ -357,6 +357,25 @@ def test_requests_are_answered_as_before_afterwards(app):
     assert client.get("/").text == "ok"
 
 
+def test_an_app_that_another_tool_wraps_is_looked_at(app):
+    """What stands before the audit keeps it in its place: no request is lost or let through."""
+    app.add_url_rule("/", "view", guarded(ok))
+    protect(app)
+    app.view_functions["view"] = ok
+    audited, seen = app.full_dispatch_request, []
+
+    def wrapped():
+        seen.append(app)
+        return audited()
+
+    app.full_dispatch_request = wrapped
+    client = app.test_client()
+    assert [client.get("/").status_code for _ in range(2)] == [500, 500]
+    app.view_functions["view"] = guarded(ok)
+    assert [client.get("/").text for _ in range(2)] == ["ok", "ok"]
+    assert len(seen) == 4
+
+
 def test_the_names_where_they_are_looked_for():
     """The few names most programs need are those of `licet.authz`."""
     assert licet.protect is protect

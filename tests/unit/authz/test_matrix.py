@@ -3,9 +3,11 @@
 import json
 from html.parser import HTMLParser
 
+from flask import Flask
 from tests.unit.authz.notes import Note, make_policy
 
-from licet.authz import LIST, VIEW, Policy, Role, Verb, attr, caller, everyone
+from licet.authz import LIST, VIEW, Policy, Role, Verb, attr, caller, everyone, public
+from licet.authz.flask import matrix_of, register_policies
 from licet.authz.matrix import EndpointRow, as_html, as_json, as_markdown, tabulate
 
 ENDPOINT = EndpointRow(rule="/a|b", method="GET", endpoint="index", access="notes LIST")
@@ -103,3 +105,27 @@ def test_html_is_a_whole_page_and_escapes():
     assert not {"script", "link", "img", "b"} & seen
     assert "&lt;b&gt;notes&lt;/b&gt;" in page
     assert "<li>a &lt; b</li>" in page
+
+
+def test_a_matrix_without_endpoints_has_no_table_of_them():
+    """Policies can be printed without an app."""
+    assert "Endpoints" not in as_html(tabulate([make_policy()]))
+    assert "Endpoints" in as_html(tabulate([make_policy()], [ENDPOINT]))
+
+
+def test_the_matrix_of_an_app_has_its_policies_and_endpoints():
+    """Each method is a row; who declared nothing is told so."""
+    app = Flask("app", static_folder=None)
+    policy = make_policy()
+    register_policies(app, policy, caller=lambda: None)
+    app.add_url_rule("/open", "open", public(lambda: ""), methods=["GET", "POST"])
+    app.add_url_rule("/forgotten", "forgotten", lambda: "")
+
+    found = matrix_of(app)
+
+    assert [table.name for table in found.policies] == [policy.name]
+    assert [(row.endpoint, row.method, row.access) for row in found.endpoints] == [
+        ("forgotten", "GET", "undeclared"),
+        ("open", "GET", "public"),
+        ("open", "POST", "public"),
+    ]

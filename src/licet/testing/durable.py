@@ -1,0 +1,37 @@
+"""Durable actions in a test: run here and now, in the test's own thread."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from licet.actions.execution import Execution, Job
+from licet.actions.runtime import durable_runtime
+
+__all__ = ["run_pending"]
+
+
+OWNER = "licet.testing"
+MAX_ACTIONS = 10_000
+
+
+def run_pending(app: Flask, *, limit: int = MAX_ACTIONS) -> int:
+    """How many attempts were made, one after the other, until no action is due any more.
+
+    Set ``LICET_WORKER_THREADS`` to 0 in the test's app, so that nobody else makes them. What waits
+    to be tried again stays queued until its time has come.
+
+    Raises:
+        RuntimeError: more than `limit` attempts were due.
+    """
+    runtime = durable_runtime(app)
+    for n_attempts in range(limit):
+        execution = next(filter(None, map(_next_attempt, runtime.jobs)), None)
+        if execution is None:
+            return n_attempts
+        execution.run()
+    raise RuntimeError(f"More than {limit} attempts were due: does an action queue others?")
+
+
+def _next_attempt(job: Job) -> Execution | None:
+    claimed = job.runs.claim(OWNER, job.action.lease)
+    return Execution(job, claimed[0], lambda write: write()) if claimed else None
