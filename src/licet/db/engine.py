@@ -303,7 +303,8 @@ class _Borrowed:
     def __del__(self) -> None:
         database = self._database()
         is_of_parent = os.getpid() != self._pid
-        if not is_of_parent and (database is None or database._era != self._era):  # noqa: SLF001 - its other half
+        is_old = database is None or database._era != self._era  # noqa: SLF001 - its other half
+        if is_old and not is_of_parent and self.connection.dbapi_connection is not None:
             with suppress(Exception):  # it may be closed already
                 self.connection.invalidate()
 
