@@ -14,7 +14,7 @@ export UV_NO_PROGRESS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: run token test check lint bench requirements clean coverage
+.PHONY: run token test kill check lint bench requirements clean coverage
 
 run: .venv/.run-installed
 	@PORT=$(PORT) $(BIN)/python -m examples.serve
@@ -27,6 +27,11 @@ test: .venv/.dev-installed .tools/.locales tests/oidc/node_modules
 	@rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m pytest $(ARGS)
 	@$(MAKE) --no-print-directory coverage
+
+# Processes killed at every point, on every database and broker: a quarter of an hour or so. What
+# `make test` has time for of it is part of `make test`.
+kill: .venv/.dev-installed
+	timeout 1500 $(BIN)/pytest -q -p no:randomly -m "kill or not kill" tests/acceptance/kill $(ARGS)
 
 coverage:
 	@$(BIN)/coverage combine --quiet

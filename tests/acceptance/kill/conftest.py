@@ -21,7 +21,7 @@ KEPT = 2  # systems that are kept running for the tests that follow
 Systems = Callable[[str], System]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def launcher() -> Iterator[Launcher]:
     """What starts the processes."""
     found = Launcher()

@@ -30,6 +30,7 @@ class Launched:
         self.out = out
         self.pid = 0
         self.code: int | None = None
+        self._is_killed = False
         self.has_begun = threading.Event()
         self.has_ended = threading.Event()
 
@@ -50,9 +51,11 @@ class Launched:
                 os.kill(self.pid, number)
 
     def kill_group(self) -> None:
-        """SIGKILL for it and its children."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
+        """SIGKILL for it and its children; once, since the number may be another's later."""
+        if not self._is_killed:
+            self._is_killed = True
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
         self.wait()
 
     def wait(self, seconds: float = SECONDS) -> int:

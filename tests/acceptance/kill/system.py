@@ -132,6 +132,9 @@ class System:
 
     def living(self, role: str) -> list[Launched]:
         """Its processes of a role."""
+        for process in self.processes:
+            if not process.is_alive:
+                process.kill_group()  # what is left of it
         self.processes = [process for process in self.processes if process.is_alive]
         return [process for process in self.processes if process.role == role]
 
@@ -222,6 +225,11 @@ class System:
             f"the end of {len(wanted)} actions",
             seconds,
         )
+
+    def outlast(self, leases: float) -> None:
+        """Let so many leases pass."""
+        until = time.monotonic() + leases * self.lease_seconds
+        wait_until(lambda: time.monotonic() >= until, "a clock that goes")
 
     def count_in(self, phase: str) -> int:
         """How many actions are in a phase."""

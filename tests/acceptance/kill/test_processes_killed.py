@@ -32,13 +32,9 @@ FAST = {
     ("sqlite-threads", "after the sweeper's change"),
     ("postgresql-celery", "after the insert"),
     ("postgresql-celery", "freeze"),
-    ("sqlite-threads", "terminate"),
     ("postgresql-celery", "terminate"),
-    ("sqlite-threads", "rolling"),
     ("postgresql-celery", "rolling"),
-    ("sqlite-threads", "one at once"),
     ("postgresql-celery", "one at once"),
-    ("sqlite-threads", "give back"),
     ("postgresql-celery", "give back"),
 }
 
@@ -128,6 +124,40 @@ def test_a_worker_frozen_beyond_its_lease(
 
     assert system.witness.query_steps(action_id) == before
     count(system.finish([action_id, *system.submit(8, steps=1)]))
+
+
+@matrix("freeze alone")
+def test_a_worker_frozen_that_claims_again_what_it_lost(
+    make_system: Callable[..., System], kind: str, point: str, count: Callable[..., None]
+):
+    """Its own old attempt is a zombie to it, like another worker's."""
+    system = make_system(kind)
+    system.ensure(workers=1)
+    order = system.order("before a step is stored", signal.SIGSTOP)
+    ids = system.submit(1, steps=2)
+    order.wait()
+    (worker,) = system.living("worker")
+
+    wait_until(lambda: system.count_in("queued") == 1, "a lease that is taken back")
+    worker.send(signal.SIGCONT)
+    counts = system.finish(ids)
+
+    count(counts)
+    assert (counts.claims, counts.executions) == (2, 3)
+    system.end()
+
+
+@matrix("long step")
+def test_a_step_longer_than_its_lease(
+    systems: Systems, kind: str, point: str, count: Callable[..., None]
+):
+    """Heartbeats keep it: one claim, one execution."""
+    system = systems(kind)
+
+    counts = system.finish(system.submit(4, steps=1, seconds=3 * system.lease_seconds))
+
+    count(counts)
+    assert (counts.claims, counts.executions) == (4, 4)
 
 
 @matrix("terminate")
