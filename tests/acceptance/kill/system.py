@@ -139,7 +139,10 @@ class System:
         return [process for process in self.processes if process.role == role]
 
     def ensure(self, *, workers: int = 2, sweepers: int = 1, servers: int = 1) -> None:
-        """Have so many of each that have begun."""
+        """Have so many of each, no more, that have begun."""
+        for role, count in (("worker", workers), ("sweep", sweepers)):
+            for process in self.living(role)[count:]:
+                process.kill_group()
         for _ in range(len(self.living("worker")), workers):
             self.start_worker()
         for _ in range(len(self.living("sweep")), sweepers):

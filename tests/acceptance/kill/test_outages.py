@@ -94,7 +94,7 @@ def test_embedded_workers_killed_at_random(
     system.ensure(workers=0, sweepers=0)
     chooser = random.Random(n_actions)
     with ThreadPoolExecutor(1) as pool:
-        submitting = pool.submit(system.submit, n_actions, steps=3, seconds=0.01)
+        submitting = pool.submit(system.submit, n_actions, steps=3, seconds=0.05)
         for _ in range(n_kills):
             n_ended = system.count_in("ended")
             wait_until(lambda n=n_ended: system.count_in("ended") > n, "ends")

@@ -123,7 +123,9 @@ def test_a_worker_frozen_beyond_its_lease(
     wait_until(lambda: "is lost" in frozen.output, f"a zombie: {system.outputs()}")
 
     assert system.witness.query_steps(action_id) == before
-    count(system.finish([action_id, *system.submit(8, steps=1)]))
+    counts = system.finish([action_id, *system.submit(8, steps=1)])
+    count(counts)
+    assert (counts.claims, counts.executions) == (10, 11)
 
 
 @matrix("freeze alone")
