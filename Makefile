@@ -23,10 +23,16 @@ run: .venv/.run-installed
 token: .venv/.run-installed
 	@$(BIN)/licet --app $(APP) token "$(or $(USER),alice)" $(if $(filter all,$(SCOPES)),--all-scopes,$(foreach s,$(SCOPES),--scope $(s)))
 
-test: .venv/.dev-installed .tools/.locales tests/oidc/node_modules
+test: .venv/.dev-installed .tools/.locales tests/oidc/node_modules .tools/.chromium
 	@rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest $(ARGS)
+	@$(if $(ARGS),$(BIN)/coverage run -m pytest $(ARGS),$(TWO_HALVES))
 	@$(MAKE) --no-print-directory coverage
+
+# Two processes, one a core; the output of the first is shown when the second has ended
+FIRST_HALF := tests/property tests/conformance tests/acceptance tests/oidc
+TWO_HALVES = $(BIN)/coverage run -m pytest $(FIRST_HALF) >.tools/first-half.log 2>&1 & first=$$!; \
+	$(BIN)/coverage run -m pytest $(FIRST_HALF:%=--ignore=%); second=$$?; \
+	wait $$first; first=$$?; cat .tools/first-half.log; test $$first -eq 0 && test $$second -eq 0
 
 # Processes killed at every point, on every database and broker: a quarter of an hour or so. What
 # `make test` has time for of it is part of `make test`.
@@ -55,6 +61,11 @@ bench: .venv/.dev-installed
 tests/oidc/node_modules: tests/oidc/package-lock.json
 	-@command -v npm >/dev/null || { apt-get update -qq && apt-get install -y -qq nodejs npm; }
 	-@cd tests/oidc && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules
+
+# A real browser, which some tests drive; where it cannot be had, they are skipped
+.tools/.chromium:
+	-@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
+	-@mkdir -p .tools && command -v chromium >/dev/null && touch $@
 
 requirements: $(UV)
 	$(UV) export --frozen --no-dev --no-emit-project --all-extras --quiet --output-file requirements.txt

@@ -50,13 +50,13 @@ def count(action: RunningAction, body: CountInput) -> dict[str, int]:
             action.raise_if_cancelled()
             time.sleep(body.seconds_each)
             action.progress(number / body.to, f"{number} of {body.to}")
+        action.log("COUNTED", f"up to {last}", attempt=action.attempt)
         return last - first + 1
 
     counted = 0
     for first in range(1, body.to + 1, CHUNK):
         last = min(first + CHUNK - 1, body.to)
         counted += action.step("numbers", numbers, first, last)
-        action.log("COUNTED", f"up to {last}", attempt=action.attempt)
     return {"counted": counted}
 
 

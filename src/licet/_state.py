@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from flask import Flask, Request, request
+from flask import Flask, Request, current_app, request
 
 from licet.settings import Settings
 
-__all__ = ["AppState", "app_state", "request_itself", "request_state"]
+__all__ = ["AppState", "app_itself", "app_state", "request_itself", "request_state"]
 
 T = TypeVar("T")
 _KEY = "licet"
@@ -60,6 +60,7 @@ def app_state(app: Flask) -> AppState:
 
 
 # Asked directly: each attribute that is read through the proxy costs 0.7 µs.
+app_itself: Callable[[], Flask] = current_app._get_current_object  # type: ignore[attr-defined]  # noqa: SLF001 - werkzeug's
 request_itself: Callable[[], Request] = request._get_current_object  # type: ignore[attr-defined]  # noqa: SLF001 - werkzeug's
 
 

@@ -20,7 +20,9 @@
     │   ├── NotRegistered                    a good token of somebody whom the app does not know
     │   ├── AccountNotApproved               registered, and not let in yet
     │   ├── AccountDisabled                  registered, and put out
-    │   └── ForgeryRefused                   a cookie without the token that only our pages know
+    │   ├── ForgeryRefused                   a cookie without the token that only our pages know
+    │   └── SignInDeclined                   the person, or the provider, said no
+    ├── SignInFailed                   400   what came back from the provider does not fit
     ├── InvalidRequest                 422   the body is not what the endpoint takes
     │   └── InvalidLink                400   a mail's link was used, replaced, or is too old
     ├── TooManyAttempts                429   wait before trying again
@@ -101,6 +103,8 @@ __all__ = [
     "RequestTooLarge",
     "RequestValidationError",
     "ServiceUnavailable",
+    "SignInDeclined",
+    "SignInFailed",
     "StoreUnavailable",
     "TooManyAttempts",
     "UnauthorizedRequest",
@@ -335,6 +339,21 @@ class ForgeryRefused(AccessDenied):
 
     code_name = "csrf_failed"
     description = "The request lacks the session's CSRF token. Reload the page and try again."
+
+
+class SignInDeclined(AccessDenied):
+    """Whoever was to sign in at a provider changed their mind, or the provider did not let them."""
+
+    code_name = "sign_in_declined"
+    description = "You were not signed in: the request was declined. You can try again."
+
+
+class SignInFailed(HTTPError):
+    """The answer of a provider does not belong to a sign-in that goes on in this browser."""
+
+    code_name = "sign_in_failed"
+    code = 400
+    description = "The sign-in has expired, was finished already, or began elsewhere. Start again."
 
 
 class InvalidRequest(HTTPError):

@@ -9,7 +9,12 @@ from flask import Flask
 
 from licet._state import AppState, app_state
 from licet.authn.callers import mapping_of
-from licet.authn.flask import WELL_KNOWN_ENDPOINTS, add_well_known_routes, embedded_issuer
+from licet.authn.flask import (
+    WELL_KNOWN_ENDPOINTS,
+    add_well_known_routes,
+    embedded_issuer,
+    provider_verifiers,
+)
 from licet.authn.mapping import IdentityMapping
 from licet.authn.protected_resource import METADATA_ENDPOINT, add_protected_resource_metadata
 from licet.authz.audit import protect, protect_before_first_request
@@ -49,6 +54,7 @@ class Licet:
         if not state.has(_ATTACHED):
             state.put(_ATTACHED, self)
             check_database_settings(app)
+            provider_verifiers(app)  # for what they find wrong with the settings
             if state.settings.embedded_issuer:
                 embedded_issuer(app)  # makes its keys now, where a failure is seen
                 add_well_known_routes(app)
@@ -57,6 +63,8 @@ class Licet:
             declare(app, METADATA_ENDPOINT, access=PUBLIC)
             if state.settings.accounts.enabled:
                 _serve_accounts(app)
+            if any(provider.client_id for provider in state.settings.providers):
+                _serve_sign_in(app)
             install_problem_handler(app)
             if state.settings.protect:
                 protect_before_first_request(app)
@@ -107,6 +115,15 @@ def _serve_accounts(app: Flask) -> None:
     before = set(app.view_functions)
     attach_accounts(app)
     # who calls them is what they find out themselves
+    declare(app, *(set(app.view_functions) - before), access=PUBLIC)
+
+
+def _serve_sign_in(app: Flask) -> None:
+    from licet.authn.sign_in.flask import attach_sign_in  # noqa: PLC0415 - needs Authlib
+
+    before = set(app.view_functions)
+    attach_sign_in(app)
+    # whoever wants to sign in is nobody yet
     declare(app, *(set(app.view_functions) - before), access=PUBLIC)
 
 

@@ -7,6 +7,7 @@ when licet first touches the app; a malformed value is a `ConfigurationError` th
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +16,10 @@ from urllib.parse import urlsplit
 
 from licet.errors import ConfigurationError
 
-__all__ = ["DEFAULT_ISSUER", "AccountSettings", "Settings"]
+__all__ = ["DEFAULT_ISSUER", "AccountSettings", "ProviderSettings", "Settings"]
 
 DEFAULT_ISSUER: Final = "http://localhost:8000"
+_PROVIDER_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 DEFAULT_BROKER: Final = "redis://localhost:6379/0"
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
@@ -55,6 +57,7 @@ class Settings:
     max_result_bytes: int
     max_waiting: int
     accounts: AccountSettings
+    providers: tuple[ProviderSettings, ...] = ()
 
     @classmethod
     def read(
@@ -84,6 +87,7 @@ class Settings:
             max_result_bytes=source.positive("LICET_MAX_RESULT_BYTES", 256 * 1024),
             max_waiting=source.count("LICET_MAX_WAITING", 4),
             accounts=AccountSettings.read(source),
+            providers=_providers(source, issuer),
         )
 
 
@@ -117,6 +121,83 @@ class AccountSettings:
             scopes=tuple(source.text("LICET_ACCOUNT_SCOPES", "").split()),
             throttle_storage_url=source.text("LICET_THROTTLE_STORAGE_URL", ""),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderSettings:
+    """What the operator decided about one foreign OpenID provider.
+
+    With a `client_id` people sign in there; with an `audience` its access tokens are taken. `label`
+    is what the button says; `groups_are_local` and `takes_plain_type` are `JWTVerifier`'s.
+    """
+
+    name: str
+    label: str
+    issuer: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    audience: str
+    algorithms: tuple[str, ...]
+    scopes: tuple[str, ...]
+    takes_plain_type: bool
+    groups_are_local: bool
+
+    @classmethod
+    def read(cls, source: _Source, name: str, prefix: str) -> ProviderSettings:
+        """Take the settings that start with `prefix`.
+
+        Raises:
+            ConfigurationError: one is missing or malformed.
+        """
+        found = cls(
+            name=name,
+            label=source.text(f"{prefix}LABEL", name.replace("_", " ").capitalize()),
+            issuer=source.url(f"{prefix}ISSUER", ""),
+            client_id=source.text(f"{prefix}CLIENT_ID", ""),
+            client_secret=source.text(f"{prefix}CLIENT_SECRET", ""),
+            audience=source.text(f"{prefix}AUDIENCE", ""),
+            algorithms=tuple(source.text(f"{prefix}ALGORITHMS", "RS256").split()),
+            scopes=tuple(source.text(f"{prefix}SCOPES", "openid email profile").split()),
+            takes_plain_type=source.flag(f"{prefix}TAKES_PLAIN_TYPE", default=False),
+            groups_are_local=source.flag(f"{prefix}GROUPS_ARE_LOCAL", default=False),
+        )
+        if not (found.client_id or found.audience):
+            raise ConfigurationError(
+                f"The provider {name!r} is of no use yet: set {prefix}CLIENT_ID to have people "
+                f"sign in there, {prefix}AUDIENCE to take its access tokens, or both."
+            )
+        if "openid" not in found.scopes:
+            raise ConfigurationError(f"{prefix}SCOPES lacks openid: without it nobody is named.")
+        return found
+
+
+def _providers(source: _Source, own_issuer: str) -> tuple[ProviderSettings, ...]:
+    """The one provider of ``LICET_OIDC_…``, or those of ``LICET_OIDC_PROVIDERS``."""
+    names = source.text("LICET_OIDC_PROVIDERS", "").split()
+    single = [f"LICET_OIDC_{key}" for key in ("ISSUER", "CLIENT_ID", "AUDIENCE")]
+    given = [name for name in single if source.text(name, "")]
+    if given and names:
+        raise ConfigurationError(
+            f"{given[0]} is set beside LICET_OIDC_PROVIDERS: then each provider has settings of "
+            f"its own, such as LICET_OIDC_{names[0].upper()}_ISSUER."
+        )
+    if wrong := [name for name in names if not _PROVIDER_NAME.fullmatch(name)]:
+        raise ConfigurationError(
+            f"LICET_OIDC_PROVIDERS has {wrong[0]!r}: a name is a lower-case letter, then letters, "
+            "digits and underscores, at most 32."
+        )
+    if len(set(names)) != len(names):
+        raise ConfigurationError("LICET_OIDC_PROVIDERS has a name twice.")
+    read = ProviderSettings.read
+    found = tuple(read(source, name, f"LICET_OIDC_{name.upper()}_") for name in names)
+    if given:
+        found = (read(source, "oidc", "LICET_OIDC_"),)
+    if own_issuer in {provider.issuer for provider in found}:
+        raise ConfigurationError(
+            f"A foreign provider has the issuer {own_issuer!r}, which is LICET_ISSUER: its people "
+            "would be taken for local ones."
+        )
+    return found
 
 
 @dataclass(frozen=True)

@@ -38,10 +38,16 @@ def new_key(kid: str) -> Key:
 
 
 class NodeProvider:
-    """A provider process; `start` and `stop` may be called again and again."""
+    """A provider process; `start` and `stop` may be called again and again.
 
-    def __init__(self, *keys: Key, script: str = "provider.mjs") -> None:
+    People who sign in are sent back to `redirects`.
+    """
+
+    def __init__(
+        self, *keys: Key, script: str = "provider.mjs", redirects: Iterable[str] = ()
+    ) -> None:
         self.issuer = ""
+        self.redirects = list(redirects)
         self._script = script
         self._keys = keys
         self._process: subprocess.Popen[str] | None = None
@@ -64,7 +70,12 @@ class NodeProvider:
         """Publish these keys, and sign with the first of them from now on."""
         self._keys = keys
         process = self._running()
-        command = json.dumps({"keys": [key.as_dict(private=True) for key in keys]})
+        command = json.dumps(
+            {
+                "keys": [key.as_dict(private=True) for key in keys],
+                "redirects": self.redirects,
+            }
+        )
         process.stdin.write(f"{command}\n")
         process.stdin.flush()
         answer = json.loads(process.stdout.readline() or '{"error": "the provider has ended"}')

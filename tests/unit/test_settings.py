@@ -1,11 +1,12 @@
 """Where settings come from, and which values they may have."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from licet.errors import ConfigurationError
-from licet.settings import DEFAULT_ISSUER, AccountSettings, Settings
+from licet.settings import DEFAULT_ISSUER, AccountSettings, ProviderSettings, Settings
 
 HERE = Path("/nowhere/instance")
 
@@ -127,3 +128,82 @@ def test_other_numbers_are_refused_by_name(value):
     """What is not a whole number above zero is an error that names the setting."""
     with pytest.raises(ConfigurationError, match="LICET_MAX_BODY_BYTES"):
         Settings.read({"LICET_MAX_BODY_BYTES": value}, HERE, {})
+
+
+LAB = {"LICET_OIDC_ISSUER": "https://idp.example/realms/lab/", "LICET_OIDC_CLIENT_ID": "us"}
+
+
+def test_a_provider_has_defaults():
+    """An issuer and a client id are enough to sign people in."""
+    (found,) = Settings.read({}, HERE, LAB).providers
+    assert found == ProviderSettings(
+        name="oidc",
+        label="Oidc",
+        issuer="https://idp.example/realms/lab/",
+        client_id="us",
+        client_secret="",
+        audience="",
+        algorithms=("RS256",),
+        scopes=("openid", "email", "profile"),
+        takes_plain_type=False,
+        groups_are_local=False,
+    )
+
+
+def test_several_providers_have_settings_of_their_own():
+    """Each by its name, in the order of the list."""
+    environ = {
+        "LICET_OIDC_PROVIDERS": "the_lab orcid",
+        "LICET_OIDC_THE_LAB_ISSUER": "https://idp.example",
+        "LICET_OIDC_THE_LAB_AUDIENCE": "https://api.example",
+        "LICET_OIDC_THE_LAB_ALGORITHMS": "ES256 RS256",
+        "LICET_OIDC_THE_LAB_TAKES_PLAIN_TYPE": "yes",
+        "LICET_OIDC_THE_LAB_GROUPS_ARE_LOCAL": "on",
+        "LICET_OIDC_ORCID_ISSUER": "https://orcid.example",
+        "LICET_OIDC_ORCID_CLIENT_ID": "us",
+        "LICET_OIDC_ORCID_CLIENT_SECRET": "hidden",
+        "LICET_OIDC_ORCID_LABEL": "ORCID",
+        "LICET_OIDC_ORCID_SCOPES": "openid",
+    }
+    settings = Settings.read({}, HERE, environ)
+    lab, orcid = settings.providers
+    assert (lab.name, lab.label, lab.audience) == ("the_lab", "The lab", "https://api.example")
+    assert (lab.algorithms, lab.client_id) == (("ES256", "RS256"), "")
+    assert lab.takes_plain_type is lab.groups_are_local is True
+    assert (orcid.label, orcid.client_secret, orcid.scopes) == ("ORCID", "hidden", ("openid",))
+    assert "hidden" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"LICET_OIDC_CLIENT_ID": ""}, "set LICET_OIDC_CLIENT_ID to have people sign in there"),
+        ({"LICET_OIDC_ISSUER": ""}, "LICET_OIDC_ISSUER is '': write an http or https URL"),
+        (
+            {"LICET_OIDC_ISSUER": "", "LICET_OIDC_CLIENT_ID": "", "LICET_OIDC_AUDIENCE": "x"},
+            "is ''",
+        ),
+        ({"LICET_OIDC_SCOPES": "email"}, "LICET_OIDC_SCOPES lacks openid"),
+        ({"LICET_OIDC_PROVIDERS": "lab"}, "LICET_OIDC_ISSUER is set beside LICET_OIDC_PROVIDERS"),
+        ({"LICET_OIDC_ISSUER": DEFAULT_ISSUER}, "which is LICET_ISSUER"),
+    ],
+)
+def test_a_provider_that_cannot_be_is_told(changes, told):
+    """The setting is named, and what to do."""
+    with pytest.raises(ConfigurationError, match=re.escape(told)):
+        Settings.read({}, HERE, LAB | changes)
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ("Lab", "LICET_OIDC_PROVIDERS has 'Lab'"),
+        ("a-b", "LICET_OIDC_PROVIDERS has 'a-b'"),
+        ("lab lab", "has a name twice"),
+        ("lab", "LICET_OIDC_LAB_ISSUER is ''"),
+    ],
+)
+def test_names_of_providers_are_checked(names, told):
+    """They stand in settings and in URLs."""
+    with pytest.raises(ConfigurationError, match=re.escape(told)):
+        Settings.read({}, HERE, {"LICET_OIDC_PROVIDERS": names})

@@ -15,9 +15,11 @@ from urllib.parse import quote
 import httpx2
 import stamina
 
+from licet.authn._fetch import PAST_PROXIES
 from licet.errors import LicetError
 
 __all__ = [
+    "LOG_PAGE",
     "ActionClient",
     "ActionFailed",
     "ActionInactive",
@@ -106,7 +108,11 @@ class ActionClient:
             headers |= _authorization(token)
         self._base_url = base_url.rstrip("/").removesuffix("/run")
         self._http = httpx2.Client(
-            headers=headers, timeout=TIMEOUT_SECONDS, transport=transport, follow_redirects=False
+            headers=headers,
+            timeout=TIMEOUT_SECONDS,
+            transport=transport,
+            mounts=PAST_PROXIES,
+            follow_redirects=False,
         )
         self._sleep = sleep
 

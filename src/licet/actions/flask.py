@@ -8,16 +8,24 @@ from typing import Any, Final
 
 from flask import Flask, current_app
 
-from licet._state import app_state
+from licet._state import app_itself, app_state
 from licet.actions.store import ActionStore
-from licet.authn.auth_state import StateBuilder
+from licet.authn.auth_state import AuthState, StateBuilder
+from licet.authn.callers import has_accounts, require_standing
 from licet.authn.flask import IdentityStateBuilder, has_authentication
 from licet.authn.globus import ClientFactory, FlaskAuthStateBuilder
+from licet.authn.identity import Identity
 from licet.db.engine import Database
 from licet.db.flask import database_of
 from licet.errors import ConfigurationError
 
-__all__ = ["action_store", "make_state_builder", "provider_credentials", "provider_scopes"]
+__all__ = [
+    "action_store",
+    "make_state_builder",
+    "provider_credentials",
+    "provider_scopes",
+    "with_standing",
+]
 
 log = logging.getLogger(__name__)
 _SCOPES: Final = "actions.scopes"
@@ -58,6 +66,21 @@ def provider_scopes(app: Flask) -> list[str]:
 
 def _no_scopes(_settings: object) -> list[str]:
     return []
+
+
+def with_standing(auth: AuthState) -> AuthState:
+    """The caller, whose account, where the app knows accounts, may be used.
+
+    A state of the app's own making, as tests have, may hold no identity: then the app vouches.
+
+    Raises:
+        NotRegistered, AccountNotApproved, AccountDisabled: it is missing, or may not be used.
+    """
+    if has_accounts(app_itself()):
+        identity = getattr(auth, "identity", None)
+        if isinstance(identity, Identity):
+            require_standing(identity)
+    return auth
 
 
 def make_state_builder(

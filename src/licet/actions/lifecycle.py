@@ -125,12 +125,12 @@ def claim(life: Life, now: datetime, lease: timedelta) -> Life:
     )
 
 
-def end(life: Life, now: datetime, ending: Ending, retention: timedelta = RETENTION) -> Life:
+def end(life: Life, now: datetime, ending: Ending) -> Life:
     """Ended by its handler; past the deadline that is too late, whatever the handler says."""
     _require(life, Phase.RUNNING, "finished")
     if life.deadline is not None and now > life.deadline:
-        return exceed_deadline(life, now, retention)
-    return _ended(life, now, ending, retention)
+        return exceed_deadline(life, now)
+    return _ended(life, now, ending)
 
 
 def fail(
@@ -140,7 +140,6 @@ def fail(
     *,
     retry_after: timedelta | None,
     max_attempts: int,
-    retention: timedelta = RETENTION,
 ) -> Life:
     """After a failed attempt: queued for the next, or ended by this one's ending.
 
@@ -148,25 +147,23 @@ def fail(
     """
     _require(life, Phase.RUNNING, "failed")
     if retry_after is None or life.attempt >= max_attempts:
-        return end(life, now, ending, retention)
+        return end(life, now, ending)
     if life.cancel_requested_by is not None:
-        return _ended(life, now, _cancelled(life.cancel_requested_by), retention)
+        return _ended(life, now, _cancelled(life.cancel_requested_by))
     return _queued(life, now + retry_after, attempt=life.attempt + 1)
 
 
-def lose_lease(
-    life: Life, now: datetime, *, max_attempts: int, retention: timedelta = RETENTION
-) -> Life:
+def lose_lease(life: Life, now: datetime, *, max_attempts: int) -> Life:
     """After its worker was not heard of: queued again while attempts remain."""
     _require(life, Phase.RUNNING, "reclaimed")
     if life.cancel_requested_by is not None:
-        return _ended(life, now, _cancelled(life.cancel_requested_by), retention)
+        return _ended(life, now, _cancelled(life.cancel_requested_by))
     if life.attempt >= max_attempts:
         tried = f"{max_attempts} attempt{'s' if max_attempts > 1 else ''}"
         ending = _failure(
             "AttemptsExhausted", f"The worker was lost, and {tried} is all that there may be."
         )
-        return _ended(life, now, ending, retention)
+        return _ended(life, now, ending)
     return _queued(life, now, attempt=life.attempt + 1)
 
 
@@ -176,11 +173,11 @@ def give_back(life: Life, now: datetime) -> Life:
     return _queued(life, now, attempt=life.attempt)
 
 
-def pause(life: Life, now: datetime, details: Any, retention: timedelta = RETENTION) -> Life:
+def pause(life: Life, now: datetime, details: Any) -> Life:
     """Waiting for somebody; who asked meanwhile that it be cancelled has it cancelled."""
     _require(life, Phase.RUNNING, "paused")
     if life.cancel_requested_by is not None:
-        return _ended(life, now, _cancelled(life.cancel_requested_by), retention)
+        return _ended(life, now, _cancelled(life.cancel_requested_by))
     return replace(
         life,
         phase=Phase.PAUSED,
@@ -211,28 +208,28 @@ def resume(life: Life, now: datetime, dispatch_again_after: timedelta = timedelt
     )
 
 
-def cancel(life: Life, now: datetime, by: str, retention: timedelta = RETENTION) -> Life:
+def cancel(life: Life, now: datetime, by: str) -> Life:
     """Ended at once where nobody works on it; else its worker is asked to stop."""
     if life.phase is Phase.ENDED:
         return life
     if life.phase is Phase.RUNNING:
         return life if life.cancel_requested_by else replace(life, cancel_requested_by=by)
-    return _ended(replace(life, cancel_requested_by=by), now, _cancelled(by), retention)
+    return _ended(replace(life, cancel_requested_by=by), now, _cancelled(by))
 
 
-def exceed_deadline(life: Life, now: datetime, retention: timedelta = RETENTION) -> Life:
+def exceed_deadline(life: Life, now: datetime) -> Life:
     """Ended because its time is over."""
     moment = "" if life.deadline is None else f" {life.deadline.isoformat()}"
     ending = _failure("DeadlineExceeded", f"The deadline{moment} passed before the action ended.")
-    return _ended(life, now, ending, retention)
+    return _ended(life, now, ending)
 
 
-def lose_right(life: Life, now: datetime, retention: timedelta = RETENTION) -> Life:
+def lose_right(life: Life, now: datetime) -> Life:
     """Ended because its creator may not run it any more."""
     ending = _failure(
         "NoLongerAuthorized", "Who started the action may not run actions of this provider now."
     )
-    return _ended(life, now, ending, retention)
+    return _ended(life, now, ending)
 
 
 def _require(life: Life, phase: Phase, what: str) -> None:
@@ -252,8 +249,8 @@ def _queued(life: Life, ready_at: datetime, *, attempt: int) -> Life:
     )
 
 
-def _ended(life: Life, now: datetime, ending: Ending, retention: timedelta) -> Life:
-    kept = retention if life.release_after is None else min(life.release_after, retention)
+def _ended(life: Life, now: datetime, ending: Ending) -> Life:
+    kept = RETENTION if life.release_after is None else life.release_after
     return replace(
         life,
         phase=Phase.ENDED,

@@ -42,6 +42,7 @@ from licet.actions.documents import (
 )
 from licet.actions.durable import DurableAction
 from licet.actions.enumeration import parse_enumeration, parse_log_query
+from licet.actions.flask import with_standing
 from licet.actions.repository import AbstractActionRepository
 from licet.actions.runtime import Runtime, durable_runtime
 from licet.actions.store import ActionStore
@@ -335,7 +336,7 @@ class ActionProvider:
         return _json(self.callbacks.rendered(Operation.LOG, page), code)
 
     def _caller(self) -> AuthState:
-        return self._state_builder().build_from_request()
+        return with_standing(self._state_builder().build_from_request())
 
     def _require_runner(self, auth: AuthState) -> None:
         allowed = self.description.runnable_by

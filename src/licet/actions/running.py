@@ -25,7 +25,7 @@ from licet.actions.lifecycle import pause as paused
 from licet.actions.results import result_json
 from licet.actions.runs import Claimed, LogLine, Runs
 from licet.authn.auth_state import AuthState
-from licet.errors import LeaseLost, UsageError
+from licet.errors import LeaseLost, StoreUnavailable, UsageError
 
 __all__ = ["ActionCancelled", "ActionStopped", "Control", "Reason", "RunningAction"]
 
@@ -168,16 +168,22 @@ class RunningAction:
             self.flush()
 
     def flush(self) -> None:
-        """Store the progress that was told and not stored yet.
+        """Store the progress that was told last; a database that is away gets it later.
 
         Raises:
             ActionStopped: the lease is lost.
         """
         with self._flushing:  # the worker's keeper flushes, too
             pending, self._pending = self._pending, None
-            if pending is not None:
-                self._progress_at = self._monotonic()
-                self._write(lambda: self._runs.progress(self._held, *pending))
+            if pending is None:
+                return
+            self._progress_at = self._monotonic()
+            try:
+                self._runs.progress(self._held, *pending)
+            except StoreUnavailable:
+                self._pending = self._pending or pending
+            except LeaseLost:
+                self._lease_is_lost()
 
     def log(self, code: str, description: str, **details: Any) -> None:
         """Add a line to the action's log, which the caller can read.
@@ -250,10 +256,12 @@ class RunningAction:
             return
         self._checked_at = now
         try:
-            if self._persist(lambda: self._runs.cancel_requested_by(self._held)) is not None:
+            if self._runs.cancel_requested_by(self._held) is not None:
                 self._control.stop(Reason.CANCELLED)
         except LeaseLost:
             self._control.stop(Reason.LEASE_LOST)
+        except StoreUnavailable:
+            log.warning("Nobody can be asked whether action %s was cancelled.", self.action_id)
         if self.deadline is not None and self._runs.clock() > self.deadline:
             self._control.stop(Reason.DEADLINE)
 
@@ -269,8 +277,11 @@ class RunningAction:
         try:
             self._persist(write)
         except LeaseLost:
-            self._control.stop(Reason.LEASE_LOST)
-            self._stop(Reason.LEASE_LOST)
+            self._lease_is_lost()
+
+    def _lease_is_lost(self) -> NoReturn:
+        self._control.stop(Reason.LEASE_LOST)
+        self._stop(Reason.LEASE_LOST)
 
     def _known_steps(self) -> dict[str, str]:
         if self._steps is None:

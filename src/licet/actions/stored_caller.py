@@ -46,12 +46,12 @@ class StoredAuthState(AuthState):
 def caller_json(auth: AuthState, runnable_by: list[str]) -> str:
     """What is kept of a caller.
 
-    Groups that somebody must be asked for are kept only where `runnable_by` names a group, so that
-    they are known already.
+    Groups that another service must be asked for are kept only where `runnable_by` names a group,
+    so that they are known already.
     """
     identity = getattr(auth, "identity", None)
-    groups: frozenset[str] = frozenset()
-    if names_a_group(runnable_by) or isinstance(identity, Identity):
+    groups: frozenset[str] = getattr(identity, "groups", frozenset())
+    if names_a_group(runnable_by):
         groups = auth.groups
     return json.dumps(
         {

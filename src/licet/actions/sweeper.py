@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 BATCH: Final = 200
 MAX_INTERVAL_SECONDS: Final = 5.0
 Dispatch = Callable[[str, str], bool]
+Suspects = dict[tuple[int, int, datetime | None], float]  # (row, lease, its end): since when
 
 
 @dataclass(kw_only=True)
@@ -78,7 +79,7 @@ class Sweeper:
         self._dispatches = dispatches
         self._stored = stored
         self._monotonic = monotonic
-        self._suspects: dict[tuple[int, int, datetime | None], float] = {}
+        self._suspects: Suspects = {}
         self._doubt_seconds = 0.0  # until the present suspects are seen to be lost
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -130,28 +131,30 @@ class Sweeper:
             StoreUnavailable: the database does not answer.
         """
         swept = Swept()
-        seen: dict[tuple[int, int, datetime | None], float] = {}
+        seen: Suspects = {}
         self._doubt_seconds = 0.0
         for job in self._jobs:
-            for run in job.runs.past_deadline(limit=BATCH):
-                swept.expired += self._expire(job, run)
-            for run in job.runs.due(Phase.RUNNING, limit=BATCH):
-                self._sweep_running(job, run, swept, seen)
-            if self._dispatches:
-                for run in job.runs.due(Phase.QUEUED, limit=BATCH):
-                    swept.dispatched += self._dispatch_again(job, run)
+            try:
+                self._sweep_job(job, swept, seen)
+            except StoreUnavailable:
+                raise
+            except Exception:  # a bug in one provider's actions is not the end of the others'
+                log.exception("The actions of %s cannot be swept.", job.provider)
         self._suspects = seen
         for runs in self._stored():
             swept.released += sum(map(runs.release, runs.due(Phase.ENDED, limit=BATCH)))
         return swept
 
-    def _sweep_running(
-        self,
-        job: Job,
-        run: StoredRun,
-        swept: Swept,
-        seen: dict[tuple[int, int, datetime | None], float],
-    ) -> None:
+    def _sweep_job(self, job: Job, swept: Swept, seen: Suspects) -> None:
+        for run in job.runs.past_deadline(limit=BATCH):
+            swept.expired += self._expire(job, run)
+        for run in job.runs.due(Phase.RUNNING, limit=BATCH):
+            self._sweep_running(job, run, swept, seen)
+        if self._dispatches:
+            for run in job.runs.due(Phase.QUEUED, limit=BATCH):
+                swept.dispatched += self._dispatch_again(job, run)
+
+    def _sweep_running(self, job: Job, run: StoredRun, swept: Swept, seen: Suspects) -> None:
         life, now = run.life, job.runs.clock()
         suspect = (run.key, life.lease_number, life.lease_until)
         first_seen = self._suspects.get(suspect)

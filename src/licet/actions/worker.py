@@ -4,7 +4,7 @@ A thread that has finished an action claims the next; one that claims wakes anot
 queue soon has every thread at work, and an empty one costs one small query each poll. The keeper
 renews leases, stores the last progress that was told, and notices handlers that never return.
 
-Concurrency: `wake` and `stop` may be called from any thread, `stop` from a signal handler's too.
+Concurrency: `wake`, `notice_cancel` and `stop` may be called from any thread.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -15,11 +15,22 @@ import httpx2
 
 from licet.errors import ConfigurationError
 
-__all__ = ["JSONFetcher", "ProviderUnusable", "checked_issuer", "is_safe_to_fetch"]
+__all__ = [
+    "PAST_PROXIES",
+    "JSONFetcher",
+    "ProviderUnusable",
+    "bounded_body",
+    "checked_issuer",
+    "is_safe_to_fetch",
+]
 
 TIMEOUT_SECONDS: Final = 5.0
 MAX_BYTES: Final = 256 * 1024
 _MAX_REDIRECTS: Final = 3
+# A proxy of the environment gets nothing that is for this machine: plain HTTP is allowed there.
+PAST_PROXIES: Final[Mapping[str, None]] = {
+    f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")
+}
 _HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
 
@@ -81,6 +92,7 @@ class JSONFetcher:
     ) -> None:
         self._http = httpx2.Client(
             transport=transport,
+            mounts=PAST_PROXIES,
             headers=_HEADERS,
             timeout=TIMEOUT_SECONDS,
             # An idle connection would outlive its use, and a fork would share it.
@@ -119,16 +131,27 @@ class JSONFetcher:
     def _body(self, response: httpx2.Response, deadline: float) -> bytes:
         if response.status_code != 200:
             raise ProviderUnusable(f"{response.url} answers {response.status_code}")
-        if response.headers.get("Content-Encoding", "identity") != "identity":
-            raise ProviderUnusable(f"{response.url} is compressed, though that was not asked for")
-        body = b""
-        for chunk in response.iter_bytes():
-            body += chunk
-            if len(body) > MAX_BYTES:
-                raise ProviderUnusable(f"{response.url} is longer than {MAX_BYTES} bytes")
-            if self._monotonic() > deadline:
-                raise ProviderUnusable(f"{response.url} takes longer than {TIMEOUT_SECONDS:.0f} s")
-        return body
+        return bounded_body(response, deadline, self._monotonic)
+
+
+def bounded_body(
+    response: httpx2.Response, deadline: float, monotonic: Callable[[], float] = time.monotonic
+) -> bytes:
+    """The body of a response that is read as it comes.
+
+    Raises:
+        ProviderUnusable: it is compressed, longer than 256 KiB, or not there by the deadline.
+    """
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise ProviderUnusable(f"{response.url} is compressed, though that was not asked for")
+    body = b""
+    for chunk in response.iter_bytes():
+        body += chunk
+        if len(body) > MAX_BYTES:
+            raise ProviderUnusable(f"{response.url} is longer than {MAX_BYTES} bytes")
+        if monotonic() > deadline:
+            raise ProviderUnusable(f"{response.url} takes longer than {TIMEOUT_SECONDS:.0f} s")
+    return body
 
 
 def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:

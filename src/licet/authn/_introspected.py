@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from licet.authn.identity import Identity
-from licet.authn.principals import group_principal, identity_principal, is_principal
+from licet.authn.principals import group_principals, identity_principal
 from licet.errors import AuthenticationUnavailable
 
 __all__ = ["Answer", "AnswerRules", "AnswerTime", "read_answer"]
@@ -94,12 +93,21 @@ class AnswerRules:
         issuer: who the endpoint answers for; an ``iss`` must be the same.
         audience: what ``aud`` must contain, or None when the endpoint names no audience.
         accepts_clients: whether a token that names a client and nobody else is good.
+        groups_are_local: whether its groups are our own groups of these names.
     """
 
-    def __init__(self, *, issuer: str, audience: str | None, accepts_clients: bool) -> None:
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        audience: str | None,
+        accepts_clients: bool,
+        groups_are_local: bool = False,
+    ) -> None:
         self.issuer = issuer
         self.audience = audience
         self.accepts_clients = accepts_clients
+        self._groups_issuer = None if groups_are_local else issuer
 
     def refusal(self, answer: Answer, now: float) -> str | None:
         """Why the token is refused, never with a value from the answer; None when it is good."""
@@ -130,7 +138,7 @@ class AnswerRules:
             issuer=self.issuer,
             subject=subject,
             principal=identity_principal(self.issuer, subject),
-            principals=frozenset(_group_principals(answer.groups or ())),
+            principals=group_principals(answer.groups or (), issuer=self._groups_issuer),
             scopes=frozenset((answer.scope or "").split()),
             claims=answer.model_dump(exclude_unset=True),
         )
@@ -138,7 +146,3 @@ class AnswerRules:
 
 def _listed(audience: str | list[str] | None) -> list[str]:
     return [audience] if isinstance(audience, str) else audience or []
-
-
-def _group_principals(names: Iterable[str]) -> Iterable[str]:
-    return (urn for urn in map(group_principal, names) if is_principal(urn))

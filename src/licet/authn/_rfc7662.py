@@ -64,6 +64,8 @@ class IntrospectionVerifier:
         accepted_scopes: a token needs one of these, when any are given.
         accepts_clients: take a token without ``sub`` for its ``client_id``, as the client
             credentials grant makes them. Only where no client can have a person's subject as id.
+        groups_are_local: whether the answers' ``groups`` are our own groups of these names; else
+            each is a group of that issuer's.
         transport: how HTTP is spoken; for tests.
         clock: seconds since the epoch.
 
@@ -88,6 +90,7 @@ class IntrospectionVerifier:
         audience: str | None = None,
         accepted_scopes: Iterable[str] = (),
         accepts_clients: bool = False,
+        groups_are_local: bool = False,
         transport: httpx2.BaseTransport | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -103,7 +106,10 @@ class IntrospectionVerifier:
             )
         self._endpoint = _checked_endpoint(endpoint)
         self._rules = AnswerRules(
-            issuer=issuer, audience=audience or None, accepts_clients=accepts_clients
+            issuer=issuer,
+            audience=audience or None,
+            accepts_clients=accepts_clients,
+            groups_are_local=groups_are_local,
         )
         self._headers = {
             "Accept": "application/json",

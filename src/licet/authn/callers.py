@@ -12,16 +12,33 @@ from typing import Any, Final, TypeVar, cast
 
 from flask import Flask, current_app
 
-from licet._state import app_state, request_state
+from licet._state import app_itself, app_state, request_state
 from licet.authn.identity import Identity
 from licet.authn.mapping import IdentityMapping, Standing
-from licet.errors import ConfigurationError, HTTPError
+from licet.errors import (
+    AccessDenied,
+    AccountDisabled,
+    AccountNotApproved,
+    ConfigurationError,
+    HTTPError,
+    NotRegistered,
+)
 
-__all__ = ["account_of", "has_accounts", "mapping_of", "standing_of", "with_roles"]
+__all__ = [
+    "account_of",
+    "admit",
+    "has_accounts",
+    "mapping_of",
+    "refusal_of",
+    "require_standing",
+    "standing_of",
+    "with_roles",
+]
 
 T = TypeVar("T")
 _MAPPING: Final = "authn.mapping"
 _ANSWERS: Final = "authn.mapped"
+_ADMITTED: Final = "authn.admitted"
 
 
 @dataclass
@@ -89,6 +106,47 @@ def standing_of(identity: Identity) -> Standing | None:
     if account is None:
         return None
     return _once("standing", lambda: mapping_of(current_app).standing(account))
+
+
+def refusal_of(
+    identity: Identity, *, allow_unregistered: bool = False, allow_disabled: bool = False
+) -> AccessDenied | None:
+    """Why the app's accounts do not admit the current request's `identity`; None when they do.
+
+    Everybody is admitted where the app knows no accounts, and nobody is asked who shows no token.
+
+    Raises:
+        AccessDenied: one of the app's functions fails.
+    """
+    if not mapping_of(app_itself()).has("account_of") or not identity.is_authenticated:
+        return None
+    standing = standing_of(identity)
+    if standing is None:
+        return None if allow_unregistered else NotRegistered()
+    if standing is Standing.ACTIVE or allow_disabled:
+        return None
+    return AccountNotApproved() if standing is Standing.UNAPPROVED else AccountDisabled()
+
+
+def admit(*, unregistered: bool, disabled: bool) -> None:
+    """Have `require_standing` admit them too for the rest of the current request."""
+    if unregistered or disabled:
+        request_state()[_ADMITTED] = (unregistered, disabled)
+
+
+def require_standing(identity: Identity) -> None:
+    """Refuse the current request's `identity` when its account is missing or may not be used.
+
+    Raises:
+        NotRegistered, AccountNotApproved, AccountDisabled: unless the view's guard admits them.
+        AccessDenied: one of the app's functions fails.
+    """
+    if not mapping_of(app_itself()).has("account_of"):  # in most apps, and in every request
+        return
+    unregistered, disabled = request_state().get(_ADMITTED, (False, False))
+    refusal = refusal_of(identity, allow_unregistered=unregistered, allow_disabled=disabled)
+    if refusal is not None:
+        raise refusal
 
 
 def _answers() -> dict[str, _Answer]:

@@ -11,17 +11,18 @@ from flask.typing import ResponseReturnValue
 from werkzeug.local import LocalProxy
 
 from licet._state import app_state, request_state
+from licet.authn._jwks import ProviderKeys
 from licet.authn._jws import unverified_claims
 from licet.authn.auth_state import AuthState, require_scope
 from licet.authn.bearer import parse_bearer
 from licet.authn.callers import account_of, with_roles
-from licet.authn.chain import IssuerVerifier, TokenVerifier
+from licet.authn.chain import IssuerVerifier, TokenVerifier, VerifierChain
 from licet.authn.identity import ANONYMOUS, Identity
 from licet.authn.issuer import ALGORITHM, EmbeddedIssuer
 from licet.authn.jwt import JWTVerifier
 from licet.authn.provider_metadata import ACCOUNTS_ENDPOINT
 from licet.errors import ConfigurationError
-from licet.settings import Settings
+from licet.settings import ProviderSettings, Settings
 
 __all__ = [
     "WELL_KNOWN_ENDPOINTS",
@@ -39,6 +40,8 @@ __all__ = [
     "guard_tokens",
     "has_authentication",
     "issuers_of",
+    "keys_of_provider",
+    "provider_verifiers",
     "read_cookies_with",
     "use_verifier",
     "verifier_of",
@@ -148,22 +151,65 @@ def _no_scopes(_settings: Settings) -> list[str]:
 def has_authentication(app: Flask) -> bool:
     """Whether the app can check bearer tokens at all."""
     state = app_state(app)
-    return state.settings.embedded_issuer or state.has(_VERIFIER)
+    return state.settings.embedded_issuer or state.has(_VERIFIER) or bool(_foreign(state.settings))
 
 
 def issuers_of(app: Flask) -> list[str]:
     """The issuers whose tokens the app takes, as far as its verifier names them."""
     state = app_state(app)
     if not state.has(_VERIFIER):
-        return [state.settings.issuer] if state.settings.embedded_issuer else []
+        own = [state.settings.issuer] if state.settings.embedded_issuer else []
+        return own + [provider.issuer for provider in _foreign(state.settings)]
     verifier = verifier_of(app)
     named = getattr(verifier, "issuers", None) or [getattr(verifier, "issuer", None)]
     return [issuer for issuer in named if isinstance(issuer, str)]
 
 
 def verifier_of(app: Flask) -> TokenVerifier:
-    """What checks the app's bearer tokens: the one it uses, else the embedded issuer's."""
-    return app_state(app).get_or_build(_VERIFIER, lambda _settings: embedded_verifier(app))
+    """What checks the app's bearer tokens: the one it uses, else what the settings say."""
+    return app_state(app).get_or_build(_VERIFIER, lambda settings: _verifier(app, settings))
+
+
+def _verifier(app: Flask, settings: Settings) -> TokenVerifier:
+    """The embedded issuer's, and that of each foreign provider which has an audience."""
+    foreign = provider_verifiers(app)
+    if not foreign:
+        return embedded_verifier(app)
+    own = [embedded_verifier(app)] if settings.embedded_issuer else []
+    return VerifierChain(*own, *foreign)
+
+
+def provider_verifiers(app: Flask) -> list[JWTVerifier]:
+    """Verifiers of the access tokens of the providers that the settings name.
+
+    Raises:
+        ConfigurationError: an issuer or an algorithm cannot be.
+    """
+    return [
+        JWTVerifier(
+            issuer=provider.issuer,
+            audience=provider.audience,
+            algorithms=provider.algorithms,
+            keys=keys_of_provider(app, provider.issuer),
+            takes_plain_type=provider.takes_plain_type,
+            groups_are_local=provider.groups_are_local,
+        )
+        for provider in _foreign(app_state(app).settings)
+    ]
+
+
+def _foreign(settings: Settings) -> list[ProviderSettings]:
+    return [provider for provider in settings.providers if provider.audience]
+
+
+def keys_of_provider(app: Flask, issuer: str) -> ProviderKeys:
+    """The public keys of a foreign provider, which all that the app checks of it shares.
+
+    Raises:
+        ConfigurationError: the issuer is not a URL that keys may be fetched from.
+    """
+    name = f"authn.keys {issuer}"
+    return app_state(app).get_or_build(name, lambda _settings: ProviderKeys(issuer))
 
 
 def _verify_of(app: Flask) -> Callable[[str], Identity]:

@@ -24,7 +24,7 @@ from licet.authn._jwks import ProviderKeys
 from licet.authn._jws import ASYMMETRIC_ALGORITHMS, check_signature, decode_compact, json_object
 from licet.authn.bearer import MAX_TOKEN_BYTES
 from licet.authn.identity import Identity
-from licet.authn.principals import group_principal, identity_principal, is_principal
+from licet.authn.principals import group_principals, identity_principal
 from licet.errors import ConfigurationError, InvalidToken
 
 __all__ = ["JWTVerifier", "KeySource"]
@@ -54,7 +54,9 @@ class JWTVerifier:
             cannot do RFC 9068; what shows itself to be an ID token is still refused.
         email_is_key: refuse tokens without a verified email: for apps that know people by
             `verified_email`.
-        local_issuer: the issuer whose subjects are our own accounts.
+        local_issuer: the issuer whose subjects are our own accounts, and its groups our own.
+        groups_are_local: whether another issuer's ``groups`` are our own groups of these names;
+            else each is a group of that issuer's (`group_principal` with its ``issuer``).
         transport, allow_http: see `ProviderKeys`, which fetches published keys.
         clock: seconds since the epoch.
 
@@ -76,6 +78,7 @@ class JWTVerifier:
         takes_plain_type: bool = False,
         email_is_key: bool = False,
         local_issuer: str | None = None,
+        groups_are_local: bool = False,
         transport: httpx2.BaseTransport | None = None,
         allow_http: bool = False,
         clock: Callable[[], float] = time.time,
@@ -96,6 +99,8 @@ class JWTVerifier:
             email_is_key=email_is_key,
         )
         self._local_issuer = local_issuer
+        are_ours = groups_are_local or issuer == local_issuer
+        self._groups_issuer = None if are_ours else issuer
         self._clock = clock
         self._lock = threading.Lock()
         self._seen: LRUCache[bytes, tuple[Identity, float]] = LRUCache(_CACHE_ENTRIES)
@@ -142,15 +147,13 @@ class JWTVerifier:
         return claims
 
     def _identity(self, claims: Mapping[str, Any]) -> Identity:
-        groups = claims.get("groups") or ()
-        urns = (group_principal(g) for g in groups if isinstance(g, str))
         return Identity(
             issuer=claims["iss"],
             subject=claims["sub"],
             principal=identity_principal(
                 claims["iss"], claims["sub"], local_issuer=self._local_issuer
             ),
-            principals=frozenset(urn for urn in urns if is_principal(urn)),
+            principals=group_principals(claims.get("groups") or (), issuer=self._groups_issuer),
             scopes=frozenset(claims.get("scope", "").split()),
             claims=claims,
         )

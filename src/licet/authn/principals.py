@@ -17,6 +17,7 @@ from typing import Final
 __all__ = [
     "GROUP_PREFIXES",
     "group_principal",
+    "group_principals",
     "identity_principal",
     "is_principal",
     "names_a_group",
@@ -32,6 +33,7 @@ principal_urn_regex: Final = (
 GROUP_PREFIXES: Final = ("urn:globus:groups:id:", "urn:licet:group:")
 
 _PRINCIPAL = re.compile(principal_urn_regex.removeprefix("^").removesuffix("$"))
+_MAX_NAME: Final = 255
 _FOREIGN = uuid.UUID("7a5d1f0c-6c5b-5f0e-9a55-0f3d0a1c8e11")
 
 
@@ -58,6 +60,19 @@ def identity_principal(issuer: str, subject: str, *, local_issuer: str | None = 
     return f"urn:licet:identity:{hashed}"
 
 
-def group_principal(name: str) -> str:
-    """The URN of one of our own groups."""
+def group_principal(name: str, *, issuer: str | None = None) -> str:
+    """The URN of one of our own groups; or of the group that a foreign `issuer` calls `name`.
+
+    A foreign name is hashed together with the issuer, so that no foreign issuer can name one of our
+    groups, nor another issuer's.
+    """
+    if issuer is not None:
+        name = str(uuid.uuid5(_FOREIGN, f"group\n{issuer}\n{name}"))
     return f"urn:licet:group:{name}"
+
+
+def group_principals(names: Iterable[object], *, issuer: str | None) -> frozenset[str]:
+    """The URNs of the groups in a token, as `group_principal`; what cannot be a name gives none."""
+    texts = (name for name in names if isinstance(name, str) and 0 < len(name) <= _MAX_NAME)
+    urns = (group_principal(name, issuer=issuer) for name in texts if name.isprintable())
+    return frozenset(urn for urn in urns if is_principal(urn))

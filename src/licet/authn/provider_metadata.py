@@ -26,6 +26,7 @@ class ProviderMetadata:
     """The parts that a client needs.
 
     `names_itself` is whether every answer of its sign-in page carries ``iss``;
+    `client_methods` are the ways in which a client may show itself to the token endpoint;
     `accounts_endpoint` is where an embedded issuer of licet's takes addresses and passwords.
     """
 
@@ -33,10 +34,12 @@ class ProviderMetadata:
     authorization_endpoint: str | None
     token_endpoint: str | None
     revocation_endpoint: str | None
+    end_session_endpoint: str | None
     accounts_endpoint: str | None
     scopes: frozenset[str]
     challenge_methods: frozenset[str]
     signing_algorithms: frozenset[str]
+    client_methods: frozenset[str]
     names_itself: bool
 
 
@@ -61,10 +64,12 @@ def discover(
         authorization_endpoint=endpoint("authorization_endpoint"),
         token_endpoint=endpoint("token_endpoint"),
         revocation_endpoint=endpoint("revocation_endpoint"),
+        end_session_endpoint=endpoint("end_session_endpoint"),
         accounts_endpoint=endpoint(ACCOUNTS_ENDPOINT),
         scopes=_names(found, "scopes_supported"),
         challenge_methods=_names(found, "code_challenge_methods_supported"),
         signing_algorithms=_names(found, "id_token_signing_alg_values_supported"),
+        client_methods=_names(found, "token_endpoint_auth_methods_supported"),
         names_itself=found.get("authorization_response_iss_parameter_supported") is True,
     )
 

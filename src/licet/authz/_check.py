@@ -45,6 +45,7 @@ class Check:
         self._shape = shape
         self._caller_values = CallerValues()
         self.plan = make_plan(condition, shape, self._caller_values)
+        self.asks_related: Final = asks_related(self.plan)
         self._decide = compile_decision(self.plan, NOW)
         self._piece: Piece | None = None
         self._column: Piece | None = None
@@ -120,6 +121,17 @@ class Check:
         except InvalidCaller as error:
             log.error("A check is denied: %s", error)  # noqa: TRY400 - told in one line
             return Explanation(str(error), holds=False)
+
+
+def asks_related(plan: Plan) -> bool:
+    """Whether other objects can be asked to decide about one."""
+    match plan:
+        case AllOf() | AnyOf():
+            return any(map(asks_related, plan.parts))
+        case Leaf():
+            return bool(plan.hops)
+        case _:
+            return isinstance(plan, Exists | PredicateLeaf)
 
 
 def has_predicate(plan: Plan) -> bool:

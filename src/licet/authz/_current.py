@@ -5,12 +5,11 @@ The one module below the requirements that imports Flask.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, current_app, has_app_context, has_request_context, request
+from flask import has_app_context, has_request_context, request
 
-from licet._state import request_itself
+from licet._state import app_itself, request_itself
 
 __all__ = [
     "EXTENSION",
@@ -22,7 +21,6 @@ __all__ = [
 ]
 
 EXTENSION = "allows"
-app_itself: Callable[[], Flask] = current_app._get_current_object  # type: ignore[attr-defined]  # noqa: SLF001 - werkzeug's
 
 
 def current_request() -> object | None:

@@ -48,8 +48,8 @@ class LoadedReader:
     """
 
     def value(self, owner: Any, column: Column) -> Any:
-        """The attribute's value; of a draft, a default that can be known already."""
-        return _value(owner, column.name)
+        """The attribute's value; what a flush puts in its place, when that can be known already."""
+        return _value_to_come(owner, column.name)
 
     def one(self, owner: Any, relation: Relation) -> Any:
         """The related object of a to-one relationship, or None."""
@@ -93,7 +93,7 @@ class FormerReader:
     def value(self, owner: Any, column: Column) -> Any:
         """The value that the attribute had."""
         former = _former(owner, column.name)
-        return self._now.value(owner, column) if former is None else former[0]
+        return _value(owner, column.name) if former is None else former[0]
 
     def one(self, owner: Any, relation: Relation) -> Any:
         """The object that was related."""
@@ -234,16 +234,37 @@ def _value(owner: Any, name: str) -> Any:
     return _default(state, name) if value is _MISSING or value is None else value
 
 
+def _value_to_come(owner: Any, name: str) -> Any:
+    """The same; what an UPDATE of the changed object puts in place of an attribute not given."""
+    state = _state(owner)
+    if state.key is not None and state.modified:
+        column = state.mapper.attrs[name].columns[0]
+        has_own = column.onupdate is not None or column.server_onupdate is not None
+        if has_own and name not in (written := _written(state)) and written:
+            return _known(state, name, column.onupdate)
+    return _value(owner, name)
+
+
+def _written(state: InstanceState[Any]) -> set[str]:
+    """The attributes that a flush writes: those that were set, and not to what they had."""
+    changed = state.mapper.column_attrs.keys() & state.committed_state.keys()
+    return {name for name in changed if state.attrs[name].history.has_changes()}
+
+
 def _default(state: InstanceState[Any], name: str) -> Any:
     column = state.mapper.attrs[name].columns[0]
-    if column.default is not None and column.default.is_scalar:
-        return column.default.arg
-    if column.default is not None or column.server_default is not None:
-        raise UnloadedObject(
-            f"{state.class_.__name__}.{name} has a default that is not known yet: set the "
-            "attribute before the check, or flush and refresh the object."
-        )
-    return None
+    if column.default is None and column.server_default is None:
+        return None
+    return _known(state, name, column.default)
+
+
+def _known(state: InstanceState[Any], name: str, default: Any) -> Any:
+    if default is not None and default.is_scalar:
+        return default.arg
+    raise UnloadedObject(
+        f"{state.class_.__name__}.{name} has a default that is not known yet: set the "
+        "attribute before the check, or flush and refresh the object."
+    )
 
 
 def _disagrees(owner: Any, related: Any, relation: Relation) -> bool:

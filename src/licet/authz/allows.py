@@ -14,6 +14,7 @@ from flask import Flask, Response
 from werkzeug.exceptions import Forbidden
 from werkzeug.local import LocalProxy
 
+from licet.authn.callers import require_standing
 from licet.authn.flask import current_identity
 from licet.authn.identity import Identity
 from licet.authz._contexts import (
@@ -22,7 +23,7 @@ from licet.authz._contexts import (
     end_request,
     no_context_is_open,
 )
-from licet.authz._current import EXTENSION, app_itself
+from licet.authz._current import EXTENSION, app_itself, has_request_context
 from licet.authz._engine import Checklist
 from licet.authz._guard import Throws, guard
 from licet.authz.additional import AdditionalManager
@@ -206,7 +207,9 @@ class Allows:
             identity.close()
             raise UsageError("The identity_loader gave a coroutine: it must be a plain function.")
         if identity is current_identity:  # it would look for the token at each attribute read
-            return identity._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - werkzeug's
+            identity = identity._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - werkzeug's
+        if isinstance(identity, Identity) and has_request_context():
+            require_standing(identity)
         return identity
 
     def clear_all_overrides(self) -> None:

@@ -41,9 +41,22 @@ class Fields:
     rules: list[tuple[frozenset[str], Check]] = field(default_factory=list)
 
     def add(self, rule: FieldRule, check: Check) -> None:
-        """Mask what the rule says unless its check holds."""
-        masked = self.names - rule.names if rule.is_only else rule.names
-        self.rules.append((masked, check))
+        """Mask what the rule says unless its check holds.
+
+        A relationship and its foreign key say the same, so a rule on one is on the other as well.
+        """
+        named = rule.names | self._same_as(rule.names)
+        self.rules.append((self.names - named if rule.is_only else named, check))
+
+    def _same_as(self, names: frozenset[str]) -> set[str]:
+        found: set[str] = set()
+        for relation in self.shape.relations.values():
+            own = {key for key, _ in relation.foreign_keys}
+            if relation.name in names:
+                found |= own
+            if own & names:
+                found.add(relation.name)
+        return found
 
     def free(self, owner: Any, identity: Any) -> frozenset[str]:
         """The fields of one object that no rule masks."""

@@ -26,7 +26,8 @@ import sqlalchemy as sa
 from flask import Flask, current_app, has_request_context, request
 from sqlalchemy.orm import Session
 
-from licet._state import app_state, request_state
+from licet._state import app_itself, app_state, request_state
+from licet.authn.callers import has_accounts, require_standing
 from licet.authn.flask import current_identity
 from licet.authn.identity import Identity
 from licet.authz._decision import Decision
@@ -126,8 +127,16 @@ def matrix_of(app: Flask) -> Matrix:
 
 
 def current_caller() -> Any:
-    """Who asks, as the app's policies see them."""
-    return _registered(current_app).caller()
+    """Who asks, as the app's policies see them.
+
+    Raises:
+        NotRegistered, AccountNotApproved, AccountDisabled: their account is missing, or may not be
+            used, and no `requires_auth` over the view admits that.
+    """
+    app = app_itself()
+    if has_accounts(app):
+        require_standing(_identity())
+    return _registered(app).caller()
 
 
 def current_session() -> Session:
@@ -149,6 +158,7 @@ def authorize(policy: Policy, verb: Verb, owner: Any, *, identity: Any = None) -
     """Let the current caller, or `identity`, do `verb` with the object, or raise.
 
     Raises:
+        NotRegistered, AccountNotApproved, AccountDisabled: as `current_caller`.
         ObjectNotFound: they may not know that it exists.
         MissingToken: nobody is signed in, and the object is visible to everybody.
         AccessDenied: they may see it, but not do this.
@@ -172,6 +182,7 @@ def find_object(policy: Policy, key: Any, verb: Verb = VIEW, *, identity: Any = 
     """The object with this primary key, if the caller may do `verb` with it.
 
     Raises:
+        NotRegistered, AccountNotApproved, AccountDisabled: as `current_caller`.
         ObjectNotFound: there is none, or they may not know of it.
         MissingToken: nobody is signed in, and the object is visible to everybody.
         AccessDenied: they may see it, but not do this.
@@ -197,7 +208,8 @@ def _can_be_key(model: type[Any], key: Any) -> bool:
 def guarded_by(policy: Policy, verb: Verb) -> Callable[[F], F]:
     """Say of a view that it asks the policy itself, by `filter` or `authorize`.
 
-    Nothing is checked here; the audit and the matrix learn what the view promises.
+    It asks them for `current_caller()`. Nothing is checked here; the audit and the
+    matrix learn what the view promises.
     """
     name = verb.name
 

@@ -26,20 +26,12 @@ from typing import Any, TypeVar
 
 from flask import current_app, request
 
-from licet.authn.callers import has_accounts, standing_of
-from licet.authn.flask import current_identity, find_account
-from licet.authn.mapping import Standing
+from licet.authn.callers import admit, refusal_of
+from licet.authn.flask import current_identity
 from licet.authz.conditions import invalid
 from licet.authz.flask import request_id
 from licet.authz.marks import Access, AccessKind, mark
-from licet.errors import (
-    AccessDenied,
-    AccountDisabled,
-    AccountNotApproved,
-    LicetError,
-    MissingToken,
-    NotRegistered,
-)
+from licet.errors import AccessDenied, LicetError, MissingToken
 
 __all__ = ["requires_auth"]
 
@@ -61,6 +53,8 @@ def requires_auth(
         allowed_roles: any one is enough; none at all lets in everybody who is approved.
         allow_unregistered: also who has no account, to make one.
         allow_disabled: also who is not approved or was disabled, to read their own record.
+
+    Whom it lets in, the app's policies let in too for the rest of the request.
 
     The view raises `MissingToken` or another `AuthenticationError` (401), `NotRegistered`,
     `AccountNotApproved`, `AccountDisabled` or `AccessDenied` (403) to all others.
@@ -110,22 +104,20 @@ class _Needs:
         if refusal is not None:
             _log_denial(self.resource, refusal)
             raise refusal
+        admit(unregistered=self.allow_unregistered, disabled=self.allow_disabled)
 
     def _refusal(self) -> LicetError | None:
+        refusal: LicetError | None
         if not current_identity.is_authenticated:
             return MissingToken()
-        refusal = self._refusal_of_account() if has_accounts(current_app) else None
+        refusal = refusal_of(
+            current_identity,
+            allow_unregistered=self.allow_unregistered,
+            allow_disabled=self.allow_disabled,
+        )
         if refusal is None and self.roles and current_identity.roles.isdisjoint(self.roles):
             return AccessDenied()
         return refusal
-
-    def _refusal_of_account(self) -> LicetError | None:
-        if find_account() is None:
-            return None if self.allow_unregistered else NotRegistered()
-        standing = standing_of(current_identity)
-        if standing is Standing.ACTIVE or self.allow_disabled:
-            return None
-        return AccountNotApproved() if standing is Standing.UNAPPROVED else AccountDisabled()
 
 
 def _checked_roles(roles: Iterable[str]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from licet.authz.flask import current_caller, current_session, matrix_of, polici
 from licet.authz.matrix import Matrix, as_html, as_json, as_markdown
 from licet.authz.policy import Policy
 from licet.authz.verbs import Verb
-from licet.errors import ConfigurationError
+from licet.errors import AccessDenied, ConfigurationError
 
 __all__ = ["explain", "matrix"]
 
@@ -85,7 +85,10 @@ def explain(
         owner = current_session().get(policy.model, _typed(policy, key))
         if owner is None:
             raise click.ClickException(f"There is no {policy.name} with the key {key!r}.")
-        identity = current_caller()
+        try:
+            identity = current_caller()
+        except AccessDenied as refusal:
+            raise click.ClickException(f"{user} may do nothing: {refusal.description}") from refusal
         click.echo(str(policy.explain(identity, wanted, owner)))
         decision = policy.decide(identity, wanted, owner)
         status = "allowed" if decision else f"denied, {'403' if decision.visible else '404'}"

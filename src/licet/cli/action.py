@@ -6,6 +6,8 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from stamina.instrumentation import set_on_retry_hooks
 
-from licet.actions.client import ActionClient, ActionFailed, ProviderError, ProviderUnreachable
+from licet.actions.client import (
+    LOG_PAGE,
+    ActionClient,
+    ActionFailed,
+    ActionInactive,
+    ProviderError,
+    ProviderUnreachable,
+)
 from licet.actions.validation import parse_json
 from licet.cli.login import login_exit_codes
 from licet.cli.logins.renewal import KeptToken
@@ -24,6 +33,7 @@ from licet.errors import BadActionRequest
 __all__ = ["action"]
 
 Command = Callable[..., None]
+Token = str | KeptToken
 INTERRUPTED = 130  # what a shell tells of a program that Ctrl-C ended
 
 
@@ -40,6 +50,10 @@ def _exit_codes() -> Iterator[None]:
         _show(error.status)
         _complain(error)
         sys.exit(1)
+    except ActionInactive as error:
+        _show(error.status)
+        _complain(error)
+        sys.exit(3)
     except ProviderError as error:
         _complain(error)
         sys.exit(4 if error.status in (502, 503, 504) else 3)
@@ -55,7 +69,8 @@ def _exit_codes() -> Iterator[None]:
 def action() -> None:
     """Run and follow actions of a provider.
 
-    Exit codes: 0 done, 1 the action failed, 2 wrong usage, 3 refused, 4 unreachable.
+    Exit codes: 0 done, 1 the action failed, 2 wrong usage, 3 refused or, when it was waited for,
+    inactive, 4 unreachable.
     """
     set_on_retry_hooks(())  # standard error is for people
 
@@ -69,10 +84,27 @@ def _for_provider(command: Command) -> Command:
             envvar="LICET_TOKEN",
             help="The bearer token ($LICET_TOKEN); else that of `licet login`.",
         ),
+        click.option(
+            "--scope",
+            "--action-scope",
+            "scopes",
+            multiple=True,
+            help="What the token of `licet login` must be good for; repeatable.",
+        ),
         click.argument("url"),
     ):
         command = decorate(command)
-    return command
+    return _with_token(command)
+
+
+def _with_token(command: Command) -> Command:
+    """Give the command one token for ``--token`` and ``--scope``."""
+
+    @wraps(command)
+    def called(*, url: str, token: str | None, scopes: tuple[str, ...], **options: Any) -> None:
+        command(url=url, token=KeptToken(url, scopes=scopes) if token is None else token, **options)
+
+    return called
 
 
 _with_action_id = click.argument("action_id")
@@ -80,11 +112,6 @@ _with_action_id = click.argument("action_id")
 
 def _show(document: object, *, as_json: bool = False) -> None:
     click.echo(json.dumps(document, indent=None if as_json else 2))
-
-
-def _client(url: str, token: str | None) -> ActionClient:
-    """A client with this token; when it is None, with that of a sign-in for this address."""
-    return ActionClient(url, KeptToken(url) if token is None else token)
 
 
 def _member(document: Any, name: str) -> str:
@@ -96,9 +123,9 @@ def _member(document: Any, name: str) -> str:
 
 @action.command()
 @_for_provider
-def introspect(url: str, token: str | None, as_json: bool) -> None:
+def introspect(url: str, token: Token, as_json: bool) -> None:
     """What the provider at URL does, and what it takes."""
-    with _exit_codes(), _client(url, token) as client:
+    with _exit_codes(), ActionClient(url, token) as client:
         _show(client.introspect(), as_json=as_json)
 
 
@@ -114,7 +141,7 @@ def introspect(url: str, token: str | None, as_json: bool) -> None:
 @click.option("--watch", is_flag=True, help="Wait until it has ended, and show its progress.")
 def run(
     url: str,
-    token: str | None,
+    token: Token,
     as_json: bool,
     body: str,
     request_id: str | None,
@@ -124,7 +151,7 @@ def run(
     """Start an action of the provider at URL."""
     asked = {name: value for name, value in options.items() if value}
     asked = {name: list(v) if isinstance(v, tuple) else v for name, v in asked.items()}
-    with _exit_codes(), _client(url, token) as client:
+    with _exit_codes(), ActionClient(url, token) as client:
         status = client.run(_read_body(body), request_id=request_id, **asked)
         if watch:
             status = _watch(client, _member(status, "action_id"))
@@ -150,19 +177,29 @@ def _read_body(text: str) -> dict[str, Any]:
 @_for_provider
 @_with_action_id
 @click.option("--watch", is_flag=True, help="Wait until it has ended, and show its progress.")
-def status(url: str, token: str | None, as_json: bool, action_id: str, watch: bool) -> None:
+def status(url: str, token: Token, as_json: bool, action_id: str, watch: bool) -> None:
     """The state of the action ACTION_ID."""
-    with _exit_codes(), _client(url, token) as client:
+    with _exit_codes(), ActionClient(url, token) as client:
         found = _watch(client, action_id) if watch else client.status(action_id)
         _show(found, as_json=as_json)
+
+
+@action.command()
+@_for_provider
+@_with_action_id
+@click.option("--timeout", type=click.FloatRange(min=0), help="Give up after so many seconds.")
+def wait(url: str, token: Token, as_json: bool, action_id: str, timeout: float | None) -> None:
+    """Wait until the action ACTION_ID has ended; without a progress bar, for scripts."""
+    with _exit_codes(), ActionClient(url, token) as client:
+        _show(client.wait(action_id, timeout_seconds=timeout), as_json=as_json)
 
 
 def _operation(name: str, help_text: str) -> None:
     @action.command(name, help=help_text)
     @_for_provider
     @_with_action_id
-    def command(url: str, token: str | None, as_json: bool, action_id: str) -> None:
-        with _exit_codes(), _client(url, token) as client:
+    def command(url: str, token: Token, as_json: bool, action_id: str) -> None:
+        with _exit_codes(), ActionClient(url, token) as client:
             _show(getattr(client, name)(action_id), as_json=as_json)
 
 
@@ -174,22 +211,30 @@ _operation("resume", "Go on with the inactive action ACTION_ID.")
 @action.command()
 @_for_provider
 @_with_action_id
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True)
 @click.option("--reverse", is_flag=True, help="Newest entry first.")
+@click.option("--since", help="Not before this time, as in 2030-01-31T12:00:00Z.")
+@click.option("--until", help="Not after this time.")
+@click.option("--code", help="Entries with this code only.")
 def log(
-    url: str, token: str | None, as_json: bool, action_id: str, limit: int, reverse: bool
+    url: str,
+    token: Token,
+    as_json: bool,
+    action_id: str,
+    limit: int,
+    reverse: bool,
+    **filters: str | None,
 ) -> None:
-    """What the action ACTION_ID wrote while it ran."""
-    query = {"limit": limit, "reverse_order": str(reverse).lower()}
-    with _exit_codes(), _client(url, token) as client:
-        page = client.log(action_id, **query)
-        if as_json:
-            _show(page, as_json=True)
-            return
-        entries = page.get("entries")
-        for entry in entries if isinstance(entries, list) else ():
-            members = (_member(entry, name) for name in ("time", "code", "description"))
-            click.echo(printable("  ".join(members)))
+    """What the action ACTION_ID wrote while it ran; with --json, one line an entry."""
+    query: dict[str, Any] = {name: value for name, value in filters.items() if value}
+    query |= {"limit": min(limit, LOG_PAGE), "reverse_order": str(reverse).lower()}
+    with _exit_codes(), ActionClient(url, token) as client:
+        for entry in islice(client.log_entries(action_id, **query), limit):
+            if as_json:
+                _show(entry, as_json=True)
+            else:
+                members = (_member(entry, name) for name in ("time", "code", "description"))
+                click.echo(printable("  ".join(members)))
 
 
 @action.command("list")
@@ -198,10 +243,10 @@ def log(
 @click.option("--roles", default="creator_id", show_default=True)
 @click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True)
 def list_actions(
-    url: str, token: str | None, as_json: bool, statuses: str, roles: str, limit: int
+    url: str, token: Token, as_json: bool, statuses: str, roles: str, limit: int
 ) -> None:
     """Your actions, newest first."""
-    with _exit_codes(), _client(url, token) as client:
+    with _exit_codes(), ActionClient(url, token) as client:
         for _, found in zip(
             range(limit), client.enumerate(status=statuses, roles=roles), strict=False
         ):

@@ -34,7 +34,7 @@ __all__ = [
 VERSION_TABLE: Final = "licet_alembic_version"
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _LOCK_ID: Final = 0x6C69636574  # "licet": the advisory lock that migrations of PostgreSQL take
-_HEAD: Final = "0003"
+_HEAD: Final = "0004"
 
 
 def head_revision() -> str:
@@ -49,8 +49,7 @@ def current_revision(database: Database) -> str | None:
             return _revision(connection)
     except StoreUnavailable as error:
         if isinstance(error.__cause__, sa.exc.OperationalError | sa.exc.ProgrammingError):
-            _raise_unless_missing(database)
-            return None
+            return _revision_if_any(database)
         raise
 
 
@@ -58,11 +57,12 @@ def _revision(connection: Connection) -> str | None:
     return connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar()  # noqa: S608 - a constant
 
 
-def _raise_unless_missing(database: Database) -> None:
-    """Return when the version table does not exist; raise when the database itself fails."""
+def _revision_if_any(database: Database) -> str | None:
+    """None when the version table does not exist; raises when the database itself fails."""
     with database.read() as connection:
-        if sa.inspect(connection).has_table(VERSION_TABLE):
-            raise StoreUnavailable
+        if not sa.inspect(connection).has_table(VERSION_TABLE):
+            return None
+        return _revision(connection)  # which somebody else has just made
 
 
 def upgrade(database: Database, revision: str = "head") -> None:

@@ -36,6 +36,7 @@ from licet.authz.flask import current_caller, current_session, policies_of
 from licet.authz.marks import AccessKind, access_of
 from licet.authz.policy import Policy
 from licet.authz.verbs import CREATE, LIST, VIEW, Verb
+from licet.errors import AccessDenied
 
 __all__ = ["MatrixCases", "MatrixReport", "list_request", "request_to", "verify_matrix"]
 
@@ -179,7 +180,10 @@ class _Verifier:
     def _wanted(self, caller: str, verb: Verb, name: str, key: Any) -> _Want:
         """What the policy decides about the object that lies in the database."""
         with self.app.test_request_context(headers=dict(self.case.callers[caller])):
-            identity, session = current_caller(), current_session()
+            try:
+                identity, session = current_caller(), current_session()
+            except AccessDenied:  # whoever has no account, or none that may be used
+                return _Want(allowed=False, visible=True, anonymous=False)
             owner = key()[0] if verb == CREATE else session.get(self.policy.model, key)
             if owner is None:
                 raise AssertionError(f"{self.policy.name}: there is no {name} with the key {key!r}")

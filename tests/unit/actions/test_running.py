@@ -12,7 +12,7 @@ from licet.actions import lifecycle
 from licet.actions.documents import ActionStatus, ActionStatusValue
 from licet.actions.durable import Retry
 from licet.actions.running import ActionCancelled, ActionStopped, Reason
-from licet.errors import ActionFailure, ConfigurationError, UsageError
+from licet.errors import ActionFailure, ConfigurationError, StoreUnavailable, UsageError
 
 NO_WAIT = Retry(wait_seconds=0)
 
@@ -211,6 +211,43 @@ class TestProgress:
                 action.progress(fraction)
 
         bench.run(handler)
+
+
+class TestDatabaseAway:
+    """What can wait waits; the handler goes on."""
+
+    def away(self, *_args, **_options):
+        raise StoreUnavailable
+
+    def test_progress_is_stored_later(self, bench, monkeypatch):
+        """The last one told is kept until it can be stored."""
+        bench.submit()
+
+        def handler(action, _body):
+            with monkeypatch.context() as patch:
+                patch.setattr(bench.runs, "progress", self.away)
+                action.progress(0.1)
+                action.progress(0.2)
+            action.flush()
+            assert bench.store.get(action.action_id).details == {"progress": 0.2}
+
+        bench.run(handler)
+
+    def test_a_question_is_asked_again(self, bench, monkeypatch, caplog):
+        """Whether it was cancelled cannot be known now."""
+        action_id = bench.submit()
+
+        def handler(action, _body):
+            with monkeypatch.context() as patch:
+                patch.setattr(bench.runs, "cancel_requested_by", self.away)
+                unthrottled(action)
+                action.raise_if_cancelled()
+            cancel(bench, action_id)
+            unthrottled(action)
+            assert action.is_cancelled
+
+        bench.run(handler)
+        assert "whether action" in caplog.text
 
 
 class TestLog:

@@ -210,6 +210,33 @@ class TestDispatch:
         assert not make_sweeper(bench, lambda *_: pytest.fail("told")).sweep()
 
 
+class TestTroubles:
+    def test_one_providers_bug_is_not_the_others(self, bench, monkeypatch, caplog):
+        """The rest of the round is made, and the log says what went wrong."""
+        other = Bench(bench.database, "other")
+        other.clock = bench.clock
+        deadline = (START + timedelta(hours=1)).isoformat()
+        action_id = other.submit(deadline=deadline)
+        sweeper = make_sweeper(bench)
+        sweeper._jobs.append(other.job())
+        other.runs.clock = bench.clock
+        bench.clock.advance(3601)
+        monkeypatch.setattr(bench.runs, "past_deadline", lambda **_: 1 / 0)
+        assert sweeper.sweep() == Swept(expired=1)
+        assert other.state(action_id) == "ended FAILED DeadlineExceeded"
+        assert "The actions of unit cannot be swept" in caplog.text
+
+    def test_a_database_that_is_away_ends_the_round(self, bench, monkeypatch):
+        """There is nothing to be done."""
+
+        def away(**_options):
+            raise StoreUnavailable
+
+        monkeypatch.setattr(bench.runs, "past_deadline", away)
+        with pytest.raises(StoreUnavailable):
+            make_sweeper(bench).sweep()
+
+
 class TestThread:
     def test_rounds_go_on(self, bench, monkeypatch, caplog):
         """Neither a database that is away nor a bug ends the sweeper; `stop` does."""

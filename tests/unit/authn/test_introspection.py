@@ -17,7 +17,7 @@ from tests.unit.authn.tokens import AUDIENCE, ISSUER, NOW, Clock
 from werkzeug import Request, Response
 
 from licet.authn import IntrospectionVerifier, _rfc7662, authenticate, use_verifier
-from licet.authn.principals import identity_principal
+from licet.authn.principals import group_principal, identity_principal
 from licet.errors import (
     AuthenticationUnavailable,
     ConfigurationError,
@@ -66,9 +66,19 @@ def test_a_token_tells_who_calls(issuer):
     found = verifier(issuer).verify("good")
     assert (found.issuer, found.subject) == (ISSUER, "someone")
     assert found.principal == identity_principal(ISSUER, "someone")
-    assert found.groups == {"urn:licet:group:staff"}
+    assert found.groups == {
+        group_principal("staff", issuer=ISSUER),
+        group_principal("not a group", issuer=ISSUER),
+    }
     assert found.scopes == {"read", "write"}
     assert found.claims["username"] == "ann"
+
+
+def test_an_issuer_may_name_our_groups(issuer):
+    """When the app says so, its groups are ours."""
+    issuer.vouch("good", **GOOD, groups=["staff", "not a group"])
+    found = verifier(issuer, groups_are_local=True).verify("good")
+    assert found.groups == {"urn:licet:group:staff"}
 
 
 def test_the_question_is_that_of_the_standards():

@@ -188,6 +188,16 @@ def test_rotation(verifier, provider, clock):
         verifier.verify(old)
 
 
+def test_what_is_published_can_be_listed(keys, provider, clock):
+    """All keys as they now are, or the answer that none can be had."""
+    provider.rotate("new")
+    assert list(keys.published()) == ["new"]
+    provider.is_down = True
+    clock.now += 2 * 24 * 3600
+    with pytest.raises(AuthenticationUnavailable):
+        keys.published()
+
+
 def test_a_key_that_is_published_first_counts_from_its_first_token(verifier, provider, clock):
     """A provider that publishes a key before it signs with it has no token refused."""
     following = ECKey.generate_key("P-256", {"kid": "next"})

@@ -29,7 +29,7 @@ from tests.unit.authn.tokens import (
 
 from licet.authn import JWTVerifier, verified_email
 from licet.authn._jws import ASYMMETRIC_ALGORITHMS
-from licet.authn.principals import is_principal
+from licet.authn.principals import group_principal, is_principal
 from licet.errors import ConfigurationError, InvalidToken
 
 KEY_OF = {
@@ -87,10 +87,24 @@ def test_a_local_subject_is_its_own_principal():
     assert theirs.principal != ours.principal
 
 
-def test_groups_that_can_be_principals_count():
-    """Group names become URNs; what cannot be one is left out."""
-    identity = verifier().verify(token(groups=["staff", "no group", 5, None, ["x"], ""]))
+NAMES = ["staff", "no group", 5, None, ["x"], "", "x" * 256, "a\nb", "\ud800"]
+
+
+@pytest.mark.parametrize("trust", [{"local_issuer": ISSUER}, {"groups_are_local": True}])
+def test_our_own_groups_have_their_names(trust):
+    """The local issuer's groups, or those of one that the app vouches for, are ours."""
+    identity = verifier(**trust).verify(token(groups=NAMES))
     assert identity.groups == {"urn:licet:group:staff"}
+
+
+def test_a_foreign_group_is_never_one_of_ours():
+    """Whatever a foreign issuer calls its groups, they are its own."""
+    identity = verifier(local_issuer="https://us.example").verify(token(groups=NAMES))
+    assert identity.groups == {
+        group_principal("staff", issuer=ISSUER),
+        group_principal("no group", issuer=ISSUER),
+    }
+    assert group_principal("staff") not in identity.principals
 
 
 def test_a_token_without_scope_has_none():

@@ -18,6 +18,7 @@ from licet.authn import (
     find_account,
     use_verifier,
 )
+from licet.authn.callers import has_accounts
 from licet.authn.flask import IdentityStateBuilder
 from licet.errors import (
     AccessDenied,
@@ -284,3 +285,10 @@ def test_a_failure_tells_its_place(app, licet, caplog):
     with app.test_request_context(headers=by("ann")), pytest.raises(AccessDenied):
         authenticate()
     assert "raised ZeroDivisionError in test_mapping.py, line" in caplog.text
+
+
+def test_whether_an_app_knows_accounts(app, licet):
+    """It does from the moment when it was given the function for them."""
+    assert not has_accounts(app)
+    licet.account_of(account)
+    assert has_accounts(app)

@@ -33,6 +33,16 @@ def test_every_group_name_makes_a_principal(name):
     assert is_principal(group_principal(name))
 
 
+@given(st.text(min_size=1, max_size=255), st.text(min_size=1))
+def test_a_foreign_group_is_one_issuers_own(name, issuer):
+    """Its URN tells the issuer, and is no identity's."""
+    urn = group_principal(name, issuer=issuer)
+    assert is_principal(urn)
+    assert urn != group_principal(name, issuer=issuer + "/")
+    assert urn != group_principal(name)
+    assert urn.rpartition(":")[2] != identity_principal(issuer, name).rpartition(":")[2]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -24,7 +24,19 @@ from sqlalchemy.orm import (
 )
 from tests.unit.authz.conference import Who, recorded
 
-from licet.authz import ALL, CREATE, UPDATE, VIEW, Condition, Policy, attr, caller, everyone
+from licet.authz import (
+    ALL,
+    CREATE,
+    DELETE,
+    UPDATE,
+    VIEW,
+    Condition,
+    Policy,
+    Verb,
+    attr,
+    caller,
+    everyone,
+)
 from licet.errors import UnloadedObject
 
 NOBODY = Who()
@@ -68,6 +80,8 @@ class Speaker(Base):
     made_on: Mapped[dt.date | None] = mapped_column(default=dt.date.today)
     rank: Mapped[int | None] = mapped_column(server_default="3")
     name: Mapped[str | None]
+    stamp: Mapped[str | None] = mapped_column(default="new", onupdate="changed")
+    changed_on: Mapped[dt.date | None] = mapped_column(onupdate=dt.date.today)
 
     event: Mapped[Event | None] = relationship(
         back_populates="speakers", foreign_keys="Speaker.event_id"
@@ -463,6 +477,58 @@ def test_a_value_is_decided_before_and_after(db: Session):
 
     assert decides(db, other, when, also_in_sql=False) is False
     assert decides(db, own, when) is False
+
+
+@pytest.mark.parametrize(
+    ("change", "stamp"),
+    [
+        ({"name": "other"}, "changed"),
+        ({"name": "other", "stamp": "new"}, "changed"),  # what it was already is not written
+        ({"name": "other", "stamp": "given"}, "given"),
+        ({"name": "one"}, "new"),
+        ({"event_id": 4}, "changed"),
+    ],
+    ids=str,
+)
+def test_a_change_brings_what_an_update_sets(db: Session, change: dict[str, Any], stamp: str):
+    """Before it the attribute is what it was, after it what is stored."""
+    speaker = db.get_one(Speaker, 1)
+    for name, value in change.items():
+        setattr(speaker, name, value)
+    before_and_after = attr("stamp").in_({"new", stamp})
+
+    assert policy_for(Speaker, before_and_after).decide(NOBODY, UPDATE, speaker)
+    assert policy_for(Speaker, attr("stamp") == "new").decide(NOBODY, UPDATE, speaker).allowed is (
+        stamp == "new"
+    )
+    db.flush()
+    db.refresh(speaker)
+    assert speaker.stamp == stamp
+
+
+def test_what_an_update_sets_by_a_function_is_not_known(db: Session):
+    """So nothing is decided by it, until it is set or stored."""
+    speaker, no_date = db.get_one(Speaker, 1), policy_for(Speaker, attr("changed_on").is_null())
+    speaker.name = "other"
+    with pytest.raises(UnloadedObject, match=r"Speaker\.changed_on has a default that is"):
+        no_date.decide(NOBODY, UPDATE, speaker)
+    speaker.changed_on = dt.date(2026, 1, 1)
+    assert no_date.decide(NOBODY, UPDATE, speaker).allowed is False
+
+
+@pytest.mark.parametrize("verb", [UPDATE, DELETE, Verb("PUBLISH")], ids=str)
+def test_a_changed_relative_decides_as_it_was_and_is(db: Session, verb: Verb):
+    """Nobody gets in by changing the parent first, nor stays who just was put out."""
+    for now in ("open", "archived"):
+        event = db.get_one(Event, 2 if now == "open" else 1)
+        speaker = db.get_one(Speaker, event.id)
+        event.state = now
+        decision = policy_for(Speaker, is_open).decide(NOBODY, verb, speaker)
+        assert not decision.allowed
+        assert decision.visible is (now == "archived")  # as it was before
+        event.state = "open"
+        db.flush()
+        assert policy_for(Speaker, is_open).decide(NOBODY, verb, speaker)
 
 
 def test_what_was_not_changed_decides_as_it_is(db: Session):

@@ -36,6 +36,20 @@ def test_every_field_is_free_without_rules(db: Session):
     assert policy().queryable_fields(NOBODY) == FIELDS
 
 
+@pytest.mark.parametrize("name", ["event", "event_id"])
+def test_a_relationship_is_masked_with_its_key(db: Session, name: str):
+    """Either tells the other, and writing one writes the other."""
+    speaker = db.get(Speaker, 1)
+    both = {"event", "event_id"}
+
+    hidden, fixed = policy().hide(name), policy().readonly(name)
+    assert hidden.visible_fields(NOBODY, speaker) == FIELDS - both
+    assert hidden.queryable_fields(NOBODY) == FIELDS - both
+    assert fixed.writable_fields(NOBODY, speaker) == FIELDS - both
+    assert policy().writable_only(name).writable_fields(NOBODY, speaker) == both
+    assert policy().writable_only("name").writable_fields(NOBODY, speaker) == {"name"}
+
+
 @pytest.mark.parametrize(
     ("who", "sees", "writes", "queries"),
     [

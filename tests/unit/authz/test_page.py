@@ -38,6 +38,14 @@ befriended = sa.Table(
 )
 
 
+watching = sa.Table(
+    "watching",
+    Base.metadata,
+    sa.Column("friend_id", sa.ForeignKey("friend.id"), primary_key=True),
+    sa.Column("thing_id", sa.ForeignKey("thing.id"), primary_key=True, index=True),
+)
+
+
 class Friend(Base):
     __tablename__ = "friend"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -54,6 +62,7 @@ class Row(Base):
     weight: Mapped[int]
     owners: Mapped[list[Owner]] = relationship()
     friends: Mapped[list[Friend]] = relationship(secondary=befriended)
+    watchers: Mapped[list[Friend]] = relationship(secondary=watching)
     lenders: Mapped[list[Friend]] = relationship()
     __table_args__ = (sa.Index("ix_heavy", "weight", sqlite_where=sa.text("weight > 7")),)
 
@@ -86,6 +95,10 @@ def rows() -> Iterator[Session]:
         ]
         session.execute(sa.insert(Row), everything)
         session.execute(sa.insert(Owner), [{"thing_id": n, "account_id": a} for n, a in owners])
+        session.add(Friend(id=1, lent_id=0, account_id=2))
+        session.flush()
+        watched = [{"friend_id": 1, "thing_id": n} for n in range(4, ROWS, 4)]
+        session.execute(sa.insert(watching), watched)
         yield session
     engine.dispose()
 
@@ -179,6 +192,19 @@ def test_rows_that_no_index_leads_to_are_not_walked(path: str):
     assert not is_walked(policy.filter(FIRST, MANY))
 
 
+def test_a_walk_goes_through_a_table_between(rows: Session):
+    """Where an index leads to the related objects from either side."""
+    watched = attr("watchers").any(attr("account_id") == caller.n)
+    policy = Policy(Row).allow(everyone, LIST, when=watched)
+    with counted(rows) as steps:
+        found = [row.id for row in rows.scalars(policy.filter(FIRST, MANY))]
+
+    assert is_walked(policy.filter(FIRST, MANY))
+    assert found == [4, 8, 12, 16, 20]
+    assert steps[0] < 450
+    assert rows.scalars(policy.filter(FIRST, FEW)).all() == []
+
+
 def test_a_walk_does_not_read_all_that_is_the_callers():
     """It asks for what belongs to the row, and then whose that is."""
     text = on_sqlite(OWN.filter(FIRST, MANY))
@@ -210,6 +236,19 @@ def test_a_deep_condition_is_not_walked(rows: Session, levels: int, is_deep: boo
 
     assert rows.scalars(page).all() == []
     assert is_walked(page) is not is_deep
+
+
+@pytest.mark.parametrize("who", [FEW, MANY, LATE], ids=["few", "many", "late"])
+def test_what_is_or_is_not_the_callers_keeps_its_parentheses(rows: Session, who: Any):
+    """An OR within an AND, and within the related rows."""
+    late = attr("owners").any((attr("account_id") == 3) | (attr("account_id") == caller.n))
+    condition = own & (late | (attr("color") == 7)) & (attr("size") > 60)
+    policy = Policy(Row).allow(everyone, LIST, when=condition)
+
+    page = policy.filter(FIRST, who)
+
+    assert is_walked(page)
+    assert rows.scalars(page).all() == rows.scalars(FIRST.where(policy.criterion(who))).all()
 
 
 def test_text_is_no_condition_on_the_order(rows: Session):

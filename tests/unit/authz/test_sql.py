@@ -1,5 +1,6 @@
 """How conditions are said in SQL, and which columns and joins that can be said of."""
 
+import datetime as dt
 import enum
 import re
 from types import SimpleNamespace
@@ -209,6 +210,36 @@ def test_what_is_written(condition: Condition, postgresql_text: str, sqlite_text
 def test_what_is_known_of_a_caller_is_not_asked(condition: Condition, expected: str):
     """The terms that are True or False for a caller are left out."""
     assert on_sqlite(condition, NOBODY).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        (lives.in_([]), "0 = 1"),
+        (lives.in_([]) & (age == 5), "0 = 1"),
+        (~lives.in_([]) | (age == 5), "1 = 1"),
+        (~lives.in_([]) & (age == 5), "cat.age = ?"),
+        (attr("kittens").any(lives.in_([])), "0 = 1"),
+        (attr("kittens").all(lives.not_in([])), "1 = 1"),
+        (~attr("kittens").any(lives.in_([])), "1 = 1"),
+    ],
+    ids=str,
+)
+def test_what_is_always_so_is_not_asked(condition: Condition, expected: str):
+    """Nothing is in an empty collection, of whatever row."""
+    assert on_sqlite(condition) == expected
+
+
+def test_many_values_are_sent_as_one():
+    """An array, or JSON in which they are as the database keeps them."""
+    days = [dt.date(2026, 1, 2), dt.date(2026, 3, 4)]
+    on_each = (
+        Many(sa.Date()).bind_processor(dialect)(days)
+        for dialect in (PGDialect_psycopg(), SQLiteDialect_pysqlite())
+    )
+
+    assert list(on_each) == [days, '["2026-01-02", "2026-03-04"]']
+    assert Many(sa.Date()).python_type is list
 
 
 def test_a_caller_whose_value_is_of_a_wrong_type_gets_no_rows():

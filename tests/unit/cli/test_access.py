@@ -80,3 +80,12 @@ def test_explain_names_what_is_not_there(licet, words, told):
     result = licet("--app", APP, "explain", *words)
     assert result.exit_code in (1, 2)
     assert told in result.stderr
+
+
+def test_explain_tells_who_has_no_standing(licet):
+    """Whoever the app refuses altogether may do nothing with any object."""
+    result = licet(
+        "--app", "tests.unit.cli.strangers:app", "explain", "--as", "bob", "VIEW", "events", "1"
+    )
+    assert result.exit_code == 1
+    assert "bob may do nothing: You are not registered with this service." in result.stderr

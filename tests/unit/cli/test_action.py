@@ -68,14 +68,45 @@ class TestOperations:
         assert act("status", action_id).exit_code == 3
 
     def test_log(self, act, action_id: str):
-        """The log is a line an entry, or the page as JSON."""
+        """The log is a line an entry, of text or of JSON."""
         act("cancel", action_id)
         assert [line.split("  ")[1] for line in act("log", action_id).stdout.splitlines()] == [
             "STARTED",
             "CANCELLED",
         ]
-        page = json.loads(act("log", action_id, "--limit", "1", "--reverse", "--json").stdout)
-        assert [entry["code"] for entry in page["entries"]] == ["CANCELLED"]
+        lines = act("log", action_id, "--limit", "1", "--reverse", "--json").stdout.splitlines()
+        assert [json.loads(line)["code"] for line in lines] == ["CANCELLED"]
+
+    @pytest.mark.parametrize(
+        ("words", "codes"),
+        [
+            (("--code", "STARTED"), ["STARTED"]),
+            (("--since", "2000-01-01T00:00:00Z"), ["STARTED", "CANCELLED"]),
+            (("--until", "2000-01-01T00:00:00Z"), []),
+            (("--since", "2100-01-01"), []),
+        ],
+    )
+    def test_some_of_a_log(self, act, action_id: str, words, codes):
+        """By time and by code."""
+        act("cancel", action_id)
+        lines = act("log", action_id, "--json", *words).stdout.splitlines()
+        assert [json.loads(line)["code"] for line in lines] == codes
+
+    def test_wait(self, act, licet, site_url: str, token: str, action_id: str):
+        """It ends when the action has; with --timeout, it gives up."""
+        result = act("wait", action_id, "--timeout", "0.1")
+        assert (result.exit_code, result.stdout) == (4, "")
+        assert "is still ACTIVE" in result.stderr
+        where = (f"{site_url}/skeleton", "--token", token)
+        body = json.dumps({"input_string": "hey"})
+        done = json.loads(licet("action", "run", *where, "--body", body).stdout)
+        result = licet("action", "wait", *where, done["action_id"], "--json")
+        assert json.loads(result.stdout) == done
+
+    @pytest.mark.parametrize("option", ["--scope", "--action-scope"])
+    def test_a_scope_is_for_the_token_of_a_sign_in(self, act, action_id: str, option: str):
+        """A token that is given is what it is."""
+        assert act("status", action_id, option, "anything").exit_code == 0
 
     def test_list(self, act, action_id: str):
         """One's actions are listed, a line each."""
@@ -132,7 +163,7 @@ class TestExitCodes:
         """A run without a body is wrong usage."""
         assert act("run", *words).exit_code == 2
 
-    @pytest.mark.parametrize("limit", ["0", "1001", "x"])
+    @pytest.mark.parametrize("limit", ["0", "100001", "x"])
     def test_2_when_a_number_is_none(self, act, limit: str):
         """A limit out of range is wrong usage."""
         assert act("log", "a", "--limit", limit).exit_code == 2
@@ -163,6 +194,15 @@ class TestExitCodes:
         result = act(*words)
         assert (result.exit_code, result.stdout) == (3, "")
         assert result.stderr.startswith(f"licet: {told}")
+
+    def test_3_when_it_waits_for_somebody(self, licet):
+        """An action that is waited for and is INACTIVE is shown, and what it waits for is told."""
+        state = {"action_id": "a", "status": "INACTIVE", "details": {"code": "ConsentRequired"}}
+        with served(answering(answer(state))) as url:
+            result = licet("action", "wait", url, "a", "--token", "t")
+        assert result.exit_code == 3
+        assert json.loads(result.stdout) == state
+        assert "Action a waits: {'code': 'ConsentRequired'}" in result.stderr
 
     def test_3_without_a_token(self, licet, site_url: str):
         """Who is not signed in is refused."""

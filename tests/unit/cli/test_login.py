@@ -150,7 +150,9 @@ class TestWhoIsAsked:
     )
     def test_a_service_needs_https(self, licet, at, url: str):
         """So is a service."""
-        assert sign_in(licet, at.url, "--resource", url).exit_code == 2
+        result = sign_in(licet, at.url, "--resource", url)
+        assert result.exit_code == 2
+        assert "a:b" not in result.output
 
     def test_passwords_stay_with_the_issuer(self, licet):
         """An issuer that wants passwords sent elsewhere is sent none."""
@@ -300,19 +302,31 @@ class TestActions:
         assert licet("action", "list", f"{at.url}/apt").exit_code == 0
 
 
+def test_no_proxy_hears_what_is_for_this_machine(licet, at, monkeypatch):
+    """Plain HTTP is taken for safe here, so neither password nor token goes by way of a proxy."""
+    proxy = answering(answer({}, 502))
+    with served(proxy) as url:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, url)
+        assert sign_in(licet, at.url, "--scope", SCOPE).exit_code == 0
+        assert licet("action", "list", f"{at.url}/apt").exit_code == 0
+        assert licet("logout").exit_code == 0
+    assert proxy.asked == []
+
+
 def test_many_processes_renew_at_once(licet, at, config: Path):
-    """Of four that find the token about to end, one renews it, and the others use what it got."""
+    """Of three that find the token about to end, one renews it, and the others use what it got."""
     sign_in(licet, at.url, "--scope", SCOPE)
     expire(config)
-    everybody = threading.Barrier(4)
-    at.before[WELL_KNOWN] = lambda: everybody.wait(timeout=60)
+    everybody = threading.Barrier(3)
+    at.before[WELL_KNOWN] = lambda: everybody.wait(timeout=100)
     command = [Path(sys.executable).with_name("licet"), "action", "list", f"{at.url}/apt"]
     environ = {**os.environ, "XDG_CONFIG_HOME": str(config)}
     running = [
-        subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) for _ in range(4)
+        subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) for _ in range(3)
     ]
-    ended = [(process.communicate(timeout=60)[1], process.returncode) for process in running]
-    assert ended == [("", 0)] * 4
+    ended = [(process.communicate(timeout=120)[1], process.returncode) for process in running]
+    assert ended == [("", 0)] * 3
     assert at.paths().count("/auth/refresh") == 1
     assert at.tokens() == {token_of(config)}
 
@@ -390,3 +404,19 @@ def test_a_long_watch_has_new_tokens(at, licet, config: Path):
             assert list(client.enumerate()) == []
             now[0] += 3600
     assert len(at.tokens()) == 2
+
+
+def test_what_another_renewed_is_used(at, licet, config: Path):
+    """Two commands that run at once: the second takes the token that the first has got."""
+    from licet.cli.logins.file import LoginsFile
+    from licet.cli.logins.renewal import KeptToken
+
+    sign_in(licet, at.url, "--scope", SCOPE)
+    now = [time.time()]
+    file = LoginsFile(config / "licet")
+    one, other = (KeptToken(at.url, file, clock=lambda: now[0]) for _ in range(2))
+    first = [one(), other()]
+    now[0] += 880
+    second = [one(), other()]
+    assert first[0] == first[1] != second[0] == second[1]
+    assert at.paths().count("/auth/refresh") == 1

@@ -13,13 +13,18 @@ from alembic.script import ScriptDirectory
 
 import licet.actions.tables
 import licet.authn.accounts.tables
+import licet.authn.sign_in.tables
 from licet.db import Database, current_revision, head_revision, upgrade
 from licet.db.engine import Statement
 from licet.db.migrate import VERSION_TABLE, alembic_config, downgrade
 from licet.db.tables import metadata
 from licet.errors import ConfigurationError, StoreUnavailable
 
-SUBJECTS = (licet.actions.tables, licet.authn.accounts.tables)  # whose tables are in `metadata`
+SUBJECTS = (
+    licet.actions.tables,
+    licet.authn.accounts.tables,
+    licet.authn.sign_in.tables,
+)  # whose tables are in `metadata`
 
 PROCESS = """
 import sys

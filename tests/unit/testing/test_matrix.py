@@ -1,8 +1,13 @@
 """`verify_matrix` passes a sound app, and finds each way in which one can be wrong."""
 
+from dataclasses import replace
+
 import pytest
+from tests.unit.authn.callers import Names, by
 from tests.unit.authz.notes import Note, fill, make_app, make_policy
 
+from licet import Licet
+from licet.authn import use_verifier
 from licet.authz import CREATE, DELETE, LIST, UPDATE, VIEW, Verb, everyone
 from licet.testing import MatrixCases, list_request, request_to, verify_matrix
 
@@ -123,3 +128,15 @@ def test_an_apps_own_verb_is_a_verb():
     publish = {Verb("PUBLISH"): request_to("GET", "/notes/{key}")}
     with pytest.raises(AssertionError, match="PUBLISH was never denied"):
         verify_matrix(app, cases(app, requests=cases(app)[0].requests | publish))
+
+
+def test_a_caller_without_standing_is_refused_everything():
+    """The matrix expects 403 of whoever the app does not know, whatever the policy would say."""
+    app = make_app()
+    app.config["LICET_PROTECT"] = False
+    use_verifier(app, Names())
+    Licet(app).account_of(lambda _identity: None)
+    (case,) = cases(app)
+    strange = {"a stranger": {**by("stranger"), "X-User": "root"}}
+    report = verify_matrix(app, [replace(case, callers={**case.callers, **strange})])
+    assert report.failures == []

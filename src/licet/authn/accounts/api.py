@@ -28,7 +28,6 @@ from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import UnsupportedMediaType
 
 from licet.authn.accounts import credentials, registration, sessions
-from licet.authn.accounts.browser import csrf_token, current_session, end_cookie
 from licet.authn.accounts.documents import (
     ChangePassword,
     DeleteAccount,
@@ -42,6 +41,7 @@ from licet.authn.accounts.documents import (
     complaints,
 )
 from licet.authn.accounts.parts import AccountParts
+from licet.authn.browser import csrf_token, end_cookie, signed_in
 from licet.authn.flask import authenticate
 from licet.authn.identity import Identity
 from licet.errors import AccessDenied, InvalidRequest
@@ -91,7 +91,7 @@ def _add_sessions(api: Blueprint, parts: AccountParts) -> None:
                 "email": identity.claims["email"],
                 "roles": sorted(identity.roles),
                 "scope": " ".join(sorted(identity.scopes)),
-                "csrf_token": csrf_token(parts) if with_cookie else None,
+                "csrf_token": csrf_token() if with_cookie else None,
             }
         )
 
@@ -106,12 +106,12 @@ def _add_sessions(api: Blueprint, parts: AccountParts) -> None:
             sessions.sign_out_token(parts, asked.refresh_token)
         else:
             sessions.sign_out(parts, _account_identity(parts).claims["sid"])
-        return _signed_out(parts)
+        return _signed_out()
 
     @api.post("/logout-everywhere")
     def logout_everywhere() -> Any:
         sessions.sign_out_everywhere(parts, _account_identity(parts).subject)
-        return _signed_out(parts)
+        return _signed_out()
 
 
 def _add_credentials(api: Blueprint, parts: AccountParts) -> None:
@@ -119,7 +119,7 @@ def _add_credentials(api: Blueprint, parts: AccountParts) -> None:
     def change_password() -> Any:
         account_id = _account_identity(parts).subject
         credentials.change_password(parts, account_id, _body(ChangePassword), request.remote_addr)
-        return _signed_out(parts)
+        return _signed_out()
 
     @api.post("/reset")
     def ask_reset() -> Any:
@@ -136,7 +136,7 @@ def _add_credentials(api: Blueprint, parts: AccountParts) -> None:
         account_id = _account_identity(parts).subject
         password = _body(DeleteAccount).password
         credentials.delete_account(parts, account_id, password, request.remote_addr)
-        return _signed_out(parts)
+        return _signed_out()
 
 
 def _body(document: type[B]) -> B:
@@ -169,9 +169,9 @@ def _account_identity(parts: AccountParts) -> Identity:
     return identity
 
 
-def _signed_out(parts: AccountParts) -> Response:
+def _signed_out() -> Response:
     response = Response(status=204)
-    if current_session(parts) is not None:
+    if signed_in() is not None:
         end_cookie(response)
     return response
 

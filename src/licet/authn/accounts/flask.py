@@ -9,7 +9,7 @@ from flask import Flask, Response, after_this_request, has_request_context
 
 from licet._state import AppState, app_state
 from licet.authn.accounts.api import make_api
-from licet.authn.accounts.browser import cookie_identity
+from licet.authn.accounts.browser import find_session
 from licet.authn.accounts.mail import MailTransport, transport_for
 from licet.authn.accounts.outbox import Outbox
 from licet.authn.accounts.pages import make_pages
@@ -18,18 +18,27 @@ from licet.authn.accounts.passwords import Passwords
 from licet.authn.accounts.revocation import AccountTokenVerifier, Revocations
 from licet.authn.accounts.store import AccountStore
 from licet.authn.accounts.throttle import AddressThrottle, Limits
+from licet.authn.browser import find_sessions_with
 from licet.authn.chain import IssuerVerifier
 from licet.authn.flask import (
     TokenGuard,
     accepted_scopes,
     embedded_issuer,
     guard_tokens,
-    read_cookies_with,
 )
+from licet.authn.sign_in.views import serve_foreign_sessions
 from licet.db.flask import database_of
 from licet.settings import Settings
 
-__all__ = ["LIMITS", "MAIL", "PASSWORDS", "accounts_of", "attach_accounts", "token_guard"]
+__all__ = [
+    "LIMITS",
+    "MAIL",
+    "PASSWORDS",
+    "accounts_of",
+    "attach_accounts",
+    "make_throttle",
+    "token_guard",
+]
 
 # Put under these names before the accounts are first used, a part replaces the one of the settings.
 PASSWORDS: Final = "accounts.passwords"
@@ -63,7 +72,7 @@ def _make_parts(app: Flask) -> AccountParts:
         mail=state.get_or_build(MAIL, _make_mail),
         outbox=Outbox(when_answered=_when_answered),
         limits=state.get_or_build(LIMITS, lambda _settings: Limits()),
-        addresses=_make_throttle(settings),
+        addresses=make_throttle(settings),
         session_seconds=settings.accounts.session_seconds,
         grantable=lambda: [*accepted_scopes(app), *settings.accounts.scopes],
     )
@@ -81,7 +90,12 @@ def _when_answered(start: Callable[[], None]) -> None:
         return response
 
 
-def _make_throttle(settings: Settings) -> AddressThrottle:
+def make_throttle(settings: Settings) -> AddressThrottle:
+    """What counts attempts by network address, here or for all processes.
+
+    Raises:
+        ConfigurationError: the setting is not usable.
+    """
     url = settings.accounts.throttle_storage_url
     if not url:
         return AddressThrottle()
@@ -120,7 +134,8 @@ def attach_accounts(app: Flask) -> AppState:
     """
     parts = accounts_of(app)
     guard_tokens(app, token_guard(app))
-    read_cookies_with(app, lambda: cookie_identity(parts))
-    app.register_blueprint(make_api(parts))
-    app.register_blueprint(make_pages(parts))
+    find_sessions_with(app, lambda cookie: find_session(parts, cookie))
+    for blueprint in (make_api(parts), make_pages(parts)):
+        serve_foreign_sessions(app, blueprint)
+        app.register_blueprint(blueprint)
     return app_state(app)

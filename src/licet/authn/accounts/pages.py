@@ -20,18 +20,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, make_response, redirect, request, url_for
 from pydantic import BaseModel, ValidationError
 
 from licet.authn.accounts import credentials, registration, sessions
-from licet.authn.accounts.browser import (
-    check_form,
-    csrf_token,
-    current_session,
-    end_cookie,
-    ensure_form_cookie,
-    set_cookie,
-)
+from licet.authn.accounts.browser import current_session
 from licet.authn.accounts.documents import (
     ChangePassword,
     DeleteAccount,
@@ -44,37 +37,22 @@ from licet.authn.accounts.documents import (
 )
 from licet.authn.accounts.parts import AccountParts
 from licet.authn.accounts.records import Session
-from licet.error_documents import error_document
-from licet.errors import (
-    InvalidCredentials,
-    InvalidLink,
-    InvalidRequest,
-    LicetError,
-    TooManyAttempts,
-)
+from licet.authn.browser import end_cookie, local_path, set_cookie
+from licet.authn.pages import ACCOUNT_PAGES, page, prepare_pages, problem_page
+from licet.errors import InvalidCredentials, InvalidLink, InvalidRequest, TooManyAttempts
 
 __all__ = ["make_pages"]
 
 B = TypeVar("B", bound=BaseModel)
 Show = Callable[[], Any]
 Leaving = Callable[[AccountParts, Session], None]
-MAX_FORM_BYTES: Final = 16 * 1024
 _TOLD: Final = (InvalidCredentials, InvalidRequest, TooManyAttempts)
-_HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'"
-    ),
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
 
 
 def make_pages(parts: AccountParts) -> Blueprint:
     """The blueprint, to be registered once with the app of these accounts."""
     pages = Blueprint(
-        "licet_account_pages",
+        ACCOUNT_PAGES,
         __name__,
         url_prefix="/auth",
         template_folder="templates",
@@ -85,42 +63,26 @@ def make_pages(parts: AccountParts) -> Blueprint:
     _add_sign_in(pages, parts)
     _add_reset(pages, parts)
     _add_you(pages, parts)
-    pages.register_error_handler(LicetError, _show_error)
-    pages.before_request(lambda: _check_form(parts))
-    pages.after_request(_harden)
-    pages.context_processor(lambda: {"csrf_token": lambda: csrf_token(parts)})
+    prepare_pages(pages)
     return pages
-
-
-def _check_form(parts: AccountParts) -> None:
-    if request.method == "POST":
-        request.max_content_length = MAX_FORM_BYTES
-        check_form(parts)
-
-
-def _harden(response: Response) -> Response:
-    ensure_form_cookie(response)
-    for name, value in _HEADERS.items():
-        response.headers[name] = value
-    return response
 
 
 def _add_sign_up(pages: Blueprint, parts: AccountParts) -> None:
     @pages.get("/sign-up")
     def sign_up() -> Any:
-        return _page("sign_up")
+        return page("sign_up")
 
     @pages.post("/sign-up")
     def sign_up_sent() -> Any:
         def act() -> Any:
             registration.sign_up(parts, _form(SignUp), request.remote_addr)
-            return _page("look_at_mail", status=202)
+            return page("look_at_mail", status=202)
 
         return _or_again("sign_up", act, email=_given("email"))
 
     @pages.get("/confirm")
     def confirm() -> Any:
-        return _page("confirm", token=request.args.get("token", ""))
+        return page("confirm", token=request.args.get("token", ""))
 
     @pages.post("/confirm")
     def confirm_sent() -> Any:
@@ -135,7 +97,7 @@ def _add_sign_in(pages: Blueprint, parts: AccountParts) -> None:
     @pages.get("/sign-in")
     def sign_in() -> Any:
         notice = _DONE.get(request.args.get("done", ""))
-        return _page("sign_in", next=request.args.get("next", ""), notice=notice)
+        return page("sign_in", next=request.args.get("next", ""), notice=notice)
 
     @pages.post("/sign-in")
     def sign_in_sent() -> Any:
@@ -151,19 +113,19 @@ def _add_sign_in(pages: Blueprint, parts: AccountParts) -> None:
 def _add_reset(pages: Blueprint, parts: AccountParts) -> None:
     @pages.get("/forgot-password")
     def forgot_password() -> Any:
-        return _page("forgot_password")
+        return page("forgot_password")
 
     @pages.post("/forgot-password")
     def forgot_password_sent() -> Any:
         def act() -> Any:
             credentials.ask_reset(parts, _form(WantReset).email, request.remote_addr)
-            return _page("look_at_mail", status=202)
+            return page("look_at_mail", status=202)
 
         return _or_again("forgot_password", act, email=_given("email"))
 
     @pages.get("/new-password")
     def new_password() -> Any:
-        return _page("new_password", token=request.args.get("token", ""))
+        return page("new_password", token=request.args.get("token", ""))
 
     @pages.post("/new-password")
     def new_password_sent() -> Any:
@@ -177,7 +139,7 @@ def _add_reset(pages: Blueprint, parts: AccountParts) -> None:
 def _add_you(pages: Blueprint, parts: AccountParts) -> None:
     @pages.get("/you")
     def you() -> Any:
-        return _signed_in(parts, lambda session: _page("you", email=session.account.email))
+        return _signed_in(lambda session: page("you", email=session.account.email))
 
     for path, (act, done) in _LEAVING.items():
         view = partial(_leave, parts, act, done)
@@ -185,9 +147,9 @@ def _add_you(pages: Blueprint, parts: AccountParts) -> None:
         pages.add_url_rule(f"/you/{path}", endpoint, view, methods=["POST"])
 
 
-def _signed_in(parts: AccountParts, act: Callable[[Session], Any]) -> Any:
+def _signed_in(act: Callable[[Session], Any]) -> Any:
     """What `act` answers to somebody who is signed in; others are sent to do so."""
-    session = current_session(parts)
+    session = current_session()
     if session is None:
         you = url_for("licet_account_pages.you")
         return redirect(url_for("licet_account_pages.sign_in", next=you), 303)
@@ -203,7 +165,7 @@ def _leave(parts: AccountParts, act: Leaving, done: str) -> Any:
         end_cookie(response)
         return response
 
-    return _signed_in(parts, left)
+    return _signed_in(left)
 
 
 def _sign_out(parts: AccountParts, session: Session) -> None:
@@ -240,29 +202,12 @@ _DONE: Final = {
 }
 
 
-def _page(name: str, *, status: int = 200, **values: Any) -> Response:
-    response = make_response(render_template(f"licet_accounts/{name}.html", **values))
-    response.status_code = status
-    return response
-
-
 def _or_again(name: str, act: Show, **values: Any) -> Any:
     """What `act` answers, or the page again with what was wrong."""
     try:
         return act()
     except _TOLD as error:
-        return _problem(name, error, **values)
-
-
-def _problem(name: str, error: Exception, **values: Any) -> Response:
-    document = error_document(error)
-    response = _page(name, status=document.status, problem=document.description, **values)
-    response.headers.extend(document.headers)
-    return response
-
-
-def _show_error(error: Exception) -> Response:
-    return _problem("problem", error)
+        return problem_page(name, error, **values)
 
 
 def _given(name: str) -> str:
@@ -297,6 +242,4 @@ def _secret(document: type[B]) -> B:
 
 def _next_page() -> str:
     """Where to go after signing in: a path of this site, never another's."""
-    path = _given("next")
-    is_local = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
-    return path if is_local else url_for("licet_account_pages.you")
+    return local_path(_given("next")) or url_for("licet_account_pages.you")

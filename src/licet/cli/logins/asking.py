@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import httpx2
 
+from licet.authn._fetch import PAST_PROXIES
 from licet.cli.logins.errors import LoginRefused, LoginUnreachable
 from licet.cli.text import printable
 
@@ -60,7 +61,7 @@ def post(
     deadline = monotonic() + TIMEOUT_SECONDS
     try:
         with (
-            httpx2.Client(headers=_HEADERS, timeout=TIMEOUT_SECONDS) as client,
+            httpx2.Client(headers=_HEADERS, timeout=TIMEOUT_SECONDS, mounts=PAST_PROXIES) as client,
             client.stream("POST", url, data=form, json=body) as response,
         ):
             received = _received(response, deadline, monotonic)

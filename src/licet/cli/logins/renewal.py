@@ -6,7 +6,7 @@ Source: RFC 6749 section 6, RFC 7009.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Final
 
@@ -27,11 +27,18 @@ class KeptToken:
 
     Args:
         url: where it will be sent; no sign-in for another service is used.
+        scopes: what the sign-in must have been granted.
     """
 
     def __init__(
-        self, url: str, logins: LoginsFile | None = None, *, clock: Callable[[], float] = time.time
+        self,
+        url: str,
+        logins: LoginsFile | None = None,
+        *,
+        scopes: Collection[str] = (),
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self._scopes = frozenset(scopes)
         self._url = url
         self._logins = logins or LoginsFile()
         self._clock = clock
@@ -63,9 +70,18 @@ class KeptToken:
         closest = max(len(one.resource) for one in candidates)
         resource = next(one.resource for one in candidates if len(one.resource) == closest)
         issuers = find_service(resource).issuers
-        for one in candidates:
-            if one.resource == resource and one.issuer in issuers:
+        good = [one for one in candidates if one.resource == resource and one.issuer in issuers]
+        for one in good:
+            if self._scopes <= set(one.scope.split()):
                 return one
+        if good:
+            granted = set(good[0].scope.split())
+            lacking = " ".join(sorted(self._scopes - granted))
+            options = " ".join(f"--scope {scope}" for scope in sorted(self._scopes | granted))
+            raise LoginRefused(
+                f"The sign-in at {good[0].issuer} was not granted {lacking}. Sign in again: "
+                f"licet login {good[0].issuer} {options}"
+            )
         raise LoginRefused(
             f"{resource} does not take tokens of {candidates[0].issuer} any more: none was sent."
         )

@@ -53,7 +53,9 @@ def _checked(url: str) -> httpx2.URL:
         found = httpx2.URL(url)
     except httpx2.InvalidURL:
         found = httpx2.URL()
-    if not found.host or found.userinfo or not is_safe_to_fetch(found, allow_http=False):
+    if found.userinfo:
+        raise UsageError("The service's URL has a password in it: write it without.")
+    if not found.host or not is_safe_to_fetch(found, allow_http=False):
         raise UsageError(f"The service {url!r} needs an https URL: a token goes nowhere else.")
     return found
 

@@ -304,3 +304,13 @@ def test_a_bad_mail_setting_is_told_at_start(tmp_path):
     app.config.update(LICET_ACCOUNTS=True, LICET_SMTP_URL="mail.example")
     with pytest.raises(ConfigurationError, match="LICET_SMTP_URL"):
         Licet(app)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_where_passwords_are_taken_is_published(make_app, enabled):
+    """`licet login` asks for a password only where the issuer says that it takes some."""
+    app = make_app.bare(LICET_ACCOUNTS=enabled, LICET_ISSUER="https://service.example")
+    Licet(app)
+    metadata = app.test_client().get("/.well-known/openid-configuration").json
+    endpoint = "https://service.example/auth" if enabled else None
+    assert metadata.get("licet_accounts_endpoint") == endpoint

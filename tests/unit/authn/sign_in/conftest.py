@@ -1,0 +1,88 @@
+"""Apps whose people sign in at a provider."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from argon2 import PasswordHasher
+from flask import Flask
+from tests.unit.authn.accounts.people import Mails
+from tests.unit.authn.sign_in.foreign import (
+    PUBLIC_URL,
+    Browser,
+    SignInProvider,
+    config_of,
+    signing_in,
+)
+
+from licet import Licet
+from licet._state import app_state
+from licet.authn import current_identity
+from licet.authn.accounts.flask import MAIL, PASSWORDS, accounts_of
+from licet.authn.accounts.passwords import Passwords
+from licet.authz import public
+from licet.db.engine import Database
+from licet.db.migrate import upgrade
+
+
+@pytest.fixture
+def provider() -> Iterator[SignInProvider]:
+    with signing_in() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def sign_in_sqlite(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """An empty migrated database file, to be copied instead of migrated again for each test."""
+    path = tmp_path_factory.mktemp("template") / "licet.sqlite3"
+    database = Database(f"sqlite:///{path}")
+    upgrade(database)
+    with database.read() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.close()
+    return path.read_bytes()
+
+
+@pytest.fixture
+def make_app(tmp_path: Path, sign_in_sqlite: bytes) -> Iterator[Callable[..., Flask]]:
+    """A function that makes an app with these settings; all of one test share a database."""
+    made = []
+
+    def make(**config: Any) -> Flask:
+        path = tmp_path / "licet.sqlite3"
+        if not path.exists():
+            path.write_bytes(sign_in_sqlite)
+        app = Flask("licet_test_app", instance_path=str(tmp_path))
+        app.config.update({"LICET_PUBLIC_URL": PUBLIC_URL} | config)
+        state = app_state(app)
+        hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        state.put(PASSWORDS, Passwords(hasher))
+        state.put(MAIL, Mails())
+        Licet(app)
+
+        @app.route("/me", methods=["GET", "POST"])
+        @public
+        def me() -> Any:
+            return {"subject": current_identity.subject, "issuer": current_identity.issuer}
+
+        made.append(app)
+        return app
+
+    yield make
+    for app in made:
+        if app_state(app).settings.accounts.enabled:
+            assert accounts_of(app).outbox.wait(10)
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask], provider: SignInProvider) -> Flask:
+    """An app without local accounts and with one provider."""
+    return make_app(**config_of(provider))
+
+
+@pytest.fixture
+def browser(app: Flask, provider: SignInProvider) -> Browser:
+    return Browser(app, provider)

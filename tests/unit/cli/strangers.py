@@ -1,0 +1,12 @@
+"""The conference, in an app that nobody is registered with."""
+
+from examples.open_event.app import create_app
+from flask import Flask
+
+from licet import Licet
+
+
+def app() -> Flask:
+    made = create_app()
+    Licet(made).account_of(lambda _identity: None)
+    return made
