@@ -34,7 +34,7 @@ TWO_HALVES = $(BIN)/coverage run -m pytest $(FIRST_HALF) >.tools/first-half.log 
 	$(BIN)/coverage run -m pytest $(FIRST_HALF:%=--ignore=%); second=$$?; \
 	wait $$first; first=$$?; cat .tools/first-half.log; test $$first -eq 0 && test $$second -eq 0
 
-# Processes killed at every point, on every database and broker: a quarter of an hour or so. What
+# Processes killed at every point, on every database and broker: six minutes or so. What
 # `make test` has time for of it is part of `make test`.
 kill: .venv/.dev-installed
 	timeout 1500 $(BIN)/pytest -q -p no:randomly -m "kill or not kill" tests/acceptance/kill $(ARGS)

@@ -14,7 +14,8 @@ import subprocess
 import sys
 import threading
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -186,11 +187,29 @@ def _become(asked: dict[str, Any]) -> None:
     from licet.cli import main
 
     try:
-        main()
+        with _measured():
+            main()
     except Exception:  # noqa: BLE001 - the process ends
         traceback.print_exc()
         sys.exit(1)
     sys.exit(0)
+
+
+@contextmanager
+def _measured() -> Iterator[None]:
+    """Count for the coverage of the test run, if that is measured and the process ends in peace."""
+    if "COVERAGE_RUN" not in os.environ:
+        yield
+        return
+    from coverage import Coverage
+
+    coverage = Coverage(data_suffix=True)
+    coverage.start()
+    try:
+        yield
+    finally:
+        coverage.stop()
+        coverage.save()
 
 
 if __name__ == "__main__":

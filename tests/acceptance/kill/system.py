@@ -25,6 +25,7 @@ from licet.db.migrate import upgrade
 
 SECONDS = 60
 LIFETIME_SECONDS = 600
+PEACE_SECONDS = 5
 
 
 def wait_until(claim: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:
@@ -170,7 +171,12 @@ class System:
         return f"SigPnd:\t{'0' * 16}" in Path(f"/proc/{process.pid}/status").read_text()
 
     def end(self) -> None:
-        """End what is left of it."""
+        """End what is left of it; who can end in peace may."""
+        peaceful = self.living("worker") + self.living("sweep")
+        for process in peaceful:
+            process.send(signal.SIGTERM)
+        for process in peaceful:
+            process.has_ended.wait(PEACE_SECONDS)
         for process in self.processes:
             process.kill_group()
         self.client.close()

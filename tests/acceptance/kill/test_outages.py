@@ -15,12 +15,17 @@ from tests.acceptance.kill.system import System, wait_until
 from tests.postgresql import stoppable_server
 from tests.valkey import Valkey
 
+N_THREADS = 8  # of two workers
 
-def in_the_middle(system: System, pool: ThreadPoolExecutor, count: int) -> Callable[[], list[str]]:
-    """Begin to submit actions; once some have ended and others wait, go on."""
-    submitting = pool.submit(system.submit, count, steps=2, seconds=0.03)
-    wait_until(lambda: system.count_in("ended") > count // 10, "some ends")
-    return submitting.result
+
+def in_the_middle(system: System, count: int) -> list[str]:
+    """The ids of actions of which some have ended, eight run, and all others wait."""
+    ended = system.submit(count // 10, steps=2)
+    system.wait_ended(ended)
+    others = system.submit(count - len(ended), steps=2, gate="gate")
+    wait_until(lambda: len(system.witness.begun(others)) == N_THREADS, "busy workers")
+    assert system.count_in("queued") == len(others) - N_THREADS
+    return [*ended, *others]
 
 
 @pytest.mark.parametrize(
@@ -41,15 +46,13 @@ def test_the_broker_restarts(
     """It loses every message; the sweeper has the actions run that they named."""
     system = make_system(kind, broker_url=valkey.url)
     system.ensure()
-    with ThreadPoolExecutor(1) as pool:
-        result = in_the_middle(system, pool, n_actions)
-        valkey.stop()
-        n_queued = system.count_in("queued")
-        valkey.start()
-        ids = result()
+    ids = in_the_middle(system, n_actions)
+    valkey.stop()
+    system.open_gate("gate")
+    system.outlast(leases=1)
+    valkey.start()
 
-    count(system.finish(ids, seconds=120), queued_then=n_queued)
-    assert n_queued > 10
+    count(system.finish(ids, seconds=120))
     system.end()
 
 
@@ -67,17 +70,17 @@ def test_postgresql_restarts(
     """Requests are refused while it is away, for longer than a lease; what was accepted before goes
     on when it is back, and no attempt is lost.
     """
-    with stoppable_server() as server, ThreadPoolExecutor(1) as pool:
+    with stoppable_server() as server:
         system = make_system(kind, database_url=new_database(server.url), max_attempts=1)
         system.ensure()
-        result = in_the_middle(system, pool, n_actions)
-        n_queued = system.count_in("queued")
+        ids = in_the_middle(system, n_actions)
         server.stop()
-        wait_until(lambda: system.run({}).status_code == 503, "a request that is refused")
+        assert system.run({}).status_code == 503
+        system.open_gate("gate")
         system.outlast(leases=2)
         server.start()
 
-        count(system.finish(result(), seconds=120), queued_then=n_queued)
+        count(system.finish(ids, seconds=120), attempts=system.witness.attempts(ids))
         assert all(process.is_alive for process in system.processes)
         system.end()
 
