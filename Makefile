@@ -14,7 +14,7 @@ export UV_NO_PROGRESS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: run token test check lint bench requirements clean coverage
+.PHONY: run token test kill check lint bench requirements clean coverage
 
 run: .venv/.run-installed
 	@PORT=$(PORT) $(BIN)/python -m examples.serve
@@ -33,6 +33,11 @@ FIRST_HALF := tests/property tests/conformance tests/acceptance tests/oidc
 TWO_HALVES = $(BIN)/coverage run -m pytest $(FIRST_HALF) >.tools/first-half.log 2>&1 & first=$$!; \
 	$(BIN)/coverage run -m pytest $(FIRST_HALF:%=--ignore=%); second=$$?; \
 	wait $$first; first=$$?; cat .tools/first-half.log; test $$first -eq 0 && test $$second -eq 0
+
+# Processes killed at every point, on every database and broker: six minutes or so. What
+# `make test` has time for of it is part of `make test`.
+kill: .venv/.dev-installed
+	timeout 1500 $(BIN)/pytest -q -p no:randomly -m "kill or not kill" tests/acceptance/kill $(ARGS)
 
 coverage:
 	@$(BIN)/coverage combine --quiet

@@ -21,7 +21,7 @@ KEPT = 2  # systems that are kept running for the tests that follow
 Systems = Callable[[str], System]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def launcher() -> Iterator[Launcher]:
     """What starts the processes."""
     found = Launcher()
@@ -88,6 +88,12 @@ def count(request: pytest.FixtureRequest) -> Callable[..., None]:
         request.config.stash.setdefault(_lines, []).append(f"{request.node.name}: {text}")
 
     return add
+
+
+@pytest.fixture
+def slack_seconds(pytestconfig: pytest.Config) -> float:
+    """How much later than measured alone things may be, where other tests run at the same time."""
+    return 2.0 if pytestconfig.option.markexpr == "not kill" else 0.0
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

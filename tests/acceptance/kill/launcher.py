@@ -14,7 +14,8 @@ import subprocess
 import sys
 import threading
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ class Launched:
         self.out = out
         self.pid = 0
         self.code: int | None = None
+        self._is_killed = False
         self.has_begun = threading.Event()
         self.has_ended = threading.Event()
 
@@ -50,9 +52,11 @@ class Launched:
                 os.kill(self.pid, number)
 
     def kill_group(self) -> None:
-        """SIGKILL for it and its children."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
+        """SIGKILL for it and its children; once, since the number may be another's later."""
+        if not self._is_killed:
+            self._is_killed = True
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
         self.wait()
 
     def wait(self, seconds: float = SECONDS) -> int:
@@ -183,11 +187,29 @@ def _become(asked: dict[str, Any]) -> None:
     from licet.cli import main
 
     try:
-        main()
+        with _measured():
+            main()
     except Exception:  # noqa: BLE001 - the process ends
         traceback.print_exc()
         sys.exit(1)
     sys.exit(0)
+
+
+@contextmanager
+def _measured() -> Iterator[None]:
+    """Count for the coverage of the test run, if that is measured and the process ends in peace."""
+    if "COVERAGE_RUN" not in os.environ:
+        yield
+        return
+    from coverage import Coverage
+
+    coverage = Coverage(data_suffix=True)
+    coverage.start()
+    try:
+        yield
+    finally:
+        coverage.stop()
+        coverage.save()
 
 
 if __name__ == "__main__":

@@ -105,6 +105,7 @@ def reached(point: str) -> None:
     except FileNotFoundError:
         return
     os.kill(os.getpid(), signal.Signals[taken.read_text()])
+    time.sleep(0.2)  # another thread may get the signal, and this one would go on for a moment
 
 
 def _before(owner: type, name: str, point: Callable[..., str | None]) -> None:

@@ -25,6 +25,7 @@ from licet.db.migrate import upgrade
 
 SECONDS = 60
 LIFETIME_SECONDS = 600
+PEACE_SECONDS = 5
 
 
 def wait_until(claim: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:
@@ -132,11 +133,17 @@ class System:
 
     def living(self, role: str) -> list[Launched]:
         """Its processes of a role."""
+        for process in self.processes:
+            if not process.is_alive:
+                process.kill_group()  # what is left of it
         self.processes = [process for process in self.processes if process.is_alive]
         return [process for process in self.processes if process.role == role]
 
     def ensure(self, *, workers: int = 2, sweepers: int = 1, servers: int = 1) -> None:
-        """Have so many of each that have begun."""
+        """Have so many of each, no more, that have begun."""
+        for role, count in (("worker", workers), ("sweep", sweepers)):
+            for process in self.living(role)[count:]:
+                process.kill_group()
         for _ in range(len(self.living("worker")), workers):
             self.start_worker()
         for _ in range(len(self.living("sweep")), sweepers):
@@ -164,7 +171,12 @@ class System:
         return f"SigPnd:\t{'0' * 16}" in Path(f"/proc/{process.pid}/status").read_text()
 
     def end(self) -> None:
-        """End what is left of it."""
+        """End what is left of it; who can end in peace may."""
+        peaceful = self.living("worker") + self.living("sweep")
+        for process in peaceful:
+            process.send(signal.SIGTERM)
+        for process in peaceful:
+            process.has_ended.wait(PEACE_SECONDS)
         for process in self.processes:
             process.kill_group()
         self.client.close()
@@ -222,6 +234,11 @@ class System:
             f"the end of {len(wanted)} actions",
             seconds,
         )
+
+    def outlast(self, leases: float) -> None:
+        """Let so many leases pass."""
+        until = time.monotonic() + leases * self.lease_seconds
+        wait_until(lambda: time.monotonic() >= until, "a clock that goes")
 
     def count_in(self, phase: str) -> int:
         """How many actions are in a phase."""

@@ -8,17 +8,22 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from tests.acceptance.kill.system import System, wait_until
-from tests.valkey import Valkey
+from tests.valkey import Valkey, stoppable_valkey
 
 from licet.actions.dispatch.celery import QUEUE, RUN, make_celery
 
 
-@pytest.fixture
-def system(make_system: Callable[..., System], valkey: Valkey) -> Iterator[System]:
-    """A system whose broker the test may stop."""
-    found = make_system("sqlite-celery", broker_url=valkey.url)
-    yield found
-    found.end()
+@pytest.fixture(scope="module")
+def valkey() -> Iterator[Valkey]:
+    """A broker that the tests stop and freeze."""
+    with stoppable_valkey() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def system(make_system: Callable[..., System], valkey: Valkey) -> System:
+    """A system with that broker."""
+    return make_system("sqlite-celery", broker_url=valkey.url)
 
 
 def send(system: System, *args: object, name: str = RUN) -> None:
@@ -46,7 +51,7 @@ def test_doubled_messages(system: System, count: Callable[..., None]):
     for action_id in ids * 3:
         send(system, "work", action_id)
 
-    system.ensure(workers=2, sweepers=0)
+    system.ensure(workers=1, sweepers=0)
     counts = system.finish(ids)
 
     count(counts)
@@ -73,7 +78,7 @@ def test_messages_that_name_nothing(system: System, valkey: Valkey, count: Calla
     assert worker.is_alive
 
 
-@pytest.mark.parametrize("outage", ["stopped", "frozen"])
+@pytest.mark.parametrize("outage", [pytest.param("stopped", marks=pytest.mark.kill), "frozen"])
 def test_the_broker_is_away_when_actions_are_submitted(
     system: System, valkey: Valkey, outage: str, count: Callable[..., None]
 ):

@@ -15,12 +15,17 @@ from tests.acceptance.kill.system import System, wait_until
 from tests.postgresql import stoppable_server
 from tests.valkey import Valkey
 
+N_THREADS = 8  # of two workers
 
-def in_the_middle(system: System, pool: ThreadPoolExecutor, count: int) -> Callable[[], list[str]]:
-    """Begin to submit actions; once some have ended and others wait, go on."""
-    submitting = pool.submit(system.submit, count, steps=2, seconds=0.005)
-    wait_until(lambda: system.count_in("ended") > count // 10, "some ends")
-    return submitting.result
+
+def in_the_middle(system: System, count: int) -> list[str]:
+    """The ids of actions of which some have ended, eight run, and all others wait."""
+    ended = system.submit(count // 10, steps=2)
+    system.wait_ended(ended)
+    others = system.submit(count - len(ended), steps=2, gate="gate")
+    wait_until(lambda: len(system.witness.begun(others)) == N_THREADS, "busy workers")
+    assert system.count_in("queued") == len(others) - N_THREADS
+    return [*ended, *others]
 
 
 @pytest.mark.parametrize(
@@ -41,14 +46,13 @@ def test_the_broker_restarts(
     """It loses every message; the sweeper has the actions run that they named."""
     system = make_system(kind, broker_url=valkey.url)
     system.ensure()
-    with ThreadPoolExecutor(1) as pool:
-        result = in_the_middle(system, pool, n_actions)
-        valkey.stop()
-        n_ended = system.count_in("ended")
-        valkey.start()
-        ids = result()
+    ids = in_the_middle(system, n_actions)
+    valkey.stop()
+    system.open_gate("gate")
+    system.outlast(leases=1)
+    valkey.start()
 
-    count(system.finish(ids, seconds=120), ended_before=n_ended)
+    count(system.finish(ids, seconds=120))
     system.end()
 
 
@@ -63,17 +67,20 @@ def test_the_broker_restarts(
 def test_postgresql_restarts(
     make_system: Callable[..., System], kind: str, n_actions: int, count: Callable[..., None]
 ):
-    """Requests are refused while it is away; what was accepted before goes on when it is back."""
-    with stoppable_server() as server, ThreadPoolExecutor(1) as pool:
-        system = make_system(kind, database_url=new_database(server.url))
+    """Requests are refused while it is away, for longer than a lease; what was accepted before goes
+    on when it is back, and no attempt is lost.
+    """
+    with stoppable_server() as server:
+        system = make_system(kind, database_url=new_database(server.url), max_attempts=1)
         system.ensure()
-        result = in_the_middle(system, pool, n_actions)
-        n_ended = system.count_in("ended")
+        ids = in_the_middle(system, n_actions)
         server.stop()
-        wait_until(lambda: system.run({}).status_code == 503, "a request that is refused")
+        assert system.run({}).status_code == 503
+        system.open_gate("gate")
+        system.outlast(leases=2)
         server.start()
 
-        count(system.finish(result(), seconds=120), ended_before=n_ended)
+        count(system.finish(ids, seconds=120), attempts=system.witness.attempts(ids))
         assert all(process.is_alive for process in system.processes)
         system.end()
 
@@ -90,7 +97,7 @@ def test_embedded_workers_killed_at_random(
     system.ensure(workers=0, sweepers=0)
     chooser = random.Random(n_actions)
     with ThreadPoolExecutor(1) as pool:
-        submitting = pool.submit(system.submit, n_actions, steps=3, seconds=0.01)
+        submitting = pool.submit(system.submit, n_actions, steps=3, seconds=0.05)
         for _ in range(n_kills):
             n_ended = system.count_in("ended")
             wait_until(lambda n=n_ended: system.count_in("ended") > n, "ends")
@@ -122,7 +129,13 @@ def test_whole_servers_killed_at_random(
     system.end()
 
 
-@pytest.mark.parametrize("kind", ["sqlite-threads", pytest.param("postgresql-celery")])
+SQLITE_AND_POSTGRESQL = [
+    pytest.param("sqlite-threads", marks=pytest.mark.kill),
+    "postgresql-celery",
+]
+
+
+@pytest.mark.parametrize("kind", SQLITE_AND_POSTGRESQL)
 def test_a_request_sent_by_fifty_at_once(systems: Systems, kind: str, count: Callable[..., None]):
     """One action, one 202, and 200 for all others."""
     system = systems(kind)
@@ -138,7 +151,7 @@ def test_a_request_sent_by_fifty_at_once(systems: Systems, kind: str, count: Cal
     count(system.finish(ids), requests=50)
 
 
-@pytest.mark.parametrize("kind", ["sqlite-threads", "postgresql-celery"])
+@pytest.mark.parametrize("kind", SQLITE_AND_POSTGRESQL)
 def test_a_request_id_sent_by_fifty_with_other_bodies(
     systems: Systems, kind: str, count: Callable[..., None]
 ):

@@ -32,13 +32,9 @@ FAST = {
     ("sqlite-threads", "after the sweeper's change"),
     ("postgresql-celery", "after the insert"),
     ("postgresql-celery", "freeze"),
-    ("sqlite-threads", "terminate"),
     ("postgresql-celery", "terminate"),
-    ("sqlite-threads", "rolling"),
     ("postgresql-celery", "rolling"),
-    ("sqlite-threads", "one at once"),
     ("postgresql-celery", "one at once"),
-    ("sqlite-threads", "give back"),
     ("postgresql-celery", "give back"),
 }
 
@@ -58,15 +54,17 @@ def matrix(*points: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("kind", "point"), cases)
 
 
-def assert_recovered(system: System, pid: int, at: float) -> str:
+def assert_recovered(system: System, pid: int, at: float, slack_seconds: float) -> str:
     """How long the longest of the actions waited that a process held when it died."""
-    waits = system.witness.recovery_seconds(pid, at)
-    assert max(waits, default=0.0) <= 2 * system.lease_seconds
-    return f"{max(waits, default=0.0):.2f} s of {2 * system.lease_seconds:g}"
+    longest = max(system.witness.recovery_seconds(pid, at), default=0.0)
+    assert longest <= 2 * system.lease_seconds + slack_seconds
+    return f"{longest:.2f} s of {2 * system.lease_seconds:g}"
 
 
 @matrix(*WORKER_POINTS)
-def test_a_worker_killed(systems: Systems, kind: str, point: str, count: Callable[..., None]):
+def test_a_worker_killed(
+    systems: Systems, kind: str, point: str, count: Callable[..., None], slack_seconds: float
+):
     """Another takes over within two leases, and runs no completed step again."""
     system = systems(kind)
     order = system.order(point)
@@ -75,7 +73,7 @@ def test_a_worker_killed(systems: Systems, kind: str, point: str, count: Callabl
     pid, at = order.wait()
 
     counts = system.finish(ids)
-    count(counts, recovery=assert_recovered(system, pid, at))
+    count(counts, recovery=assert_recovered(system, pid, at, slack_seconds))
     assert counts.unfinished <= 4  # one for each thread
 
 
@@ -127,7 +125,43 @@ def test_a_worker_frozen_beyond_its_lease(
     wait_until(lambda: "is lost" in frozen.output, f"a zombie: {system.outputs()}")
 
     assert system.witness.query_steps(action_id) == before
-    count(system.finish([action_id, *system.submit(8, steps=1)]))
+    counts = system.finish([action_id, *system.submit(8, steps=1)])
+    count(counts)
+    assert (counts.claims, counts.executions) == (10, 11)
+
+
+@matrix("freeze alone")
+def test_a_worker_frozen_that_claims_again_what_it_lost(
+    make_system: Callable[..., System], kind: str, point: str, count: Callable[..., None]
+):
+    """Its own old attempt is a zombie to it, like another worker's."""
+    system = make_system(kind)
+    system.ensure(workers=1)
+    order = system.order("before a step is stored", signal.SIGSTOP)
+    ids = system.submit(1, steps=2)
+    order.wait()
+    (worker,) = system.living("worker")
+
+    wait_until(lambda: system.count_in("queued") == 1, "a lease that is taken back")
+    worker.send(signal.SIGCONT)
+    counts = system.finish(ids)
+
+    count(counts)
+    assert (counts.claims, counts.executions) == (2, 3)
+    system.end()
+
+
+@matrix("long step")
+def test_a_step_longer_than_its_lease(
+    systems: Systems, kind: str, point: str, count: Callable[..., None]
+):
+    """Heartbeats keep it: one claim, one execution."""
+    system = systems(kind)
+
+    counts = system.finish(system.submit(4, steps=1, seconds=3 * system.lease_seconds))
+
+    count(counts)
+    assert (counts.claims, counts.executions) == (4, 4)
 
 
 @matrix("terminate")
