@@ -403,3 +403,10 @@ def test_closing_while_other_threads_work(database):
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_all_rows_of_what_cannot_be_asked(database):
+    """A statement that the database refuses is told like any other failure."""
+    with pytest.raises(StoreUnavailable):
+        database.fetch_all(BROKEN, {})
+    assert database.fetch_all(Statement(sa.text("SELECT 1")), {}) == [(1,)]
