@@ -101,7 +101,8 @@ class Execution:
             return self._cancelled(life)
         if life.deadline is not None and now > life.deadline:
             return lifecycle.exceed_deadline(life, now)
-        if not self.job.may_still_run(stored_caller(self.held.caller or "{}")):
+        caller = stored_caller(self.held.caller or "{}")
+        if not self._persist(lambda: self.job.may_still_run(caller)):
             log.info("Action %s: its creator may not run it any more", self.held.action_id)
             return lifecycle.lose_right(life, now)
         return None

@@ -12,7 +12,6 @@ from __future__ import annotations
 import inspect
 import json
 import logging
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -21,7 +20,6 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, current_app, request
 from pydantic import BaseModel
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.urls import iri_to_uri
 
 from licet._state import app_state
@@ -43,6 +41,7 @@ from licet.actions.documents import (
 from licet.actions.durable import DurableAction
 from licet.actions.enumeration import parse_enumeration, parse_log_query
 from licet.actions.flask import with_standing
+from licet.actions.http import error_response, json_response, read_body
 from licet.actions.repository import AbstractActionRepository
 from licet.actions.runtime import Runtime, durable_runtime
 from licet.actions.store import ActionStore
@@ -56,23 +55,19 @@ from licet.actions.validation import (
 from licet.actions.waiting import WaitingRoom, preferred_wait_seconds, wait_for_change
 from licet.authn.auth_state import AuthState, StateBuilder
 from licet.authz.marks import Access, AccessKind, mark
-from licet.error_documents import error_document, is_final, reason_of
 from licet.errors import (
     ActionConflict,
     ActionForbidden,
     ActionNotFound,
     ConfigurationError,
     InsufficientScope,
-    RequestTooLarge,
-    ServiceUnavailable,
     UnstorableDocument,
 )
 
-__all__ = ["ActionProvider", "error_response"]
+__all__ = ["ActionProvider"]
 
 log = logging.getLogger(__name__)
 F = TypeVar("F", bound=Callable[..., Any])
-JSON: Final = "application/json"
 _WAITING_ROOM: Final = "actions.waiting_room"
 CORS: Final = {"Access-Control-Allow-Origin": "*"}
 PREFLIGHT: Final = CORS | {
@@ -148,7 +143,7 @@ class ActionProvider:
             return Response(status=204, headers=PREFLIGHT)
         if "public" not in self.description.visible_to:
             self._require_visible()
-        return _json(self._described(), headers=CORS)
+        return json_response(self._described(), headers=CORS)
 
     def _require_visible(self) -> None:
         """Let those pass who may know that the provider exists; to others it is not there."""
@@ -176,7 +171,7 @@ class ActionProvider:
         rendered = self.callbacks.rendered(Operation.RUN, status)
         if self.repository is not None:
             self.repository.store(status)
-        return _json(rendered, code)
+        return json_response(rendered, code)
 
     def _run_stored(self, store: ActionStore, asked: ActionRequest, auth: AuthState) -> Response:
         code = 200
@@ -192,7 +187,7 @@ class ActionProvider:
             submission = store.submit_once(auth.effective_identity, asked, start)
         except UnstorableDocument as error:
             self.callbacks.refuse(Operation.RUN, error)
-        return _json(render(submission.status), code if submission.created else 200)
+        return json_response(render(submission.status), code if submission.created else 200)
 
     def _run_durable(
         self, durable: DurableAction, asked: ActionRequest, auth: AuthState
@@ -210,15 +205,15 @@ class ActionProvider:
         """The status, once it has changed if the request prefers to wait for that."""
         seconds = preferred_wait_seconds(request.headers.get("Prefer"))
         if not seconds:
-            return _json(render(status), code)
+            return json_response(render(status), code)
         with _waiting_room().seat() as has_seat:
             if not has_seat:
-                return _json(render(status), code)
+                return json_response(render(status), code)
             read = partial(self._store().get, status.action_id)
             found = wait_for_change(read, status, seconds)
         if found is None:
             raise ActionNotFound(f"No Action with id {status.action_id}")
-        return _json(render(found), code, {"Preference-Applied": f"wait={seconds}"})
+        return json_response(render(found), code, {"Preference-Applied": f"wait={seconds}"})
 
     def _store(self) -> ActionStore:
         if not isinstance(self.repository, ActionStore):
@@ -242,7 +237,7 @@ class ActionProvider:
             asks_for_groups = query.roles != {"creator_id"}
             principals = auth.principals if asks_for_groups else auth.identities
             listed, marker = self.repository.enumerate(principals, query)
-        response = _json(self._rendered_list(listed))
+        response = json_response(self._rendered_list(listed))
         if marker is not None:
             following = urlencode({**request.args.to_dict(), "marker": marker})
             here = iri_to_uri(request.base_url)
@@ -265,7 +260,7 @@ class ActionProvider:
         if Operation.STATUS not in self.callbacks:
             if isinstance(self.repository, ActionStore):
                 return self._answer(action)
-            return _json(render(action))
+            return json_response(render(action))
         return self._from_callback_with(self.repository, Operation.STATUS, action, auth)
 
     @_admits("the creator and manage_by")
@@ -279,13 +274,13 @@ class ActionProvider:
             return self._from_callback_with(self.repository, Operation.CANCEL, action, auth)
         if self.durable is not None:
             _runtime().cancel(self.durable.provider, action_id, auth.effective_identity)
-            return _json(render(self._load(self.repository, action_id)))
+            return json_response(render(self._load(self.repository, action_id)))
         if isinstance(self.repository, ActionStore):
-            return _json(render(self.repository.cancel(action_id, auth.effective_identity)))
+            return json_response(render(self.repository.cancel(action_id, auth.effective_identity)))
         if not action.is_complete():
             _mark_cancelled(action, auth.effective_identity)
             self.repository.store(action)
-        return _json(render(action))
+        return json_response(render(action))
 
     @_admits("the creator and manage_by")
     def release(self, action_id: str) -> Response:
@@ -303,12 +298,12 @@ class ActionProvider:
             )
         if not has_callback:
             self.repository.remove(action)
-            return _json(render(action))
+            return json_response(render(action))
         status, code = self.callbacks.status(Operation.RELEASE, 200, action, auth)
         rendered = self.callbacks.rendered(Operation.RELEASE, status)
         if self.repository.get(action_id) is not None:  # some callbacks remove it themselves
             self.repository.remove(status)
-        return _json(rendered, code)
+        return json_response(rendered, code)
 
     @_admits("the creator and manage_by")
     def resume(self, action_id: str) -> Response:
@@ -319,7 +314,7 @@ class ActionProvider:
         action = self._load_to_manage(self.repository, action_id, auth)
         if self.durable is not None:
             _runtime().resume(self.durable.provider, action_id)
-            return _json(render(self._load(self.repository, action_id)))
+            return json_response(render(self._load(self.repository, action_id)))
         return self._from_callback_with(self.repository, Operation.RESUME, action, auth)
 
     @_admits("the creator and monitor_by")
@@ -331,9 +326,9 @@ class ActionProvider:
             authorize_action_access_or_404(action, auth)
             if Operation.LOG not in self.callbacks and isinstance(self.repository, ActionStore):
                 page = self.repository.read_log(action_id, parse_log_query(request))
-                return _json(render(page))
+                return json_response(render(page))
         page, code = self.callbacks.log_page(action_id, auth)
-        return _json(self.callbacks.rendered(Operation.LOG, page), code)
+        return json_response(self.callbacks.rendered(Operation.LOG, page), code)
 
     def _caller(self) -> AuthState:
         return with_standing(self._state_builder().build_from_request())
@@ -345,11 +340,11 @@ class ActionProvider:
             raise ActionForbidden("You are not permitted to run actions of this provider.")
 
     def _read_request(self) -> ActionRequest:
-        return validate_input(parse_json(_read_body()), self.input_body_validator)
+        return validate_input(parse_json(read_body()), self.input_body_validator)
 
     def _from_callback(self, operation: Operation, action_id: str, auth: AuthState) -> Response:
         status, code = self.callbacks.status(operation, 200, action_id, auth)
-        return _json(self.callbacks.rendered(operation, status), code)
+        return json_response(self.callbacks.rendered(operation, status), code)
 
     def _from_callback_with(
         self,
@@ -363,7 +358,7 @@ class ActionProvider:
         rendered = self.callbacks.rendered(operation, status)
         if rendered != before:
             repository.store(status)
-        return _json(rendered, code)
+        return json_response(rendered, code)
 
     def _load(self, repository: AbstractActionRepository, action_id: str) -> ActionStatus:
         action = repository.get(action_id)
@@ -415,53 +410,3 @@ def _waiting_room() -> WaitingRoom:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _read_body() -> bytes:
-    """The request's body, up to the limit.
-
-    A body without a Content-Length is cut at werkzeug's limit without an error: allowing one byte
-    more than we take is how a body that is too long shows.
-    """
-    limit = app_state(current_app).settings.max_body_bytes
-    request.max_content_length = limit + 1
-    try:
-        raw = request.get_data()
-    except RequestEntityTooLarge as error:
-        raise _too_large(limit) from error
-    if len(raw) > limit:
-        raise _too_large(limit)
-    return raw
-
-
-def _too_large(limit: int) -> RequestTooLarge:
-    return RequestTooLarge(f"The request body is larger than {limit} bytes.")
-
-
-def _json(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(body, status, headers, content_type=JSON)
-
-
-def error_response(error: Exception) -> Response | HTTPException:
-    """The response for anything raised while an operation ran: always the interface's JSON."""
-    if isinstance(error, HTTPException) and is_final(error):
-        return error
-    document = error_document(_uniform(error))
-    body = document.as_dict()
-    if document.status == 500 and not isinstance(error, HTTPException):
-        body["error_id"] = uuid.uuid4().hex
-        log.error("Unexpected error %s in %s", body["error_id"], request.endpoint, exc_info=error)
-    elif isinstance(error, ServiceUnavailable):
-        log.warning("%s in %s: %s", body["code"], request.endpoint, reason_of(error))
-    return _json(render(body), document.status, dict(document.headers))
-
-
-def _uniform(error: Exception) -> Exception:
-    """Let an action that is hidden and one that does not exist be told in the very same words.
-
-    The words that a callback chose for its own missing actions would give the hidden ones away.
-    """
-    action_id = (request.view_args or {}).get("action_id")
-    if action_id is not None and isinstance(error, ActionNotFound):
-        return ActionNotFound(f"No Action with id {action_id}")
-    return error

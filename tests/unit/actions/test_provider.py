@@ -14,7 +14,8 @@ from tests.api.providers import Site, describe, make_store, urn
 from werkzeug.exceptions import NotFound
 
 from licet.actions import ActionProviderConfig, action_store
-from licet.actions.provider import ActionProvider, error_response
+from licet.actions.http import error_response
+from licet.actions.provider import ActionProvider
 from licet.authn.auth_state import AuthState, StateBuilder
 from licet.authn.identity import Identity
 from licet.errors import ActionConflict, HiddenAction, MissingToken, StoreUnavailable

@@ -194,6 +194,16 @@ class TestLease:
         life = bench.life(action_id)
         assert life.lease_until == life.due_at == bench.clock() + LEASE
 
+    def test_who_renews_it_cannot_be_thought_lost_any_more(self, bench):
+        """A sweeper that read the row before changes nothing."""
+        action_id = bench.submit()
+        held = bench.claim()
+        bench.clock.advance(100)
+        seen = bench.runs.find(action_id)
+        bench.runs.renew(held, LEASE)
+        lost = lifecycle.lose_lease(seen.life, bench.clock(), max_attempts=2)
+        assert not bench.runs.change(seen, lost)
+
     def test_an_end_leaves_no_lease(self, bench):
         """Nobody holds what has ended."""
         action_id = bench.submit()

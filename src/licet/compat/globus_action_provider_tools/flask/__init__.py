@@ -3,7 +3,7 @@
 from licet.actions.blueprint import ActionProviderBlueprint
 from licet.actions.config import DEFAULT_CONFIG, ActionProviderConfig
 from licet.actions.helpers import add_action_routes_to_blueprint
-from licet.actions.provider import error_response as blueprint_error_handler
+from licet.actions.http import error_response as blueprint_error_handler
 from licet.actions.types import ActionStatusReturn
 from licet.compat.globus_action_provider_tools.flask.api_helpers import (
     flask_validate_request,

@@ -3,7 +3,7 @@
 from flask import Request, Response
 
 from licet.actions.helpers import add_action_routes_to_blueprint
-from licet.actions.provider import error_response as blueprint_error_handler
+from licet.actions.http import error_response as blueprint_error_handler
 from licet.actions.types import ActionStatusReturn
 from licet.authn.globus import TokenChecker
 from licet.compat.globus_action_provider_tools.validation import (

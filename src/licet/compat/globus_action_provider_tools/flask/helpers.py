@@ -5,8 +5,8 @@ from flask import Request, Response
 from licet.actions.config import DEFAULT_CONFIG, ActionProviderConfig
 from licet.actions.documents import ActionProviderDescription, render
 from licet.actions.enumeration import parse_query_args, query_args_to_enum
+from licet.actions.http import error_response as blueprint_error_handler
 from licet.actions.json_provider import JsonProvider, assign_json_provider
-from licet.actions.provider import error_response as blueprint_error_handler
 from licet.actions.types import ActionCallbackReturn
 from licet.actions.validation import (
     InputBodyValidator,
