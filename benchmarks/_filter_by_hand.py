@@ -116,7 +116,8 @@ def walk_first(narrow: Any, own: list[Any], in_order: Any, alternatives: list[An
     is_short = count(select(walked)) < 50
     rest = narrow.limit(sa.case((is_short, 50), else_=NONE))
     pages = [select(walked), *map(rest.where, alternatives)]
-    return page().where(Speaker.id.in_(sa.union_all(*map(keys_of, pages))))
+    chosen = sa.union_all(*map(keys_of, pages)).add_cte(walked, nest_here=True)
+    return page().where(Speaker.id.in_(chosen))
 
 
 def keys_of(rows: Any) -> Any:

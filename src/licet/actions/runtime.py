@@ -15,7 +15,7 @@ import threading
 import uuid
 import weakref
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -36,7 +36,12 @@ from licet.actions.worker import Worker
 from licet.authn.auth_state import AuthState
 from licet.db.engine import Database
 from licet.db.flask import database_of
-from licet.errors import ActionConflict, ActionNotFound, ConfigurationError
+from licet.errors import (
+    ActionConflict,
+    ActionNotFound,
+    ConfigurationError,
+    StoreUnavailable,
+)
 from licet.settings import Settings
 
 __all__ = ["Dispatcher", "Runtime", "durable_runtime"]
@@ -146,9 +151,10 @@ class Runtime:
             if self.worker is not None:
                 self.worker.wake()
         elif not self._dispatcher.dispatch(job.provider, action_id):
-            run = job.runs.find(action_id)
-            if run is not None:  # the sweeper shall tell them as soon as it can
-                job.runs.postpone(run, job.runs.clock())
+            with suppress(StoreUnavailable):  # the action is stored, whatever happens now
+                run = job.runs.find(action_id)
+                if run is not None:  # the sweeper shall tell them as soon as it can
+                    job.runs.postpone(run, job.runs.clock())
 
     def cancel(self, provider: str, action_id: str, by: str) -> None:
         """End an action that nobody works on; ask the worker of another to stop.

@@ -73,7 +73,8 @@ def _page_of_sqlite(element: on_page, compiler: SQLCompiler, **options: Any) -> 
     is_short = _count(sa.select(walked)) < size
     rest = narrow.limit(sa.case((is_short, size), else_=none))
     pages = [sa.select(walked), *map(rest.where, _alternatives(term))]
-    return compiler.process(_is_key_of(narrow, pages), **options)
+    # the CTE stays within: sqlite3 takes an UPDATE that begins with WITH for no change of data
+    return compiler.process(_is_key_of(narrow, pages, walked), **options)
 
 
 def _alternatives(term: Any) -> list[Any]:
@@ -83,14 +84,14 @@ def _alternatives(term: Any) -> list[Any]:
     return [term]
 
 
-def _is_key_of(narrow: Any, pages: Iterable[Any]) -> Any:
-    """Whether a row's key is among those of the pages."""
+def _is_key_of(narrow: Any, pages: Iterable[Any], *ctes: Any) -> Any:
+    """Whether a row's key is among those of the pages, which may refer to the CTEs."""
     keys = [label.element for label in narrow._raw_columns]
     key = keys[0] if len(keys) == 1 else sa.tuple_(*keys)
     # in a SELECT around each, because SQLite has no LIMIT inside of a UNION
     around: Any = sa.select(*(sa.column(label.name) for label in narrow._raw_columns))
     chosen = sa.union_all(*(around.select_from(page.subquery()) for page in pages))
-    return key.in_(chosen)
+    return key.in_(chosen.add_cte(*ctes, nest_here=True))
 
 
 def _count(rows: Any) -> Any:

@@ -32,21 +32,26 @@ def worker(load_app: Callable[[], Flask], threads: int | None, sweeps: bool) -> 
     app, runtime = _loaded(load_app)
     settings = app_state(app).settings
     n_threads = threads or settings.worker_threads or 8
-    if sweeps:
-        sweeper = runtime.make_sweeper()
-        sweeper.start()
     click.echo(f"licet worker: {_names(runtime)}, {n_threads} at once, by {settings.dispatch}")
+    sweeper = runtime.make_sweeper()
+    if sweeps:
+        sweeper.start()
     if settings.dispatch == "celery":
         from licet.actions.dispatch.celery import run_celery_worker
 
         run_celery_worker(runtime, settings, threads=n_threads)
-        return
+    else:
+        _work_until_signal(runtime, n_threads, settings.stop_seconds)
+    sweeper.stop()
+
+
+def _work_until_signal(runtime: Runtime, n_threads: int, stop_seconds: float) -> None:
     ended = _until_signal()
     found = Worker(runtime.jobs, threads=n_threads)
     runtime.worker = found
     found.start()
     ended.wait()
-    found.stop(settings.stop_seconds)
+    found.stop(stop_seconds)
 
 
 @click.command()

@@ -142,6 +142,7 @@ class Database:
         driver: Any = self._dialect.dbapi
         self._driver_error: type[Exception] = driver.Error
         self._mine = threading.local()
+        self._era = 0  # counts up when every connection is to be forgotten
         self._begin = "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN"
         _databases.add(self)
 
@@ -231,29 +232,41 @@ class Database:
 
     def _driver(self) -> Any:
         """This thread's own connection, taken from the pool once and given back when it ends."""
+        mine = self._mine
         try:
-            return self._mine.driver
+            if mine.era == self._era:
+                return mine.driver
         except AttributeError:
-            return self._take_connection()
+            pass
+        return self._take_connection()
 
     def _take_connection(self) -> Any:
+        self._drop_mine()
+        era = self._era
         try:
-            self._mine.pooled = self.engine.raw_connection()
+            pooled = self.engine.raw_connection()
         except (DBAPIError, PoolTimeout, self._driver_error) as error:
             raise StoreUnavailable from error
-        self._mine.driver = self._mine.pooled.driver_connection
+        self._mine.pooled = _Borrowed(pooled, weakref.ref(self), era)
+        self._mine.driver = pooled.driver_connection
+        self._mine.era = era
         return self._mine.driver
 
     def _failed(self) -> StoreUnavailable:
         """The error to raise; the connection that failed is not used again."""
-        pooled: PoolProxiedConnection | None = getattr(self._mine, "pooled", None)
-        self._mine.__dict__.clear()
-        if pooled is not None:
-            server_is_gone = getattr(pooled.driver_connection, "closed", False)
-            pooled.invalidate()
-            if server_is_gone:  # and so are the connections of all other threads
-                self.close()
+        driver = getattr(self._mine, "driver", None)
+        server_is_gone = getattr(driver, "closed", False)
+        self._drop_mine()
+        if server_is_gone:  # and so are the connections of all other threads
+            self.close()
         return StoreUnavailable()
+
+    def _drop_mine(self) -> None:
+        """Close this thread's connection, if it has one."""
+        borrowed: _Borrowed | None = getattr(self._mine, "pooled", None)
+        self._mine.__dict__.clear()
+        if borrowed is not None:
+            borrowed.connection.invalidate()
 
     def _roll_back(self, driver: Any) -> None:
         """Undo what the transaction did; the error that led here is the one to tell."""
@@ -263,10 +276,37 @@ class Database:
     def close(self, *, sockets: bool = True) -> None:
         """Forget every connection; the next use opens new ones.
 
+        Another thread's is closed by that thread, at its next use or its end: one that is closed
+        while a statement runs on it ends the process.
+
         With `sockets` false they are left open: after a fork they are the parent's.
         """
-        self._mine = threading.local()
+        self._era += 1
+        if sockets:
+            self._drop_mine()
+        else:
+            self._mine = threading.local()
         self.engine.dispose(close=sockets)
+
+
+class _Borrowed:
+    """A pool's connection, for as long as a thread lives; given back then, or closed if too old."""
+
+    def __init__(
+        self, connection: PoolProxiedConnection, database: weakref.ref[Database], era: int
+    ) -> None:
+        self.connection = connection
+        self._database = database
+        self._era = era
+        self._pid = os.getpid()
+
+    def __del__(self) -> None:
+        database = self._database()
+        is_of_parent = os.getpid() != self._pid
+        is_old = database is None or database._era != self._era  # noqa: SLF001 - its other half
+        if is_old and not is_of_parent and self.connection.dbapi_connection is not None:
+            with suppress(Exception):  # it may be closed already
+                self.connection.invalidate()
 
 
 def _parsed(url: str) -> URL:

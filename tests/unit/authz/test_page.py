@@ -297,6 +297,16 @@ def test_a_kept_statement_has_the_values_of_its_caller(rows: Session, policy: Po
     }
 
 
+@pytest.mark.parametrize("who", [FEW, MANY, LATE], ids=["few", "many", "late"])
+def test_a_page_can_choose_what_is_changed(rows: Session, who: Any):
+    """The driver begins a transaction and counts rows when a statement begins with UPDATE."""
+    page = OWN.filter(sa.select(Row.id).order_by(Row.id).limit(5), who)
+    change = sa.update(Row).where(Row.id.in_(page)).values(weight=Row.weight)
+
+    assert on_sqlite(change).startswith("UPDATE")
+    assert rows.execute(change, execution_options={"synchronize_session": False}).rowcount == 5
+
+
 def test_statements_that_differ_in_what_came_first_are_not_mixed_up(rows: Session):
     """A condition before the filter narrows the choice, one after it only the page."""
     early = OWN.filter(FIRST.where(Row.color == 3), MANY)

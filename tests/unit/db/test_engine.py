@@ -4,6 +4,7 @@ import gc
 import sqlite3
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
@@ -378,3 +379,34 @@ def test_a_log_that_cannot_be_switched_on_is_told():
     """Any other failure is no matter of waiting."""
     with pytest.raises(sqlite3.OperationalError, match="disk I/O"):
         engine_module._switch_to_wal(Switching("disk I/O error"))
+
+
+def test_closing_while_other_threads_work(database):
+    """Their connections are theirs to close: one that is closed under a statement is a crash."""
+    ask = Statement(sa.text("SELECT 1"))
+    stop, failures = threading.Event(), []
+
+    def work():
+        while not stop.is_set():
+            try:
+                assert database.fetch_all(ask, {}) == [(1,)]
+            except Exception as error:  # noqa: BLE001 - told by the main thread
+                failures.append(error)
+                return
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(200):
+        database.close()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_all_rows_of_what_cannot_be_asked(database):
+    """A statement that the database refuses is told like any other failure."""
+    with pytest.raises(StoreUnavailable):
+        database.fetch_all(BROKEN, {})
+    assert database.fetch_all(Statement(sa.text("SELECT 1")), {}) == [(1,)]

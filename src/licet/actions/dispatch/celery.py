@@ -131,7 +131,9 @@ def _celery_worker(celery: Celery, threads: int) -> Any:
 
 
 def _serve(celery: Celery, runtime: Runtime, worker: Worker) -> None:
-    @celery.task(name=RUN, ignore_result=True)  # type: ignore[untyped-decorator]  # celery has no types
+    """Register the tasks: not shared, which would put them into the app's own Celery as well."""
+
+    @celery.task(name=RUN, shared=False)  # type: ignore[untyped-decorator]  # celery has no types
     def run(provider: Any = None, action_id: Any = None) -> None:
         job = runtime.job(provider) if isinstance(provider, str) else None
         if job is None or not isinstance(action_id, str):
@@ -150,7 +152,7 @@ def _serve(celery: Celery, runtime: Runtime, worker: Worker) -> None:
 
     sweeper = runtime.make_sweeper()
 
-    @celery.task(name=SWEEP, ignore_result=True)  # type: ignore[untyped-decorator]  # as above
+    @celery.task(name=SWEEP, shared=False)  # type: ignore[untyped-decorator]  # as above
     def sweep() -> None:
         sweeper.sweep()
 

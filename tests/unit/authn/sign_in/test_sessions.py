@@ -230,9 +230,14 @@ def test_a_bearer_token_goes_before_the_cookie(make_app, provider):
     """A session of this kind answers for nobody who shows a token."""
     app = make_app(**config_of(provider), LICET_ACCOUNTS=True)
     browser = Browser(app, provider)
+    ann(accounts_of(app))
+    form = {"email": EMAIL, "password": PASSWORD}
+    token = browser.client.post("/auth/session", json=form).json["access_token"]
     browser.sign_in()
-    headers = {"Authorization": "Bearer x"}
-    assert browser.get("/auth/session", headers=headers).status_code == 401
+    shown = browser.get("/auth/session", headers={"Authorization": f"Bearer {token}"}).json
+    assert (shown["email"], shown["csrf_token"]) == (EMAIL, None)
+    bad = {"Authorization": "Bearer x"}
+    assert browser.get("/auth/session", headers=bad).status_code == 401
 
 
 def test_local_sessions_stay_local(make_app, provider):
