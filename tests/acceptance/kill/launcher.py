@@ -187,7 +187,7 @@ def _become(asked: dict[str, Any]) -> None:
     from licet.cli import main
 
     try:
-        with _measured():
+        with _measured(asked["arguments"][0]):
             main()
     except Exception:  # noqa: BLE001 - the process ends
         traceback.print_exc()
@@ -196,14 +196,15 @@ def _become(asked: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _measured() -> Iterator[None]:
+def _measured(role: str) -> Iterator[None]:
     """Count for the coverage of the test run, if that is measured and the process ends in peace."""
-    if "COVERAGE_RUN" not in os.environ:
+    if "COVERAGE_RUN" not in os.environ or role not in ("worker", "sweep"):
         yield
         return
     from coverage import Coverage
 
     coverage = Coverage(data_suffix=True)
+    coverage.set_option("run:disable_warnings", ["module-not-measured", "no-data-collected"])
     coverage.start()
     try:
         yield

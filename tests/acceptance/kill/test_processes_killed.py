@@ -33,7 +33,6 @@ FAST = {
     ("postgresql-celery", "after the insert"),
     ("postgresql-celery", "freeze"),
     ("postgresql-celery", "terminate"),
-    ("postgresql-celery", "rolling"),
     ("postgresql-celery", "one at once"),
     ("postgresql-celery", "give back"),
 }
