@@ -120,7 +120,12 @@ CLAIM_ONE: Final = Statement(
     )
 )
 
-RENEW: Final = Statement(sa.update(action).where(_held).values(lease_until=_until, due_at=_until))
+# It counts as a change: a sweeper that read the row before must not take the lease back.
+RENEW: Final = Statement(
+    sa.update(action)
+    .where(_held)
+    .values(lease_until=_until, due_at=_until, version=action.c.version + 1)
+)
 
 # What the holder of a lease must know: none of a row that is theirs no longer.
 HELD: Final = Statement(sa.select(action.c.cancel_requested_by).where(_held))
