@@ -23,12 +23,13 @@ from hypothesis import strategies as st
 from tests.api.providers import ROUTES as BOTH_SPELLINGS
 from werkzeug.test import TestResponse
 
+from licet.actions import durable_runtime
 from licet.actions.flask import provider_scopes
 from licet.authn import embedded_issuer
 
 ASKED_PER_EXAMPLE = 6
-EXAMPLES = 1200
-PROVIDERS = ("/skeleton", "/apt")
+EXAMPLES = 900
+PROVIDERS = ("/skeleton", "/apt", "/letter")
 ROUTES = tuple(
     (method, path) for routes in BOTH_SPELLINGS.values() for method, path in routes.values()
 )
@@ -51,6 +52,7 @@ PRINCIPAL = "urn:globus:auth:identity:11111111-2222-3333-4444-555555555555"
 VALID = (
     {"request_id": "r", "body": {"input_string": "hey"}},
     {"request_id": "r", "body": {"utc_offset": 2}},
+    {"request_id": "r", "body": {"to": "Ada", "text": "Dear Ada"}},
     {
         "request_id": "s",
         "body": {"input_string": "x"},
@@ -75,11 +77,11 @@ def documents(draw: st.DrawFn) -> bytes:
         document["request_id"] = draw(text)
     for _ in range(draw(st.sampled_from([0, 0, 1, 2]))):
         part = document["body"] if draw(st.booleans()) and document.get("body") else document
-        known = draw(st.one_of(st.sampled_from(sorted(VALID[2])), text))
+        known = draw(st.one_of(st.sampled_from(sorted(VALID[-1])), text))
         if draw(st.booleans()) or not isinstance(part, dict):
             document[known] = draw(value)
         else:
-            part[draw(st.sampled_from(["input_string", "utc_offset", known]))] = draw(value)
+            part[draw(st.sampled_from(["input_string", "utc_offset", "to", known]))] = draw(value)
     if draw(st.integers(0, 9)) == 0:
         document.pop(draw(st.sampled_from(sorted(document))))
     return json.dumps(document).encode()
@@ -129,7 +131,7 @@ asked = st.builds(
 
 @dataclass
 class Target:
-    """The site, two callers' tokens, the ids that it gave out, and what it answered."""
+    """The site and its workers, two callers' tokens, the ids that it gave out, its answers."""
 
     client: FlaskClient
     tokens: list[str]
@@ -169,6 +171,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     tokens = [issuer.mint(user, scopes, ttl_seconds=3600) for user in ("alice", "bob")]
     found = Target(app.test_client(), tokens)
     yield found
+    durable_runtime(app).stop(0)
     total = sum(found.answers.values())
     counts = dict(sorted(found.answers.items()))
     sys.stderr.write(f"\n{total} random requests were sent: {counts}\n")
