@@ -23,7 +23,7 @@ import platform
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -222,7 +222,7 @@ def print_plans(name: str, database: Database, number: int) -> None:
 
 def statements(database: Database, number: int) -> Iterator[tuple[str, str, Any]]:
     """Title, SQL and arguments, as the driver gets them."""
-    now = datetime.now(UTC)
+    now = _archive.BEGAN
     owner = {"owner": "plans", "until": now, "count": 1}
     kept: list[tuple[str, Statement, dict[str, Any]]] = [
         ("status", sql.BY_ID, {"a": _archive.action_id(7), "p": PROVIDER}),
