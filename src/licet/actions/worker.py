@@ -1,10 +1,10 @@
 """A worker: threads that claim actions and run them, and one that keeps their leases.
 
-Whoever queues an action in this process tells the worker (`wake`), and each is looked for once. Of
-those that nobody told of a poll finds the first: its thread goes on looking until there is no more,
-and has another thread look whenever it has claimed one, so that a full queue soon has every thread
-at work, and an empty one costs one small query each poll. The keeper polls, renews leases, stores
-the last progress that was told, and notices handlers that never return.
+A thread that has finished an action claims the next, until there is none. Whoever queues one in
+this process wakes a thread for it (`wake`); what nobody told of is found by a poll, whose thread
+has another poll made whenever it has claimed one, so that a full queue soon has every thread at
+work, and an empty one costs one small query each poll. The keeper polls, renews leases, stores the
+last progress that was told, and notices handlers that never return.
 
 Concurrency: `wake`, `notice_cancel` and `stop` may be called from any thread.
 """
@@ -67,8 +67,6 @@ class Worker:
         self._told = 0  # how many actions this worker was told of
         self._looked = 0  # and how many of them a thread has looked for
         self._must_poll = False
-        # what had no room is not looked for again, so who makes room must look
-        self._is_limited = any(job.action.concurrency is not None for job in jobs)
         self._running: dict[tuple[int, int], _Running] = {}
         self._in_flight: Counter[str] = Counter()
         self._abandoned = 0
@@ -128,37 +126,41 @@ class Worker:
     # --- the threads that work
 
     def _work(self) -> None:
-        polls = False
+        polls = goes_on = False
         while not self._stopping:
-            polls = self._wait_for_work(go_on=polls)
+            polls = self._wait_for_work(go_on=goes_on) or (polls and goes_on)
             told = self._told
             execution = self._claim_safely()
             if execution is None:
-                self._found_nothing(told)
-                polls = False
+                goes_on = self._was_told_since(told)
                 continue
             if polls:
                 self._poll()
             if not self.run(execution):
                 return  # given up on: another thread has taken this one's place
-            polls = polls or self._is_limited
+            goes_on = True
 
-    def _found_nothing(self, told: int) -> None:
-        """Look no more for what the worker was told of before: others have it."""
+    def _was_told_since(self, told: int) -> bool:
+        """Whether there is a reason to look again, after nothing was found.
+
+        Who looks for what came meanwhile may have taken what this thread was to find instead.
+        """
         with self._lock:
-            self._looked = max(self._looked, told)
+            if self._told > told:
+                return True
+            self._looked = told  # others have it
+            return False
 
     def _wait_for_work(self, *, go_on: bool) -> bool:
         """Wait for a reason to look for work, unless this thread goes on anyway.
 
         Returns:
-            Whether it may be work that nobody told of.
+            Whether a poll is the reason, or another one.
         """
         with self._lock:
             while self._looked >= self._told and not (go_on or self._must_poll or self._stopping):
                 self._lock.wait()
-            polls = go_on or self._must_poll
-            self._must_poll = False
+            polls, self._must_poll = self._must_poll, False
             self._looked = min(self._looked + 1, self._told)
             return polls
 
