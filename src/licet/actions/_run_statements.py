@@ -55,12 +55,26 @@ _STORED: Final = (
     action.c.manage_by,
     *LIFE,
 )
+# What a claim does not set itself, or know beforehand of whatever is queued.
 _CLAIMED: Final = (
-    *_STORED,
+    action.c.id,
+    action.c.version,
+    action.c.action_id,
+    action.c.creator_id,
+    action.c.caller,
+    action.c.monitor_by,
+    action.c.manage_by,
     action.c.request_id,
     action.c.label,
     action.c.start_time,
     action.c.body,
+    action.c.details,
+    action.c.attempt,
+    action.c.lease_number,
+    action.c.ready_at,
+    action.c.deadline,
+    action.c.release_after,
+    action.c.cancel_requested_by,
 )
 
 LIFE_COLUMNS: Final = (
@@ -213,7 +227,7 @@ INSERT_HELD_LOG: Final = Statement(
     )
 )
 INSERT_LOG: Final = Statement(
-    sa.insert(action_log), columns=["action", "time", "code", "description", "details"]
+    sa.insert(action_log).inline(), columns=["action", "time", "code", "description", "details"]
 )
 
 BY_ACTION_ID: Final = Statement(

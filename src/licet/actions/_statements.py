@@ -53,7 +53,7 @@ BY_KEYS: Final = (
 
 def _insert_unless_taken(dialect: str) -> ClauseElement:
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    return insert(action).on_conflict_do_nothing()
+    return insert(action).on_conflict_do_nothing().inline()  # whose key nobody needs
 
 
 _OF_WORKERS: Final = ("ready_at", "body", "caller")

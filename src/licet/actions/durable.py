@@ -11,6 +11,7 @@ import typing
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -96,7 +97,7 @@ class DurableAction:
                 f"{name} has concurrency={self.concurrency!r}: write 1 to {MAX_CONCURRENCY}."
             )
 
-    @property
+    @cached_property
     def lease(self) -> timedelta:
         """How long a silent worker keeps an action."""
         return timedelta(seconds=self.lease_seconds)

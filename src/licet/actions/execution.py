@@ -11,7 +11,7 @@ import os
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Final, TypeVar
 
@@ -84,24 +84,24 @@ class Execution:
         """
         with self.job.context():
             try:
-                refusal = self._refusal()
+                caller = stored_caller(self.held.caller or "{}")
+                refusal = self._refusal(caller)
                 if refusal is not None:
                     self._move(refusal)
                 elif self.control.reason is Reason.SHUTDOWN:
                     self._stopped(Reason.SHUTDOWN)
                 else:
-                    self._call_handler(stored_caller(self.held.caller or "{}"))
+                    self._call_handler(caller)
             except LeaseLost as error:
                 log.warning("%s", error)
 
-    def _refusal(self) -> Life | None:
+    def _refusal(self, caller: StoredAuthState) -> Life | None:
         """How the action ends without being begun, if it must not begin."""
         life, now = self.held.life, self.job.runs.clock()
         if life.cancel_requested_by is not None:
             return self._cancelled(life)
         if life.deadline is not None and now > life.deadline:
             return lifecycle.exceed_deadline(life, now)
-        caller = stored_caller(self.held.caller or "{}")
         if not self._persist(lambda: self.job.may_still_run(caller)):
             log.info("Action %s: its creator may not run it any more", self.held.action_id)
             return lifecycle.lose_right(life, now)
@@ -148,7 +148,7 @@ class Execution:
 
     def _cancelled(self, life: Life) -> Life:
         by = self._persist(lambda: self.job.runs.cancel_requested_by(self.held))
-        queued = replace(life, phase=lifecycle.Phase.QUEUED)
+        queued = life._replace(phase=lifecycle.Phase.QUEUED)
         return lifecycle.cancel(queued, self.job.runs.clock(), by or "somebody")
 
     def _failed(self, error: BaseException) -> None:
@@ -170,7 +170,7 @@ class Execution:
     def _life_now(self) -> Life:
         """The life of the held action, with a request to cancel that was made meanwhile."""
         by = self._persist(lambda: self.job.runs.cancel_requested_by(self.held))
-        return replace(self.held.life, cancel_requested_by=by)
+        return self.held.life._replace(cancel_requested_by=by)
 
     def _tell(self, error: BaseException, ending: Ending) -> None:
         if isinstance(error, ActionFailure):

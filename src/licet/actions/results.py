@@ -46,6 +46,11 @@ def result_json(result: object, max_bytes: int) -> str:
         ResultNotJSON: it has no JSON form: NaN, infinities, objects, cycles, deep nesting.
         ResultTooLarge: it is longer than `max_bytes`.
     """
+    return _as_json(result, max_bytes)[0]
+
+
+def _as_json(result: object, max_bytes: int) -> tuple[str, Any]:
+    """The JSON of a result, and its value when that is read again."""
     try:
         text = to_json(
             result, fallback=convert_to_json, inf_nan_mode="constants", serialize_unknown=False
@@ -62,7 +67,7 @@ def result_json(result: object, max_bytes: int) -> str:
         _refuse_nan(value)
     except ValueError as error:
         raise ResultNotJSON(f"The result has no JSON form: {error}.") from error
-    return text.decode()
+    return text.decode(), value
 
 
 def _refuse_nan(value: object) -> None:
@@ -91,16 +96,14 @@ def ending_of_result(result: object, max_bytes: int) -> Ending:
                 f"The handler returned a status of {result.status}: return SUCCEEDED or FAILED, "
                 "and call action.pause to wait for somebody."
             )
-        details = from_json(result_json(result.details, max_bytes))
+        details = _as_json(result.details, max_bytes)[1]
         return Ending(status=result.status, details=details, display_status=result.display_status)
     if not isinstance(result, dict | BaseModel):
         raise ResultNotJSON(
             f"The handler returned {type(result).__name__}: return a dict, a pydantic model or an "
             "ActionStatus."
         )
-    return Ending(
-        status=ActionStatusValue.SUCCEEDED, details=from_json(result_json(result, max_bytes))
-    )
+    return Ending(status=ActionStatusValue.SUCCEEDED, details=_as_json(result, max_bytes)[1])
 
 
 def ending_of_error(error: BaseException, max_bytes: int) -> Ending:
@@ -108,7 +111,7 @@ def ending_of_error(error: BaseException, max_bytes: int) -> Ending:
     if isinstance(error, ActionFailure):
         details = {**error.details, "code": error.code, "description": error.description}
         try:
-            found = from_json(result_json(details, max_bytes))
+            found = _as_json(details, max_bytes)[1]
         except (ResultNotJSON, ResultTooLarge):
             found = {"code": readable(str(error.code))[:MAX_CODE], "description": "(too long)"}
         return _failed(found)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
@@ -120,7 +119,7 @@ class RunningAction:
         self._flushing = threading.Lock()
         self._pending: tuple[Any, str | None] | None = None
         self._steps: dict[str, str] | None = None
-        self._names: Counter[str] = Counter()
+        self._names: dict[str, int] = {}
         self._in_step = False
 
     def step(self, name: str, function: Callable[..., R], *args: Any, **kwargs: Any) -> R:
@@ -298,8 +297,8 @@ class RunningAction:
         if not name or len(name) > MAX_STEP_NAME:
             raise UsageError(f"A step's name has 1 to {MAX_STEP_NAME} characters: {name!r}.")
         name = readable(name)
-        self._names[name] += 1
-        return f"{name} #{self._names[name]}"
+        number = self._names[name] = self._names.get(name, 0) + 1
+        return f"{name} #{number}"
 
 
 def _display(text: str | None) -> str | None:

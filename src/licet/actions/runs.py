@@ -29,7 +29,6 @@ from licet.errors import LeaseLost
 __all__ = ["Claimed", "LogLine", "Runs", "StoredRun", "stored_providers"]
 
 _NOBODY: Final = frozenset({"[]", "null"})
-_N_LIFE: Final = len(sql.LIFE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,7 +104,8 @@ class Runs:
     ) -> list[Claimed]:
         now = self.clock()
         params = {"p": self.provider, "now": now, "until": now + lease, "owner": owner, **more}
-        return [_claimed_run(row) for row in self._database().fetch_all(statement, params)]
+        until = params["until"]
+        return [_claimed_run(until, row) for row in self._database().fetch_all(statement, params)]
 
     def renew(self, held: Claimed, lease: timedelta) -> None:
         """Hold it for another `lease` from now; also after it ran out, if nobody claimed it.
@@ -325,27 +325,46 @@ def _life_params(life: Life) -> dict[str, Any]:
 
 
 def _stored_run(row: Sequence[Any]) -> StoredRun:
-    return StoredRun(**_parts(row))
-
-
-def _claimed_run(row: Sequence[Any]) -> Claimed:
-    request_id, label, start_time, body = row[7 + _N_LIFE :]
-    return Claimed(
-        **_parts(row), request_id=request_id, label=label, start_time=start_time, body=body
+    key, version, action_id, creator_id, caller, monitor_by, manage_by, *life = row
+    return StoredRun(
+        key=key,
+        version=version,
+        action_id=action_id,
+        creator_id=creator_id,
+        caller=caller,
+        has_principals=not (monitor_by in _NOBODY and manage_by in _NOBODY),
+        life=_life(*life),
     )
 
 
-def _parts(row: Sequence[Any]) -> dict[str, Any]:
+def _claimed_run(until: datetime, row: Sequence[Any]) -> Claimed:
     key, version, action_id, creator_id, caller, monitor_by, manage_by = row[:7]
-    return {
-        "key": key,
-        "version": version,
-        "action_id": action_id,
-        "creator_id": creator_id,
-        "caller": caller,
-        "has_principals": not (monitor_by in _NOBODY and manage_by in _NOBODY),
-        "life": _life(*row[7 : 7 + _N_LIFE]),
-    }
+    request_id, label, start_time, body, details, attempt, lease_number = row[7:14]
+    ready_at, deadline, release_after, cancel_requested_by = row[14:]
+    return Claimed(
+        key=key,
+        version=version,
+        action_id=action_id,
+        creator_id=creator_id,
+        caller=caller,
+        has_principals=not (monitor_by in _NOBODY and manage_by in _NOBODY),
+        life=Life(
+            phase=Phase.RUNNING,
+            details=from_json(details),
+            attempt=attempt,
+            lease_number=lease_number,
+            lease_until=until,
+            ready_at=moment_of(ready_at),
+            due_at=until,
+            deadline=moment_of(deadline),
+            release_after=None if release_after is None else parse_duration(release_after),
+            cancel_requested_by=cancel_requested_by,
+        ),
+        request_id=request_id,
+        label=label,
+        start_time=start_time,
+        body=body,
+    )
 
 
 def _life(

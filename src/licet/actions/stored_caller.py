@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
+from functools import lru_cache
 from typing import Any
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from licet.authn.auth_state import AuthState
 from licet.authn.identity import Identity
@@ -53,7 +53,7 @@ def caller_json(auth: AuthState, runnable_by: list[str]) -> str:
     groups: frozenset[str] = getattr(identity, "groups", frozenset())
     if names_a_group(runnable_by):
         groups = auth.groups
-    return json.dumps(
+    text: bytes = to_json(
         {
             "issuer": getattr(identity, "issuer", ""),
             "subject": getattr(identity, "subject", ""),
@@ -63,10 +63,18 @@ def caller_json(auth: AuthState, runnable_by: list[str]) -> str:
             "account": "sid" in getattr(identity, "claims", ()),
         }
     )
+    return text.decode()
 
 
 def stored_caller(text: str) -> StoredAuthState:
     """The caller that `caller_json` wrote down."""
+    identity, is_account = _parsed(text)
+    return StoredAuthState(identity, is_account=is_account)
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> tuple[Identity, bool]:
+    """The identity, and whether it is a local account's; one who submits often is read once."""
     kept = from_json(text)
     identity = Identity(
         issuer=kept["issuer"],
@@ -75,4 +83,4 @@ def stored_caller(text: str) -> StoredAuthState:
         principals=frozenset(kept["principals"]),
         roles=frozenset(kept["roles"]),
     )
-    return StoredAuthState(identity, is_account=bool(kept["account"]))
+    return identity, bool(kept["account"])

@@ -1,8 +1,10 @@
 """A worker: threads that claim actions and run them, and one that keeps their leases.
 
-A thread that has finished an action claims the next; one that claims wakes another, so that a full
-queue soon has every thread at work, and an empty one costs one small query each poll. The keeper
-renews leases, stores the last progress that was told, and notices handlers that never return.
+A thread that has finished an action claims the next, until there is none. Whoever queues one in
+this process wakes a thread for it (`wake`); what nobody told of is found by a poll, whose thread
+has another poll made whenever it has claimed one, so that a full queue soon has every thread at
+work, and an empty one costs one small query each poll. The keeper polls, renews leases, stores the
+last progress that was told, and notices handlers that never return.
 
 Concurrency: `wake`, `notice_cancel` and `stop` may be called from any thread.
 """
@@ -59,8 +61,12 @@ class Worker:
         self._n_threads = threads
         self._poll_seconds = poll_seconds
         self._patience_seconds = patience_seconds
-        self._lock = threading.Condition()
-        self._wakes = 0
+        lock = threading.RLock()
+        self._lock = threading.Condition(lock)  # notified when there may be work
+        self._ended = threading.Condition(lock)  # when an action has ended, or all shall
+        self._told = 0  # how many actions this worker was told of
+        self._looked = 0  # and how many of them a thread has looked for
+        self._must_poll = False
         self._running: dict[tuple[int, int], _Running] = {}
         self._in_flight: Counter[str] = Counter()
         self._abandoned = 0
@@ -76,7 +82,7 @@ class Worker:
             return
         self._keeper = threading.Thread(target=self._keep, name="licet-keeper", daemon=True)
         self._keeper.start()
-        self._polling = polling
+        self._polling = self._must_poll = polling
         for _ in range(self._n_threads if polling else 0):
             self._add_thread()
 
@@ -84,9 +90,15 @@ class Worker:
         threading.Thread(target=self._work, name="licet-worker", daemon=True).start()
 
     def wake(self) -> None:
-        """Have a thread that is idle look for work now."""
+        """Have an action looked for that was just queued."""
         with self._lock:
-            self._wakes = min(self._wakes + 1, self._n_threads)
+            self._told += 1
+            self._lock.notify()
+
+    def _poll(self) -> None:
+        """Have an idle thread look for work that nobody told of."""
+        with self._lock:
+            self._must_poll = True
             self._lock.notify()
 
     def notice_cancel(self, action_id: str) -> None:
@@ -109,25 +121,48 @@ class Worker:
     def wait_for_stop(self, limit_seconds: float) -> None:
         """Until it is told to stop, or the limit is over."""
         with self._lock:
-            self._lock.wait_for(lambda: self._stopping, limit_seconds)
+            self._ended.wait_for(lambda: self._stopping, limit_seconds)
 
     # --- the threads that work
 
     def _work(self) -> None:
-        while self._wait_for_work():
+        polls = goes_on = False
+        while not self._stopping:
+            polls = self._wait_for_work(go_on=goes_on) or (polls and goes_on)
+            told = self._told
             execution = self._claim_safely()
-            while execution is not None:
-                self.wake()
-                if not self.run(execution):
-                    return  # given up on: another thread has taken this one's place
-                execution = self._claim_safely()
+            if execution is None:
+                goes_on = self._was_told_since(told)
+                continue
+            if polls:
+                self._poll()
+            if not self.run(execution):
+                return  # given up on: another thread has taken this one's place
+            goes_on = True
 
-    def _wait_for_work(self) -> bool:
+    def _was_told_since(self, told: int) -> bool:
+        """Whether there is a reason to look again, after nothing was found.
+
+        Who looks for what came meanwhile may have taken what this thread was to find instead.
+        """
         with self._lock:
-            while not self._wakes and not self._stopping:
+            if self._told > told:
+                return True
+            self._looked = told  # others have it
+            return False
+
+    def _wait_for_work(self, *, go_on: bool) -> bool:
+        """Wait for a reason to look for work, unless this thread goes on anyway.
+
+        Returns:
+            Whether a poll is the reason, or another one.
+        """
+        with self._lock:
+            while self._looked >= self._told and not (go_on or self._must_poll or self._stopping):
                 self._lock.wait()
-            self._wakes = max(0, self._wakes - 1)
-            return not self._stopping
+            polls, self._must_poll = self._must_poll, False
+            self._looked = min(self._looked + 1, self._told)
+            return polls
 
     def _claim_safely(self) -> Execution | None:
         try:
@@ -170,7 +205,7 @@ class Worker:
     def _free(self, job: Job) -> None:
         with self._lock:
             self._in_flight[job.provider] -= 1
-            self._lock.notify_all()
+            self._ended.notify_all()
 
     def claim_one(self, job: Job, action_id: str) -> Execution | None:
         """The attempt at one action that a message named, if it is still to be made.
@@ -215,7 +250,7 @@ class Worker:
                     self._abandoned -= 1
                 else:
                     self._in_flight[execution.job.provider] -= 1
-                self._lock.notify_all()
+                self._ended.notify_all()
         return not running.is_abandoned
 
     def _persist(self, write: Callable[[], R]) -> R:
@@ -245,7 +280,7 @@ class Worker:
             for running in present:
                 self._look_after(running)
             if self._polling and len(present) < self._n_threads and not self._stopping:
-                self.wake()
+                self._poll()
 
     def _tick_seconds(self) -> float:
         shortest = min((job.action.lease_seconds for job in self._jobs), default=30.0)
@@ -304,7 +339,8 @@ class Worker:
             for running in self._running.values():
                 running.execution.control.stop(Reason.SHUTDOWN)
             self._lock.notify_all()
-            self._lock.wait_for(self._is_idle, timeout=limit_seconds)
+            self._ended.notify_all()
+            self._ended.wait_for(self._is_idle, timeout=limit_seconds)
             left = list(self._running.values())
         self._stopped.set()
         for running in left:

@@ -1,6 +1,5 @@
 """The life of a durable action: what may follow from what."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,19 +17,19 @@ BROKEN = Ending(status=ActionStatusValue.FAILED, details={"code": "X", "descript
 
 
 def queued(**fields) -> Life:
-    return replace(lifecycle.begin(NOW), **fields)
+    return lifecycle.begin(NOW)._replace(**fields)
 
 
 def running(**fields) -> Life:
-    return replace(lifecycle.claim(lifecycle.begin(NOW), NOW, LEASE), **fields)
+    return lifecycle.claim(lifecycle.begin(NOW), NOW, LEASE)._replace(**fields)
 
 
 def paused(**fields) -> Life:
-    return replace(lifecycle.pause(running(), NOW, {"code": "C"}), **fields)
+    return lifecycle.pause(running(), NOW, {"code": "C"})._replace(**fields)
 
 
 def ended(**fields) -> Life:
-    return replace(lifecycle.end(running(), NOW, DONE), **fields)
+    return lifecycle.end(running(), NOW, DONE)._replace(**fields)
 
 
 def code_of(life: Life) -> str:

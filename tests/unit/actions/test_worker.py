@@ -71,6 +71,19 @@ def counting(n_running: list[int]):
     return handler
 
 
+def count_claims(bench, monkeypatch) -> list[None]:
+    """A list that is as long as claims were made."""
+    claims: list[None] = []
+    claim = bench.runs.claim
+
+    def counted(*args, **options):
+        claims.append(None)
+        return claim(*args, **options)
+
+    monkeypatch.setattr(bench.runs, "claim", counted)
+    return claims
+
+
 class TestWork:
     def test_everything_that_is_queued(self, bench):
         """Before the worker began, and after it was woken."""
@@ -86,6 +99,48 @@ class TestWork:
         bench.start(bench.job())
         action_id = bench.submit()
         wait_until(lambda: bench.phase(action_id) == "ended")
+
+    def test_each_that_it_is_told_of_is_looked_for_by_one_thread(self, bench, monkeypatch):
+        """Which claims it, and then finds no more; one claim is made when the worker begins."""
+        claims = count_claims(bench, monkeypatch)
+        worker = bench.start(bench.job(lease_seconds=6 * LONG), threads=4, poll_seconds=LONG)
+        wait_until(lambda: len(claims) == 1)
+        for n in range(1, 6):
+            action_id = bench.submit()
+            worker.wake()
+            wait_until(lambda found=action_id: bench.phase(found) == "ended")
+            wait_until(lambda wanted=1 + 2 * n: len(claims) >= wanted)
+            assert len(claims) == 1 + 2 * n
+
+    def test_two_threads_that_find_each_others(self, bench, monkeypatch):
+        """Who finds nothing looks again when the worker was told of more meanwhile."""
+        claims = count_claims(bench, monkeypatch)
+        worker = bench.start(bench.job(lease_seconds=6 * LONG), threads=1, poll_seconds=LONG)
+        wait_until(lambda: len(claims) == 1)
+        claim, left = bench.runs.claim, []
+
+        def too_late(*args, **options):
+            if left:
+                return claim(*args, **options)
+            left.append(bench.submit())
+            worker.wake()
+            worker._wait_for_work(go_on=False)  # another thread goes, and takes the first
+            return []
+
+        monkeypatch.setattr(bench.runs, "claim", too_late)
+        worker.wake()
+        wait_until(lambda: left and bench.phase(left[0]) == "ended")
+
+    def test_a_queue_that_it_was_not_told_of_has_every_thread_at_work(self, bench):
+        """One poll is enough for that."""
+        together = threading.Barrier(4)
+        ids = [bench.submit() for _ in range(8)]
+
+        def handler(_action, _body):
+            together.wait(LONG)
+
+        bench.start(bench.job(handler, lease_seconds=6 * LONG), threads=4, poll_seconds=LONG)
+        wait_until(lambda: all(bench.phase(i) == "ended" for i in ids))
 
     def test_as_many_at_once_as_it_has_threads(self, bench):
         """And no more."""
