@@ -27,7 +27,10 @@ _lease: Final[sa.BindParameter[int]] = sa.bindparam("lease", type_=sa.Integer())
 _p: Final[sa.BindParameter[str]] = sa.bindparam("p", type_=sa.String())  # the provider
 _now: Final = sa.bindparam("now", type_=UTCDateTime())
 _until: Final = sa.bindparam("until", type_=UTCDateTime())
-_held = sa.and_(action.c.id == _key, action.c.lease_number == _lease, action.c.phase == "running")
+# The id as well: SQLite gives the key of the newest row again, once that row is released.
+_this = sa.and_(action.c.id == _key, action.c.action_id == sa.bindparam("which", type_=sa.String()))
+_seen = sa.and_(_this, action.c.version == sa.bindparam("seen", type_=sa.Integer()))
+_held = sa.and_(_this, action.c.lease_number == _lease, action.c.phase == "running")
 
 # What a row says of its action's life, in the order in which `runs` reads it.
 LIFE: Final = (
@@ -156,31 +159,19 @@ PAUSE_HELD: Final = Statement(
 
 # Everybody else's: cancel, resume, and what the sweeper decides.
 MOVE_UNCHANGED: Final = Statement(
-    _SET_LIFE.where(
-        action.c.id == _key, action.c.version == sa.bindparam("seen", type_=sa.Integer())
-    ),
+    _SET_LIFE.where(_seen),
     columns=LIFE_COLUMNS,
 )
 
 REQUEST_CANCEL: Final = Statement(
     sa.update(action)
-    .where(
-        action.c.id == _key,
-        action.c.version == sa.bindparam("seen", type_=sa.Integer()),
-        action.c.cancel_requested_by.is_(None),
-    )
+    .where(_seen, action.c.cancel_requested_by.is_(None))
     .values(version=action.c.version + 1, cancel_requested_at=_now),
     columns=["cancel_requested_by"],
 )
 
 POSTPONE: Final = Statement(
-    sa.update(action)
-    .where(
-        action.c.id == _key,
-        action.c.version == sa.bindparam("seen", type_=sa.Integer()),
-        action.c.phase == "queued",
-    )
-    .values(due_at=_until)
+    sa.update(action).where(_seen, action.c.phase == "queued").values(due_at=_until)
 )
 
 TELL_PRINCIPALS: Final = Statement(
@@ -194,7 +185,8 @@ PROGRESS: Final = Statement(sa.update(action).where(_held), columns=["details", 
 _insert_step = (
     "INSERT INTO licet_action_step (action, name, lease_number, completed_at, result)"
     " SELECT id, CAST(:name AS VARCHAR(256)), lease_number, :now, CAST(:result AS TEXT)"
-    " FROM licet_action WHERE id = :key AND lease_number = :lease AND phase = 'running' {lock}"
+    " FROM licet_action"
+    " WHERE id = :key AND action_id = :which AND lease_number = :lease AND phase = 'running' {lock}"
     " ON CONFLICT (action, name) DO UPDATE SET result = excluded.result"
     " WHERE licet_action_step.lease_number = excluded.lease_number"
 )
@@ -203,13 +195,20 @@ _insert_step = (
 def _step_insertion(dialect: str) -> ClauseElement:
     lock = "" if dialect == "sqlite" else "FOR NO KEY UPDATE"
     return sa.text(_insert_step.format(lock=lock)).bindparams(
-        sa.bindparam("name", type_=sa.String()), _now, sa.bindparam("result"), _key, _lease
+        sa.bindparam("name", type_=sa.String()),
+        sa.bindparam("which", type_=sa.String()),
+        sa.bindparam("result"),
+        _now,
+        _key,
+        _lease,
     )
 
 
 INSERT_STEP: Final = Statement(_step_insertion)
 STEPS: Final = Statement(
-    sa.select(action_step.c.name, action_step.c.result).where(action_step.c.action == _key)
+    sa.select(action_step.c.name, action_step.c.result).where(
+        action_step.c.action == sa.select(action.c.id).where(_this).scalar_subquery()
+    )
 )
 
 INSERT_HELD_LOG: Final = Statement(
@@ -251,11 +250,7 @@ PAST_DEADLINE: Final = Statement(
     .order_by(action.c.deadline)
     .limit(sa.bindparam("count", type_=sa.Integer()))
 )
-RELEASE: Final = Statement(
-    sa.delete(action).where(
-        action.c.id == _key, action.c.version == sa.bindparam("seen", type_=sa.Integer())
-    )
-)
+RELEASE: Final = Statement(sa.delete(action).where(_seen))
 
 # The name of the provider that follows in the index: a walk from one to the next, not a scan.
 NEXT_PROVIDER: Final = Statement(

@@ -214,7 +214,7 @@ class Runs:
 
     def steps(self, held: Claimed) -> dict[str, str]:
         """The results of its completed steps, as JSON, by their names."""
-        return dict(self._database().fetch_all(sql.STEPS, {"key": held.key}))
+        return dict(self._database().fetch_all(sql.STEPS, _this(held)))
 
     def add_step(self, held: Claimed, name: str, result: str) -> None:
         """Keep the result, JSON, of a completed step.
@@ -244,7 +244,7 @@ class Runs:
         Returns:
             Whether it was changed.
         """
-        params = _life_params(life) | {"key": seen.key, "seen": seen.version}
+        params = _life_params(life) | _as(seen)
         if not (log or seen.has_principals):
             return self._database().execute(sql.MOVE_UNCHANGED, params) == 1
         with self._database().transaction() as transaction:
@@ -255,17 +255,12 @@ class Runs:
 
     def request_cancel(self, seen: StoredRun, by: str) -> bool:
         """Ask the worker of a running action to stop, unless the row has changed."""
-        params = {
-            "key": seen.key,
-            "seen": seen.version,
-            "now": self.clock(),
-            "cancel_requested_by": by,
-        }
+        params = _as(seen) | {"now": self.clock(), "cancel_requested_by": by}
         return self._database().execute(sql.REQUEST_CANCEL, params) == 1
 
     def postpone(self, seen: StoredRun, until: datetime) -> bool:
         """Let the sweeper look at a queued action later, unless the row has changed."""
-        params = {"key": seen.key, "seen": seen.version, "until": until}
+        params = _as(seen) | {"until": until}
         return self._database().execute(sql.POSTPONE, params) == 1
 
     def due(self, phase: Phase, *, limit: int) -> list[StoredRun]:
@@ -280,7 +275,7 @@ class Runs:
 
     def release(self, seen: StoredRun) -> bool:
         """Forget an action, its log and its steps, unless the row has changed."""
-        return self._database().execute(sql.RELEASE, {"key": seen.key, "seen": seen.version}) == 1
+        return self._database().execute(sql.RELEASE, _as(seen)) == 1
 
 
 def stored_providers(database: Database) -> Iterator[str]:
@@ -291,8 +286,16 @@ def stored_providers(database: Database) -> Iterator[str]:
         yield name
 
 
+def _this(run: StoredRun) -> dict[str, Any]:
+    return {"key": run.key, "which": run.action_id}
+
+
 def _of(held: Claimed) -> dict[str, Any]:
-    return {"key": held.key, "lease": held.life.lease_number}
+    return _this(held) | {"lease": held.life.lease_number}
+
+
+def _as(seen: StoredRun) -> dict[str, Any]:
+    return _this(seen) | {"seen": seen.version}
 
 
 def _step(held: Claimed, name: str, result: str, now: datetime) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Durable actions in the database: claims, fences, and what the sweeper finds."""
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from licet.actions import _run_statements as sql
 from licet.actions import lifecycle
 from licet.actions.documents import ActionStatusValue
 from licet.actions.lifecycle import Ending, Phase
-from licet.actions.runs import LogLine, Runs, _life_params, stored_providers
+from licet.actions.runs import LogLine, Runs, _as, _life_params, stored_providers
 from licet.errors import LeaseLost
 
 LEASE = timedelta(seconds=30)
@@ -151,6 +152,48 @@ class TestFence:
         finish(bench, held)
         with pytest.raises(LeaseLost):
             bench.runs.progress(held, {}, None)
+
+
+class TestKeysThatComeAgain:
+    """SQLite gives the key of a released row to the next one: who held the first holds nothing."""
+
+    @pytest.fixture
+    def stale(self, bench):
+        """What a stalled worker believes to hold, and the action that has its key and lease now."""
+        first = bench.submit(release_after="PT0S")
+        held = bench.claim()
+        seen = bench.runs.find(first)
+        bench.runs.change(seen, lifecycle.exceed_deadline(seen.life, bench.clock()))
+        assert bench.runs.release(bench.runs.find(first))
+        second = bench.submit()
+        assert bench.claim().life.lease_number == held.life.lease_number
+        return held, bench.runs.find(second), seen
+
+    def test_a_stalled_worker_writes_nothing(self, bench, stale):
+        """Not into another's action, and it reads none of its steps."""
+        held, other, _ = stale
+        bench.runs.add_step(replace(held, key=other.key, action_id=other.action_id), "s", "1")
+        for write in (
+            lambda: bench.runs.renew(held, LEASE),
+            lambda: bench.runs.progress(held, {"progress": 1}, "x"),
+            lambda: bench.runs.add_log(held, LogLine(code="C", description="d")),
+            lambda: bench.runs.add_step(held, "t", "1"),
+            lambda: bench.runs.cancel_requested_by(held),
+            lambda: finish(bench, held),
+        ):
+            with pytest.raises(LeaseLost):
+                write()
+        assert bench.runs.steps(held) == {}
+        assert bench.runs.find(other.action_id) == other
+
+    def test_nor_does_who_read_the_row_before(self, bench, stale):
+        """A change of the first action is none of the second's."""
+        _, other, seen = stale
+        seen = replace(seen, key=other.key, version=other.version)
+        assert not bench.runs.change(seen, lifecycle.cancel(seen.life, START, "bob"))
+        assert not bench.runs.request_cancel(seen, "bob")
+        assert not bench.runs.release(seen)
+        assert bench.runs.find(other.action_id) == other
 
 
 class TestWhatIsWrittenTwice:
@@ -359,7 +402,7 @@ class TestFences:
         with bench.database.transaction() as transaction:
             found = bench.runs.find(held.action_id)
             after = lifecycle.lose_lease(found.life, bench.clock(), max_attempts=2)
-            params = _life_params(after) | {"key": found.key, "seen": found.version}
+            params = _life_params(after) | _as(found)
             assert transaction.execute(sql.MOVE_UNCHANGED, params) == 1
             thread.start()
             thread.join(0.3)
