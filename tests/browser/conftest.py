@@ -26,7 +26,7 @@ from licet.authn.accounts.passwords import Passwords
 ENOUGH_MS = 15_000
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is open, this thread's event loop is Playwright's
 def chromium() -> Iterator[Browser]:
     """The browser; without one the tests are skipped, or fail under CI."""
     path = shutil.which("chromium")

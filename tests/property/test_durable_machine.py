@@ -165,10 +165,16 @@ class DurableMachine(RuleBasedStateMachine):
     @rule(who=workers, name=st.sampled_from("ab"))
     @precondition(lambda self: any(self.held.values()))
     def step(self, who, name):
+        if self.held[who] and name in self.held_steps(who):
+            return  # a worker knows the steps of earlier attempts, and stores none again
         if self.held[who] and self.attempt_write(
             who, lambda held: self.bench.runs.add_step(held, name, "1")
         ):
             self.model[self.held[who].action_id].steps.add(name)
+
+    def held_steps(self, who) -> set[str]:
+        model = self.model.get(self.held[who].action_id)
+        return set() if model is None else model.steps
 
     @rule(who=workers)
     @precondition(lambda self: any(self.held.values()))

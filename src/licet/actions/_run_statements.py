@@ -110,11 +110,11 @@ def _claiming(which: Any) -> ClauseElement:
     )
 
 
-def _claim_next(dialect: str) -> ClauseElement:
+def _claim_next(dialect: str, is_due: Any = action.c.due_at <= _now) -> ClauseElement:
     """The longest due ones; PostgreSQL passes over those that another worker is claiming now."""
     due = (
         sa.select(action.c.id)
-        .where(action.c.provider == _p, action.c.phase == "queued", action.c.due_at <= _now)
+        .where(action.c.provider == _p, action.c.phase == "queued", is_due)
         .order_by(action.c.due_at)
         .limit(sa.bindparam("count", type_=sa.Integer()))
     )
@@ -126,13 +126,18 @@ def _claim_next(dialect: str) -> ClauseElement:
 
 
 CLAIM_NEXT: Final = Statement(_claim_next)
+CLAIM_READY: Final = Statement(
+    lambda dialect: _claim_next(
+        dialect, sa.and_(action.c.due_at.is_not(None), action.c.ready_at <= _now)
+    )
+)
 CLAIM_ONE: Final = Statement(
     _claiming(
         sa.select(action.c.id).where(
             action.c.action_id == sa.bindparam("a", type_=sa.String()),
             action.c.provider == _p,
             action.c.phase == "queued",
-            action.c.ready_at <= _now,
+            action.c.ready_at <= sa.bindparam("soon", type_=UTCDateTime()),
         )
     )
 )

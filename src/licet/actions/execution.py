@@ -26,7 +26,13 @@ from licet.actions.results import (
     ending_of_error,
     ending_of_result,
 )
-from licet.actions.running import ActionStopped, Control, Reason, RunningAction
+from licet.actions.running import (
+    ActionStopped,
+    Control,
+    Reason,
+    RunningAction,
+    exit_if_forked,
+)
 from licet.actions.runs import Claimed, LogLine, Runs
 from licet.actions.stored_caller import StoredAuthState, stored_caller
 from licet.authn.auth_state import AuthState
@@ -36,7 +42,6 @@ __all__ = ["Execution", "Job"]
 
 log = logging.getLogger(__name__)
 R = TypeVar("R")
-FORKED: Final = 70
 MAX_FRAMES: Final = 30
 
 
@@ -124,9 +129,15 @@ class Execution:
         except ActionStopped as stopped:
             self._exit_if_forked()
             self._stopped(stopped.reason)
-        except BaseException as error:  # noqa: BLE001 - SystemExit in a handler ends its action, not us
+        except BaseException as error:
             self._exit_if_forked()
-            self._failed(error)
+            if self.control.told is None:
+                self._failed(error)
+            else:  # it was told to stop, and failed in cleaning up
+                log.warning(
+                    "Action %s: %s", held.action_id, "its cleaning up failed", exc_info=error
+                )
+                self._stopped(self.control.told)
         else:
             self._exit_if_forked()
             if self.control.told is None:
@@ -204,10 +215,4 @@ class Execution:
         self._persist(lambda: self.job.runs.move(self.held, life, log=lines or ()))
 
     def _exit_if_forked(self) -> None:
-        """End a process that a handler forked and let return: the action is its parent's."""
-        if os.getpid() != self._pid:  # pragma: no cover - the child ends before it tells coverage
-            log.error(
-                "The handler of %s forked and returned in the child: the child ends here.",
-                self.job.provider,
-            )
-            os._exit(FORKED)
+        exit_if_forked(self._pid, self.job.provider)

@@ -190,7 +190,7 @@ def pause(life: Life, now: datetime, details: Any) -> Life:
     )
 
 
-def resume(life: Life, now: datetime, dispatch_again_after: timedelta = timedelta(0)) -> Life:
+def resume(life: Life, now: datetime) -> Life:
     """Queued again after a pause; one that goes on already stays as it is.
 
     Raises:
@@ -203,7 +203,6 @@ def resume(life: Life, now: datetime, dispatch_again_after: timedelta = timedelt
     return _queued(life, now, attempt=life.attempt)._replace(
         status=ActionStatusValue.ACTIVE,
         details={},
-        due_at=now + dispatch_again_after,
     )
 
 

@@ -109,11 +109,12 @@ def ending_of_result(result: object, max_bytes: int) -> Ending:
 def ending_of_error(error: BaseException, max_bytes: int) -> Ending:
     """How an action ends whose handler raised, if it is not tried again."""
     if isinstance(error, ActionFailure):
-        details = {**error.details, "code": error.code, "description": error.description}
+        code, description = readable(str(error.code)), readable(str(error.description))
+        details = {**error.details, "code": code, "description": description}
         try:
             found = _as_json(details, max_bytes)[1]
         except (ResultNotJSON, ResultTooLarge):
-            found = {"code": readable(str(error.code))[:MAX_CODE], "description": "(too long)"}
+            found = {"code": code[:MAX_CODE], "description": "(its details cannot be stored)"}
         return _failed(found)
     code = type(error).__name__
     if isinstance(error, ResultNotJSON | ResultTooLarge):

@@ -8,6 +8,7 @@ for every other reason. Whatever a handler does then, it can store nothing more.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -26,13 +27,22 @@ from licet.actions.runs import Claimed, LogLine, Runs
 from licet.authn.auth_state import AuthState
 from licet.errors import LeaseLost, StoreUnavailable, UsageError
 
-__all__ = ["ActionCancelled", "ActionStopped", "Control", "Reason", "RunningAction"]
+__all__ = [
+    "ActionCancelled",
+    "ActionStopped",
+    "Control",
+    "Reason",
+    "RunningAction",
+    "exit_if_forked",
+]
 
 log = logging.getLogger(__name__)
 R = TypeVar("R")
 CHECK_SECONDS: Final = 0.25  # how long an answer to "was it cancelled?" counts
 PROGRESS_SECONDS: Final = 0.1  # progress is stored at most this often
 MAX_STEP_NAME: Final = 200
+MAX_DESCRIPTION: Final = 10_000
+FORKED: Final = 70
 
 
 class Reason(Enum):
@@ -121,6 +131,7 @@ class RunningAction:
         self._steps: dict[str, str] | None = None
         self._names: dict[str, int] = {}
         self._in_step = False
+        self._pid = os.getpid()
 
     def step(self, name: str, function: Callable[..., R], *args: Any, **kwargs: Any) -> R:
         """What ``function(*args, **kwargs)`` returned, now or in an earlier attempt.
@@ -146,6 +157,7 @@ class RunningAction:
             text = result_json(function(*args, **kwargs), self._max_result_bytes)
         finally:
             self._in_step = False
+        exit_if_forked(self._pid, self.action_id)
         self._write(lambda: self._runs.add_step(self._held, key, text))
         known[key] = text
         return from_json(text)  # type: ignore[no-any-return]  # as above
@@ -187,11 +199,16 @@ class RunningAction:
     def log(self, code: str, description: str, **details: Any) -> None:
         """Add a line to the action's log, which the caller can read.
 
+        A description of more than 10,000 characters is cut.
+
         Raises:
             ActionStopped: the action is to stop.
+            ResultNotJSON, ResultTooLarge: the details cannot be stored.
         """
         self.raise_if_cancelled()
-        line = LogLine(code=code, description=description, details=details or None)
+        if details:
+            result_json(details, self._max_result_bytes)  # or it is refused here
+        line = LogLine(code=code, description=_cut(description), details=details or None)
         self._write(lambda: self._runs.add_log(self._held, line))
 
     def pause(
@@ -217,12 +234,12 @@ class RunningAction:
         self._pending = None
         details = ActionInactiveDetails(
             code=code,
-            description=description,
+            description=_cut(description),
             required_scope=required_scope,
             resolution_url=resolution_url,
         ).model_dump(mode="json")
         life = paused(self._held.life, self._runs.clock(), details)
-        line = LogLine(code="PAUSED", description=f"{code}: {description}")
+        line = LogLine(code="PAUSED", description=_cut(f"{code}: {description}"))
         self._write(lambda: self._pause(life, key, line))
         self._stop(Reason.PAUSED)
 
@@ -304,3 +321,14 @@ class RunningAction:
 def _display(text: str | None) -> str | None:
     found = None if text is None else clipped(text)
     return None if found is None else str(found)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_DESCRIPTION else text[: MAX_DESCRIPTION - 1] + "…"
+
+
+def exit_if_forked(pid: int, what: str) -> None:
+    """End a process that a handler forked and let come back: the action is its parent's."""
+    if os.getpid() != pid:  # pragma: no cover - the child ends before it tells coverage
+        log.error("The handler of %s forked and came back in the child: it ends here.", what)
+        os._exit(FORKED)

@@ -28,6 +28,7 @@ from licet.errors import LeaseLost
 
 __all__ = ["Claimed", "LogLine", "Runs", "StoredRun", "stored_providers"]
 
+SKEW: Final = timedelta(seconds=5)
 _NOBODY: Final = frozenset({"[]", "null"})
 
 
@@ -94,10 +95,18 @@ class Runs:
         return self._claimed(sql.CLAIM_NEXT, owner, lease, {"count": limit})
 
     def claim_one(self, owner: str, lease: timedelta, action_id: str) -> Claimed | None:
-        """The action, if it is queued and its time has come."""
+        """The action, if it is queued and its time has come, or will within seconds.
+
+        Who says so by a message may have a clock that is a little ahead.
+        """
         if not is_plain_text(action_id):
             return None
-        return next(iter(self._claimed(sql.CLAIM_ONE, owner, lease, {"a": action_id})), None)
+        params = {"a": action_id, "soon": self.clock() + SKEW}
+        return next(iter(self._claimed(sql.CLAIM_ONE, owner, lease, params)), None)
+
+    def claim_ready(self, owner: str, lease: timedelta) -> Claimed | None:
+        """The next action whose time has come, also one that somebody was told of just now."""
+        return next(iter(self._claimed(sql.CLAIM_READY, owner, lease, {"count": 1})), None)
 
     def _claimed(
         self, statement: Statement, owner: str, lease: timedelta, more: Mapping[str, Any]

@@ -205,13 +205,21 @@ class Runtime:
             action.description.runnable_by, allow_all_authenticated_users=True
         ):
             return False
-        return not caller.is_account or self._is_account_good(caller)
+        return self._is_account_good(caller)
 
     def _is_account_good(self, caller: StoredAuthState) -> bool:
+        """Whether a local account is as it was; anybody else is not asked about.
+
+        Who had a session had an account: one that is gone was deleted. Tokens that were made
+        without (``licet token``) may be of an account or of nobody's.
+        """
+        settings, identity = self._settings, caller.identity
+        if identity.issuer != settings.issuer or not settings.accounts.enabled:
+            return True
         from licet.authn.accounts.flask import accounts_of  # noqa: PLC0415 - seldom needed
 
-        account = accounts_of(self._app).store.get(caller.identity.subject)
-        return account is not None and account.blocked_at is None
+        account = accounts_of(self._app).store.get(identity.subject)
+        return not caller.had_session if account is None else account.blocked_at is None
 
     # --- workers in this process
 
@@ -231,7 +239,12 @@ class Runtime:
                 atexit.register(_stop, weakref.ref(self))
 
     def stop(self, limit_seconds: float | None = None) -> None:
-        """Claim nothing more, let running steps end within the limit, give the rest back."""
+        """Claim nothing more, let running steps end within the limit, give the rest back.
+
+        Does nothing in a process that was forked from the one that began the work.
+        """
+        if self._pid != os.getpid():
+            return
         if self.sweeper is not None:
             self.sweeper.stop()
         if self.worker is not None:

@@ -18,12 +18,12 @@ __all__ = ["StoredAuthState", "caller_json", "stored_caller"]
 class StoredAuthState(AuthState):
     """The caller of a durable action, as known when it was submitted.
 
-    `is_account` says that a local account's session vouched for them.
+    `had_session` says that the token was one of a session, as local accounts have.
     """
 
-    def __init__(self, identity: Identity, *, is_account: bool) -> None:
+    def __init__(self, identity: Identity, *, had_session: bool) -> None:
         super().__init__(identity)
-        self.is_account = is_account
+        self.had_session = had_session
 
     def get_authorizer_for_scope(
         self,
@@ -60,7 +60,7 @@ def caller_json(auth: AuthState, runnable_by: list[str]) -> str:
             "principal": auth.effective_identity,
             "principals": sorted(auth.identities | groups),
             "roles": sorted(getattr(identity, "roles", ())),
-            "account": "sid" in getattr(identity, "claims", ()),
+            "session": "sid" in getattr(identity, "claims", ()),
         }
     )
     return text.decode()
@@ -68,8 +68,8 @@ def caller_json(auth: AuthState, runnable_by: list[str]) -> str:
 
 def stored_caller(text: str) -> StoredAuthState:
     """The caller that `caller_json` wrote down."""
-    identity, is_account = _parsed(text)
-    return StoredAuthState(identity, is_account=is_account)
+    identity, had_session = _parsed(text)
+    return StoredAuthState(identity, had_session=had_session)
 
 
 @lru_cache(maxsize=256)
@@ -83,4 +83,4 @@ def _parsed(text: str) -> tuple[Identity, bool]:
         principals=frozenset(kept["principals"]),
         roles=frozenset(kept["roles"]),
     )
-    return identity, bool(kept["account"])
+    return identity, bool(kept["session"])

@@ -16,7 +16,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from licet.actions import lifecycle
@@ -29,6 +30,9 @@ __all__ = ["Sweeper", "Swept"]
 
 log = logging.getLogger(__name__)
 BATCH: Final = 200
+MAX_BATCHES: Final = 50  # of a round
+MAX_RUNNING: Final = 2000  # suspects of a round
+MAX_SILENCE: Final = timedelta(minutes=5)
 MAX_INTERVAL_SECONDS: Final = 5.0
 Dispatch = Callable[[str, str], bool]
 Suspects = dict[tuple[int, int, datetime | None], float]  # (row, lease, its end): since when
@@ -132,32 +136,35 @@ class Sweeper:
         """
         swept = Swept()
         seen: Suspects = {}
+        suspects, self._suspects = self._suspects, {}  # a round that breaks off has seen nothing
         self._doubt_seconds = 0.0
         for job in self._jobs:
             try:
-                self._sweep_job(job, swept, seen)
+                self._sweep_job(job, swept, suspects, seen)
             except StoreUnavailable:
                 raise
             except Exception:  # a bug in one provider's actions is not the end of the others'
                 log.exception("The actions of %s cannot be swept.", job.provider)
         self._suspects = seen
         for runs in self._stored():
-            swept.released += sum(map(runs.release, runs.due(Phase.ENDED, limit=BATCH)))
+            swept.released += _in_batches(partial(runs.due, Phase.ENDED), runs.release)
         return swept
 
-    def _sweep_job(self, job: Job, swept: Swept, seen: Suspects) -> None:
-        for run in job.runs.past_deadline(limit=BATCH):
-            swept.expired += self._expire(job, run)
-        for run in job.runs.due(Phase.RUNNING, limit=BATCH):
-            self._sweep_running(job, run, swept, seen)
+    def _sweep_job(self, job: Job, swept: Swept, suspects: Suspects, seen: Suspects) -> None:
+        swept.expired += _in_batches(job.runs.past_deadline, partial(self._expire, job))
+        for run in job.runs.due(Phase.RUNNING, limit=MAX_RUNNING):
+            self._sweep_running(job, run, swept, suspects, seen)
         if self._dispatches:
-            for run in job.runs.due(Phase.QUEUED, limit=BATCH):
-                swept.dispatched += self._dispatch_again(job, run)
+            swept.dispatched += _in_batches(
+                partial(job.runs.due, Phase.QUEUED), partial(self._dispatch_again, job)
+            )
 
-    def _sweep_running(self, job: Job, run: StoredRun, swept: Swept, seen: Suspects) -> None:
+    def _sweep_running(
+        self, job: Job, run: StoredRun, swept: Swept, suspects: Suspects, seen: Suspects
+    ) -> None:
         life, now = run.life, job.runs.clock()
         suspect = (run.key, life.lease_number, life.lease_until)
-        first_seen = self._suspects.get(suspect)
+        first_seen = suspects.get(suspect)
         doubt_seconds = job.action.lease_seconds / 3
         if first_seen is None or self._monotonic() - first_seen < doubt_seconds:
             self._doubt_seconds = max(self._doubt_seconds, doubt_seconds)
@@ -177,14 +184,29 @@ class Sweeper:
     def _dispatch_again(self, job: Job, run: StoredRun) -> bool:
         """Tell a worker of a queued action, and look at it again later, each time twice as late.
 
-        So a queue that is long, and not lost, is not told of over and over.
+        So a queue that is long, and not lost, is not told of over and over; one that is lost is
+        told of within five minutes.
         """
         if not self._dispatch(job.provider, run.action_id):
             return False
         now = job.runs.clock()
         waited = now - (run.life.ready_at or now)
-        return job.runs.postpone(run, now + max(job.action.lease, waited))
+        return job.runs.postpone(run, now + max(job.action.lease, min(waited, MAX_SILENCE)))
 
     def _expire(self, job: Job, run: StoredRun) -> bool:
         ended: Life = lifecycle.exceed_deadline(run.life, job.runs.clock())
         return job.runs.change(run, ended)
+
+
+def _in_batches(
+    read: Callable[..., Sequence[StoredRun]], change: Callable[[StoredRun], bool]
+) -> int:
+    """How many of what is read, batch after batch, were changed; until nothing more comes of it."""
+    total = 0
+    for _ in range(MAX_BATCHES):
+        batch = read(limit=BATCH)
+        n_changed = sum(map(change, batch))
+        total += n_changed
+        if len(batch) < BATCH or not n_changed:
+            break
+    return total

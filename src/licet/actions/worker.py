@@ -69,6 +69,7 @@ class Worker:
         self._must_poll = False
         self._running: dict[tuple[int, int], _Running] = {}
         self._in_flight: Counter[str] = Counter()
+        self._put_off: Counter[str] = Counter()  # messages that there was no room for
         self._abandoned = 0
         self._stopping = False
         self._stopped = threading.Event()
@@ -221,6 +222,41 @@ class Worker:
                 self._free(job)
         return None if held is None else Execution(job, held, self._persist)
 
+    def run_named(self, job: Job, action_id: str) -> None:
+        """Run the action that a message named, if it is still to be run.
+
+        Where the job has no room for it, the message is remembered, and whoever makes room runs
+        one more action of the queue: it need not be sent again.
+
+        Raises:
+            StoreUnavailable: nothing can be claimed now.
+        """
+        with self._lock:  # at once, so that whoever makes room meanwhile knows of it
+            if not self.reserve(job):
+                self._put_off[job.provider] += 1
+                return
+        execution = self.claim_one(job, action_id)
+        while execution is not None:
+            self.run(execution)
+            execution = self._claim_put_off(job)
+
+    def _claim_put_off(self, job: Job) -> Execution | None:
+        """An attempt instead of one that there was no room for."""
+        with self._lock:
+            if not self._put_off[job.provider] or self._stopping:
+                return None
+        if not self.reserve(job):
+            return None  # somebody else makes room
+        held = None
+        try:
+            held = job.runs.claim_ready(self.owner, job.action.lease)
+        finally:
+            with self._lock:  # one that is not there is in other hands
+                self._put_off[job.provider] = max(0, self._put_off[job.provider] - 1 if held else 0)
+            if held is None:
+                self._free(job)
+        return None if held is None else Execution(job, held, self._persist)
+
     def run(self, execution: Execution) -> bool:
         """Run an attempt to its end.
 
@@ -248,7 +284,7 @@ class Worker:
                     del self._running[key]
                 if running.is_abandoned:
                     self._abandoned -= 1
-                else:
+                if not running.has_left_its_place:
                     self._in_flight[execution.job.provider] -= 1
                 self._ended.notify_all()
         return not running.is_abandoned
@@ -318,8 +354,12 @@ class Worker:
                 return
             del self._running[_key(execution)]
             self._abandoned += 1
-            self._in_flight[execution.job.provider] -= 1
             running.is_abandoned = True
+            if (
+                execution.job.action.concurrency is None
+            ):  # else it is still at what only so many may
+                running.has_left_its_place = True
+                self._in_flight[execution.job.provider] -= 1
         log.error(
             "Action %s is not this worker's any more, and its handler goes on: a thread is given "
             "up on. Handlers should call raise_if_cancelled now and then.",
@@ -371,6 +411,7 @@ class _Running:
     def __init__(self, execution: Execution) -> None:
         self.execution = execution
         self.is_abandoned = False
+        self.has_left_its_place = False
         self.lost_at: float | None = None
         self._renewed_at = time.monotonic()
 

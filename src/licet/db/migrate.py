@@ -6,6 +6,7 @@ processes that start at once take turns: the second finds nothing left to do.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,7 @@ __all__ = [
 VERSION_TABLE: Final = "licet_alembic_version"
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _LOCK_ID: Final = 0x6C69636574  # "licet": the advisory lock that migrations of PostgreSQL take
+_alembic: Final = threading.RLock()
 _HEAD: Final = "0004"
 
 
@@ -116,10 +118,13 @@ def alembic_config() -> Config:
 
 @contextmanager
 def _exclusive(database: Database) -> Iterator[Config]:
-    """One transaction that no other migration runs beside, on a connection of its own."""
+    """One transaction that no other migration runs beside, on a connection of its own.
+
+    Nor in another database from this process: what Alembic works on is global to it.
+    """
     engine = sa.create_engine(database.url, poolclass=sa.NullPool)
     try:
-        with engine.begin() as connection:
+        with _alembic, engine.begin() as connection:
             if database.is_sqlite:
                 connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
                 connection.exec_driver_sql("BEGIN IMMEDIATE")

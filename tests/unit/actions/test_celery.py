@@ -91,12 +91,28 @@ class TestMessages:
         assert "which this app has not" in caplog.text
 
     def test_no_room(self, bench, served):
-        """The message comes again a little later."""
-        action_id = bench.submit()
-        assert served["worker"].reserve(served["runtime"].jobs[0])
-        served["run"]("unit", action_id)
-        assert served["sent"].messages == [{"args": ["unit", action_id], "countdown": 1.0}]
-        assert bench.life(action_id).phase == "queued"
+        """Whoever makes room runs it then: the message need not come again."""
+        worker, (job,) = served["worker"], served["runtime"].jobs
+        ids = [bench.submit(body={"n": n}) for n in range(4)]
+        assert worker.reserve(job)
+        for action_id in ids[:3]:
+            served["run"]("unit", action_id)
+        assert {bench.life(action_id).phase for action_id in ids} == {"queued"}
+        worker._free(job)
+        served["run"]("unit", ids[3])
+        assert {bench.life(action_id).phase for action_id in ids} == {"ended"}
+        assert served["sent"].messages == []
+
+    def test_others_ran_what_was_put_off(self, bench, served):
+        """Nothing is left then to do instead, and nothing is remembered."""
+        worker, (job,) = served["worker"], served["runtime"].jobs
+        assert worker.reserve(job)
+        for _ in range(3):
+            served["run"]("unit", "elsewhere")
+        worker._free(job)
+        served["run"]("unit", bench.submit(body={"n": 1}))
+        assert worker._put_off["unit"] == 0
+        assert worker._in_flight["unit"] == 0
 
     def test_a_worker_that_stops(self, bench, served):
         """It is for another."""

@@ -127,7 +127,10 @@ class TestErrors:
     def test_a_failure_that_cannot_be_stored(self, detail):
         """Its code remains."""
         ending = ending_of_error(ActionFailure("NoPaper", "d", detail=detail), MAX)
-        assert ending.details == {"code": "NoPaper", "description": "(too long)"}
+        assert ending.details == {
+            "code": "NoPaper",
+            "description": "(its details cannot be stored)",
+        }
 
     @pytest.mark.parametrize("error", [ResultTooLarge("1 of 2"), ResultNotJSON("a set")])
     def test_our_own_errors_say_what_happened(self, error: Exception):

@@ -42,7 +42,7 @@ def test_who_they_are_comes_back():
     assert (kept.identities, kept.groups) == ({ME, LINKED}, {TEAM})
     assert (kept.identity.issuer, kept.identity.subject) == ("i", "s")
     assert kept.identity.roles == {"admin"}
-    assert not kept.is_account
+    assert not kept.had_session
 
 
 def test_no_claims_and_no_token():
@@ -50,7 +50,7 @@ def test_no_claims_and_no_token():
     text = caller_json(AuthState(identity(claims={"sid": "secret", "email": "e"})), [])
     assert "secret" not in text
     assert "email" not in text
-    assert stored_caller(text).is_account
+    assert stored_caller(text).had_session
 
 
 @pytest.mark.parametrize(

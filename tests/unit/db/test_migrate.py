@@ -201,3 +201,19 @@ def test_a_file_that_is_no_database_is_told(tmp_path):
     with pytest.raises(StoreUnavailable):
         upgrade(Database(f"sqlite:///{path}"))
     assert path.read_bytes() == b"garbage" * 1000
+
+
+def test_several_databases_at_once_in_one_process(tmp_path):
+    """What Alembic works on is global to the process: they take turns."""
+    databases = [Database(f"sqlite:///{tmp_path / str(n)}.sqlite3") for n in range(6)]
+    ready = Barrier(len(databases))
+
+    def migrate(database):
+        ready.wait()
+        upgrade(database)
+        return current_revision(database)
+
+    with ThreadPoolExecutor(len(databases)) as pool:
+        assert list(pool.map(migrate, databases)) == [head_revision()] * len(databases)
+    for database in databases:
+        database.close()

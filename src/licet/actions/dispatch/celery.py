@@ -37,7 +37,7 @@ QUEUE: Final = "licet"
 CONNECT_SECONDS: Final = 2.0
 ANSWER_SECONDS: Final = 10.0
 REST_SECONDS: Final = 5.0  # how long a broker that did not answer is left alone
-NO_ROOM_SECONDS: Final = 1.0
+STOPPING_SECONDS: Final = 1.0
 RESTART_SECONDS: Final = 1.0
 
 
@@ -139,16 +139,13 @@ def _serve(celery: Celery, runtime: Runtime, worker: Worker) -> None:
         if job is None or not isinstance(action_id, str):
             log.error("A message names the provider %.99r, which this app has not.", provider)
             return
-        if worker.is_stopping or not worker.reserve(job):
-            run.apply_async(args=[provider, action_id], countdown=NO_ROOM_SECONDS)
+        if worker.is_stopping:  # it is for another
+            run.apply_async(args=[provider, action_id], countdown=STOPPING_SECONDS)
             return
         try:
-            execution = worker.claim_one(job, action_id)
+            worker.run_named(job, action_id)
         except StoreUnavailable:
             log.warning("Action %s cannot be claimed: the database is away.", action_id)
-            return
-        if execution is not None:
-            worker.run(execution)
 
     sweeper = runtime.make_sweeper()
 
