@@ -66,6 +66,8 @@ def licet(url: str, where: str) -> Contestant:
             durables.submit(requests)
             watch = Stopwatch()
             worker.start()
+            for _ in range(CONCURRENCY):
+                worker.wake()
         else:
             worker.start()
             durables.runtime.worker = worker  # which `submit` wakes

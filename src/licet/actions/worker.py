@@ -83,7 +83,7 @@ class Worker:
             return
         self._keeper = threading.Thread(target=self._keep, name="licet-keeper", daemon=True)
         self._keeper.start()
-        self._polling = self._must_poll = polling
+        self._polling = polling
         for _ in range(self._n_threads if polling else 0):
             self._add_thread()
 
