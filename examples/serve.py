@@ -44,6 +44,7 @@ def main() -> None:
             port=port,
             workers=2,
             threads=8,
+            stop_seconds=settings.stop_seconds,
             on_ready=lambda _server: click.echo(text),
         )
     except LicetError as error:

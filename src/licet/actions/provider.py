@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Flask, Response, current_app, request
 from pydantic import BaseModel
 from werkzeug.urls import iri_to_uri
 
@@ -64,7 +64,7 @@ from licet.errors import (
     UnstorableDocument,
 )
 
-__all__ = ["ActionProvider"]
+__all__ = ["ActionProvider", "leave_threads_free"]
 
 log = logging.getLogger(__name__)
 F = TypeVar("F", bound=Callable[..., Any])
@@ -406,6 +406,12 @@ def _waiting_room() -> WaitingRoom:
     return app_state(current_app).get_or_build(
         _WAITING_ROOM, lambda settings: WaitingRoom(settings.max_waiting)
     )
+
+
+def leave_threads_free(app: Flask, threads: int) -> None:
+    """Have at most half of a server's threads wait for actions, whatever the settings allow."""
+    seats = min(app_state(app).settings.max_waiting, threads // 2)
+    app_state(app).put(_WAITING_ROOM, WaitingRoom(seats))
 
 
 def _now() -> datetime:

@@ -57,7 +57,10 @@ def discover(
     found = JSONFetcher(transport=transport).get(url.copy_with(path=path))
     named = found.get("issuer")
     if not isinstance(named, str) or named.rstrip("/") != issuer.rstrip("/"):
-        raise ProviderUnusable(f"{issuer} has metadata that name another issuer")
+        raise ProviderUnusable(
+            f"{issuer} has metadata that name another issuer. If it is a service made with licet, "
+            f"let it run with LICET_ISSUER={issuer}"
+        )
     endpoint = _Endpoints(found, allow_http=allow_http)
     return ProviderMetadata(
         issuer=named,

@@ -11,6 +11,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from licet._state import app_state
+from licet.actions.provider import leave_threads_free
 from licet.actions.runtime import durable_runtime
 from licet.errors import ConfigurationError
 from licet.extension import protect_attached
@@ -97,6 +98,7 @@ def _start_actions(worker: Any) -> None:
     """Have the worker process run durable actions from its start, not from its first request."""
     worker.cfg.set("graceful_timeout", GRACE_SECONDS)  # the main process waits for the actions, too
     durable_runtime(worker.wsgi).start()
+    leave_threads_free(worker.wsgi, worker.cfg.threads)
 
 
 def _stop_actions(_server: Any, worker: Any) -> None:

@@ -278,6 +278,15 @@ class TestWorkers:
         assert "Preference-Applied" not in answer.headers
         go_on.set()
 
+    def test_a_servers_threads_do_not_all_wait(self, threaded):
+        """With one thread nobody does."""
+        go_on = threading.Event()
+        service = threaded(lambda action, body: go_on.wait(20) and {})
+        provider_module.leave_threads_free(service.app, 1)
+        answer = service.run(headers={"Prefer": "wait=20"})
+        assert answer.json["status"] == "ACTIVE"
+        go_on.set()
+
     def test_released_while_somebody_waits(self, make_app, monkeypatch):
         """Then there is no such action."""
         service = Service(make_app)
