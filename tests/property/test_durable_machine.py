@@ -334,6 +334,6 @@ def test_every_sequence_of_events(database_url):
     upgrade(database)
     run_state_machine_as_test(
         lambda: DurableMachine(database),
-        settings=settings(max_examples=60, stateful_step_count=40, deadline=None),
+        settings=settings(max_examples=100, stateful_step_count=40, deadline=None),
     )
     database.close()
