@@ -84,11 +84,13 @@ def run_site(
 
 def test_the_printed_lines_work(site: Running):
     """Introspection, a token, a run and its listing, copied from what was printed."""
-    introspect, export, run, listing, speakers, own_speaker = site.printed()
+    introspect, export, run, listing, count, counts, speakers, own_speaker = site.printed()
 
     described = json.loads(site.shell(introspect))
     started = json.loads(site.shell(f"{export}\n{run}"))
     listed = json.loads(site.shell(f"{export}\n{listing}"))
+    counting = json.loads(site.shell(f"{export}\n{count}"))
+    active = json.loads(site.shell(f"{export}\n{counts}"))
 
     seen_by_all = json.loads(site.shell(speakers))
     seen_by_owner = json.loads(site.shell(own_speaker))
@@ -98,6 +100,7 @@ def test_the_printed_lines_work(site: Running):
     assert described["title"] == "skeleton_action_provider"
     assert started["details"] == {"you_said": "hey"}
     assert [action["action_id"] for action in listed] == [started["action_id"]]
+    assert [action["action_id"] for action in active] == [counting["action_id"]]
 
 
 def test_the_printed_folder_is_where_things_are_stored(site: Running):
