@@ -115,7 +115,7 @@ def _claim_next(dialect: str, is_due: Any = action.c.due_at <= _now) -> ClauseEl
     due = (
         sa.select(action.c.id)
         .where(action.c.provider == _p, action.c.phase == "queued", is_due)
-        .order_by(action.c.due_at)
+        .order_by(action.c.due_at, action.c.id)
         .limit(sa.bindparam("count", type_=sa.Integer()))
     )
     if dialect == "sqlite":
