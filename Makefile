@@ -31,7 +31,7 @@ test: .venv/.dev-installed .tools/.locales tests/oidc/node_modules .tools/.chrom
 # Two processes, one a core; the output of the first is shown when the second has ended. What counts
 # cases by the thousand, and what kills processes, runs without being measured: that takes half as long.
 UNMEASURED := tests/property/test_conditions.py tests/property/test_condition_faults.py tests/acceptance/kill
-FIRST_HALF := tests/property tests/conformance tests/acceptance tests/oidc tests/browser
+FIRST_HALF := tests/property tests/acceptance
 define TWO_HALVES
 { $(BIN)/pytest $(UNMEASURED); unmeasured=$$?; \
   $(BIN)/coverage run -m pytest $(FIRST_HALF) $(UNMEASURED:%=--ignore=%) && test $$unmeasured -eq 0; \
