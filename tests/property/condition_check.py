@@ -21,6 +21,7 @@ from tests.unit.authz.readings import Asked
 
 from licet.authz import _page
 from licet.authz.conditions import Condition
+from licet.errors import UntranslatableCondition
 
 __all__ = ["check"]
 
@@ -35,8 +36,15 @@ def check(case: Case, connection: sa.Connection) -> int:
     """
     with _stored(case, connection), _quiet(), _few_are_many():
         lazily, eagerly = _objects(connection, is_eager=False), _objects(connection, is_eager=True)
+        n_checked = 0
         for table, condition in case.conditions:
-            asked = _Question(case, table, condition)
+            try:
+                asked = _Question(case, table, condition)
+            except UntranslatableCondition as error:
+                if "A condition has over" not in str(error):
+                    raise
+                continue  # too deep for any database, and refused for that
+            n_checked += 1
             asked.check_decisions(lazily[table], asked.asked.decide, "decide, loading lazily")
             with _no_statements(connection):
                 asked.check_decisions(eagerly[table], asked.asked.decide, "decide, all loaded")
@@ -44,7 +52,7 @@ def check(case: Case, connection: sa.Connection) -> int:
             asked.check_statements(connection)
         for session in (lazily["session"], eagerly["session"]):
             session.close()
-    return len(case.conditions)
+    return n_checked
 
 
 @contextmanager
