@@ -163,6 +163,8 @@ class Runs:
             now is not None
             and now.life.lease_number == held.life.lease_number
             and now.life.phase == life.phase
+            and now.life.status == life.status
+            and now.life.details == life.details
             and now.life.completion_time == life.completion_time
             and now.life.ready_at == life.ready_at
         )

@@ -208,6 +208,15 @@ class TestWhatIsWrittenTwice:
         bench.runs.move(held, life)
         assert bench.state(action_id) == "ended SUCCEEDED {'n': 1}"
 
+    def test_another_end_at_the_same_moment_is_not_its_own(self, bench):
+        """The sweeper ended it by its deadline, in the very microsecond."""
+        bench.submit()
+        held = bench.claim()
+        seen = bench.runs.find(held.action_id)
+        assert bench.runs.change(seen, lifecycle.exceed_deadline(seen.life, bench.clock()))
+        with pytest.raises(LeaseLost):
+            finish(bench, held)
+
     def test_a_step(self, bench):
         """There is one, with the same result."""
         bench.submit()
