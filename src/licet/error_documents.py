@@ -11,7 +11,8 @@ from typing import Final
 
 from werkzeug.exceptions import HTTPException
 
-from licet.errors import ActionProviderError, HTTPError
+from licet.errors import ActionProviderError
+from licet.errors.base import HTTPError
 
 __all__ = ["ErrorDocument", "error_document", "is_final", "reason_of"]
 

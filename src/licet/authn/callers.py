@@ -20,9 +20,9 @@ from licet.errors import (
     AccountDisabled,
     AccountNotApproved,
     ConfigurationError,
-    HTTPError,
     NotRegistered,
 )
+from licet.errors.base import HTTPError
 
 __all__ = [
     "account_of",

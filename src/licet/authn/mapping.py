@@ -17,7 +17,8 @@ from pathlib import PurePath
 from typing import Any, Final
 
 from licet.authn.identity import Identity
-from licet.errors import AccessDenied, ConfigurationError, HTTPError
+from licet.errors import AccessDenied, ConfigurationError
+from licet.errors.base import HTTPError
 
 __all__ = ["HOOKS", "IdentityMapping", "Standing"]
 

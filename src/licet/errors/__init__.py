@@ -1,0 +1,150 @@
+"""Every error of licet, its stable code and its HTTP status.
+
+::
+
+    LicetError
+    ├── UsageError (RuntimeError)            the program called licet wrongly
+    │   ├── ConfigurationError               a setting is missing, blank or contradictory
+    │   ├── InvalidCondition                 a condition or policy is declared wrongly
+    │   │   └── UntranslatableCondition      SQL cannot say it, or not the same on every database
+    │   ├── InvalidRequirement               a requirement answered neither yes nor no
+    │   ├── UndeclaredEndpoints              nobody said who may call these
+    │   └── UnloadedObject                   what a condition asks about was not loaded, or is stale
+    ├── AuthenticationError            401   no usable credential
+    │   ├── UnverifiedAuthenticationError    refused from its form, nobody was asked
+    │   │   └── MissingToken                 no Authorization header at all
+    │   ├── InvalidToken                     refused after looking into it
+    │   ├── InvalidCredentials               the address or the password is not right
+    │   └── InsufficientScope          403   a good token that lacks the scope
+    ├── AccessDenied                   403   the caller may know of the object, but not do this
+    │   ├── NotRegistered                    a good token of somebody whom the app does not know
+    │   ├── AccountNotApproved               registered, and not let in yet
+    │   ├── AccountDisabled                  registered, and put out
+    │   ├── ForgeryRefused                   a cookie without the token that only our pages know
+    │   └── SignInDeclined                   the person, or the provider, said no
+    ├── SignInFailed                   400   what came back from the provider does not fit
+    ├── InvalidRequest                 422   the body is not what the endpoint takes
+    │   └── InvalidLink                400   a mail's link was used, replaced, or is too old
+    ├── TooManyAttempts                429   wait before trying again
+    ├── LeaseLost                            a worker's action is somebody else's now, or has ended
+    ├── ActionFailure                        a handler gives up, and says why to who asked
+    ├── ObjectNotFound                 404   there is no such object, or not for this caller
+    ├── ServiceUnavailable             503   something we depend on does not answer
+    │   ├── StoreUnavailable                 the database
+    │   └── AuthenticationUnavailable        the token issuer
+    └── ActionProviderToolsException         the Action Provider Interface's errors
+        ├── BadActionRequest           400
+        │   ├── RequestValidationError 422
+        │   └── RequestTooLarge        413
+        ├── UnauthorizedRequest        401
+        ├── ActionForbidden            403
+        ├── ActionNotFound             404
+        │   └── HiddenAction                 also an AuthenticationError, for ported code
+        ├── ActionConflict             409
+        ├── ActionProviderError        500
+        │   └── UnstorableDocument           what it gave has no JSON form
+        └── OperationNotImplemented    501
+
+Usage errors are the program's own bugs. Everything with a status is also a werkzeug
+``HTTPException``, and is itself the response; `licet.error_documents` renders any exception.
+
+Source: seed documents 000 and 001 (names); RFC 6750 section 3 (``WWW-Authenticate``).
+"""
+
+from __future__ import annotations
+
+from licet.errors._actions import (
+    ActionConflict,
+    ActionFailure,
+    ActionForbidden,
+    ActionNotFound,
+    ActionProviderError,
+    ActionProviderToolsException,
+    BadActionRequest,
+    HiddenAction,
+    LeaseLost,
+    OperationNotImplemented,
+    RequestTooLarge,
+    RequestValidationError,
+    UnauthorizedRequest,
+    UnstorableDocument,
+)
+from licet.errors._callers import (
+    AccessDenied,
+    AccountDisabled,
+    AccountNotApproved,
+    AuthenticationError,
+    AuthenticationUnavailable,
+    ForgeryRefused,
+    InsufficientScope,
+    InvalidCredentials,
+    InvalidLink,
+    InvalidRequest,
+    InvalidToken,
+    MissingToken,
+    NotRegistered,
+    ObjectNotFound,
+    ServiceUnavailable,
+    SignInDeclined,
+    SignInFailed,
+    StoreUnavailable,
+    TooManyAttempts,
+    UnverifiedAuthenticationError,
+)
+from licet.errors.base import (
+    ConfigurationError,
+    InvalidCondition,
+    InvalidRequirement,
+    LicetError,
+    UndeclaredEndpoint,
+    UndeclaredEndpoints,
+    UnloadedObject,
+    UntranslatableCondition,
+    UsageError,
+)
+
+__all__ = [
+    "AccessDenied",
+    "AccountDisabled",
+    "AccountNotApproved",
+    "ActionConflict",
+    "ActionFailure",
+    "ActionForbidden",
+    "ActionNotFound",
+    "ActionProviderError",
+    "ActionProviderToolsException",
+    "AuthenticationError",
+    "AuthenticationUnavailable",
+    "BadActionRequest",
+    "ConfigurationError",
+    "ForgeryRefused",
+    "HiddenAction",
+    "InsufficientScope",
+    "InvalidCondition",
+    "InvalidCredentials",
+    "InvalidLink",
+    "InvalidRequest",
+    "InvalidRequirement",
+    "InvalidToken",
+    "LeaseLost",
+    "LicetError",
+    "MissingToken",
+    "NotRegistered",
+    "ObjectNotFound",
+    "OperationNotImplemented",
+    "RequestTooLarge",
+    "RequestValidationError",
+    "ServiceUnavailable",
+    "SignInDeclined",
+    "SignInFailed",
+    "StoreUnavailable",
+    "TooManyAttempts",
+    "UnauthorizedRequest",
+    "UndeclaredEndpoint",
+    "UndeclaredEndpoints",
+    "UnloadedObject",
+    "UnstorableDocument",
+    "UntranslatableCondition",
+    "UnverifiedAuthenticationError",
+    "UsageError",
+]
