@@ -41,7 +41,8 @@ from licet.actions.enumeration import EnumerationQuery, LogQuery
 from licet.actions.store import ActionStore
 from licet.authn.auth_state import AuthState
 from licet.authn.identity import Identity
-from licet.db.engine import Database, Statement
+from licet.db.engine import Database
+from licet.db.statement import Statement
 
 SIZES = (1_000, 1_000_000)
 DATABASES = ("SQLite", "PostgreSQL")

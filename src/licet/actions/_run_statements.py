@@ -19,7 +19,7 @@ from licet.actions.tables import (
     action_principal,
     action_step,
 )
-from licet.db.engine import Statement
+from licet.db.statement import Statement
 from licet.db.types import UTCDateTime
 
 _key: Final[sa.BindParameter[int]] = sa.bindparam("key", type_=sa.BigInteger())

@@ -11,7 +11,7 @@ from sqlalchemy.sql import ClauseElement
 from licet.actions.documents import COMPLETE
 from licet.actions.enumeration import LogQuery
 from licet.actions.tables import action, action_log, action_principal
-from licet.db.engine import Statement
+from licet.db.statement import Statement
 
 _a: Final[sa.BindParameter[str]] = sa.bindparam("a")  # the action's id
 _p: Final[sa.BindParameter[str]] = sa.bindparam("p")  # the provider

@@ -22,7 +22,8 @@ from licet.actions._rows import json_text
 from licet.actions._types import is_plain_text, parse_duration, readable
 from licet.actions.documents import ActionStatusValue
 from licet.actions.lifecycle import Life, Phase
-from licet.db.engine import Database, Statement, Transaction
+from licet.db.engine import Database, Transaction
+from licet.db.statement import Statement
 from licet.db.types import moment_of
 from licet.errors import LeaseLost
 

@@ -33,7 +33,8 @@ from licet.actions.documents import (
 from licet.actions.enumeration import EnumerationQuery, LogQuery, Page
 from licet.actions.lifecycle import RETENTION, Phase
 from licet.actions.repository import AbstractActionRepository
-from licet.db.engine import Database, Statement, Transaction
+from licet.db.engine import Database, Transaction
+from licet.db.statement import Statement
 from licet.errors import ActionConflict, ActionNotFound, ConfigurationError, RequestValidationError
 
 __all__ = ["ActionStore", "Submission"]

@@ -12,99 +12,23 @@ is committed survives the death of any process (decision 0003).
 
 from __future__ import annotations
 
-import logging
 import os
-import random
-import sqlite3
 import threading
-import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from operator import itemgetter
-from pathlib import Path
 from typing import Any, Final
 
-import sqlalchemy as sa
-from sqlalchemy.engine import URL, Connection, Dialect, Engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import PoolProxiedConnection
-from sqlalchemy.sql import ClauseElement
 
-from licet.errors import ConfigurationError, StoreUnavailable, UsageError
+from licet.db._connecting import BUSY_SECONDS, make_engine, parsed_url
+from licet.db.statement import Params, Statement
+from licet.errors import StoreUnavailable, UsageError
 
-__all__ = ["Database", "Statement", "Transaction"]
-
-log = logging.getLogger(__name__)
-BUSY_SECONDS: Final = 10
-CONNECT_SECONDS: Final = 5
-STATEMENT_SECONDS: Final = 30
-Params = Mapping[str, Any]
-
-
-class Statement:
-    """One SQL statement with named parameters, compiled once for each kind of database.
-
-    Args:
-        construct: the statement, or a function that makes it for a dialect.
-        columns: for INSERT and UPDATE, the columns that parameters of the same names set.
-
-    Results come as the driver gives them: select columns that need no conversion.
-    """
-
-    def __init__(
-        self,
-        construct: ClauseElement | Callable[[str], ClauseElement],
-        *,
-        columns: Iterable[str] | None = None,
-    ) -> None:
-        self._construct = construct
-        self._columns = None if columns is None else list(columns)
-        self._compiled: dict[str, _Compiled] = {}
-
-    def compiled(self, dialect: Dialect) -> _Compiled:
-        """The statement as the driver of `dialect` takes it."""
-        found = self._compiled.get(dialect.name)
-        if found is None:
-            construct = self._construct
-            if not isinstance(construct, ClauseElement):
-                construct = construct(dialect.name)
-            found = self._compiled[dialect.name] = _Compiled(construct, dialect, self._columns)
-        return found
-
-
-class _Compiled:
-    """SQL text, and how to put parameters in the order and form that the driver wants."""
-
-    def __init__(
-        self, construct: ClauseElement, dialect: Dialect, columns: list[str] | None
-    ) -> None:
-        self.writes: bool = construct.is_dml
-        compiled: Any = construct.compile(dialect=dialect, column_keys=columns)
-        self.sql: str = compiled.string
-        names: list[str] = compiled.positiontup
-        binds = {name: bind for bind, name in compiled.bind_names.items()}
-        self._fixed = {n: binds[n].value for n in names if binds[n].value is not None}
-        self._in_order = _getter(names)
-        processors = (binds[n].type.dialect_impl(dialect).bind_processor(dialect) for n in names)
-        self._converters = [(at, found) for at, found in enumerate(processors) if found is not None]
-
-    def arguments(self, params: Params) -> list[Any]:
-        """The parameters for the driver."""
-        if self._fixed:
-            params = {**self._fixed, **params}
-        found = list(self._in_order(params))
-        for at, convert in self._converters:
-            found[at] = convert(found[at])
-        return found
-
-
-def _getter(names: Sequence[str]) -> Callable[[Params], Iterable[Any]]:
-    """What gives the values of these names, in their order, out of a mapping."""
-    if len(names) > 1:  # itemgetter is a third of the time of a list comprehension
-        return itemgetter(*names)
-    return lambda params: [params[name] for name in names]
+__all__ = ["Database", "Transaction"]
 
 
 class Transaction:
@@ -159,9 +83,9 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = _parsed(url)
+        self.url = parsed_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = _make_engine(self.url)
+        self.engine = make_engine(self.url)
         self._dialect = self.engine.dialect
         driver: Any = self._dialect.dbapi
         self._driver_error: type[Exception] = driver.Error
@@ -336,119 +260,19 @@ class _Borrowed:
         self._pid = os.getpid()
 
     def __del__(self) -> None:
+        if os.getpid() != self._pid:
+            _of_parents.append(self.connection)
+            return
         database = self._database()
-        is_of_parent = os.getpid() != self._pid
         is_old = database is None or database._era != self._era  # noqa: SLF001 - its other half
-        if is_old and not is_of_parent and self.connection.dbapi_connection is not None:
+        if is_old and self.connection.dbapi_connection is not None:
             with suppress(Exception):  # it may be closed already
                 self.connection.invalidate()
 
 
-def _parsed(url: str) -> URL:
-    try:
-        return make_url(url)
-    except (ArgumentError, ValueError) as error:  # a port that is no number is the latter
-        raise ConfigurationError(
-            "LICET_DATABASE_URL is not a database URL: write for example "
-            "sqlite:////var/lib/licet/licet.sqlite3 or postgresql+psycopg://user@host/name"
-        ) from error
-
-
-def _make_engine(url: URL) -> Engine:
-    backend = url.get_backend_name()
-    if backend not in ("sqlite", "postgresql"):
-        raise ConfigurationError(
-            f"LICET_DATABASE_URL names {backend}: SQLite and PostgreSQL are supported."
-        )
-    try:
-        return _sqlite_engine(url) if backend == "sqlite" else _postgresql_engine(url)
-    except (ImportError, NoSuchModuleError) as error:
-        raise ConfigurationError(
-            f"LICET_DATABASE_URL needs {url.drivername}, which is not installed: "
-            "pip install 'licet[postgres]' and write postgresql+psycopg://…"
-        ) from error
-
-
-def _postgresql_engine(url: URL) -> Engine:
-    engine = sa.create_engine(
-        url,
-        connect_args={
-            "connect_timeout": CONNECT_SECONDS,
-            "keepalives_idle": CONNECT_SECONDS,  # a network that is gone is noticed
-            "keepalives_interval": CONNECT_SECONDS,
-            "keepalives_count": 3,
-            "tcp_user_timeout": STATEMENT_SECONDS * 1000,
-        },
-        paramstyle="format",  # by position: psycopg takes 15 µs longer for 22 names
-        pool_size=10,
-        max_overflow=-1,
-        pool_reset_on_return=None,
-    )
-    sa.event.listen(engine, "connect", _prepare_postgresql)
-    return engine
-
-
-def _prepare_postgresql(connection: Any, _record: object) -> None:
-    connection.autocommit = True
-    connection.execute(f"SET statement_timeout = '{STATEMENT_SECONDS}s'").close()
-
-
-def _sqlite_engine(url: URL) -> Engine:
-    if url.database in (None, "", ":memory:"):
-        raise ConfigurationError(
-            "LICET_DATABASE_URL names a SQLite database in memory, which no two threads can share "
-            "safely: name a file, for example in a temporary folder."
-        )
-    _make_folder(Path(str(url.database)).parent)
-    engine = sa.create_engine(
-        url,
-        connect_args={
-            "isolation_level": None,
-            "timeout": BUSY_SECONDS,
-            "check_same_thread": False,
-        },
-        max_overflow=-1,
-        pool_reset_on_return=None,
-    )
-    sa.event.listen(engine, "connect", _prepare_sqlite)
-    return engine
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"The folder {folder} of the SQLite database cannot be made ({error.strerror}): set "
-            "LICET_INSTANCE_PATH or LICET_DATABASE_URL to a place that is writable."
-        ) from error
-
-
-def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    _switch_to_wal(connection)
-    for pragma in (
-        "synchronous = NORMAL",
-        "foreign_keys = ON",
-        "wal_autocheckpoint = 4000",
-    ):
-        connection.execute(f"PRAGMA {pragma}").close()
-
-
-def _switch_to_wal(connection: sqlite3.Connection) -> None:
-    """Turn the log on; SQLite does not wait for others itself when it is switched."""
-    give_up_at = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL").close()
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() >= give_up_at:
-                raise
-            log.info("SQLite's log is being switched on by another process: trying again.")
-            time.sleep(random.uniform(0.01, 0.05))  # noqa: S311 - jitter
-        else:
-            return
-
-
+# What a fork copied is never given back: a pool that is full closes what it gets, and so tells the
+# server to end a session that the parent goes on using.
+_of_parents: Final[list[PoolProxiedConnection]] = []
 _databases: weakref.WeakSet[Database] = weakref.WeakSet()
 
 

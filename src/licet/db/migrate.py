@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
-from licet.db.engine import BUSY_SECONDS, Database
+from licet.db._connecting import BUSY_SECONDS
+from licet.db.engine import Database
 from licet.errors import ConfigurationError, StoreUnavailable
 
 if TYPE_CHECKING:

@@ -235,7 +235,7 @@ class TestBadInput:
 def _statement(text):
     import sqlalchemy as sa
 
-    from licet.db.engine import Statement
+    from licet.db.statement import Statement
 
     return Statement(sa.text(text))
 

@@ -13,8 +13,10 @@ from threading import Barrier
 import pytest
 import sqlalchemy as sa
 
+from licet.db import _connecting as connecting_module
 from licet.db import engine as engine_module
-from licet.db.engine import Database, Statement
+from licet.db.engine import Database
+from licet.db.statement import Statement
 from licet.db.types import UTCDateTime
 from licet.errors import ConfigurationError, StoreUnavailable, UsageError
 
@@ -37,12 +39,24 @@ BROKEN = Statement(sa.text("SELECT nothing FROM nowhere"))
 ZERO = {"name": "a", "number": 0}
 
 FORK = """
-import os, sys
-from licet.db.engine import Database, Statement
+import os, sys, threading
+from licet.db.engine import Database
+from licet.db.statement import Statement
 import sqlalchemy as sa
 pid = Statement(sa.text(sys.argv[2]))
 database = Database(sys.argv[1])
 before = database.fetch_one(pid, {})
+many = threading.Barrier(int(sys.argv[3]))
+
+def use():
+    database.fetch_one(pid, {})
+    many.wait()
+
+threads = [threading.Thread(target=use) for _ in range(many.parties)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
 child = os.fork()
 inside = database.fetch_one(pid, {})
 if child == 0:
@@ -274,9 +288,11 @@ def test_a_child_process_forgets_its_parents_connections(database, monkeypatch):
     before.close()
 
 
-def test_a_forked_process_opens_its_own_connection(postgresql_schema_url):
-    """The child has another backend, and the parent keeps its own."""
-    command = [sys.executable, "-c", FORK, postgresql_schema_url, "SELECT pg_backend_pid()"]
+@pytest.mark.parametrize("idle", [1, 11])
+def test_a_forked_process_opens_its_own_connection(postgresql_schema_url, idle):
+    """The child has another backend, and the parent keeps its own, be the pool full or not."""
+    select = "SELECT pg_backend_pid()"
+    command = [sys.executable, "-c", FORK, postgresql_schema_url, select, str(idle)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == "child True parent True\n", done.stderr
 
@@ -371,14 +387,14 @@ class Switching:
 def test_the_log_is_switched_on_when_others_let_go():
     """SQLite refuses at once while another process does the same: it is asked again."""
     connection = Switching("database is locked", "database is locked")
-    engine_module._switch_to_wal(connection)
+    connecting_module._switch_to_wal(connection)
     assert connection.errors == []
 
 
 def test_a_log_that_cannot_be_switched_on_is_told():
     """Any other failure is no matter of waiting."""
     with pytest.raises(sqlite3.OperationalError, match="disk I/O"):
-        engine_module._switch_to_wal(Switching("disk I/O error"))
+        connecting_module._switch_to_wal(Switching("disk I/O error"))
 
 
 def test_closing_while_other_threads_work(database):

@@ -15,8 +15,8 @@ import licet.actions.tables
 import licet.authn.accounts.tables
 import licet.authn.sign_in.tables
 from licet.db import Database, current_revision, head_revision, upgrade
-from licet.db.engine import Statement
 from licet.db.migrate import VERSION_TABLE, alembic_config, downgrade
+from licet.db.statement import Statement
 from licet.db.tables import metadata
 from licet.errors import ConfigurationError, StoreUnavailable
 

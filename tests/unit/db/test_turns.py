@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from licet.db import Database, engine
-from licet.db.engine import Statement
+from licet.db.statement import Statement
 from licet.errors import StoreUnavailable
 
 INSERT = Statement(sa.text("INSERT INTO t VALUES (1)"))

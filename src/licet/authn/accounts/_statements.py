@@ -18,7 +18,7 @@ from licet.authn.accounts.tables import (
     sign_up,
     throttle,
 )
-from licet.db.engine import Statement
+from licet.db.statement import Statement
 
 _a: Final[sa.BindParameter[str]] = sa.bindparam("a")  # an account's id
 _s: Final[sa.BindParameter[str]] = sa.bindparam("s")  # a session's id

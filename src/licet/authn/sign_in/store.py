@@ -14,7 +14,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from licet.authn.sign_in.tables import attempt, foreign_session
-from licet.db.engine import Database, Statement
+from licet.db.engine import Database
+from licet.db.statement import Statement
 
 __all__ = ["ForeignSession", "SignInStore"]
 
