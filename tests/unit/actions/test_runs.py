@@ -10,9 +10,10 @@ from tests.unit.actions.making import ALICE, BOB, make_query
 
 from licet.actions import _run_statements as sql
 from licet.actions import lifecycle
+from licet.actions._run_rows import as_seen, life_params
 from licet.actions.documents import ActionStatusValue
 from licet.actions.lifecycle import Ending, Phase
-from licet.actions.runs import LogLine, Runs, _as, _life_params, stored_providers
+from licet.actions.runs import LogLine, Runs, stored_providers
 from licet.errors import LeaseLost
 
 LEASE = timedelta(seconds=30)
@@ -411,7 +412,7 @@ class TestFences:
         with bench.database.transaction() as transaction:
             found = bench.runs.find(held.action_id)
             after = lifecycle.lose_lease(found.life, bench.clock(), max_attempts=2)
-            params = _life_params(after) | _as(found)
+            params = life_params(after) | as_seen(found)
             assert transaction.execute(sql.MOVE_UNCHANGED, params) == 1
             thread.start()
             thread.join(0.3)
