@@ -24,7 +24,7 @@ from tests.unit.actions.making import BOB, make_request
 from licet.actions import lifecycle
 from licet.actions.documents import ActionStatusValue
 from licet.actions.lifecycle import Ending
-from licet.actions.runs import Claimed, LogLine, Runs, stored_providers
+from licet.actions.runs import Claimed, LogLine, Runs, Then, stored_providers
 from licet.actions.sweeper import Sweeper
 from licet.db.engine import Database
 from licet.db.migrate import upgrade
@@ -60,6 +60,7 @@ class DurableMachine(RuleBasedStateMachine):
         self.database = database
         self.model: dict[str, Model] = {}
         self.held: dict[str, Claimed | None] = {"ann": None, "ben": None}
+        self.following: Claimed | None = None
         self.n_requests = 0
 
     @initialize()
@@ -134,14 +135,18 @@ class DurableMachine(RuleBasedStateMachine):
         due = [m for m in self.model.values() if m.state == "queued" and m.ready_at <= self.now]
         assert bool(claimed) == bool(due)
         for held in claimed:
-            model = self.model[held.action_id]
-            assert model in due
-            assert model.ready_at == min(m.ready_at for m in due)
-            model.state, model.holder = "running", model.holder + 1
-            model.lease_until = self.now + LEASE
-            assert (held.life.lease_number, held.life.attempt) == (model.holder, model.attempt)
-            assert set(self.bench.runs.steps(held)) == model.steps
-            self.held[who] = held
+            assert self.model[held.action_id].ready_at == min(m.ready_at for m in due)
+            self.hold(who, held)
+
+    def hold(self, who, held):
+        model = self.model[held.action_id]
+        assert model.state == "queued"
+        assert model.ready_at <= self.now
+        model.state, model.holder = "running", model.holder + 1
+        model.lease_until = self.now + LEASE
+        assert (held.life.lease_number, held.life.attempt) == (model.holder, model.attempt)
+        assert set(self.bench.runs.steps(held)) == model.steps
+        self.held[who] = held
 
     def is_holder(self, who) -> bool:
         held = self.held[who]
@@ -161,6 +166,24 @@ class DurableMachine(RuleBasedStateMachine):
             return False
         assert self.is_holder(who)
         return True
+
+    def let_go(self, who, life, goes_on) -> Model | None:
+        """The model of what was let go of; what was claimed in the same write is held then."""
+        held, following = self.held[who], []
+        then = Then(self.bench.runs, who, timedelta(seconds=LEASE)) if goes_on else None
+        others = [m for m in self.model.values() if m.state == "queued" and m.ready_at <= self.now]
+        written = self.attempt_write(
+            who, lambda held: following.append(self.bench.runs.move(held, life, then=then))
+        )
+        self.held[who] = None
+        self.following = (following or [None])[0]
+        if goes_on and written and others:
+            assert self.following is not None
+        return self.model[held.action_id] if written else None
+
+    def go_on(self, who):
+        if self.following is not None:
+            self.hold(who, self.following)
 
     @rule(who=workers, name=st.sampled_from("ab"))
     @precondition(lambda self: any(self.held.values()))
@@ -184,22 +207,21 @@ class DurableMachine(RuleBasedStateMachine):
         ):
             self.model[self.held[who].action_id].lease_until = self.now + LEASE
 
-    @rule(who=workers)
+    @rule(who=workers, goes_on=st.booleans())
     @precondition(lambda self: any(self.held.values()))
-    def finish(self, who):
+    def finish(self, who, goes_on):
         held = self.held[who]
         if held is None:
             return
-        life = lifecycle.end(held.life, self.bench.clock(), DONE)
-        if self.attempt_write(who, lambda held: self.bench.runs.move(held, life)):
-            model = self.model[held.action_id]
+        model = self.let_go(who, lifecycle.end(held.life, self.bench.clock(), DONE), goes_on)
+        if model is not None:
             late = model.deadline is not None and self.now > model.deadline
             self.end(model, "FAILED DeadlineExceeded" if late else "SUCCEEDED {'n': 1}")
-        self.held[who] = None
+        self.go_on(who)
 
-    @rule(who=workers, wait=st.sampled_from([None, 0, 20]))
+    @rule(who=workers, wait=st.sampled_from([None, 0, 20]), goes_on=st.booleans())
     @precondition(lambda self: any(self.held.values()))
-    def fail(self, who, wait):
+    def fail(self, who, wait, goes_on):
         held = self.held[who]
         if held is None:
             return
@@ -210,8 +232,8 @@ class DurableMachine(RuleBasedStateMachine):
             retry_after=None if wait is None else timedelta(seconds=wait),
             max_attempts=ATTEMPTS,
         )
-        if self.attempt_write(who, lambda held: self.bench.runs.move(held, life)):
-            model = self.model[held.action_id]
+        model = self.let_go(who, life, goes_on)
+        if model is not None:
             if wait is None or model.attempt == ATTEMPTS:
                 late = model.deadline is not None and self.now > model.deadline
                 self.end(model, "FAILED DeadlineExceeded" if late else "FAILED X")
@@ -220,21 +242,18 @@ class DurableMachine(RuleBasedStateMachine):
             else:
                 model.state, model.attempt = "queued", model.attempt + 1
                 model.ready_at = self.now + wait
-        self.held[who] = None
+        self.go_on(who)
 
-    @rule(who=workers)
+    @rule(who=workers, goes_on=st.booleans())
     @precondition(lambda self: any(self.held.values()))
-    def give_back(self, who):
+    def give_back(self, who, goes_on):
         held = self.held[who]
-        if held is not None and self.attempt_write(
-            who,
-            lambda held: self.bench.runs.move(
-                held, lifecycle.give_back(held.life, self.bench.clock())
-            ),
-        ):
-            model = self.model[held.action_id]
+        if held is None:
+            return
+        model = self.let_go(who, lifecycle.give_back(held.life, self.bench.clock()), goes_on)
+        if model is not None:
             model.state, model.ready_at = "queued", self.now
-        self.held[who] = None
+        self.go_on(who)
 
     @rule(who=workers)
     @precondition(lambda self: any(self.held.values()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pydantic_core import from_json
@@ -62,6 +62,7 @@ class Claimed(StoredRun):
     label: str | None
     start_time: str
     body: str
+    waited: timedelta  # from when it was due to be claimed until it was
 
 
 def this(run: StoredRun) -> dict[str, Any]:
@@ -125,11 +126,12 @@ def stored_run(row: Sequence[Any]) -> StoredRun:
     )
 
 
-def claimed_run(until: datetime, row: Sequence[Any]) -> Claimed:
-    """What a row of a claim says, whose lease lasts until then."""
+def claimed_run(now: datetime, until: datetime, row: Sequence[Any]) -> Claimed:
+    """What a row says that was claimed now, until then."""
     key, version, action_id, creator_id, caller, monitor_by, manage_by = row[:7]
     request_id, label, start_time, body, details, attempt, lease_number = row[7:14]
     ready_at, deadline, release_after, cancel_requested_by = row[14:]
+    ready = moment_of(ready_at)
     return Claimed(
         key=key,
         version=version,
@@ -143,7 +145,7 @@ def claimed_run(until: datetime, row: Sequence[Any]) -> Claimed:
             attempt=attempt,
             lease_number=lease_number,
             lease_until=until,
-            ready_at=moment_of(ready_at),
+            ready_at=ready,
             due_at=until,
             deadline=moment_of(deadline),
             release_after=None if release_after is None else parse_duration(release_after),
@@ -153,6 +155,7 @@ def claimed_run(until: datetime, row: Sequence[Any]) -> Claimed:
         label=label,
         start_time=start_time,
         body=body,
+        waited=timedelta(0) if ready is None else now - ready,
     )
 
 

@@ -92,9 +92,11 @@ LIFE_COLUMNS: Final = (
     "completion_time",
     "release_at",
 )
+# The same where a statement has other uses for some of these names.
+TO: Final = {name: f"to_{name}" for name in LIFE_COLUMNS}
 
 
-def _claiming(which: Any) -> ClauseElement:
+def _claiming(which: Any) -> sa.sql.dml.ReturningUpdate[Any]:
     return (
         sa.update(action)
         .where(action.c.id.in_(which), action.c.phase == "queued")
@@ -110,11 +112,14 @@ def _claiming(which: Any) -> ClauseElement:
     )
 
 
-def _claim_next(dialect: str, is_due: Any = action.c.due_at <= _now) -> ClauseElement:
+_is_due = action.c.due_at.between(sa.bindparam("since", type_=UTCDateTime()), _now)
+
+
+def _claim_next(dialect: str, is_due: Any = _is_due, *also: Any) -> sa.sql.dml.ReturningUpdate[Any]:
     """The longest due ones; PostgreSQL passes over those that another worker is claiming now."""
     due = (
         sa.select(action.c.id)
-        .where(action.c.provider == _p, action.c.phase == "queued", is_due)
+        .where(action.c.provider == _p, action.c.phase == "queued", is_due, *also)
         .order_by(action.c.due_at, action.c.id)
         .limit(sa.bindparam("count", type_=sa.Integer()))
     )
@@ -156,6 +161,18 @@ _SET_LIFE = sa.update(action).values(version=action.c.version + 1, lease_owner=s
 
 # A worker's last word on an attempt.
 MOVE_HELD: Final = Statement(_SET_LIFE.where(_held), columns=LIFE_COLUMNS)
+
+
+def _move_held_and_claim() -> ClauseElement:
+    """Both in one statement, for PostgreSQL: the next is claimed only if this one was moved."""
+    life = {name: sa.bindparam(to, type_=action.c[name].type) for name, to in TO.items()}
+    moved = _SET_LIFE.where(_held).values(life).returning(action.c.id).cte("moved")
+    is_moved = sa.exists(sa.select(moved.c.id))
+    claimed = _claim_next("postgresql", _is_due, is_moved).cte("claimed")
+    return sa.select(*claimed.c).select_from(moved.outerjoin(claimed, sa.true()))
+
+
+MOVE_HELD_AND_CLAIM: Final = Statement(_move_held_and_claim())
 
 # A pause: not of an action whose end somebody has asked for.
 PAUSE_HELD: Final = Statement(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -33,7 +33,7 @@ from licet.actions.running import (
     RunningAction,
     exit_if_forked,
 )
-from licet.actions.runs import Claimed, LogLine, Runs
+from licet.actions.runs import Claimed, LogLine, Runs, Then
 from licet.actions.stored_caller import StoredAuthState, stored_caller
 from licet.authn.auth_state import AuthState
 from licet.errors import ActionFailure, LeaseLost
@@ -71,6 +71,10 @@ class Execution:
     Args:
         job, held: what is run.
         persist: calls a function that writes, again and again while the database is away.
+
+    Attributes:
+        then: asked, as the attempt ends, what is to be claimed in the same write.
+        following: what was.
     """
 
     def __init__(self, job: Job, held: Claimed, persist: Callable[[Callable[[], R]], R]) -> None:
@@ -78,6 +82,8 @@ class Execution:
         self.held = held
         self.control = Control()
         self.action: RunningAction | None = None
+        self.following: Claimed | None = None
+        self.then: Callable[[], Then | None] = lambda: None
         self._persist: Callable[[Callable[[], Any]], Any] = persist
         self._pid = os.getpid()
 
@@ -211,8 +217,17 @@ class Execution:
             },
         )
 
-    def _move(self, life: Life, lines: list[LogLine] | None = None) -> None:
-        self._persist(lambda: self.job.runs.move(self.held, life, log=lines or ()))
+    def _move(self, life: Life, lines: Sequence[LogLine] = ()) -> None:
+        """Let go of the action, and claim the next in the same write, if that is wanted.
+
+        Only the first try does: a claim whose answer was lost costs that action an attempt.
+        """
+        tries = iter((self.then(),))
+
+        def move() -> Claimed | None:
+            return self.job.runs.move(self.held, life, log=lines, then=next(tries, None))
+
+        self.following = self._persist(move)
 
     def _exit_if_forked(self) -> None:
         exit_if_forked(self._pid, self.job.provider)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from licet.actions import _run_statements as sql
 from licet.actions._rows import json_text
@@ -35,13 +35,48 @@ from licet.db.engine import Database, Transaction
 from licet.db.statement import Statement
 from licet.errors import LeaseLost
 
-__all__ = ["Claimed", "LogLine", "Runs", "StoredRun", "stored_providers"]
+__all__ = ["Claimed", "LogLine", "Runs", "StoredRun", "Then", "stored_providers"]
 
+THE_BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 SKEW: Final = timedelta(seconds=5)
 
 
 class _Refused(Exception):
     """A guard within a transaction did not hold."""
+
+
+class Then(NamedTuple):
+    """What to claim in the transaction of another write: the next of these runs, in one database.
+
+    `owner`, `lease` and `since` are as for `Runs.claim`.
+    """
+
+    runs: Runs
+    owner: str
+    lease: timedelta
+    since: datetime = THE_BEGINNING
+
+    def claim(self, transaction: Transaction) -> Claimed | None:
+        """The next that is due, claimed in the transaction."""
+        params = self._params()
+        row = transaction.fetch_one(sql.CLAIM_NEXT, params)
+        return None if row is None else claimed_run(params["now"], params["until"], row)
+
+    def move_and_claim(
+        self, database: Database, move: Mapping[str, Any]
+    ) -> tuple[bool, Claimed | None]:
+        """Both in one statement: whether the first was moved, and what was claimed if it was."""
+        params = self._params()
+        for name, value in move.items():
+            params[sql.TO.get(name, name)] = value
+        row = database.fetch_one(sql.MOVE_HELD_AND_CLAIM, params)
+        if row is None or row[0] is None:
+            return row is not None, None
+        return True, claimed_run(params["now"], params["until"], row)
+
+    def _params(self) -> dict[str, Any]:
+        more = {"since": self.since, "count": 1}
+        return self.runs.claim_params(self.owner, self.lease) | more
 
 
 class Runs:
@@ -66,9 +101,11 @@ class Runs:
 
     # --- for workers
 
-    def claim(self, owner: str, lease: timedelta, *, limit: int = 1) -> list[Claimed]:
-        """At most `limit` actions that are due, from now on held by `owner`."""
-        return self._claimed(sql.CLAIM_NEXT, owner, lease, {"count": limit})
+    def claim(
+        self, owner: str, lease: timedelta, *, since: datetime = THE_BEGINNING, limit: int = 1
+    ) -> list[Claimed]:
+        """At most `limit` actions that have been due since then, from now on held by `owner`."""
+        return self._claimed(sql.CLAIM_NEXT, owner, lease, {"since": since, "count": limit})
 
     def claim_one(self, owner: str, lease: timedelta, action_id: str) -> Claimed | None:
         """The action, if it is queued and its time has come, or will within seconds.
@@ -87,10 +124,15 @@ class Runs:
     def _claimed(
         self, statement: Statement, owner: str, lease: timedelta, more: Mapping[str, Any]
     ) -> list[Claimed]:
+        params = {**self.claim_params(owner, lease), **more}
+        now, until = params["now"], params["until"]
+        rows = self._database().fetch_all(statement, params)
+        return [claimed_run(now, until, row) for row in rows]
+
+    def claim_params(self, owner: str, lease: timedelta) -> dict[str, Any]:
+        """The parameters of a claim that is made now."""
         now = self.clock()
-        params = {"p": self.provider, "now": now, "until": now + lease, "owner": owner, **more}
-        until = params["until"]
-        return [claimed_run(until, row) for row in self._database().fetch_all(statement, params)]
+        return {"p": self.provider, "now": now, "until": now + lease, "owner": owner}
 
     def renew(self, held: Claimed, lease: timedelta) -> None:
         """Hold it for another `lease` from now; also after it ran out, if nobody claimed it.
@@ -114,24 +156,34 @@ class Runs:
             raise LeaseLost(held.action_id)
         return None if row[0] is None else str(row[0])
 
-    def move(self, held: Claimed, life: Life, *, log: Sequence[LogLine] = ()) -> None:
+    def move(
+        self, held: Claimed, life: Life, *, log: Sequence[LogLine] = (), then: Then | None = None
+    ) -> Claimed | None:
         """Let go of an action in the state that `life` says, the lines of `log` with it.
 
         Doing the same again, after an answer was lost, is no error.
 
+        Returns:
+            What was claimed in the same transaction, if `then` says of what, and there is any.
+
         Raises:
             LeaseLost: it is somebody else's now, or has ended; nothing was written.
         """
-        params = life_params(life) | of_lease(held)
-        if not (log or held.has_principals):  # alone, it is a transaction
-            changed = self._database().execute(sql.MOVE_HELD, params)
-        else:
-            with self._database().transaction() as transaction:
-                changed = transaction.execute(sql.MOVE_HELD, params)
-                if changed:
+        database, params = self._database(), life_params(life) | of_lease(held)
+        following = None
+        if log or held.has_principals or (then is not None and database.is_sqlite):
+            with database.transaction() as transaction:
+                is_moved = transaction.execute(sql.MOVE_HELD, params) == 1
+                if is_moved:
                     self._add_to_change(transaction, held, life, log)
-        if not changed and not self._is_moved(held, life):
+                    following = None if then is None else then.claim(transaction)
+        elif then is None:  # alone, it is a transaction
+            is_moved = database.execute(sql.MOVE_HELD, params) == 1
+        else:
+            is_moved, following = then.move_and_claim(database, params)
+        if not is_moved and not self._is_moved(held, life):
             raise LeaseLost(held.action_id)
+        return following
 
     def _is_moved(self, held: Claimed, life: Life) -> bool:
         """Whether the row says already what was to be written, by this same lease."""

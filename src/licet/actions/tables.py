@@ -62,6 +62,7 @@ action: Final = sa.Table(
         "provider",
         "phase",
         "due_at",
+        "id",  # what is due equally long is claimed in this order, without sorting it
         sqlite_where=sa.text("due_at IS NOT NULL"),
         postgresql_where=sa.text("due_at IS NOT NULL"),
     ),

@@ -94,11 +94,11 @@ class TestMessages:
         """Whoever makes room runs it then: the message need not come again."""
         worker, (job,) = served["worker"], served["runtime"].jobs
         ids = [bench.submit(body={"n": n}) for n in range(4)]
-        assert worker.reserve(job)
+        assert worker.claims.reserve(job)
         for action_id in ids[:3]:
             served["run"]("unit", action_id)
         assert {bench.life(action_id).phase for action_id in ids} == {"queued"}
-        worker._free(job)
+        worker.claims.free(job)
         served["run"]("unit", ids[3])
         assert {bench.life(action_id).phase for action_id in ids} == {"ended"}
         assert served["sent"].messages == []
@@ -106,13 +106,13 @@ class TestMessages:
     def test_others_ran_what_was_put_off(self, bench, served):
         """Nothing is left then to do instead, and nothing is remembered."""
         worker, (job,) = served["worker"], served["runtime"].jobs
-        assert worker.reserve(job)
+        assert worker.claims.reserve(job)
         for _ in range(3):
             served["run"]("unit", "elsewhere")
-        worker._free(job)
+        worker.claims.free(job)
         served["run"]("unit", bench.submit(body={"n": 1}))
-        assert worker._put_off["unit"] == 0
-        assert worker._in_flight["unit"] == 0
+        assert worker.claims._put_off["unit"] == 0
+        assert worker.claims.is_empty
 
     def test_a_worker_that_stops(self, bench, served):
         """It is for another."""
@@ -228,9 +228,7 @@ class TestWorker:
         job = bench.job(handler)
         worker = Worker([job], threads=1)
         action_id = bench.submit()
-        assert worker.reserve(job)
-        execution = worker.claim_one(job, action_id)
-        thread = threading.Thread(target=worker.run, args=(execution,))
+        thread = threading.Thread(target=worker.run_named, args=(job, action_id))
         thread.start()
         assert running.wait(20)
         celery_module._stop(worker, 0.05)

@@ -101,15 +101,14 @@ class TestWork:
         wait_until(lambda: bench.phase(action_id) == "ended")
 
     def test_each_that_it_is_told_of_is_looked_for_by_one_thread(self, bench, monkeypatch):
-        """Which claims it, and then finds no more."""
+        """Which claims it, and as it ends, finds no more."""
         claims = count_claims(bench, monkeypatch)
         worker = bench.start(bench.job(lease_seconds=6 * LONG), threads=4, poll_seconds=LONG)
         for n in range(1, 6):
             action_id = bench.submit()
             worker.wake()
             wait_until(lambda found=action_id: bench.phase(found) == "ended")
-            wait_until(lambda wanted=2 * n: len(claims) >= wanted)
-            assert len(claims) == 2 * n
+            assert len(claims) == n
 
     def test_two_threads_that_find_each_others(self, bench, monkeypatch):
         """Who finds nothing looks again when the worker was told of more meanwhile."""
@@ -120,8 +119,7 @@ class TestWork:
             if left:
                 return claim(*args, **options)
             left.append(bench.submit())
-            worker.wake()
-            worker._wait_for_work(go_on=False)  # another thread goes, and takes the first
+            worker.wake()  # and another thread takes the first
             return []
 
         monkeypatch.setattr(bench.runs, "claim", too_late)
@@ -137,7 +135,7 @@ class TestWork:
             together.wait(LONG)
 
         job = bench.job(handler, lease_seconds=6 * LONG)
-        bench.start(job, threads=4, poll_seconds=LONG)._poll()
+        bench.start(job, threads=4, poll_seconds=LONG)._make_round()
         wait_until(lambda: all(bench.phase(i) == "ended" for i in ids))
 
     def test_as_many_at_once_as_it_has_threads(self, bench):
@@ -173,16 +171,13 @@ class TestWork:
         bench.workers.append(worker)
         worker.start(polling=False)
         action_id = bench.submit()
-        assert worker.reserve(job)
-        execution = worker.claim_one(job, action_id)
-        assert worker.reserve(job)
-        assert worker.claim_one(job, action_id) is None
-        assert worker.run(execution)
+        worker.run_named(job, action_id)
+        worker.run_named(job, action_id)
         assert bench.state(action_id) == "ended SUCCEEDED {'n': 1}"
         worker.stop(0)
-        assert worker.reserve(job)
-        assert worker.claim_one(job, bench.submit()) is None
-        assert worker._in_flight["unit"] == 0
+        worker.run_named(job, action_id := bench.submit())
+        assert bench.phase(action_id) == "queued"
+        assert worker.claims.is_empty
 
     def test_troubles_with_a_claim(self, bench, monkeypatch, caplog):
         """Neither a database that is away nor a bug ends a thread."""
@@ -471,5 +466,5 @@ class TestStop:
         worker.stop(0)
         action_id = bench.submit()
         worker.wake()
-        assert worker._claim() is None
+        assert worker.claims.next() is None
         assert bench.phase(action_id) == "queued"

@@ -20,6 +20,7 @@ BIG_KEY = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def added() -> list[sa.Column[Any]]:
+    """New columns of an action, made anew at each call: a column belongs to one table."""
     return [
         sa.Column("phase", sa.String(8), nullable=False, server_default="outside"),
         sa.Column("due_at", UTCDateTime),
@@ -46,7 +47,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_licet_action_due",
         "licet_action",
-        ["provider", "phase", "due_at"],
+        ["provider", "phase", "due_at", "id"],
         sqlite_where=sa.text("due_at IS NOT NULL"),
         postgresql_where=sa.text("due_at IS NOT NULL"),
     )

@@ -1,0 +1,45 @@
+"""An attempt that is under way in this process, as its worker's threads share it."""
+
+from __future__ import annotations
+
+import time
+
+from licet.actions.execution import Execution, Job
+
+__all__ = ["Attempt"]
+
+
+class Attempt:
+    """An attempt that a thread of this process is at, and when its lease was last renewed."""
+
+    def __init__(self, execution: Execution) -> None:
+        self.execution = execution
+        self.is_abandoned = False
+        self.has_left_its_place = False
+        self.lost_at: float | None = None
+        self.next_job: Job | None = None  # of which the next was claimed as this one ended
+        self.has_looked = False  # and there was none, of any job
+        self.n_told = 0  # of how many the worker had been told then
+        self._renewed_at = time.monotonic()
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Row and lease: a worker may claim again what it lost while its handler goes on."""
+        held = self.execution.held
+        return held.key, held.life.lease_number
+
+    def must_renew(self) -> bool:
+        """Whether a third of the lease is over."""
+        third = self.execution.job.action.lease_seconds / 3
+        return time.monotonic() - self._renewed_at >= third
+
+    def renew(self) -> None:
+        """Hold the action for another lease from now.
+
+        Raises:
+            LeaseLost: it is somebody else's now, or has ended.
+            StoreUnavailable: the database does not answer.
+        """
+        execution = self.execution
+        execution.job.runs.renew(execution.held, execution.job.action.lease)
+        self._renewed_at = time.monotonic()

@@ -1,0 +1,184 @@
+"""What a worker claims: whose turn it is, how many of each job at once, and from where to read on.
+
+A claim takes the longest due action of a queue. PostgreSQL leaves an index entry behind for each
+that was claimed, until the table is vacuumed, and a claim that begins at the head of the queue
+walks over all of them: with a thousand claims a second, for a minute, that is most of what a claim
+costs. So each reads on from where the one before stood, and one in half a second the whole queue,
+for what came late.
+
+Concurrency: safe from the threads of a worker.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from licet.actions.execution import Job
+from licet.actions.runs import THE_BEGINNING, Claimed, Then
+
+__all__ = ["Claim", "Claims"]
+
+WHOLE_SECONDS: Final = 0.5  # how often the whole queue is read
+OVERLAP: Final = timedelta(seconds=0.1)  # who submits at once is stored in any order
+
+
+class Claim(NamedTuple):
+    """An action that was claimed, and the job that it is of."""
+
+    job: Job
+    held: Claimed
+
+
+class Claims:
+    """The claims of one worker.
+
+    Args:
+        jobs: what it may claim.
+        owner: the worker's name.
+        freed: notified when there is room for one more.
+    """
+
+    def __init__(self, jobs: Sequence[Job], owner: str, freed: threading.Condition) -> None:
+        self._jobs = list(jobs)
+        self._owner = owner
+        self._freed = freed
+        self._in_flight: Counter[str] = Counter()
+        self._put_off: Counter[str] = Counter()  # messages that there was no room for
+        self._turn = 0
+        self._is_closed = False
+        self._reached: dict[str, datetime] = {}
+        self._whole_at: dict[str, float] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing that was claimed is left, nor is being claimed."""
+        return not any(self._in_flight.values())
+
+    @property
+    def has_one_job(self) -> bool:
+        """Whether a queue that is empty is all that there is."""
+        return len(self._jobs) == 1
+
+    def close(self) -> None:
+        """Claim nothing more."""
+        with self._freed:
+            self._is_closed = True
+
+    # --- room
+
+    def reserve(self, job: Job) -> bool:
+        """Take room for one more action of the job, if it may have one; to be freed again."""
+        with self._freed:
+            limit = job.action.concurrency
+            if self._is_closed or (limit is not None and self._in_flight[job.provider] >= limit):
+                return False
+            self._in_flight[job.provider] += 1
+            return True
+
+    def reserve_or_put_off(self, job: Job) -> bool:
+        """As `reserve`; where there is no room, whoever makes some is to claim one more."""
+        with self._freed:  # at once, so that whoever makes room meanwhile knows of it
+            has_room = self.reserve(job)
+            self._put_off[job.provider] += not has_room
+            return has_room
+
+    def reserve_next(self) -> Job | None:
+        """The next job in turn that has room for one more action, which is reserved."""
+        for _ in range(len(self._jobs)):
+            self._turn += 1
+            job = self._jobs[self._turn % len(self._jobs)]
+            if self.reserve(job):
+                return job
+        return None
+
+    def free(self, job: Job) -> None:
+        """Give room back."""
+        with self._freed:
+            self._in_flight[job.provider] -= 1
+            self._freed.notify_all()
+
+    # --- claims: what they return has room of its own
+
+    def next(self) -> Claim | None:
+        """The next action of whichever job has room and one that is due.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        asked: set[str] = set()
+        while len(asked) < len(self._jobs):
+            job = self.reserve_next()
+            if job is None:
+                break
+            if job.provider in asked:  # the others have no room
+                self.free(job)
+                break
+            asked.add(job.provider)
+            claimed: list[Claimed] = []
+            try:
+                since = self._since(job)
+                claimed = job.runs.claim(self._owner, job.action.lease, since=since)
+            finally:
+                if not claimed:
+                    self.free(job)
+            if claimed:
+                self.note(job, claimed[0])
+                return Claim(job, claimed[0])
+        return None
+
+    def then(self, job: Job) -> Then:
+        """How to claim the job's next in the transaction of another write; `note` it then."""
+        return Then(job.runs, self._owner, job.action.lease, self._since(job))
+
+    def named(self, job: Job, action_id: str) -> Claim | None:
+        """The one that a message named, if it is still to be run; room is reserved already.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        held = None
+        try:
+            if not self._is_closed:
+                held = job.runs.claim_one(self._owner, job.action.lease, action_id)
+        finally:
+            if held is None:
+                self.free(job)
+        return None if held is None else Claim(job, held)
+
+    def instead(self, job: Job) -> Claim | None:
+        """One instead of another that was put off.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        with self._freed:
+            if not self._put_off[job.provider] or not self.reserve(job):
+                return None  # or somebody else makes room
+        held = None
+        try:
+            held = job.runs.claim_ready(self._owner, job.action.lease)
+        finally:
+            with self._freed:
+                if held is None:  # what was put off is in other hands
+                    self._put_off[job.provider] = 0
+                    self.free(job)
+                elif self._put_off[job.provider]:
+                    self._put_off[job.provider] -= 1
+        return None if held is None else Claim(job, held)
+
+    def note(self, job: Job, held: Claimed) -> None:
+        """Remember from where to read on."""
+        if held.life.ready_at is not None:
+            self._reached[job.provider] = held.life.ready_at
+
+    def _since(self, job: Job) -> datetime:
+        now = time.monotonic()
+        if now >= self._whole_at.get(job.provider, 0.0):
+            self._whole_at[job.provider] = now + WHOLE_SECONDS
+            return THE_BEGINNING
+        return self._reached.get(job.provider, THE_BEGINNING) - OVERLAP

@@ -1,0 +1,51 @@
+"""Writing to a database that may be away for a while."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from licet.errors import StoreUnavailable
+
+__all__ = ["PATIENCE_SECONDS", "Patience"]
+
+log = logging.getLogger(__name__)
+R = TypeVar("R")
+PATIENCE_SECONDS: Final = 120.0
+_FIRST_WAIT_SECONDS: Final = 0.05
+_LONGEST_WAIT_SECONDS: Final = 2.0
+
+
+class Patience:
+    """Calls functions that write, again while the database is away.
+
+    Args:
+        seconds: how long each waits at most.
+        ended: when it is set, nothing is tried again.
+    """
+
+    def __init__(self, seconds: float, ended: threading.Event) -> None:
+        self._seconds = seconds
+        self._ended = ended
+
+    def __call__(self, write: Callable[[], R]) -> R:
+        """What the function returns.
+
+        Raises:
+            StoreUnavailable: the database stayed away.
+        """
+        give_up_at = time.monotonic() + self._seconds
+        wait_seconds = _FIRST_WAIT_SECONDS
+        while True:
+            try:
+                return write()
+            except StoreUnavailable:
+                if self._ended.is_set() or time.monotonic() >= give_up_at:
+                    raise
+                log.warning("The database does not answer: trying again.")
+            time.sleep(wait_seconds * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+            wait_seconds = min(wait_seconds * 2, _LONGEST_WAIT_SECONDS)

@@ -1,0 +1,129 @@
+"""Which of a worker's threads looks for work, and when another one is called.
+
+Threads that have nothing to do sleep. While a *scout* is out (a thread that began to look for work,
+or to run an action, less than two milliseconds ago) nobody else is called for what is queued: the
+scout will look again in a moment, and threads that wake each other for trifles get half as much
+done. A scout who takes longer is one no more, and another thread goes in its place. So one or two
+threads work off what takes no time, and a queue of long actions has all of them at work within
+milliseconds.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import timedelta
+from typing import Final
+
+__all__ = ["LATE", "Scouts"]
+
+SOON_SECONDS: Final = 0.002
+LATE: Final = timedelta(seconds=0.05)  # what waited as long before it was claimed calls for two
+_WATCHES_ON: Final = 50  # so often nobody must be out before the keeper sleeps
+
+
+class Scouts:
+    """The threads of one worker that look for work.
+
+    Args:
+        lock: guards the worker's state.
+    """
+
+    def __init__(self, lock: threading.RLock) -> None:
+        self._lock = lock
+        self._called = threading.Condition(lock)
+        self._n_idle = 0
+        self._n_called = 0  # and not awake yet
+        self._is_wanted = False  # one was to be called when none was idle
+        self._out: dict[int, float] = {}  # the scouts, and since when they are at what they do
+        self._is_closed = False
+        self.n_told = 0  # of how much work the worker was told
+        self._watch = threading.Event()  # set when the keeper is to watch
+        self._n_quiet = 0
+
+    def tell(self) -> None:
+        """There is work: have it looked for, by who will look in a moment or by another."""
+        with self._lock:
+            self.n_told += 1
+            self.call(limit=1)
+
+    def call(self, *, limit: int) -> None:
+        """Have another thread look, if fewer than so many do."""
+        with self._lock:
+            if len(self._out) + self._n_called < limit:
+                self._call()
+
+    def _call(self) -> None:
+        if self._n_idle <= self._n_called:
+            self._is_wanted = True
+        elif not self._is_closed:
+            self._n_called += 1
+            self._called.notify()
+            if self._n_quiet >= _WATCHES_ON:
+                self._n_quiet = 0
+                self._watch.set()
+
+    # --- for the threads that work
+
+    def wait(self) -> bool:
+        """Sleep until there is work to look for: then the caller is a scout.
+
+        Returns:
+            False when there will be none any more.
+        """
+        with self._lock:
+            self._n_idle += 1
+            while not (self._n_called or self._is_wanted or self._is_closed):
+                self._called.wait()
+            self._n_idle -= 1
+            if self._is_closed:
+                return False
+            if self._is_wanted:
+                self._is_wanted = False
+            else:
+                self._n_called -= 1
+            self._out[threading.get_ident()] = time.monotonic()
+            return True
+
+    def begin(self) -> None:
+        """The caller has just begun to look for work, or to run an action, and is a scout."""
+        with self._lock:
+            self._out[threading.get_ident()] = time.monotonic()
+
+    def retire(self, n_told: int | None = None) -> bool:
+        """Be a scout no more, unless the worker was told of more work since it was told of so much.
+
+        Returns:
+            Whether the caller is one no more.
+        """
+        with self._lock:
+            if n_told is not None and self.n_told > n_told and not self._is_closed:
+                return False
+            self._out.pop(threading.get_ident(), None)
+            self._is_wanted = False  # the caller has looked since
+            return True
+
+    # --- for the keeper
+
+    def watch(self, seconds: float) -> None:
+        """Send others in the place of scouts who take long, and wait: at most so long."""
+        now = time.monotonic()
+        with self._lock:
+            for thread, since in list(self._out.items()):
+                if now - since >= SOON_SECONDS:
+                    del self._out[thread]
+                    self._call()
+            self._n_quiet = 0 if self._out or self._n_called else self._n_quiet + 1
+            may_sleep = self._n_quiet >= _WATCHES_ON
+        if self._watch.wait(seconds if may_sleep else min(seconds, SOON_SECONDS)):
+            self._watch.clear()
+
+    def wake_keeper(self) -> None:
+        """Have `watch` return."""
+        self._watch.set()
+
+    def close(self) -> None:
+        """Send every thread home that has nothing to do."""
+        with self._lock:
+            self._is_closed = True
+            self._called.notify_all()
