@@ -13,7 +13,7 @@ from licet.actions import lifecycle
 from licet.actions._run_rows import as_seen, life_params
 from licet.actions.documents import ActionStatusValue
 from licet.actions.lifecycle import Ending, Phase
-from licet.actions.runs import LogLine, Runs, stored_providers
+from licet.actions.runs import LogLine, Runs, Then, stored_providers
 from licet.errors import LeaseLost
 
 LEASE = timedelta(seconds=30)
@@ -195,6 +195,78 @@ class TestKeysThatComeAgain:
         assert not bench.runs.request_cancel(seen, "bob")
         assert not bench.runs.release(seen)
         assert bench.runs.find(other.action_id) == other
+
+
+class TestEndAndNext:
+    """What is claimed in the write that ends another."""
+
+    @pytest.fixture
+    def then(self, bench):
+        return Then(bench.runs, "w", LEASE)
+
+    def end(self, bench, held, then, **options):
+        return bench.runs.move(held, lifecycle.end(held.life, bench.clock(), DONE), then=then)
+
+    def test_the_next(self, bench, then):
+        """As if it had been claimed alone."""
+        first = bench.submit()
+        held = bench.claim()
+        bench.clock.advance(1)
+        action_id = bench.submit(body={"n": 7}, label="seven", monitor_by=[BOB])
+        bench.submit()
+        bench.clock.advance(2)
+        following = self.end(bench, held, then)
+        now = bench.clock()
+        assert (bench.state(first), following.action_id) == (
+            "ended SUCCEEDED {'n': 1}",
+            action_id,
+        )
+        begun = START + timedelta(seconds=1)
+        assert following.life == lifecycle.claim(lifecycle.begin(begun), now, LEASE)
+        assert (following.body, following.label) == ('{"n":7}', "seven")
+        assert (following.has_principals, following.waited) == (True, timedelta(seconds=2))
+        assert self.end(bench, following, then).action_id != action_id
+
+    def test_there_is_none(self, bench, then):
+        """Nor one whose time has not come, nor one of long ago."""
+        bench.submit()
+        held = bench.claim()
+        bench.clock.advance(-10)
+        bench.submit()
+        bench.clock.advance(20)
+        action_id = bench.submit()
+        bench.clock.advance(-10)
+        assert self.end(bench, held, then._replace(since=START)) is None
+        assert bench.life(action_id).phase == "queued"
+
+    @pytest.mark.parametrize("monitor_by", [[], [BOB]])
+    def test_who_lost_the_lease_claims_nothing(self, bench, then, monitor_by):
+        """Neither in one statement nor in a transaction of several."""
+        bench.submit(monitor_by=monitor_by)
+        held = bench.claim()
+        lost = lifecycle.lose_lease(held.life, bench.clock(), max_attempts=2)
+        assert bench.runs.change(bench.runs.find(held.action_id), lost)
+        with pytest.raises(LeaseLost):
+            self.end(bench, held, then)
+        assert bench.claim().life.lease_number == held.life.lease_number + 1
+        assert bench.runs.claim("w", LEASE) == []
+
+    def test_with_the_lines_of_its_log(self, bench, then):
+        """All of it in one transaction."""
+        action_id, other = bench.submit(monitor_by=[BOB]), bench.submit()
+        held = bench.claim()
+        life = lifecycle.end(held.life, bench.clock(), DONE)
+        line = LogLine(code="C", description="d")
+        following = bench.runs.move(held, life, log=[line], then=then)
+        assert (following.action_id, bench.log_codes(action_id)) == (other, ["C"])
+
+    def test_of_another_provider(self, bench, database):
+        """Workers serve several."""
+        other = Bench(database, "other")
+        bench.submit()
+        action_id = other.submit()
+        assert self.end(bench, bench.claim(), Then(other.runs, "w", LEASE)).action_id == action_id
+        assert other.life(action_id).phase == "running"
 
 
 class TestWhatIsWrittenTwice:

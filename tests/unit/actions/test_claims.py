@@ -1,0 +1,167 @@
+"""What a worker claims: turns, room, and from where it reads on."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from tests.unit.actions.durables import START, Bench
+
+from licet.actions import claims as claims_module
+from licet.actions.claims import OVERLAP, Claims
+from licet.actions.runs import THE_BEGINNING
+from licet.errors import StoreUnavailable
+
+
+class Monotonic:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    found = Monotonic()
+    monkeypatch.setattr(claims_module, "time", found)
+    return found
+
+
+@pytest.fixture
+def bench(sqlite_database):
+    return Bench(sqlite_database)
+
+
+def make_claims(*jobs):
+    return Claims(jobs, "w", threading.Condition(threading.RLock()))
+
+
+def sinces(bench, monkeypatch):
+    """A list of where each claim began to read."""
+    found, claim = [], bench.runs.claim
+
+    def noted(*args, since, **options):
+        found.append(since)
+        return claim(*args, since=since, **options)
+
+    monkeypatch.setattr(bench.runs, "claim", noted)
+    return found
+
+
+class TestWhereItReads:
+    def test_on_from_the_last(self, bench, clock, monkeypatch):
+        """The whole queue at first, and then from where the one before stood."""
+        read = sinces(bench, monkeypatch)
+        claims = make_claims(bench.job())
+        for _ in range(3):
+            bench.submit()
+            bench.clock.advance(1)
+        for _ in range(3):
+            assert claims.next() is not None
+        on = [START + timedelta(seconds=n) - OVERLAP for n in (0, 1)]
+        assert read == [THE_BEGINNING, *on]
+
+    def test_the_whole_queue_twice_a_second(self, bench, clock):
+        """What came late, from a clock that is behind, is found then."""
+        claims = make_claims(bench.job())
+        bench.clock.advance(60)
+        bench.submit()
+        assert claims.next() is not None
+        bench.clock.advance(-30)
+        late = bench.submit()
+        bench.clock.advance(31)
+        assert claims.next() is None
+        clock.now += claims_module.WHOLE_SECONDS
+        found = claims.next()
+        assert found is not None
+        assert found.held.action_id == late
+
+    def test_what_is_claimed_with_another_write_counts(self, bench, clock):
+        """It reads on from there as well."""
+        job = bench.job()
+        claims = make_claims(job)
+        assert claims.then(job).since == THE_BEGINNING
+        bench.submit()
+        claims.note(job, bench.claim())
+        assert claims.then(job).since == START - OVERLAP
+
+    def test_each_queue_has_a_place_of_its_own(self, bench, clock, sqlite_database):
+        """And is read whole first."""
+        other = Bench(sqlite_database, "other")
+        one, two = bench.job(), other.job()
+        claims = make_claims(one, two)
+        bench.submit()
+        claims.note(one, bench.claim())
+        assert claims.then(one).since == THE_BEGINNING
+        assert claims.then(one).since == START - OVERLAP
+        assert claims.then(two).since == THE_BEGINNING
+        assert claims.then(two).since == THE_BEGINNING - OVERLAP
+
+
+class TestRoom:
+    def test_jobs_take_turns(self, bench, sqlite_database):
+        """However long one's queue is."""
+        other = Bench(sqlite_database, "other")
+        for _ in range(3):
+            bench.submit()
+            other.submit()
+        claims = make_claims(bench.job(), other.job())
+        claimed = [claims.next() for _ in range(6)]
+        providers = [claim.job.provider for claim in claimed if claim is not None]
+        assert providers == ["other", "unit"] * 3
+        assert claims.next() is None
+        for claim in claimed:
+            claims.free(claim.job)
+        assert claims.is_empty
+
+    def test_who_has_no_room_is_passed_over(self, bench, sqlite_database, monkeypatch):
+        """The others are asked once each."""
+        other = Bench(sqlite_database, "other")
+        narrow, wide = bench.job(concurrency=1), other.job()
+        claims = make_claims(narrow, wide)
+        assert claims.reserve(narrow)
+        assert not claims.reserve(narrow)
+        asked = []
+        monkeypatch.setattr(other.runs, "claim", lambda *_, **__: asked.append(1) or [])
+        assert claims.next() is None
+        assert asked == [1]
+        claims.free(narrow)
+        assert claims.is_empty
+
+    def test_nobody_has_room(self, bench):
+        """Then there is nothing to do."""
+        job = bench.job(concurrency=1)
+        claims = make_claims(job)
+        bench.submit()
+        assert claims.reserve(job)
+        assert claims.next() is None
+        assert claims.reserve_next() is None
+
+    def test_a_claim_that_fails_keeps_no_room(self, bench, monkeypatch):
+        """Neither one of the next nor one that was named."""
+
+        def away(*_args, **_options):
+            raise StoreUnavailable
+
+        job = bench.job(concurrency=1)
+        claims = make_claims(job)
+        for name in ("claim", "claim_one"):
+            monkeypatch.setattr(bench.runs, name, away)
+        with pytest.raises(StoreUnavailable):
+            claims.next()
+        assert claims.reserve(job)
+        with pytest.raises(StoreUnavailable):
+            claims.named(job, "x")
+        assert claims.is_empty
+
+    def test_the_end(self, bench):
+        """Nothing is claimed any more, nor what was being claimed."""
+        job = bench.job()
+        claims, action_id = make_claims(job), bench.submit()
+        assert claims.reserve(job)
+        claims.close()
+        assert claims.named(job, action_id) is None
+        assert not claims.reserve(job)
+        assert claims.next() is None
+        assert claims.is_empty
+        assert bench.life(action_id).phase == "queued"
