@@ -158,7 +158,7 @@ def test_the_keeper_sleeps_when_nobody_was_out_for_a_while(make_crew, monkeypatc
     """And is woken when somebody goes."""
     monkeypatch.setattr(scouts_module, "SOON_SECONDS", 0.0001)
     crew, watched = make_crew(1), threading.Event()
-    for _ in range(scouts_module._WATCHES_ON):
+    for _ in range(scouts_module._WATCHES_ON - 1):
         crew.scouts.watch(LONG)
 
     def watch():
