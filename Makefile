@@ -40,6 +40,10 @@ $(BIN)/coverage run -m pytest $(FIRST_HALF:%=--ignore=%); second=$$?; \
 wait $$first; first=$$?; cat .tools/first-half.log; test $$first -eq 0 && test $$second -eq 0
 endef
 
+# Processes killed at every point, on every database and broker: eight minutes or so.
+kill: .venv/.dev-installed
+	timeout 1500 $(BIN)/pytest -q -p no:randomly -m "kill or not kill" tests/acceptance/kill $(ARGS)
+
 coverage:
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/python tests/ratchet.py
