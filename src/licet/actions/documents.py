@@ -51,6 +51,7 @@ __all__ = [
     "convert_to_json",
     "now_isoformat",
     "render",
+    "render_description",
 ]
 
 
@@ -271,3 +272,17 @@ def render(document: object) -> bytes:
         ValueError: something in it has no JSON form.
     """
     return to_json(document, fallback=convert_to_json, inf_nan_mode="null")
+
+
+def render_description(description: ActionProviderDescription) -> bytes:
+    """What a provider says of itself, its input schema as an object in whatever form it was given.
+
+    Raises:
+        ValueError: the schema is text that is no JSON.
+    """
+    document = description.model_dump(mode="json", exclude={"input_schema"})
+    schema: Any = description.input_schema
+    if inspect.isclass(schema) and issubclass(schema, BaseModel):
+        schema = schema.model_json_schema()
+    document["input_schema"] = json.loads(schema) if isinstance(schema, str) else schema
+    return render({name: document[name] for name in type(description).model_fields})

@@ -10,6 +10,7 @@ from flask import Flask, current_app
 
 from licet._state import app_itself, app_state
 from licet.actions.store import ActionStore
+from licet.actions.waiting import WaitingRoom
 from licet.authn.auth_state import AuthState, StateBuilder
 from licet.authn.callers import has_accounts, require_standing
 from licet.authn.flask import IdentityStateBuilder, has_authentication
@@ -21,14 +22,17 @@ from licet.errors import ConfigurationError
 
 __all__ = [
     "action_store",
+    "leave_threads_free",
     "make_state_builder",
     "provider_credentials",
     "provider_scopes",
+    "waiting_room",
     "with_standing",
 ]
 
 log = logging.getLogger(__name__)
 _SCOPES: Final = "actions.scopes"
+_WAITING_ROOM: Final = "actions.waiting_room"
 
 
 def action_store(provider: str) -> ActionStore:
@@ -38,6 +42,19 @@ def action_store(provider: str) -> ActionStore:
 
 def _current_database() -> Database:
     return database_of(current_app)
+
+
+def waiting_room() -> WaitingRoom:
+    """Where the current app's requests wait for actions."""
+    return app_state(current_app).get_or_build(
+        _WAITING_ROOM, lambda settings: WaitingRoom(settings.max_waiting)
+    )
+
+
+def leave_threads_free(app: Flask, threads: int) -> None:
+    """Have at most half of a server's threads wait for actions, whatever the settings allow."""
+    seats = min(app_state(app).settings.max_waiting, threads // 2)
+    app_state(app).put(_WAITING_ROOM, WaitingRoom(seats))
 
 
 def provider_credentials(config: Mapping[str, Any], name: str) -> tuple[str, str]:

@@ -9,20 +9,16 @@ Source: spec, sections 1 to 3; seed documents 000 and 001.
 
 from __future__ import annotations
 
-import inspect
-import json
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
-from flask import Blueprint, Flask, Response, current_app, request
-from pydantic import BaseModel
+from flask import Blueprint, Response, current_app, request
 from werkzeug.urls import iri_to_uri
 
-from licet._state import app_state
 from licet.actions.authorization import (
     authorize_action_access_or_404,
     authorize_action_management_or_404,
@@ -37,10 +33,11 @@ from licet.actions.documents import (
     ActionStatus,
     ActionStatusValue,
     render,
+    render_description,
 )
 from licet.actions.durable import DurableAction
 from licet.actions.enumeration import parse_enumeration, parse_log_query
-from licet.actions.flask import with_standing
+from licet.actions.flask import waiting_room, with_standing
 from licet.actions.http import error_response, json_response, read_body
 from licet.actions.repository import AbstractActionRepository
 from licet.actions.runtime import Runtime, durable_runtime
@@ -52,7 +49,7 @@ from licet.actions.validation import (
     parse_json,
     validate_input,
 )
-from licet.actions.waiting import WaitingRoom, preferred_wait_seconds, wait_for_change
+from licet.actions.waiting import preferred_wait_seconds, wait_for_change
 from licet.authn.auth_state import AuthState, StateBuilder
 from licet.authz.marks import Access, AccessKind, mark
 from licet.errors import (
@@ -64,11 +61,10 @@ from licet.errors import (
     UnstorableDocument,
 )
 
-__all__ = ["ActionProvider", "leave_threads_free"]
+__all__ = ["ActionProvider"]
 
 log = logging.getLogger(__name__)
 F = TypeVar("F", bound=Callable[..., Any])
-_WAITING_ROOM: Final = "actions.waiting_room"
 CORS: Final = {"Access-Control-Allow-Origin": "*"}
 PREFLIGHT: Final = CORS | {
     "Access-Control-Allow-Methods": "GET, OPTIONS",
@@ -109,7 +105,6 @@ class ActionProvider:
             description, scrub_validation_errors=config.scrub_validation_errors
         )
         self._state_builder = state_builder
-        self._introspection: bytes | None = None
 
     def add_routes(self, blueprint: Blueprint) -> None:
         """Put every operation on a blueprint, in both spellings, and its errors in JSON."""
@@ -143,7 +138,7 @@ class ActionProvider:
             return Response(status=204, headers=PREFLIGHT)
         if "public" not in self.description.visible_to:
             self._require_visible()
-        return json_response(self._described(), headers=CORS)
+        return json_response(self._introspection, headers=CORS)
 
     def _require_visible(self) -> None:
         """Let those pass who may know that the provider exists; to others it is not there."""
@@ -206,7 +201,7 @@ class ActionProvider:
         seconds = preferred_wait_seconds(request.headers.get("Prefer"))
         if not seconds:
             return json_response(render(status), code)
-        with _waiting_room().seat() as has_seat:
+        with waiting_room().seat() as has_seat:
             if not has_seat:
                 return json_response(render(status), code)
             read = partial(self._store().get, status.action_id)
@@ -376,19 +371,9 @@ class ActionProvider:
             authorize_action_management_or_404(action, auth)
         return action
 
-    def _described(self) -> bytes:
-        if self._introspection is None:
-            document = self.description.model_dump(mode="json", exclude={"input_schema"})
-            fields = type(self.description).model_fields
-            document["input_schema"] = _schema(self.description.input_schema)
-            self._introspection = render({name: document[name] for name in fields})
-        return self._introspection
-
-
-def _schema(schema: str | dict[str, Any] | type[BaseModel]) -> Any:
-    if inspect.isclass(schema):
-        return schema.model_json_schema()
-    return json.loads(schema) if isinstance(schema, str) else schema
+    @cached_property
+    def _introspection(self) -> bytes:
+        return render_description(self.description)
 
 
 def _mark_cancelled(action: ActionStatus, by: str) -> None:
@@ -400,18 +385,6 @@ def _mark_cancelled(action: ActionStatus, by: str) -> None:
 
 def _runtime() -> Runtime:
     return durable_runtime(current_app)
-
-
-def _waiting_room() -> WaitingRoom:
-    return app_state(current_app).get_or_build(
-        _WAITING_ROOM, lambda settings: WaitingRoom(settings.max_waiting)
-    )
-
-
-def leave_threads_free(app: Flask, threads: int) -> None:
-    """Have at most half of a server's threads wait for actions, whatever the settings allow."""
-    seats = min(app_state(app).settings.max_waiting, threads // 2)
-    app_state(app).put(_WAITING_ROOM, WaitingRoom(seats))
 
 
 def _now() -> datetime:

@@ -11,7 +11,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from licet._state import app_state
-from licet.actions.provider import leave_threads_free
+from licet.actions.flask import leave_threads_free
 from licet.actions.runtime import durable_runtime
 from licet.errors import ConfigurationError
 from licet.extension import protect_attached
