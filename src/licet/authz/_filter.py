@@ -9,8 +9,8 @@ from sqlalchemy.orm import Mapper
 from sqlalchemy.sql.elements import _textual_label_reference
 
 from licet.authz._page import on_page
+from licet.authz._places import invalid
 from licet.authz._sql import Term
-from licet.authz.conditions import invalid
 
 __all__ = ["restrict"]
 

@@ -20,8 +20,8 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BooleanClauseList
 from sqlalchemy.types import TypeEngine
 
+from licet.authz._places import invalid
 from licet.authz._shape import Column, Kind, Relation, Shape, Unsupported
-from licet.authz.conditions import invalid
 from licet.db.types import UTCDateTime
 
 __all__ = ["shape_of"]

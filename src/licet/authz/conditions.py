@@ -13,15 +13,13 @@ when both sides are missing; ``~`` inverts that. ``any`` over nothing is False, 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
-from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from licet.errors import InvalidCondition
+from licet.authz._places import declared_at, invalid
 
 __all__ = [
     "NEVER",
@@ -45,7 +43,6 @@ __all__ = [
     "predicate",
 ]
 
-_PACKAGE: Final = f"{Path(__file__).parent}/"
 _IN_PLACE_OF_BOOL: Final = "write & | ~ with parentheses around each comparison, not and/or/not"
 
 
@@ -64,19 +61,6 @@ class Op(Enum):
 
 
 _FLIPPED: Final = {Op.LT: Op.GT, Op.GT: Op.LT, Op.LE: Op.GE, Op.GE: Op.LE}
-
-
-def declared_at() -> str:
-    """``file:line`` of the program's own line that is running, outside of this package."""
-    frame = sys._getframe(1)  # noqa: SLF001 - the way that logging and warnings take
-    while frame.f_code.co_filename.startswith(_PACKAGE) and frame.f_back is not None:
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-
-
-def invalid(text: str) -> InvalidCondition:
-    """The error for a declaration that cannot work, with its place in the program."""
-    return InvalidCondition(f"{text} Declared at {declared_at()}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,9 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from licet.authz._check import Check
+from licet.authz._places import invalid
 from licet.authz._shape import Shape
 from licet.authz._sql import Term
-from licet.authz.conditions import NEVER, Condition, Disjunction, invalid
+from licet.authz.conditions import (
+    NEVER,
+    Condition,
+    Disjunction,
+)
 from licet.authz.roles import Role
 
 __all__ = ["FieldRule", "Fields"]

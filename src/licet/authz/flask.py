@@ -32,7 +32,7 @@ from licet.authn.flask import current_identity
 from licet.authn.identity import Identity
 from licet.authz._decision import Decision
 from licet.authz._keys import can_hold
-from licet.authz.conditions import invalid
+from licet.authz._places import invalid
 from licet.authz.declarations import declarations
 from licet.authz.marks import Access, AccessKind, mark
 from licet.authz.matrix import EndpointRow, Matrix, tabulate

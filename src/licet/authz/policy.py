@@ -24,6 +24,7 @@ from licet.authz._decision import ALLOWED, Decision
 from licet.authz._explain import Explanation
 from licet.authz._filter import restrict
 from licet.authz._mapping import shape_of
+from licet.authz._places import declared_at, invalid
 from licet.authz._reader import follow_changed_relations, using_session
 from licet.authz._shape import Shape
 from licet.authz._sql import as_where
@@ -33,8 +34,6 @@ from licet.authz.conditions import (
     Condition,
     Conjunction,
     Disjunction,
-    declared_at,
-    invalid,
 )
 from licet.authz.fields import FieldRule, Fields, Unless, make_rule, unless_condition
 from licet.authz.roles import Role

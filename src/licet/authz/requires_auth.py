@@ -28,7 +28,7 @@ from flask import current_app, request
 
 from licet.authn.callers import admit, refusal_of
 from licet.authn.flask import current_identity
-from licet.authz.conditions import invalid
+from licet.authz._places import invalid
 from licet.authz.flask import request_id
 from licet.authz.marks import Access, AccessKind, mark
 from licet.errors import AccessDenied, LicetError, MissingToken

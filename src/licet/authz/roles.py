@@ -15,6 +15,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
+from licet.authz._places import declared_at, invalid
 from licet.authz.conditions import (
     Always,
     CallerCheck,
@@ -25,8 +26,6 @@ from licet.authz.conditions import (
     IsNull,
     Negation,
     caller,
-    declared_at,
-    invalid,
 )
 
 __all__ = ["Role", "everyone", "registered"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from licet.authz.conditions import invalid
+from licet.authz._places import invalid
 
 __all__ = ["ALL", "CREATE", "DELETE", "LIST", "UPDATE", "VIEW", "Verb"]
 

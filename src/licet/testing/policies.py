@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from licet.authz._keys import key_names
+from licet.authz._places import invalid
 from licet.authz._sql import as_column
-from licet.authz.conditions import invalid
 from licet.authz.lists import list_objects
 from licet.authz.policy import Policy
 from licet.authz.verbs import Verb
