@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
-from sqlalchemy.engine import make_url
-from tests.postgresql import NoLocale, temporary_server
+from tests.postgresql import NoLocale, empty_schema, temporary_server
 
 # A machine that is busy makes no test fail.
 settings.register_profile("licet", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -51,14 +48,8 @@ def english_postgresql_url() -> Iterator[str]:
 @pytest.fixture
 def postgresql_schema_url(postgresql_url: str) -> Iterator[str]:
     """A URL whose tables are in an empty schema of their own."""
-    schema = f"test_{uuid.uuid4().hex}"
-    engine = sa.create_engine(postgresql_url, poolclass=sa.NullPool)
-    with engine.begin() as connection:
-        connection.execute(sa.schema.CreateSchema(schema))
-    url = make_url(postgresql_url).update_query_dict({"options": f"-csearch_path={schema}"})
-    yield url.render_as_string(hide_password=False)
-    with engine.begin() as connection:
-        connection.execute(sa.schema.DropSchema(schema, cascade=True))
+    with empty_schema(postgresql_url) as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

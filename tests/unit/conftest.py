@@ -1,4 +1,4 @@
-"""An app in a temporary folder, and the reference site served over HTTP."""
+"""Apps in temporary folders, migrated databases, and the reference site served over HTTP."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import pytest
 import stamina
 from examples.site import create_app
 from flask import Flask
+from tests.postgresql import empty_schema
 from tests.unit.actions.serving import served
 
 from licet.actions.flask import provider_scopes
 from licet.authn.flask import embedded_issuer
+from licet.db.engine import Database
+from licet.db.migrate import upgrade
 
 
 @pytest.fixture
@@ -44,3 +47,39 @@ def no_backoff() -> Iterator[None]:
     """Retries without pauses, four attempts as always."""
     with stamina.set_testing(True, attempts=4):
         yield
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """An empty migrated database file, to be copied instead of migrated again for each test."""
+    path = tmp_path_factory.mktemp("template") / "licet.sqlite3"
+    database = Database(f"sqlite:///{path}")
+    upgrade(database)
+    with database.read() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.close()
+    return path.read_bytes()
+
+
+@pytest.fixture
+def sqlite_path(tmp_path: Path, migrated_sqlite: bytes) -> Path:
+    path = tmp_path / "licet.sqlite3"
+    path.write_bytes(migrated_sqlite)
+    return path
+
+
+@pytest.fixture
+def sqlite_database(sqlite_path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{sqlite_path}")
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql(postgresql_url: str) -> Iterator[Database]:
+    """A schema with licet's tables, which the tests empty before they use them."""
+    with empty_schema(postgresql_url) as url:
+        database = Database(url)
+        upgrade(database)
+        yield database
+        database.close()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from flask import Flask
 from tests.unit.authn.accounts.people import CHEAP, Mails, make_parts, quiet_end
 from tests.unit.authn.tokens import Clock
@@ -20,52 +18,14 @@ from licet.authn.accounts.parts import AccountParts
 from licet.authn.accounts.passwords import Passwords
 from licet.authn.accounts.tables import account, revocation, sign_up, throttle
 from licet.db.engine import Database
-from licet.db.migrate import upgrade
-
-
-@pytest.fixture(scope="session")
-def accounts_sqlite(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """An empty migrated database file, to be copied instead of migrated again for each test."""
-    path = tmp_path_factory.mktemp("template") / "licet.sqlite3"
-    database = Database(f"sqlite:///{path}")
-    upgrade(database)
-    with database.read() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    database.close()
-    return path.read_bytes()
 
 
 @pytest.fixture
-def sqlite_database(tmp_path: Path, accounts_sqlite: bytes) -> Iterator[Database]:
-    path = tmp_path / "licet.sqlite3"
-    path.write_bytes(accounts_sqlite)
-    database = Database(f"sqlite:///{path}")
-    yield database
-    database.close()
-
-
-@pytest.fixture(scope="session")
-def accounts_postgresql(postgresql_url: str) -> Iterator[Database]:
-    """A schema of our own, so that nothing else in that database is touched."""
-    schema = f"licet_test_{uuid.uuid4().hex}"
-    engine = sa.create_engine(postgresql_url, poolclass=sa.NullPool)
-    with engine.begin() as connection:
-        connection.execute(sa.schema.CreateSchema(schema))
-    url = sa.make_url(postgresql_url).update_query_dict({"options": f"-csearch_path={schema}"})
-    database = Database(url.render_as_string(hide_password=False))
-    upgrade(database)
-    yield database
-    database.close()
-    with engine.begin() as connection:
-        connection.execute(sa.schema.DropSchema(schema, cascade=True))
-
-
-@pytest.fixture
-def postgresql_database(accounts_postgresql: Database) -> Database:
+def postgresql_database(migrated_postgresql: Database) -> Database:
     names = ", ".join(table.name for table in (account, sign_up, throttle, revocation))
-    with accounts_postgresql.read() as connection:
+    with migrated_postgresql.read() as connection:
         connection.exec_driver_sql(f"TRUNCATE {names} CASCADE")
-    return accounts_postgresql
+    return migrated_postgresql
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -93,14 +53,14 @@ def parts_of_both(database: Database, tmp_path: Path, clock: Clock) -> Iterator[
 
 
 @pytest.fixture
-def make_app(tmp_path: Path, accounts_sqlite: bytes) -> Iterator[Callable[..., Flask]]:
+def make_app(tmp_path: Path, migrated_sqlite: bytes) -> Iterator[Callable[..., Flask]]:
     """A function that makes an app which serves accounts."""
     made = []
 
     def built(*, limits=None, mail=None, **config: Any) -> Flask:
         path = tmp_path / "licet.sqlite3"
         if not path.exists():
-            path.write_bytes(accounts_sqlite)
+            path.write_bytes(migrated_sqlite)
         app = Flask("licet_test_app", instance_path=str(tmp_path))
         app.config.update({"LICET_ACCOUNTS": True, "LICET_PROTECT": False} | config)
         state = app_state(app)

@@ -24,8 +24,6 @@ from licet.authn import current_identity
 from licet.authn.accounts.flask import MAIL, PASSWORDS, accounts_of
 from licet.authn.accounts.passwords import Passwords
 from licet.authz import public
-from licet.db.engine import Database
-from licet.db.migrate import upgrade
 
 
 @pytest.fixture
@@ -34,27 +32,15 @@ def provider() -> Iterator[SignInProvider]:
         yield found
 
 
-@pytest.fixture(scope="session")
-def sign_in_sqlite(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """An empty migrated database file, to be copied instead of migrated again for each test."""
-    path = tmp_path_factory.mktemp("template") / "licet.sqlite3"
-    database = Database(f"sqlite:///{path}")
-    upgrade(database)
-    with database.read() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    database.close()
-    return path.read_bytes()
-
-
 @pytest.fixture
-def make_app(tmp_path: Path, sign_in_sqlite: bytes) -> Iterator[Callable[..., Flask]]:
+def make_app(tmp_path: Path, migrated_sqlite: bytes) -> Iterator[Callable[..., Flask]]:
     """A function that makes an app with these settings; all of one test share a database."""
     made = []
 
     def make(**config: Any) -> Flask:
         path = tmp_path / "licet.sqlite3"
         if not path.exists():
-            path.write_bytes(sign_in_sqlite)
+            path.write_bytes(migrated_sqlite)
         app = Flask("licet_test_app", instance_path=str(tmp_path))
         app.config.update({"LICET_PUBLIC_URL": PUBLIC_URL} | config)
         state = app_state(app)
