@@ -25,12 +25,16 @@ from licet.db.types import UTCDateTime
 _key: Final[sa.BindParameter[int]] = sa.bindparam("key", type_=sa.BigInteger())
 _lease: Final[sa.BindParameter[int]] = sa.bindparam("lease", type_=sa.Integer())
 _p: Final[sa.BindParameter[str]] = sa.bindparam("p", type_=sa.String())  # the provider
+# Written out, so that each of the many times is no parameter.
+_ONE: Final[sa.ColumnClause[int]] = sa.literal_column("1", sa.Integer)
+_QUEUED: Final[sa.ColumnClause[str]] = sa.literal_column("'queued'", sa.String)
+_RUNNING: Final[sa.ColumnClause[str]] = sa.literal_column("'running'", sa.String)
 _now: Final = sa.bindparam("now", type_=UTCDateTime())
 _until: Final = sa.bindparam("until", type_=UTCDateTime())
 # The id as well: SQLite gives the key of the newest row again, once that row is released.
 _this = sa.and_(action.c.id == _key, action.c.action_id == sa.bindparam("which", type_=sa.String()))
 _seen = sa.and_(_this, action.c.version == sa.bindparam("seen", type_=sa.Integer()))
-_held = sa.and_(_this, action.c.lease_number == _lease, action.c.phase == "running")
+_held = sa.and_(_this, action.c.lease_number == _lease, action.c.phase == _RUNNING)
 
 # What a row says of its action's life, in the order in which `runs` reads it.
 LIFE: Final = (
@@ -99,14 +103,14 @@ TO: Final = {name: f"to_{name}" for name in LIFE_COLUMNS}
 def _claiming(which: Any) -> sa.sql.dml.ReturningUpdate[Any]:
     return (
         sa.update(action)
-        .where(action.c.id.in_(which), action.c.phase == "queued")
+        .where(action.c.id.in_(which), action.c.phase == _QUEUED)
         .values(
-            phase="running",
-            lease_number=action.c.lease_number + 1,
+            phase=_RUNNING,
+            lease_number=action.c.lease_number + _ONE,
             lease_owner=sa.bindparam("owner", type_=sa.String()),
             lease_until=_until,
             due_at=_until,
-            version=action.c.version + 1,
+            version=action.c.version + _ONE,
         )
         .returning(*_CLAIMED)
     )
@@ -119,7 +123,7 @@ def _claim_next(dialect: str, is_due: Any = _is_due, *also: Any) -> sa.sql.dml.R
     """The longest due ones; PostgreSQL passes over those that another worker is claiming now."""
     due = (
         sa.select(action.c.id)
-        .where(action.c.provider == _p, action.c.phase == "queued", is_due, *also)
+        .where(action.c.provider == _p, action.c.phase == _QUEUED, is_due, *also)
         .order_by(action.c.due_at, action.c.id)
         .limit(sa.bindparam("count", type_=sa.Integer()))
     )
@@ -141,7 +145,7 @@ CLAIM_ONE: Final = Statement(
         sa.select(action.c.id).where(
             action.c.action_id == sa.bindparam("a", type_=sa.String()),
             action.c.provider == _p,
-            action.c.phase == "queued",
+            action.c.phase == _QUEUED,
             action.c.ready_at <= sa.bindparam("soon", type_=UTCDateTime()),
         )
     )
@@ -151,13 +155,13 @@ CLAIM_ONE: Final = Statement(
 RENEW: Final = Statement(
     sa.update(action)
     .where(_held)
-    .values(lease_until=_until, due_at=_until, version=action.c.version + 1)
+    .values(lease_until=_until, due_at=_until, version=action.c.version + _ONE)
 )
 
 # What the holder of a lease must know: none of a row that is theirs no longer.
 HELD: Final = Statement(sa.select(action.c.cancel_requested_by).where(_held))
 
-_SET_LIFE = sa.update(action).values(version=action.c.version + 1, lease_owner=sa.null())
+_SET_LIFE = sa.update(action).values(version=action.c.version + _ONE, lease_owner=sa.null())
 
 # A worker's last word on an attempt.
 MOVE_HELD: Final = Statement(_SET_LIFE.where(_held), columns=LIFE_COLUMNS)
@@ -188,12 +192,12 @@ MOVE_UNCHANGED: Final = Statement(
 REQUEST_CANCEL: Final = Statement(
     sa.update(action)
     .where(_seen, action.c.cancel_requested_by.is_(None))
-    .values(version=action.c.version + 1, cancel_requested_at=_now),
+    .values(version=action.c.version + _ONE, cancel_requested_at=_now),
     columns=["cancel_requested_by"],
 )
 
 POSTPONE: Final = Statement(
-    sa.update(action).where(_seen, action.c.phase == "queued").values(due_at=_until)
+    sa.update(action).where(_seen, action.c.phase == _QUEUED).values(due_at=_until)
 )
 
 TELL_PRINCIPALS: Final = Statement(

@@ -81,7 +81,12 @@ _INSERTED: Final = (
 
 # A request_id that is taken inserts nothing: the row there decides.
 INSERT: Final = Statement(_insert_unless_taken, columns=_INSERTED)
-INSERT_DURABLE: Final = Statement(_insert_unless_taken, columns=[*_INSERTED, *_OF_WORKERS])
+# An action that nobody has worked on has none of these.
+_NOT_YET: Final = ("display_status", "completion_time", "release_at")
+INSERT_DURABLE: Final = Statement(
+    _insert_unless_taken,
+    columns=[*(name for name in _INSERTED if name not in _NOT_YET), *_OF_WORKERS],
+)
 
 # The principals of an action are found by its id, and take its state from its row.
 _this_action = (action.c.action_id == _a, action.c.provider == _p)

@@ -99,6 +99,11 @@ class Runs:
         self.clock = clock
         self._database = database
 
+    @property
+    def takes_turns(self) -> bool:
+        """Whether the database lets only one thread write at a time."""
+        return self._database().is_sqlite
+
     # --- for workers
 
     def claim(

@@ -15,11 +15,21 @@ import time
 from datetime import timedelta
 from typing import Final
 
-__all__ = ["LATE", "Scouts"]
+__all__ = ["Scouts", "scouts_for"]
 
 SOON_SECONDS: Final = 0.002
-LATE: Final = timedelta(seconds=0.05)  # what waited as long before it was claimed calls for two
-_WATCHES_ON: Final = 50  # so often nobody must be out before the keeper sleeps
+_WATCHES_ON: Final = 10  # so often nobody must be out before the keeper sleeps
+
+
+def scouts_for(waited: timedelta) -> int:
+    """How many are wanted when an action waited so long before it was claimed.
+
+    Two do more than one, and a few more still where the database is far away.
+    """
+    seconds = waited.total_seconds()
+    if seconds < 0.05:
+        return 1
+    return 2 if seconds < 0.5 else 4 if seconds < 5 else 16
 
 
 class Scouts:

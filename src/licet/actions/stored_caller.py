@@ -53,14 +53,34 @@ def caller_json(auth: AuthState, runnable_by: list[str]) -> str:
     groups: frozenset[str] = getattr(identity, "groups", frozenset())
     if names_a_group(runnable_by):
         groups = auth.groups
+    return _rendered(
+        getattr(identity, "issuer", ""),
+        getattr(identity, "subject", ""),
+        auth.effective_identity,
+        auth.identities | groups,
+        frozenset(getattr(identity, "roles", ())),
+        "sid" in getattr(identity, "claims", ()),
+    )
+
+
+@lru_cache(maxsize=256)
+def _rendered(
+    issuer: str,
+    subject: str,
+    principal: str,
+    principals: frozenset[str],
+    roles: frozenset[str],
+    has_session: bool,  # noqa: FBT001 - this module's own
+) -> str:
+    """One who submits often is written down once."""
     text: bytes = to_json(
         {
-            "issuer": getattr(identity, "issuer", ""),
-            "subject": getattr(identity, "subject", ""),
-            "principal": auth.effective_identity,
-            "principals": sorted(auth.identities | groups),
-            "roles": sorted(getattr(identity, "roles", ())),
-            "session": "sid" in getattr(identity, "claims", ()),
+            "issuer": issuer,
+            "subject": subject,
+            "principal": principal,
+            "principals": sorted(principals),
+            "roles": sorted(roles),
+            "session": has_session,
         }
     )
     return text.decode()

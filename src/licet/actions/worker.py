@@ -27,7 +27,7 @@ from licet.actions.lifecycle import give_back
 from licet.actions.patience import PATIENCE_SECONDS, Patience
 from licet.actions.running import ActionStopped, Reason
 from licet.actions.runs import Then
-from licet.actions.scouts import LATE, Scouts
+from licet.actions.scouts import Scouts, scouts_for
 from licet.errors import LeaseLost, StoreUnavailable
 
 __all__ = ["Worker"]
@@ -143,8 +143,9 @@ class Worker:
             The last of them.
         """
         while True:
-            if execution.held.waited >= LATE:
-                self._scouts.call(limit=2)
+            wanted = scouts_for(execution.held.waited)
+            if wanted > 1 and not execution.job.runs.takes_turns:
+                self._scouts.call(limit=wanted)
             attempt = Attempt(execution)
             execution.then = partial(self._claim_as_it_ends, attempt)
             self._scouts.begin()
@@ -219,7 +220,6 @@ class Worker:
                     self._abandoned -= 1
                 if not attempt.has_left_its_place:
                     self.claims.free(execution.job)
-                self._ended.notify_all()
 
     # --- the keeper
 

@@ -203,14 +203,17 @@ class Database:
         except (DBAPIError, PoolTimeout, self._driver_error) as error:
             raise StoreUnavailable from error
         self._mine.pooled = _Borrowed(pooled, weakref.ref(self), era)
-        self._mine.driver = pooled.driver_connection
+        connection: Any = pooled.driver_connection
+        # psycopg makes a cursor for each statement, unless it has one; SQLite's must not be kept,
+        # because one with a row left to read keeps the log from being written back
+        self._mine.driver = connection if self.is_sqlite else connection.cursor()
         self._mine.era = era
         return self._mine.driver
 
     def _failed(self) -> StoreUnavailable:
         """The error to raise; the connection that failed is not used again."""
         driver = getattr(self._mine, "driver", None)
-        server_is_gone = getattr(driver, "closed", False)
+        server_is_gone = getattr(getattr(driver, "connection", None), "closed", False)
         self._drop_mine()
         if server_is_gone:  # and so are the connections of all other threads
             self.close()

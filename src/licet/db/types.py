@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import DateTime, String
@@ -23,6 +24,7 @@ def _utc(value: datetime | None) -> datetime | None:
     return value.astimezone(UTC)
 
 
+@lru_cache(maxsize=64)  # one moment stands in several columns
 def _utc_text(value: datetime | None) -> str | None:
     utc = _utc(value)
     return None if utc is None else utc.isoformat(" ", "microseconds")[:_TEXT_LENGTH]

@@ -2,11 +2,12 @@
 
 import threading
 import time
+from datetime import timedelta
 
 import pytest
 
 from licet.actions import scouts as scouts_module
-from licet.actions.scouts import Scouts
+from licet.actions.scouts import Scouts, scouts_for
 
 LONG = 20.0
 
@@ -120,6 +121,14 @@ def test_a_second_one_may_be_called(crew):
         crew.scouts.call(limit=2)
     wait_until(lambda: len(crew.out) == 2)
     assert stays(lambda: len(crew.out) == 2)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "n"), [(-5, 1), (0, 1), (0.049, 1), (0.05, 2), (0.5, 4), (5, 16), (1e6, 16)]
+)
+def test_the_longer_actions_wait_the_more_are_wanted(seconds, n):
+    """Also by a clock that is behind."""
+    assert scouts_for(timedelta(seconds=seconds)) == n
 
 
 def test_who_was_told_of_more_meanwhile_looks_again(make_crew):

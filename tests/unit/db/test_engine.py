@@ -176,7 +176,7 @@ def test_a_lost_connection_is_replaced(database):
     else:
         killed = sa.text("SELECT pg_terminate_backend(:pid)")
         with database.engine.connect() as connection:
-            connection.execute(killed, {"pid": database._driver().info.backend_pid})
+            connection.execute(killed, {"pid": database._driver().connection.info.backend_pid})
     with pytest.raises(StoreUnavailable):
         number(database)
     assert number(database) == 0
