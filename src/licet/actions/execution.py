@@ -74,7 +74,8 @@ class Execution:
 
     Attributes:
         then: asked, as the attempt ends, what is to be claimed in the same write.
-        following: what was.
+        following: what was; None when there was none, or it was not asked for.
+        has_looked: whether it was asked for.
     """
 
     def __init__(self, job: Job, held: Claimed, persist: Callable[[Callable[[], R]], R]) -> None:
@@ -83,6 +84,7 @@ class Execution:
         self.control = Control()
         self.action: RunningAction | None = None
         self.following: Claimed | None = None
+        self.has_looked = False
         self.then: Callable[[], Then | None] = lambda: None
         self._persist: Callable[[Callable[[], Any]], Any] = persist
         self._pid = os.getpid()
@@ -224,10 +226,12 @@ class Execution:
         """
         tries = iter((self.then(),))
 
-        def move() -> Claimed | None:
-            return self.job.runs.move(self.held, life, log=lines, then=next(tries, None))
+        def move() -> None:
+            then = next(tries, None)
+            self.following = self.job.runs.move(self.held, life, log=lines, then=then)
+            self.has_looked = then is not None
 
-        self.following = self._persist(move)
+        self._persist(move)
 
     def _exit_if_forked(self) -> None:
         exit_if_forked(self._pid, self.job.provider)

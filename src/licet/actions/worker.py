@@ -156,7 +156,8 @@ class Worker:
                 return attempt
             if following is None:
                 self.claims.free(job)
-                attempt.has_looked = self.claims.has_one_job  # else others may have more
+                # in vain, where there is one queue: of several, others may have more
+                attempt.has_looked = execution.has_looked and self.claims.has_one_job
                 return attempt
             self.claims.note(job, following)
             execution = Execution(job, following, self._persist)

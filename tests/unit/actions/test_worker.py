@@ -196,6 +196,41 @@ class TestWork:
         assert "the database does not answer" in caplog.text
         assert "ValueError: bug" in caplog.text
 
+    def test_who_lost_a_lease_has_not_looked(self, bench):
+        """Nothing was claimed with the end that was refused: the thread looks again."""
+        first, second = bench.submit(), []
+
+        def handler(action, _body):
+            if action.action_id != first:
+                return
+            second.append(bench.submit())
+            seen = bench.runs.find(first)
+            assert bench.runs.change(seen, lifecycle.exceed_deadline(seen.life, bench.clock()))
+
+        worker = bench.start(
+            bench.job(handler, lease_seconds=6 * LONG), threads=1, poll_seconds=LONG
+        )
+        worker.wake()
+        began = time.monotonic()
+        wait_until(lambda: second and bench.phase(second[0]) == "ended")
+        assert time.monotonic() - began < LONG / 2
+
+    def test_an_answer_that_was_lost_claims_nothing_again(self, bench, monkeypatch):
+        """Whatever was claimed with it is in nobody's hands: one attempt is lost, not two."""
+        move, thens = bench.runs.move, []
+
+        def lost(held, life, *, log=(), then=None):
+            thens.append(then is not None)
+            move(held, life, log=log)
+            if len(thens) == 1:
+                raise StoreUnavailable
+
+        monkeypatch.setattr(bench.runs, "move", lost)
+        action_id = bench.submit()
+        bench.start(bench.job(), threads=1, poll_seconds=LONG).wake()
+        wait_until(lambda: bench.phase(action_id) == "ended" and len(thens) == 2)
+        assert thens == [True, False]
+
 
 class TestKeeper:
     def test_a_lease_is_renewed(self, bench):
