@@ -9,7 +9,7 @@ Four questions, each answered in one run, the contestants taking turns round by 
   SQL by the bare driver, in the same tables with the same indexes. On SQLite and on PostgreSQL.
 - rivals: actions from submission to the stored end beside Procrastinate and DBOS, each in a process
   of its own with room for eight at once, on the same PostgreSQL server; and a stored backlog worked
-  off. Whose turn it is not, is stopped (SIGSTOP), since all of them poll. The rivals are in a folder
+  off. Whose turn it is not is stopped (SIGSTOP), since all of them poll. The rivals are in a folder
   of their own, made at the first run.
 - celery: ``LICET_DISPATCH=celery`` beside bare Celery tasks whose results are stored in the same
   Valkey, both by one worker process with a pool of eight threads.

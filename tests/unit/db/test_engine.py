@@ -426,3 +426,18 @@ def test_all_rows_of_what_cannot_be_asked(database):
     with pytest.raises(StoreUnavailable):
         database.fetch_all(BROKEN, {})
     assert database.fetch_all(Statement(sa.text("SELECT 1")), {}) == [(1,)]
+
+
+def test_no_plan_of_a_small_table_reads_all_of_it(postgresql_schema_url):
+    """PostgreSQL keeps the plan of a prepared statement when the table has grown."""
+    database = Database(postgresql_schema_url)
+    driver = database._driver()
+    driver.execute("CREATE TABLE few AS SELECT n, n::text AS name FROM generate_series(1, 3) AS n")
+    driver.execute("CREATE INDEX ON few (name)")
+    driver.execute("ANALYZE few")
+    driver.execute("SET plan_cache_mode = force_generic_plan")
+    driver.execute("PREPARE one AS SELECT n FROM few WHERE name = $1")
+    plan = "\n".join(line for (line,) in driver.execute("EXPLAIN EXECUTE one('2')").fetchall())
+    database.close()
+    assert "few_name_idx" in plan
+    assert "Seq Scan" not in plan
