@@ -91,6 +91,8 @@ def json_text(value: object) -> str:
     Raises:
         UnstorableDocument: it has no such form: lone surrogates, objects, more than 200 levels.
     """
+    if value == {}:  # all that most actions have to say
+        return "{}"
     try:
         text = render(value)
         from_json(text)

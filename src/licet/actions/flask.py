@@ -41,7 +41,7 @@ def action_store(provider: str) -> ActionStore:
 
 
 def _current_database() -> Database:
-    return database_of(current_app)
+    return database_of(app_itself())
 
 
 def waiting_room() -> WaitingRoom:

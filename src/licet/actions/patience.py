@@ -38,14 +38,22 @@ class Patience:
         Raises:
             StoreUnavailable: the database stayed away.
         """
+        try:
+            return write()
+        except StoreUnavailable:
+            if self._ended.is_set():
+                raise
+        return self._try_again(write)
+
+    def _try_again(self, write: Callable[[], R]) -> R:
         give_up_at = time.monotonic() + self._seconds
         wait_seconds = _FIRST_WAIT_SECONDS
         while True:
+            log.warning("The database does not answer: trying again.")
+            time.sleep(wait_seconds * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
             try:
                 return write()
             except StoreUnavailable:
                 if self._ended.is_set() or time.monotonic() >= give_up_at:
                     raise
-                log.warning("The database does not answer: trying again.")
-            time.sleep(wait_seconds * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
             wait_seconds = min(wait_seconds * 2, _LONGEST_WAIT_SECONDS)

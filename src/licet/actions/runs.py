@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from licet.actions import _run_statements as sql
@@ -99,7 +100,7 @@ class Runs:
         self.clock = clock
         self._database = database
 
-    @property
+    @cached_property
     def takes_turns(self) -> bool:
         """Whether the database lets only one thread write at a time."""
         return self._database().is_sqlite
@@ -179,9 +180,10 @@ class Runs:
         if log or held.has_principals or (then is not None and database.is_sqlite):
             with database.transaction() as transaction:
                 is_moved = transaction.execute(sql.MOVE_HELD, params) == 1
-                if is_moved:
+                if is_moved and (log or held.has_principals):
                     self._add_to_change(transaction, held, life, log)
-                    following = None if then is None else then.claim(transaction)
+                if is_moved and then is not None:
+                    following = then.claim(transaction)
         elif then is None:  # alone, it is a transaction
             is_moved = database.execute(sql.MOVE_HELD, params) == 1
         else:
