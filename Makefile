@@ -57,7 +57,7 @@ check: .venv/.dev-installed
 	$(BIN)/licet matrix examples.site:create_app --check docs/access-matrix.md
 	$(BIN)/codespell src tests examples benchmarks docs README.md CHANGELOG.md Makefile pyproject.toml
 
-bench: .venv/.dev-installed
+bench: .venv/.bench-installed
 	@for script in $(wildcard benchmarks/[a-z]*.py); do \
 		echo "== $$script"; $(BIN)/python $$script || exit 1; echo; \
 	done
@@ -103,3 +103,8 @@ $(UV):
 .venv/.dev-installed: .venv/.made pyproject.toml uv.lock
 	@$(UV) sync --frozen --quiet --inexact --all-extras
 	@touch $@ .venv/.run-installed
+
+# and this one the rivals of the benchmarks as well
+.venv/.bench-installed: .venv/.dev-installed
+	@$(UV) sync --frozen --quiet --inexact --all-extras --group bench
+	@touch $@

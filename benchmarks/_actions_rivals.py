@@ -178,10 +178,6 @@ CONTESTANTS: dict[str, Callable[[str, str], Contestant]] = {
 
 def main() -> None:
     kind, url = sys.argv[1:]
-    if kind != "licet":
-        from _actions_installed import add_rivals
-
-        add_rivals()
     with folder() as where:
         run = CONTESTANTS[kind](url, where)
         for line in sys.stdin:

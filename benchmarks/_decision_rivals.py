@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
-from _conference import ROOT, Caller, EventState, SessionState, Speaker
+from _conference import Caller, EventState, SessionState, Speaker
 
-VERSIONS = {"rules": "3.5", "casbin": "1.43.0", "cedarpy": "4.12.2"}
-FOLDER = ROOT / ".tools" / "bench-decision"
 SHOWN = (SessionState.ACCEPTED, SessionState.CONFIRMED)
 
 
 Decide = Callable[[Caller, Speaker], object]
-
-
-def install() -> None:
-    if not FOLDER.exists():
-        uv = str(ROOT / ".tools" / "bin" / "uv")
-        pinned = [f"{name}=={version}" for name, version in VERSIONS.items()]
-        target = ["--python", sys.executable, "--target", str(FOLDER)]
-        subprocess.run([uv, "pip", "install", "-q", *target, *pinned], check=True)
-    sys.path.append(str(FOLDER))  # last, so that what the project has locked comes first
 
 
 def by_hand(me: Caller, speaker: Speaker) -> bool:

@@ -9,8 +9,7 @@ Four questions, each answered in one run, the contestants taking turns round by 
   SQL by the bare driver, in the same tables with the same indexes. On SQLite and on PostgreSQL.
 - rivals: actions from submission to the stored end beside Procrastinate and DBOS, each in a process
   of its own with room for eight at once, on the same PostgreSQL server; and a stored backlog worked
-  off. Whose turn it is not is stopped (SIGSTOP), since all of them poll. The rivals are in a folder
-  of their own, made at the first run.
+  off. Whose turn it is not is stopped (SIGSTOP), since all of them poll.
 - celery: ``LICET_DISPATCH=celery`` beside bare Celery tasks whose results are stored in the same
   Valkey, both by one worker process with a pool of eight threads.
 - workers: actions that wait 50 ms, by two worker processes and by one.
@@ -26,7 +25,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib.metadata
 import json
 import platform
 import signal
@@ -36,12 +34,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
-import _actions_installed
 from _actions_floor import Floor
 from _actions_workers import WAIT_SECONDS, bare_celery
 from _durables import (
@@ -157,9 +155,8 @@ def added(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, 
 
 
 def rivals(server: str, rounds: int, number: int) -> list[str]:
-    _actions_installed.install()
-    shown = ", ".join(f"{name} {version}" for name, version in _actions_installed.VERSIONS.items())
-    print(f"\nPostgreSQL, {shown}, psycopg {importlib.metadata.version('psycopg')}")
+    used = ", ".join(f"{name} {version(name)}" for name in ("procrastinate", "dbos", "psycopg"))
+    print(f"\nPostgreSQL, {used}")
     contestants = {name: contestant(server, name) for name in RIVALS}
     times: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for turn in range(rounds + 1):

@@ -57,9 +57,7 @@ def main() -> None:
     arguments.add_argument("--no-rivals", action="store_true")
     options = arguments.parse_args()
     has_rivals = not options.no_rivals
-    if has_rivals:
-        rivals.install()
-    shown = ["sqlalchemy", *(rivals.VERSIONS if has_rivals else ())]
+    shown = ["sqlalchemy", *(("rules", "casbin", "cedarpy") if has_rivals else ())]
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in shown)
     print(f"CPU µs a decision, medians of {options.rounds} rounds")
     print(f"Python {platform.python_version()}, {versions}")
