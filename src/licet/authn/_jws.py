@@ -86,11 +86,32 @@ def json_object(raw: bytes, what: str) -> dict[str, Any]:
     """
     try:
         found = _DECODER.decode(raw.decode("utf-8"))
+        _refuse_depth(found, raw)
     except (ValueError, RecursionError) as error:
         raise InvalidToken(f"The bearer token's {what} cannot be read.") from error
     if not isinstance(found, dict):
         raise InvalidToken(f"The bearer token's {what} is not an object.")
     return found
+
+
+def _refuse_depth(found: object, raw: bytes) -> None:
+    """Refuse what is nested deeper than any claim.
+
+    How deep Python's parser goes depends on its version, and what reads the claims may go less.
+    """
+    if raw.count(b"[") + raw.count(b"{") <= _MAX_DEPTH:
+        return
+    level = [found]
+    for _ in range(_MAX_DEPTH):
+        inner: list[object] = []
+        for value in level:
+            if isinstance(value, dict):
+                inner.extend(value.values())
+            elif isinstance(value, list):
+                inner.extend(value)
+        level = inner
+    if level:
+        raise ValueError("it is nested too deep")
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -100,6 +121,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+_MAX_DEPTH: Final = 32
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_no_duplicates)
 
 

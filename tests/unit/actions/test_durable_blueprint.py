@@ -20,6 +20,7 @@ from licet.actions import (
     durable_runtime,
 )
 from licet.actions import provider as provider_module
+from licet.actions.flask import leave_threads_free
 from licet.authn.accounts.flask import accounts_of
 from licet.authn.flask import embedded_issuer
 from licet.errors import ConfigurationError
@@ -282,7 +283,7 @@ class TestWorkers:
         """With one thread nobody does."""
         go_on = threading.Event()
         service = threaded(lambda action, body: go_on.wait(20) and {})
-        provider_module.leave_threads_free(service.app, 1)
+        leave_threads_free(service.app, 1)
         answer = service.run(headers={"Prefer": "wait=20"})
         assert answer.json["status"] == "ACTIVE"
         go_on.set()

@@ -64,7 +64,7 @@ def test_the_description_is_rendered_once(app: Flask):
         first, second = provider.introspect(), provider.introspect()
 
     assert first.data == second.data
-    assert provider._described() is provider._described()
+    assert provider._introspection is provider._introspection
 
 
 def test_refusals_are_logged(instance: Path, caplog: pytest.LogCaptureFixture):

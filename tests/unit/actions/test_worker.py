@@ -9,6 +9,7 @@ from tests.unit.actions.durables import Bench
 from tests.unit.actions.making import BOB
 
 from licet.actions import lifecycle
+from licet.actions import scouts as scouts_module
 from licet.actions import worker as worker_module
 from licet.actions.running import ActionStopped
 from licet.actions.runs import Runs
@@ -102,6 +103,7 @@ class TestWork:
 
     def test_each_that_it_is_told_of_is_looked_for_by_one_thread(self, bench, monkeypatch):
         """Which claims it, and as it ends, finds no more."""
+        monkeypatch.setattr(scouts_module, "SOON_SECONDS", LONG)  # on a busy machine all is slow
         claims = count_claims(bench, monkeypatch)
         worker = bench.start(bench.job(lease_seconds=6 * LONG), threads=4, poll_seconds=LONG)
         for n in range(1, 6):

@@ -106,3 +106,14 @@ def test_an_algorithm_that_nobody_accepts_is_refused(alg):
     """Whatever the header calls its algorithm, only the accepted ones are tried."""
     with pytest.raises(InvalidToken):
         check_signature(decode_compact(token({"alg": alg})), KEY)
+
+
+@pytest.mark.parametrize(("inner", "is_read"), [(31, True), (32, False), (2000, False)])
+def test_how_deep_claims_may_be(inner, is_read):
+    """On every version of Python the same, and not by how many objects there are."""
+    raw = f'{{"a": {"[" * inner}{"]" * inner}, "b": [{", ".join(["{}"] * 99)}]}}'.encode()
+    if is_read:
+        assert len(json_object(raw, "claims")["b"]) == 99
+    else:
+        with pytest.raises(InvalidToken, match="cannot be read"):
+            json_object(raw, "claims")

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -122,6 +124,8 @@ def _celery_worker(celery: Celery, threads: int) -> Any:
     return celery.Worker(
         pool="threads",
         concurrency=threads,
+        # RabbitMQ admits one worker of a name, and Celery's own is that of the host
+        hostname=f"licet-{uuid.uuid4().hex}@{socket.gethostname()}",
         queues=[QUEUE],
         loglevel="WARNING",
         without_gossip=True,
