@@ -17,9 +17,9 @@ class Attempt:
         self.is_abandoned = False
         self.has_left_its_place = False
         self.lost_at: float | None = None
-        self.next_job: Job | None = None  # of which the next was claimed as this one ended
-        self.has_looked = False  # and there was none, of any job
+        self.reserved: Job | None = None  # of which the next was asked for as this one ended
         self.n_told = 0  # of how many the worker had been told then
+        self.found_none = False  # there was none, of any job
         self._renewed_at = time.monotonic()
 
     @property

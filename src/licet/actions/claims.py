@@ -4,7 +4,8 @@ A claim takes the longest due action of a queue. PostgreSQL leaves an index entr
 that was claimed, until the table is vacuumed, and a claim that begins at the head of the queue
 walks over all of them: with a thousand claims a second, for a minute, that is most of what a claim
 costs. So each reads on from where the one before stood, and one in half a second the whole queue,
-for what came late.
+for what came late: from hosts whose clocks are behind, or after a long wait for the database. Who
+finds nothing is not content with less than the whole queue.
 
 Concurrency: safe from the threads of a worker.
 """
@@ -24,6 +25,7 @@ from licet.actions.runs import THE_BEGINNING, Claimed, Then
 __all__ = ["Claim", "Claims"]
 
 WHOLE_SECONDS: Final = 0.5  # how often the whole queue is read
+FRESH_SECONDS: Final = 0.02  # and by a thread that would sleep otherwise
 OVERLAP: Final = timedelta(seconds=0.1)  # who submits at once is stored in any order
 
 
@@ -52,17 +54,16 @@ class Claims:
         self._turn = 0
         self._is_closed = False
         self._reached: dict[str, datetime] = {}
-        self._whole_at: dict[str, float] = {}
+        self._whole_at: dict[str, float] = {}  # when the whole queue was read last
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing that was claimed is left, nor is being claimed."""
         return not any(self._in_flight.values())
 
-    @property
-    def has_one_job(self) -> bool:
-        """Whether a queue that is empty is all that there is."""
-        return len(self._jobs) == 1
+    def knows_all_of(self, job: Job) -> bool:
+        """Whether nothing else need be read when nothing was found of this job just now."""
+        return len(self._jobs) == 1 and not self._is_due(job, FRESH_SECONDS)
 
     def close(self) -> None:
         """Claim nothing more."""
@@ -89,11 +90,12 @@ class Claims:
 
     def reserve_next(self) -> Job | None:
         """The next job in turn that has room for one more action, which is reserved."""
-        for _ in range(len(self._jobs)):
-            self._turn += 1
-            job = self._jobs[self._turn % len(self._jobs)]
-            if self.reserve(job):
-                return job
+        with self._freed:
+            for _ in range(len(self._jobs)):
+                self._turn += 1
+                job = self._jobs[self._turn % len(self._jobs)]
+                if self.reserve(job):
+                    return job
         return None
 
     def free(self, job: Job) -> None:
@@ -110,18 +112,15 @@ class Claims:
         Raises:
             StoreUnavailable: the database does not answer.
         """
-        asked: set[str] = set()
-        while len(asked) < len(self._jobs):
-            job = self.reserve_next()
-            if job is None:
-                break
-            if job.provider in asked:  # the others have no room
-                self.free(job)
-                break
-            asked.add(job.provider)
+        with self._freed:
+            self._turn += 1
+            first = self._turn % len(self._jobs) if self._jobs else 0
+        for job in [*self._jobs[first:], *self._jobs[:first]]:
+            if not self.reserve(job):
+                continue
             claimed: list[Claimed] = []
             try:
-                since = self._since(job)
+                since = self._since(job, FRESH_SECONDS)
                 claimed = job.runs.claim(self._owner, job.action.lease, since=since)
             finally:
                 if not claimed:
@@ -133,7 +132,8 @@ class Claims:
 
     def then(self, job: Job) -> Then:
         """How to claim the job's next in the transaction of another write; `note` it then."""
-        return Then(job.runs, self._owner, job.action.lease, self._since(job))
+        since = self._since(job, WHOLE_SECONDS)
+        return Then(job.runs, self._owner, job.action.lease, since)
 
     def named(self, job: Job, action_id: str) -> Claim | None:
         """The one that a message named, if it is still to be run; room is reserved already.
@@ -156,29 +156,36 @@ class Claims:
         Raises:
             StoreUnavailable: the database does not answer.
         """
-        with self._freed:
-            if not self._put_off[job.provider] or not self.reserve(job):
-                return None  # or somebody else makes room
-        held = None
-        try:
-            held = job.runs.claim_ready(self._owner, job.action.lease)
-        finally:
+        while True:
             with self._freed:
-                if held is None:  # what was put off is in other hands
-                    self._put_off[job.provider] = 0
-                    self.free(job)
-                elif self._put_off[job.provider]:
-                    self._put_off[job.provider] -= 1
-        return None if held is None else Claim(job, held)
+                n_put_off = self._put_off[job.provider]
+                if not n_put_off or not self.reserve(job):
+                    return None  # or somebody else makes room
+            try:
+                held = job.runs.claim_ready(self._owner, job.action.lease)
+            except BaseException:
+                self.free(job)
+                raise
+            with self._freed:
+                # none found: all that had been put off until then is in other hands
+                done = n_put_off if held is None else 1
+                self._put_off[job.provider] = max(0, self._put_off[job.provider] - done)
+                if held is not None:
+                    return Claim(job, held)
+                self.free(job)
 
     def note(self, job: Job, held: Claimed) -> None:
         """Remember from where to read on."""
         if held.life.ready_at is not None:
             self._reached[job.provider] = held.life.ready_at
 
-    def _since(self, job: Job) -> datetime:
-        now = time.monotonic()
-        if now >= self._whole_at.get(job.provider, 0.0):
-            self._whole_at[job.provider] = now + WHOLE_SECONDS
+    def _since(self, job: Job, seconds: float) -> datetime:
+        """From where to read now: the whole queue, if that was not done for so many seconds."""
+        if self._is_due(job, seconds):
+            self._whole_at[job.provider] = time.monotonic()
             return THE_BEGINNING
         return self._reached.get(job.provider, THE_BEGINNING) - OVERLAP
+
+    def _is_due(self, job: Job, seconds: float) -> bool:
+        last = self._whole_at.get(job.provider)
+        return last is None or time.monotonic() - last >= seconds

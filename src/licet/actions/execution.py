@@ -75,7 +75,7 @@ class Execution:
     Attributes:
         then: asked, as the attempt ends, what is to be claimed in the same write.
         following: what was; None when there was none, or it was not asked for.
-        has_looked: whether it was asked for.
+        has_asked: whether it was asked for.
     """
 
     def __init__(self, job: Job, held: Claimed, persist: Callable[[Callable[[], R]], R]) -> None:
@@ -84,7 +84,7 @@ class Execution:
         self.control = Control()
         self.action: RunningAction | None = None
         self.following: Claimed | None = None
-        self.has_looked = False
+        self.has_asked = False
         self.then: Callable[[], Then | None] = lambda: None
         self._persist: Callable[[Callable[[], Any]], Any] = persist
         self._pid = os.getpid()
@@ -224,12 +224,13 @@ class Execution:
 
         Only the first try does: a claim whose answer was lost costs that action an attempt.
         """
-        tries = iter((self.then(),))
+        then = self.then()
 
         def move() -> None:
-            then = next(tries, None)
-            self.following = self.job.runs.move(self.held, life, log=lines, then=then)
-            self.has_looked = then is not None
+            nonlocal then
+            this_time, then = then, None
+            self.following = self.job.runs.move(self.held, life, log=lines, then=this_time)
+            self.has_asked = this_time is not None
 
         self._persist(move)
 

@@ -1,11 +1,11 @@
 """Which of a worker's threads looks for work, and when another one is called.
 
-Threads that have nothing to do sleep. While a *scout* is out (a thread that began to look for work,
-or to run an action, less than two milliseconds ago) nobody else is called for what is queued: the
-scout will look again in a moment, and threads that wake each other for trifles get half as much
-done. A scout who takes longer is one no more, and another thread goes in its place. So one or two
-threads work off what takes no time, and a queue of long actions has all of them at work within
-milliseconds.
+Threads that have nothing to do sleep. A *scout* is a thread that looks for work, or that began to
+run an action less than two milliseconds ago: it will look again in a moment, and so nobody else is
+called for what is queued meanwhile. Threads that wake each other for trifles get half as much done.
+When its action takes longer, the thread is no scout any more, and another goes in its place. So one
+or two threads work off what takes no time, and a queue of long actions has all of them at work
+within milliseconds.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Final
 __all__ = ["Scouts", "scouts_for"]
 
 SOON_SECONDS: Final = 0.002
+LOOK_SECONDS: Final = 0.5  # a look that takes longer hangs: somebody else shall try
 _WATCHES_ON: Final = 10  # so often nobody must be out before the keeper sleeps
 
 
@@ -45,7 +46,7 @@ class Scouts:
         self._n_idle = 0
         self._n_called = 0  # and not awake yet
         self._is_wanted = False  # one was to be called when none was idle
-        self._out: dict[int, float] = {}  # the scouts, and since when they are at what they do
+        self._out: dict[int, float] = {}  # the scouts, and until when they count as such
         self._is_closed = False
         self.n_told = 0  # of how much work the worker was told
         self._watch = threading.Event()  # set when the keeper is to watch
@@ -60,6 +61,7 @@ class Scouts:
     def call(self, *, limit: int) -> None:
         """Have another thread look, if fewer than so many do."""
         with self._lock:
+            self._drop_late()  # also while the keeper is busy
             if len(self._out) + self._n_called < limit:
                 self._call()
 
@@ -69,9 +71,20 @@ class Scouts:
         elif not self._is_closed:
             self._n_called += 1
             self._called.notify()
-            if self._n_quiet >= _WATCHES_ON:
-                self._n_quiet = 0
-                self._watch.set()
+
+    def _drop_late(self) -> int:
+        """Forget the scouts that take too long; how many they were."""
+        now = time.monotonic()
+        late = [thread for thread, until in self._out.items() if until <= now]
+        for thread in late:
+            del self._out[thread]
+        return len(late)
+
+    def _go_out(self, seconds: float) -> None:
+        self._out[threading.get_ident()] = time.monotonic() + seconds
+        if self._n_quiet >= _WATCHES_ON:
+            self._n_quiet = 0
+            self._watch.set()
 
     # --- for the threads that work
 
@@ -92,13 +105,18 @@ class Scouts:
                 self._is_wanted = False
             else:
                 self._n_called -= 1
-            self._out[threading.get_ident()] = time.monotonic()
+            self._go_out(LOOK_SECONDS)
             return True
 
-    def begin(self) -> None:
-        """The caller has just begun to look for work, or to run an action, and is a scout."""
+    def begin_look(self) -> None:
+        """The caller looks for work."""
         with self._lock:
-            self._out[threading.get_ident()] = time.monotonic()
+            self._go_out(LOOK_SECONDS)
+
+    def begin_run(self) -> None:
+        """The caller runs an action."""
+        with self._lock:
+            self._go_out(SOON_SECONDS)
 
     def retire(self, n_told: int | None = None) -> bool:
         """Be a scout no more, unless the worker was told of more work since it was told of so much.
@@ -110,19 +128,17 @@ class Scouts:
             if n_told is not None and self.n_told > n_told and not self._is_closed:
                 return False
             self._out.pop(threading.get_ident(), None)
-            self._is_wanted = False  # the caller has looked since
+            if n_told is not None:
+                self._is_wanted = False  # the caller has looked since
             return True
 
     # --- for the keeper
 
     def watch(self, seconds: float) -> None:
         """Send others in the place of scouts who take long, and wait: at most so long."""
-        now = time.monotonic()
         with self._lock:
-            for thread, since in list(self._out.items()):
-                if now - since >= SOON_SECONDS:
-                    del self._out[thread]
-                    self._call()
+            for _ in range(self._drop_late()):
+                self._call()
             self._n_quiet = 0 if self._out or self._n_called else self._n_quiet + 1
             may_sleep = self._n_quiet >= _WATCHES_ON
         if self._watch.wait(seconds if may_sleep else min(seconds, SOON_SECONDS)):

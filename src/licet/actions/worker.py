@@ -21,7 +21,7 @@ from functools import partial
 from typing import Final
 
 from licet.actions.attempt import Attempt
-from licet.actions.claims import Claim, Claims
+from licet.actions.claims import Claims
 from licet.actions.execution import Execution, Job
 from licet.actions.lifecycle import give_back
 from licet.actions.patience import PATIENCE_SECONDS, Patience
@@ -130,7 +130,7 @@ class Worker:
                 if last.is_abandoned:
                     self._scouts.retire()
                     return False
-                if not last.has_looked:
+                if not last.found_none:
                     continue
                 n_told = last.n_told
             if self._scouts.retire(n_told):
@@ -148,39 +148,40 @@ class Worker:
                 self._scouts.call(limit=wanted)
             attempt = Attempt(execution)
             execution.then = partial(self._claim_as_it_ends, attempt)
-            self._scouts.begin()
+            self._scouts.begin_run()
             self._run(attempt)
-            self._scouts.begin()  # to look again, if it was long at that
-            job, following = attempt.next_job, execution.following
+            self._scouts.begin_look()
+            job, following = attempt.reserved, execution.following
             if job is None:
                 return attempt
             if following is None:
                 self.claims.free(job)
-                # in vain, where there is one queue: of several, others may have more
-                attempt.has_looked = execution.has_looked and self.claims.has_one_job
+                attempt.found_none = execution.has_asked and self.claims.knows_all_of(job)
                 return attempt
             self.claims.note(job, following)
             execution = Execution(job, following, self._persist)
 
     def _claim_as_it_ends(self, attempt: Attempt) -> Then | None:
-        """What to claim in the write that ends an attempt; room for it is reserved."""
+        """What to claim in the write that ends an attempt.
+
+        Room for it is reserved. `_run` frees what it ran; `_run_on` what was reserved in vain.
+        """
         if attempt.is_abandoned:
             return None
         attempt.n_told = self._scouts.n_told
-        attempt.next_job = job = self.claims.reserve_next()
+        attempt.reserved = job = self.claims.reserve_next()
         return None if job is None else self.claims.then(job)
 
     def _claim_safely(self) -> Execution | None:
         try:
-            return self._execution(self.claims.next())
+            claim = self.claims.next()
+            if claim is not None:
+                return Execution(claim.job, claim.held, self._persist)
         except StoreUnavailable:
             log.warning("No work can be claimed: the database does not answer.")
         except Exception:
             log.exception("No work can be claimed.")
         return None
-
-    def _execution(self, claim: Claim | None) -> Execution | None:
-        return None if claim is None else Execution(claim.job, claim.held, self._persist)
 
     def run_named(self, job: Job, action_id: str) -> None:
         """Run the action that a message named, if it is still to be run.
@@ -193,10 +194,10 @@ class Worker:
         """
         if not self.claims.reserve_or_put_off(job):
             return
-        execution = self._execution(self.claims.named(job, action_id))
-        while execution is not None:
-            self._run(Attempt(execution))
-            execution = self._execution(self.claims.instead(job))
+        claim = self.claims.named(job, action_id) or self.claims.instead(job)
+        while claim is not None:
+            self._run(Attempt(Execution(claim.job, claim.held, self._persist)))
+            claim = self.claims.instead(job)
 
     def _run(self, attempt: Attempt) -> None:
         execution = attempt.execution
@@ -239,7 +240,7 @@ class Worker:
             present = list(self._running.values())
         for attempt in present:
             self._look_after(attempt)
-        self._scouts.call(limit=1)  # for what nobody told of
+        self._scouts.tell()  # of what nobody told of
 
     def _tick_seconds(self) -> float:
         shortest = min((job.action.lease_seconds for job in self._jobs), default=30.0)

@@ -202,13 +202,22 @@ class Database:
             pooled = self.engine.raw_connection()
         except (DBAPIError, PoolTimeout, self._driver_error) as error:
             raise StoreUnavailable from error
+        try:
+            driver = self._executing(pooled.driver_connection)
+        except self._driver_error as error:  # it is closed
+            pooled.invalidate()
+            raise StoreUnavailable from error
         self._mine.pooled = _Borrowed(pooled, weakref.ref(self), era)
-        connection: Any = pooled.driver_connection
-        # psycopg makes a cursor for each statement, unless it has one; SQLite's must not be kept,
-        # because one with a row left to read keeps the log from being written back
-        self._mine.driver = connection if self.is_sqlite else connection.cursor()
+        self._mine.driver = driver
         self._mine.era = era
         return self._mine.driver
+
+    def _executing(self, connection: Any) -> Any:
+        """What executes statements: psycopg would make a cursor for each, unless it has one.
+
+        SQLite's are not kept: one with a row left to read keeps the log from being written back.
+        """
+        return connection if self.is_sqlite else connection.cursor()
 
     def _failed(self) -> StoreUnavailable:
         """The error to raise; the connection that failed is not used again."""

@@ -24,10 +24,14 @@ def _utc(value: datetime | None) -> datetime | None:
     return value.astimezone(UTC)
 
 
-@lru_cache(maxsize=64)  # one moment stands in several columns
 def _utc_text(value: datetime | None) -> str | None:
     utc = _utc(value)
-    return None if utc is None else utc.isoformat(" ", "microseconds")[:_TEXT_LENGTH]
+    return None if utc is None else _text(utc)
+
+
+@lru_cache(maxsize=64)  # one moment stands in several columns
+def _text(utc: datetime) -> str:
+    return utc.isoformat(" ", "microseconds")[:_TEXT_LENGTH]
 
 
 def moment_of(value: Any) -> datetime | None:

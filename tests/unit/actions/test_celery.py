@@ -114,6 +114,21 @@ class TestMessages:
         assert worker.claims._put_off["unit"] == 0
         assert worker.claims.is_empty
 
+    def test_a_message_with_nothing_to_do_makes_room(self, bench, served, monkeypatch):
+        """What was put off because of it runs then."""
+        claim_one, ids = bench.runs.claim_one, []
+
+        def slow(*args):
+            if not ids:
+                ids.append(bench.submit(body={"n": 1}))
+                served["run"]("unit", ids[0])  # meanwhile
+            return claim_one(*args)
+
+        monkeypatch.setattr(bench.runs, "claim_one", slow)
+        served["run"]("unit", "elsewhere")
+        assert bench.life(ids[0]).phase == "ended"
+        assert served["worker"].claims.is_empty
+
     def test_a_worker_that_stops(self, bench, served):
         """It is for another."""
         served["worker"].stop(0)

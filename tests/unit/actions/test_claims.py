@@ -53,28 +53,43 @@ class TestWhereItReads:
         """The whole queue at first, and then from where the one before stood."""
         read = sinces(bench, monkeypatch)
         claims = make_claims(bench.job())
-        for _ in range(3):
+        for _ in range(4):
             bench.submit()
             bench.clock.advance(1)
         for _ in range(3):
             assert claims.next() is not None
         on = [START + timedelta(seconds=n) - OVERLAP for n in (0, 1)]
         assert read == [THE_BEGINNING, *on]
+        clock.now += 2 * claims_module.FRESH_SECONDS
+        assert claims.next() is not None
+        assert read[-1] == THE_BEGINNING
 
-    def test_the_whole_queue_twice_a_second(self, bench, clock):
-        """What came late, from a clock that is behind, is found then."""
-        claims = make_claims(bench.job())
+    def test_what_came_late(self, bench, clock):
+        """From a clock that is behind: who would sleep otherwise finds it, others soon."""
+        job = bench.job()
+        claims = make_claims(job)
         bench.clock.advance(60)
         bench.submit()
         assert claims.next() is not None
         bench.clock.advance(-30)
         late = bench.submit()
         bench.clock.advance(31)
-        assert claims.next() is None
-        clock.now += claims_module.WHOLE_SECONDS
+        clock.now += 2 * claims_module.FRESH_SECONDS
+        assert claims.then(job).since > START
+        assert not claims.knows_all_of(job)
         found = claims.next()
         assert found is not None
         assert found.held.action_id == late
+        assert claims.knows_all_of(job)
+        clock.now += 2 * claims_module.WHOLE_SECONDS
+        assert claims.then(job).since == THE_BEGINNING
+
+    def test_of_several_queues_nobody_knows_all(self, bench, clock, sqlite_database):
+        """What is read with an end is one of them."""
+        job = bench.job()
+        claims = make_claims(job, Bench(sqlite_database, "other").job())
+        claims.next()
+        assert not claims.knows_all_of(job)
 
     def test_what_is_claimed_with_another_write_counts(self, bench, clock):
         """It reads on from there as well."""
@@ -153,6 +168,49 @@ class TestRoom:
         with pytest.raises(StoreUnavailable):
             claims.named(job, "x")
         assert claims.is_empty
+
+    def test_what_is_put_off_while_somebody_asks(self, bench, monkeypatch):
+        """It is asked for again: the message need not come again."""
+        job = bench.job(concurrency=1)
+        claims = make_claims(job)
+        assert claims.reserve(job)
+        assert not claims.reserve_or_put_off(job)
+        claims.free(job)
+        claim_ready, later = bench.runs.claim_ready, []
+
+        def ask(*args):
+            if later:
+                return claim_ready(*args)
+            later.append(bench.submit())
+            assert not claims.reserve_or_put_off(job)
+            return None
+
+        monkeypatch.setattr(bench.runs, "claim_ready", ask)
+        claim = claims.instead(job)
+        assert claim is not None
+        assert claim.held.action_id == later[0]
+        claims.free(job)
+        assert claims.instead(job) is None
+        assert claims.is_empty
+
+    def test_asking_in_vain_keeps_no_room(self, bench, monkeypatch):
+        """Nor forgets what is to be asked for."""
+
+        def away(*_args):
+            raise StoreUnavailable
+
+        job, claim_ready = bench.job(concurrency=1), bench.runs.claim_ready
+        claims = make_claims(job)
+        assert claims.reserve(job)
+        assert not claims.reserve_or_put_off(job)
+        claims.free(job)
+        monkeypatch.setattr(bench.runs, "claim_ready", away)
+        with pytest.raises(StoreUnavailable):
+            claims.instead(job)
+        assert claims.is_empty
+        bench.submit()
+        monkeypatch.setattr(bench.runs, "claim_ready", claim_ready)
+        assert claims.instead(job) is not None
 
     def test_the_end(self, bench):
         """Nothing is claimed any more, nor what was being claimed."""

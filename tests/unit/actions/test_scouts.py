@@ -15,7 +15,8 @@ LONG = 20.0
 class Crew:
     """Threads that wait to be called; each that was is in the test's hands."""
 
-    def __init__(self, n_threads):
+    def __init__(self, n_threads, *, runs=False):
+        self.runs = runs
         self.scouts = Scouts(threading.RLock())
         self.out: list[Thread] = []
         self.threads = [Thread(self) for _ in range(n_threads)]
@@ -41,6 +42,8 @@ class Thread:
 
     def live(self):
         while self.crew.scouts.wait():
+            if self.crew.runs:
+                self.crew.scouts.begin_run()
             self.crew.out.append(self)
             with self.ordered:
                 assert self.ordered.wait_for(lambda: self.orders, LONG)
@@ -63,8 +66,8 @@ def wait_until(condition):
 def make_crew():
     crews = []
 
-    def make(n_threads=3):
-        crews.append(Crew(n_threads))
+    def make(n_threads=3, **options):
+        crews.append(Crew(n_threads, **options))
         return crews[-1]
 
     yield make
@@ -93,8 +96,9 @@ def test_one_is_called_however_much_is_told(crew):
     assert crew.scouts.n_told == 11
 
 
-def test_another_is_called_in_the_place_of_who_takes_long(crew):
+def test_another_is_called_in_the_place_of_who_runs_long(make_crew):
     """One after the other, until all are at work."""
+    crew = make_crew(runs=True)
     crew.scouts.tell()
     for n in range(1, 4):
         wait_until(lambda n=n: len(crew.out) == n)
@@ -103,14 +107,63 @@ def test_another_is_called_in_the_place_of_who_takes_long(crew):
     assert len(set(crew.out)) == 3
 
 
-def test_who_takes_no_time_is_left_alone(crew, monkeypatch):
+def test_who_runs_no_time_is_left_alone(make_crew, monkeypatch):
     """Nobody goes in its place."""
     monkeypatch.setattr(scouts_module, "SOON_SECONDS", LONG)
+    crew = make_crew(runs=True)
     crew.scouts.tell()
     wait_until(lambda: crew.out)
-    crew.scouts._watch.set()
     crew.scouts.watch(0)
     assert stays(lambda: len(crew.out) == 1)
+
+
+def test_who_looks_slowly_is_not_replaced_by_who_looks_as_slowly(crew, monkeypatch):
+    """Else an empty queue would be read all the time, by one after the other; unless it hangs."""
+    crew.scouts.tell()
+    wait_until(lambda: crew.out)
+    time.sleep(scouts_module.SOON_SECONDS)
+    crew.scouts.watch(0)
+    assert stays(lambda: len(crew.out) == 1)
+    monkeypatch.setattr(scouts_module, "LOOK_SECONDS", 0.0)
+    crew.out[0].leave(None)
+    wait_until(lambda: crew.scouts._n_idle == 3)
+    crew.scouts.tell()
+    wait_until(lambda: len(crew.out) == 2)
+    crew.scouts.watch(0)
+    wait_until(lambda: len(crew.out) == 3)
+
+
+def test_who_tells_does_not_wait_for_the_keeper(make_crew):
+    """It may be waiting for the database: who runs long is nobody to rely on."""
+    crew = make_crew(runs=True)
+    crew.scouts.tell()
+    wait_until(lambda: crew.out)
+    time.sleep(scouts_module.SOON_SECONDS)
+    crew.scouts.tell()
+    wait_until(lambda: len(crew.out) == 2)
+
+
+def test_the_keeper_is_woken_by_who_goes_on(make_crew, monkeypatch):
+    """It slept while all were at long actions; one of them ended, and the next has begun."""
+    monkeypatch.setattr(scouts_module, "_WATCHES_ON", 1)
+    scouts, watched = make_crew(0).scouts, threading.Event()
+    scouts._n_quiet = 1
+    thread = threading.Thread(target=lambda: (scouts.watch(LONG), watched.set()), daemon=True)
+    thread.start()
+    assert not watched.wait(0.05)
+    scouts.begin_run()
+    assert watched.wait(LONG)
+    thread.join(LONG)
+    scouts.retire()
+
+
+def test_who_did_not_look_answers_no_call(make_crew):
+    """A thread that was given up on goes home; what it was called for is for another."""
+    scouts = make_crew(0).scouts
+    scouts.tell()
+    scouts.retire()
+    assert scouts.wait()
+    scouts.retire()
 
 
 def test_a_second_one_may_be_called(crew):
@@ -155,7 +208,7 @@ def test_who_has_looked_knows_of_all_that_was_told(make_crew):
     crew = make_crew(1)
     crew.scouts.tell()
     wait_until(lambda: crew.out)
-    crew.scouts.begin()
+    crew.scouts.begin_run()
     time.sleep(scouts_module.SOON_SECONDS)
     crew.scouts.watch(0)  # there is no other
     crew.out[0].leave(crew.scouts.n_told)

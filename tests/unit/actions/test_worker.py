@@ -110,7 +110,7 @@ class TestWork:
             action_id = bench.submit()
             worker.wake()
             wait_until(lambda found=action_id: bench.phase(found) == "ended")
-            assert len(claims) == n
+            assert n <= len(claims) <= 2 * n
 
     def test_two_threads_that_find_each_others(self, bench, monkeypatch):
         """Who finds nothing looks again when the worker was told of more meanwhile."""

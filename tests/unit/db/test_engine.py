@@ -182,6 +182,18 @@ def test_a_lost_connection_is_replaced(database):
     assert number(database) == 0
 
 
+def test_a_pooled_connection_that_is_closed_is_an_outage(database):
+    """It broke in the hands of the thread that gave it back; the next use opens another."""
+    number(database)
+    with database.engine.connect() as connection:
+        connection.connection.driver_connection.close()
+    with ThreadPoolExecutor(1) as pool:
+        outcome = pool.submit(number, database)
+        if outcome.exception() is not None:
+            assert isinstance(outcome.exception(), StoreUnavailable)
+        assert pool.submit(number, database).result() == 0
+
+
 def test_a_connection_lost_in_a_transaction_is_an_outage(database):
     """Rolling back on a dead connection hides nothing."""
     with pytest.raises(StoreUnavailable):

@@ -1,6 +1,7 @@
 """Times in the database."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
@@ -24,6 +25,20 @@ def test_every_moment_comes_back_in_utc(dialect, moment):
     found = kind.process_result_value(kind.process_bind_param(moment, dialect), dialect)
     assert found == moment
     assert found.tzinfo is UTC
+
+
+@pytest.mark.parametrize("dialect", [sqlite.dialect(), postgresql.dialect()], ids=lambda d: d.name)
+def test_the_hour_that_comes_twice(dialect):
+    """Both moments are equal to Python, which looks at the clock's face."""
+    kind, berlin = UTCDateTime(), ZoneInfo("Europe/Berlin")
+    first = datetime(2024, 10, 27, 2, 30, tzinfo=berlin)
+    second = first.replace(fold=1)
+    assert first == second
+    found = [
+        kind.process_result_value(kind.process_bind_param(m, dialect), dialect)
+        for m in (first, second)
+    ]
+    assert [moment.hour for moment in found] == [0, 1]
 
 
 @pytest.mark.parametrize("dialect", [sqlite.dialect(), postgresql.dialect()], ids=lambda d: d.name)

@@ -64,6 +64,8 @@ def make_celery(broker_url: str, *, answer_seconds: float = ANSWER_SECONDS) -> C
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_hijack_root_logger=False,
         worker_prefetch_multiplier=1,
+        # with it, a worker takes nothing more from RabbitMQ after that has been away
+        worker_enable_prefetch_count_reduction=False,
     )
     return celery
 
