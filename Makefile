@@ -41,7 +41,7 @@ wait $$first; first=$$?; cat .tools/first-half.log; test $$first -eq 0 && test $
 endef
 
 # Processes killed at every point, on every database and broker: eight minutes or so.
-kill: .venv/.dev-installed
+kill: .venv/.dev-installed .tools/.rabbitmq
 	timeout 1500 $(BIN)/pytest -q -p no:randomly -m "kill or not kill" tests/acceptance/kill $(ARGS)
 
 coverage:
@@ -71,6 +71,13 @@ tests/oidc/node_modules: tests/oidc/package-lock.json
 .tools/.chromium:
 	-@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
 	-@mkdir -p .tools && command -v chromium >/dev/null && touch $@
+
+# RabbitMQ, for `make kill`: a service, so elsewhere than in CI it is left to you to install it, and
+# its tests are skipped where it is missing
+.tools/.rabbitmq:
+	-@test -z "$$CI" || test -x /usr/lib/rabbitmq/bin/rabbitmq-server || \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends rabbitmq-server; }
+	-@mkdir -p .tools && touch $@
 
 requirements: $(UV)
 	$(UV) export --frozen --no-dev --no-emit-project --all-extras --quiet --output-file requirements.txt

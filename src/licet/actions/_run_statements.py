@@ -168,7 +168,10 @@ MOVE_HELD: Final = Statement(_SET_LIFE.where(_held), columns=LIFE_COLUMNS)
 
 
 def _move_held_and_claim() -> ClauseElement:
-    """Both in one statement, for PostgreSQL: the next is claimed only if this one was moved."""
+    """Both in one statement: the next is claimed only if this one was moved.
+
+    For PostgreSQL, where whoever writes waits for no turn.
+    """
     life = {name: sa.bindparam(to, type_=action.c[name].type) for name, to in TO.items()}
     moved = _SET_LIFE.where(_held).values(life).returning(action.c.id).cte("moved")
     is_moved = sa.exists(sa.select(moved.c.id))

@@ -7,7 +7,8 @@ costs. So each reads on from where the one before stood, and one in half a secon
 for what came late: from hosts whose clocks are behind, or after a long wait for the database. Who
 finds nothing is not content with less than the whole queue.
 
-Concurrency: safe from the threads of a worker.
+Concurrency: safe from the threads of a worker. Two that read on at once may both read the whole
+queue, which costs time and nothing else.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Claims:
     Args:
         jobs: what it may claim.
         owner: the worker's name.
-        freed: notified when there is room for one more.
+        freed: notified when room becomes free; who holds its lock may wait until all is.
     """
 
     def __init__(self, jobs: Sequence[Job], owner: str, freed: threading.Condition) -> None:

@@ -99,12 +99,13 @@ def write_down(what: str, action_id: str, n: int) -> None:
 
 def reached(point: str) -> None:
     """Die or freeze here if somebody ordered it, the first process that comes by."""
-    taken = ORDERS / f"{point}.{os.getpid()}.taken"
+    order = ORDERS / point
     try:
-        (ORDERS / point).rename(taken)
+        name = order.read_text()  # before the test sees that it is taken, and removes it
+        order.rename(ORDERS / f"{point}.{os.getpid()}.taken")
     except FileNotFoundError:
         return
-    os.kill(os.getpid(), signal.Signals[taken.read_text()])
+    os.kill(os.getpid(), signal.Signals[name])
     time.sleep(0.2)  # another thread may get the signal, and this one would go on for a moment
 
 
