@@ -91,7 +91,7 @@ def json_text(value: object) -> str:
     Raises:
         UnstorableDocument: it has no such form: lone surrogates, objects, more than 200 levels.
     """
-    if value == {}:  # all that most actions have to say
+    if isinstance(value, dict) and not value:  # all that most actions have to say
         return "{}"
     try:
         text = render(value)

@@ -121,7 +121,7 @@ def stored_run(row: Sequence[Any]) -> StoredRun:
         action_id=action_id,
         creator_id=creator_id,
         caller=caller,
-        has_principals=not (monitor_by in _NOBODY and manage_by in _NOBODY),
+        has_principals=_names_anybody(monitor_by, manage_by),
         life=_life(*life),
     )
 
@@ -138,7 +138,7 @@ def claimed_run(now: datetime, until: datetime, row: Sequence[Any]) -> Claimed:
         action_id=action_id,
         creator_id=creator_id,
         caller=caller,
-        has_principals=not (monitor_by in _NOBODY and manage_by in _NOBODY),
+        has_principals=_names_anybody(monitor_by, manage_by),
         life=Life(
             phase=Phase.RUNNING,
             details=from_json(details),
@@ -157,6 +157,10 @@ def claimed_run(now: datetime, until: datetime, row: Sequence[Any]) -> Claimed:
         body=body,
         waited=timedelta(0) if ready is None else now - ready,
     )
+
+
+def _names_anybody(monitor_by: str, manage_by: str) -> bool:
+    return not (monitor_by in _NOBODY and manage_by in _NOBODY)
 
 
 def _life(
