@@ -8,9 +8,10 @@ asked of an `ObjectReader`.
 For ``(attr("event.state") == "published") & attr("sessions").any(attr("owner") == caller.id)``:
 
     def any_1(rows, v, identity):
+        v0 = v[0]
         for o in rows:
             d = o.__dict__
-            if v[0] is not None and (d["owner"] if "owner" in d else value(o, k3)) == v[0]:
+            if v0 is not None and (d["owner"] if "owner" in d else value(o, k3)) == v0:
                 return True
         return False
 
@@ -29,6 +30,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
+from enum import Enum
 from typing import Any, Final
 
 from licet.authz._plan import (
@@ -51,6 +53,7 @@ __all__ = ["Decide", "compile_decision"]
 
 Decide = Callable[[Any, Sequence[Any], Any], bool]
 _STATE: Final = "_sa_instance_state"
+_FEW: Final = 4
 _COMPARE: Final[dict[Test, ast.cmpop]] = {
     Test.EQ: ast.Eq(),
     Test.NE: ast.NotEq(),
@@ -66,9 +69,9 @@ _COMPARE: Final[dict[Test, ast.cmpop]] = {
 def compile_decision(plan: Plan, reader: ObjectReader) -> Decide:
     """A function of (object, the caller's values, identity) that says whether the plan holds."""
     writer = _Writer(reader)
-    decide = writer.function(
-        "decide", ["o", "v", "identity"], [_assign_dict("o"), ast.Return(writer.test(plan, "o"))]
-    )
+    test, operands = writer.test_with_operands(plan, "o")
+    body = [*operands, _assign_dict("o"), ast.Return(test)]
+    decide = writer.function("decide", ["o", "v", "identity"], body)
     module = ast.Module(body=[*writer.functions, decide], type_ignores=[])
     ast.fix_missing_locations(module)
     exec(compile(module, "<licet condition>", "exec"), writer.names)  # noqa: S102 - built as a tree from checked names
@@ -93,6 +96,7 @@ class _Writer:
             "unknown": object(),
         }
         self.functions: list[ast.stmt] = []
+        self._slots: set[int] = set()  # that the function now being written reads
         self._count = 0
 
     def function(self, name: str, parameters: list[str], body: list[ast.stmt]) -> ast.stmt:
@@ -106,6 +110,13 @@ class _Writer:
         made = ast.FunctionDef(name=name, args=arguments, body=body, decorator_list=[])
         made.type_params = []  # type: ignore[attr-defined]  # required since Python 3.12
         return made
+
+    def test_with_operands(self, plan: Plan, owner: str) -> tuple[ast.expr, list[ast.stmt]]:
+        """The test of a function of its own, and what comes before: each caller's value once."""
+        outer, self._slots = self._slots, set()
+        test = self.test(plan, owner)
+        slots, self._slots = sorted(self._slots), outer
+        return test, [ast.Assign([_store(f"v{n}")], _item("v", n)) for n in slots]
 
     def test(self, plan: Plan, owner: str) -> ast.expr:
         """An expression that is True or False; `owner` names the object."""
@@ -156,15 +167,11 @@ class _Writer:
         present, last = self._hops(plan.hops, owner)
         if plan.relation.is_many:
             name, row = self._new("any_"), self._new("o")
-            found_one = ast.If(
-                self.test(plan.inner, row), [ast.Return(ast.Constant(value=True))], []
-            )
+            test, operands = self.test_with_operands(plan.inner, row)
+            found_one = ast.If(test, [ast.Return(ast.Constant(value=True))], [])
             loop = ast.For(_store(row), _name("rows"), [_assign_dict(row), found_one], [])
-            self.functions.append(
-                self.function(
-                    name, ["rows", "v", "identity"], [loop, ast.Return(ast.Constant(value=False))]
-                )
-            )
+            body = [*operands, loop, ast.Return(ast.Constant(value=False))]
+            self.functions.append(self.function(name, ["rows", "v", "identity"], body))
             found: ast.expr = _call(
                 _name(name), self._many(plan.relation, last), _name("v"), _name("identity")
             )
@@ -176,7 +183,7 @@ class _Writer:
         value = self._value(leaf.column, owner)
         if leaf.test is Test.PRESENT:
             return _is_not_none(value)
-        operand = self._operand(leaf.operand)
+        operand = self._operand(_quickest(leaf.operand))
         parts: list[ast.expr] = []
         if isinstance(leaf.operand, Slot) and leaf.test not in (Test.NE, Test.IN):
             parts.append(_is_not_none(operand))
@@ -202,7 +209,7 @@ class _Writer:
         """The related object if it is loaded and still the one that the key names, else asked."""
         asked = _call(_name("one"), _name(owner), self._constant(relation))
         if len(relation.foreign_keys) != 1:
-            state = ast.Subscript(_name(f"d_{owner}"), ast.Constant(_STATE), ast.Load())
+            state = _item(f"d_{owner}", _STATE)
             unchanged = ast.UnaryOp(ast.Not(), ast.Attribute(state, "modified", ast.Load()))
             return _if_loaded(owner, relation.name, asked, unchanged)
         ((own, other),) = relation.foreign_keys
@@ -221,7 +228,8 @@ class _Writer:
 
     def _operand(self, operand: Any) -> ast.expr:
         if isinstance(operand, Slot):
-            return ast.Subscript(_name("v"), ast.Constant(operand.index), ast.Load())
+            self._slots.add(operand.index)
+            return _name(f"v{operand.index}")
         return self._constant(operand)
 
     def _constant(self, value: Any) -> ast.expr:
@@ -234,15 +242,25 @@ class _Writer:
         return f"{prefix}{self._count}"
 
 
+def _quickest(operand: Any) -> Any:
+    """Of few members of an enum a tuple, which finds one by identity; their hash is slow."""
+    is_few = isinstance(operand, frozenset) and len(operand) <= _FEW
+    return tuple(operand) if is_few and all(isinstance(v, Enum) for v in operand) else operand
+
+
 def _if_loaded(owner: str, key: str, asked: ast.expr, *also: ast.expr) -> ast.expr:
     is_there = ast.Compare(ast.Constant(key), [ast.In()], [_name(f"d_{owner}")])
-    loaded = ast.Subscript(_name(f"d_{owner}"), ast.Constant(key), ast.Load())
+    loaded = _item(f"d_{owner}", key)
     test: ast.expr = ast.BoolOp(ast.And(), [is_there, *also]) if also else is_there
     return ast.IfExp(test, loaded, asked)
 
 
 def _get(mapping: ast.expr, key: str, default: str) -> ast.expr:
     return _call(ast.Attribute(mapping, "get", ast.Load()), ast.Constant(key), _name(default))
+
+
+def _item(container: str, key: str | int) -> ast.expr:
+    return ast.Subscript(_name(container), ast.Constant(key), ast.Load())
 
 
 def _assign_dict(owner: str) -> ast.stmt:

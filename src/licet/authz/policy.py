@@ -152,8 +152,8 @@ class Policy:
             UnloadedObject: a related object cannot be known.
         """
         built = self._built or self._ready()
-        check = built.check(verb.name)
-        if not isinstance(owner, self.model):
+        check = built.checks.get(verb.name, built.otherwise)
+        if type(owner) is not self.model and not isinstance(owner, self.model):
             raise self._about_another(owner)
         state = owner._sa_instance_state
         if state.modified or state.key is None:
@@ -290,8 +290,8 @@ class _Built:
         self.relations: Final = tuple(self.shape.relations.values())
         self._policy = policy
         self._known = {grant.role for grant in policy.grants}
-        self._checks = {name: self._check(name) for name in policy.verbs}
-        self._else = self._check("")  # verbs that only ALL covers
+        self.checks: Final = {name: self._check(name) for name in policy.verbs}
+        self.otherwise: Final = self._check("")  # verbs that only ALL covers
         for grant in policy.grants:
             if grant.verbs.covers(LIST.name):
                 check = Check(self.condition(grant), self.shape)
@@ -310,7 +310,7 @@ class _Built:
 
     def check(self, name: str) -> Check:
         """What decides about the verb of that name."""
-        return self._checks.get(name, self._else)
+        return self.checks.get(name, self.otherwise)
 
     def _check(self, name: str) -> Check:
         grants = [grant for grant in self._policy.grants if grant.verbs.covers(name)]
