@@ -123,7 +123,12 @@ def no_context_is_open() -> bool:
     """Whether nothing was pushed or asked for here: then checks need not look further."""
     if not _use.ever:
         return True
-    return not _pushed.get() and not (has_request_context() and _MADE in request_state())
+    if _pushed.get():
+        return False
+    try:
+        return _MADE not in request_state()
+    except RuntimeError:  # outside of a request; asking first would take longer than most checks
+        return True
 
 
 def push_for(manager: Manager[Any], context: RequirementSet) -> None:
