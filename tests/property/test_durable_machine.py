@@ -131,10 +131,10 @@ class DurableMachine(RuleBasedStateMachine):
 
     @rule(who=workers)
     def claim(self, who):
-        claimed = self.bench.runs.claim(who, timedelta(seconds=LEASE))
+        held = self.bench.runs.claim(who, timedelta(seconds=LEASE))
         due = [m for m in self.model.values() if m.state == "queued" and m.ready_at <= self.now]
-        assert bool(claimed) == bool(due)
-        for held in claimed:
+        assert (held is None) == (not due)
+        if held is not None:
             assert self.model[held.action_id].ready_at == min(m.ready_at for m in due)
             self.hold(who, held)
 

@@ -62,7 +62,12 @@ class Claimed(StoredRun):
     label: str | None
     start_time: str
     body: str
-    waited: timedelta  # from when it was due to be claimed until it was
+    claimed_at: datetime
+
+    @property
+    def waited(self) -> timedelta:
+        """From when it was due to be claimed until it was."""
+        return self.claimed_at - (self.life.ready_at or self.claimed_at)
 
 
 def this(run: StoredRun) -> dict[str, Any]:
@@ -126,12 +131,11 @@ def stored_run(row: Sequence[Any]) -> StoredRun:
     )
 
 
-def claimed_run(now: datetime, until: datetime, row: Sequence[Any]) -> Claimed:
+def claimed_run(row: Sequence[Any], now: datetime, until: datetime) -> Claimed:
     """What a row says that was claimed now, until then."""
     key, version, action_id, creator_id, caller, monitor_by, manage_by = row[:7]
     request_id, label, start_time, body, details, attempt, lease_number = row[7:14]
     ready_at, deadline, release_after, cancel_requested_by = row[14:]
-    ready = moment_of(ready_at)
     return Claimed(
         key=key,
         version=version,
@@ -145,7 +149,7 @@ def claimed_run(now: datetime, until: datetime, row: Sequence[Any]) -> Claimed:
             attempt=attempt,
             lease_number=lease_number,
             lease_until=until,
-            ready_at=ready,
+            ready_at=moment_of(ready_at),
             due_at=until,
             deadline=moment_of(deadline),
             release_after=None if release_after is None else parse_duration(release_after),
@@ -155,7 +159,7 @@ def claimed_run(now: datetime, until: datetime, row: Sequence[Any]) -> Claimed:
         label=label,
         start_time=start_time,
         body=body,
-        waited=timedelta(0) if ready is None else now - ready,
+        claimed_at=now,
     )
 
 

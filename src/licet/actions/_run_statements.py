@@ -7,6 +7,7 @@ they read. A write whose guard does not hold changes nothing, and its row count 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -62,7 +63,7 @@ _STORED: Final = (
     action.c.manage_by,
     *LIFE,
 )
-# What a claim does not set itself, or know beforehand of whatever is queued.
+# What a claim does not know beforehand of whatever is queued, as it is once that is claimed.
 _CLAIMED: Final = (
     action.c.id,
     action.c.version,
@@ -84,6 +85,8 @@ _CLAIMED: Final = (
     action.c.cancel_requested_by,
 )
 
+_COUNTED: Final = {action.c.version, action.c.lease_number}
+
 LIFE_COLUMNS: Final = (
     "phase",
     "status",
@@ -100,55 +103,64 @@ LIFE_COLUMNS: Final = (
 TO: Final = {name: f"to_{name}" for name in LIFE_COLUMNS}
 
 
-def _claiming(which: Any) -> sa.sql.dml.ReturningUpdate[Any]:
+_is_due = action.c.due_at.between(sa.bindparam("since", type_=UTCDateTime()), _now)
+_is_ready = sa.and_(action.c.due_at.is_not(None), action.c.ready_at <= _now)
+_is_the_one = sa.and_(
+    action.c.action_id == sa.bindparam("a", type_=sa.String()),
+    action.c.ready_at <= sa.bindparam("soon", type_=UTCDateTime()),
+)
+
+_HELD_BY: Final = {
+    "phase": _RUNNING,
+    "lease_number": action.c.lease_number + _ONE,
+    "lease_owner": sa.bindparam("owner", type_=sa.String()),
+    "lease_until": _until,
+    "due_at": _until,
+    "version": action.c.version + _ONE,
+}
+
+
+def _longest_due(*columns: Any, when: Any, also: Sequence[Any] = ()) -> sa.Select[Any]:
+    return (
+        sa.select(*columns)
+        .where(action.c.provider == _p, action.c.phase == _QUEUED, when, *also)
+        .order_by(action.c.due_at, action.c.id)
+        .limit(_ONE)
+    )
+
+
+def _claim(when: Any, *also: Any, waits: bool = False) -> sa.sql.dml.ReturningUpdate[Any]:
+    """In one statement, which passes over what another is changing now, unless it `waits`."""
+    due = _longest_due(action.c.id, when=when, also=also)
+    # a CTE is evaluated once; a plain subquery may be, for each row, and then claims too many
+    locked = due.with_for_update(skip_locked=not waits).cte("due").prefix_with("MATERIALIZED")
     return (
         sa.update(action)
-        .where(action.c.id.in_(which), action.c.phase == _QUEUED)
-        .values(
-            phase=_RUNNING,
-            lease_number=action.c.lease_number + _ONE,
-            lease_owner=sa.bindparam("owner", type_=sa.String()),
-            lease_until=_until,
-            due_at=_until,
-            version=action.c.version + _ONE,
-        )
+        .where(action.c.id.in_(sa.select(locked.c.id)), action.c.phase == _QUEUED)
+        .values(_HELD_BY)
         .returning(*_CLAIMED)
     )
 
 
-_is_due = action.c.due_at.between(sa.bindparam("since", type_=UTCDateTime()), _now)
+def _find_or_claim(when: Any, *, waits: bool = False) -> Statement:
+    """What PostgreSQL claims; what SQLite finds, to be held in the same transaction by `HOLD`.
+
+    One statement for both takes SQLite a quarter longer than the two.
+    """
+    found = [column + _ONE if column in _COUNTED else column for column in _CLAIMED]
+
+    def construct(dialect: str) -> ClauseElement:
+        is_sqlite = dialect == "sqlite"
+        return _longest_due(*found, when=when) if is_sqlite else _claim(when, waits=waits)
+
+    return Statement(construct)
 
 
-def _claim_next(dialect: str, is_due: Any = _is_due, *also: Any) -> sa.sql.dml.ReturningUpdate[Any]:
-    """The longest due ones; PostgreSQL passes over those that another worker is claiming now."""
-    due = (
-        sa.select(action.c.id)
-        .where(action.c.provider == _p, action.c.phase == _QUEUED, is_due, *also)
-        .order_by(action.c.due_at, action.c.id)
-        .limit(sa.bindparam("count", type_=sa.Integer()))
-    )
-    if dialect == "sqlite":
-        return _claiming(due)
-    # a CTE is evaluated once; a plain subquery may be, for each row, and then claims too many
-    locked = due.with_for_update(skip_locked=True).cte("due").prefix_with("MATERIALIZED")
-    return _claiming(sa.select(locked.c.id))
-
-
-CLAIM_NEXT: Final = Statement(_claim_next)
-CLAIM_READY: Final = Statement(
-    lambda dialect: _claim_next(
-        dialect, sa.and_(action.c.due_at.is_not(None), action.c.ready_at <= _now)
-    )
-)
-CLAIM_ONE: Final = Statement(
-    _claiming(
-        sa.select(action.c.id).where(
-            action.c.action_id == sa.bindparam("a", type_=sa.String()),
-            action.c.provider == _p,
-            action.c.phase == _QUEUED,
-            action.c.ready_at <= sa.bindparam("soon", type_=UTCDateTime()),
-        )
-    )
+CLAIM_NEXT: Final = _find_or_claim(_is_due)
+CLAIM_READY: Final = _find_or_claim(_is_ready)
+CLAIM_ONE: Final = _find_or_claim(_is_the_one, waits=True)
+HOLD: Final = Statement(
+    sa.update(action).where(action.c.id == _key, action.c.phase == _QUEUED).values(_HELD_BY)
 )
 
 # It counts as a change: a sweeper that read the row before must not take the lease back.
@@ -175,7 +187,7 @@ def _move_held_and_claim() -> ClauseElement:
     life = {name: sa.bindparam(to, type_=action.c[name].type) for name, to in TO.items()}
     moved = _SET_LIFE.where(_held).values(life).returning(action.c.id).cte("moved")
     is_moved = sa.exists(sa.select(moved.c.id))
-    claimed = _claim_next("postgresql", _is_due, is_moved).cte("claimed")
+    claimed = _claim(_is_due, is_moved).cte("claimed")
     return sa.select(*claimed.c).select_from(moved.outerjoin(claimed, sa.true()))
 
 

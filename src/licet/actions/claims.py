@@ -64,7 +64,8 @@ class Claims:
 
     def knows_all_of(self, job: Job) -> bool:
         """Whether nothing else need be read when nothing was found of this job just now."""
-        return len(self._jobs) == 1 and not self._is_due(job, FRESH_SECONDS)
+        is_whole = job.runs.takes_turns or not self._is_due(job, FRESH_SECONDS)
+        return len(self._jobs) == 1 and is_whole
 
     def close(self) -> None:
         """Claim nothing more."""
@@ -119,16 +120,16 @@ class Claims:
         for job in [*self._jobs[first:], *self._jobs[:first]]:
             if not self.reserve(job):
                 continue
-            claimed: list[Claimed] = []
+            held = None
             try:
                 since = self._since(job, FRESH_SECONDS)
-                claimed = job.runs.claim(self._owner, job.action.lease, since=since)
+                held = job.runs.claim(self._owner, job.action.lease, since=since)
             finally:
-                if not claimed:
+                if held is None:
                     self.free(job)
-            if claimed:
-                self.note(job, claimed[0])
-                return Claim(job, claimed[0])
+            if held is not None:
+                self.note(job, held)
+                return Claim(job, held)
         return None
 
     def then(self, job: Job) -> Then:
@@ -182,6 +183,8 @@ class Claims:
 
     def _since(self, job: Job, seconds: float) -> datetime:
         """From where to read now: the whole queue, if that was not done for so many seconds."""
+        if job.runs.takes_turns:  # SQLite leaves nothing behind
+            return THE_BEGINNING
         if self._is_due(job, seconds):
             self._whole_at[job.provider] = time.monotonic()
             return THE_BEGINNING

@@ -58,10 +58,8 @@ class Then(NamedTuple):
     since: datetime = THE_BEGINNING
 
     def claim(self, transaction: Transaction) -> Claimed | None:
-        """The next that is due, claimed in the transaction."""
-        params = self._params()
-        row = transaction.fetch_one(sql.CLAIM_NEXT, params)
-        return None if row is None else claimed_run(params["now"], params["until"], row)
+        """The next that is due, claimed in the transaction, which keeps others out."""
+        return _claim_in(transaction, sql.CLAIM_NEXT, self._params())
 
     def move_and_claim(
         self, database: Database, move: Mapping[str, Any]
@@ -73,11 +71,10 @@ class Then(NamedTuple):
         row = database.fetch_one(sql.MOVE_HELD_AND_CLAIM, params)
         if row is None or row[0] is None:
             return row is not None, None
-        return True, claimed_run(params["now"], params["until"], row)
+        return True, claimed_run(row, params["now"], params["until"])
 
     def _params(self) -> dict[str, Any]:
-        more = {"since": self.since, "count": 1}
-        return self.runs.claim_params(self.owner, self.lease) | more
+        return self.runs.claim_params(self.owner, self.lease) | {"since": self.since}
 
 
 class Runs:
@@ -108,10 +105,10 @@ class Runs:
     # --- for workers
 
     def claim(
-        self, owner: str, lease: timedelta, *, since: datetime = THE_BEGINNING, limit: int = 1
-    ) -> list[Claimed]:
-        """At most `limit` actions that have been due since then, from now on held by `owner`."""
-        return self._claimed(sql.CLAIM_NEXT, owner, lease, {"since": since, "count": limit})
+        self, owner: str, lease: timedelta, *, since: datetime = THE_BEGINNING
+    ) -> Claimed | None:
+        """The action that has been due longest since then, from now on held by `owner`."""
+        return self._claimed(sql.CLAIM_NEXT, owner, lease, {"since": since})
 
     def claim_one(self, owner: str, lease: timedelta, action_id: str) -> Claimed | None:
         """The action, if it is queued and its time has come, or will within seconds.
@@ -121,19 +118,21 @@ class Runs:
         if not is_plain_text(action_id):
             return None
         params = {"a": action_id, "soon": self.clock() + SKEW}
-        return next(iter(self._claimed(sql.CLAIM_ONE, owner, lease, params)), None)
+        return self._claimed(sql.CLAIM_ONE, owner, lease, params)
 
     def claim_ready(self, owner: str, lease: timedelta) -> Claimed | None:
         """The next action whose time has come, also one that somebody was told of just now."""
-        return next(iter(self._claimed(sql.CLAIM_READY, owner, lease, {"count": 1})), None)
+        return self._claimed(sql.CLAIM_READY, owner, lease, {})
 
     def _claimed(
         self, statement: Statement, owner: str, lease: timedelta, more: Mapping[str, Any]
-    ) -> list[Claimed]:
-        params = {**self.claim_params(owner, lease), **more}
-        now, until = params["now"], params["until"]
-        rows = self._database().fetch_all(statement, params)
-        return [claimed_run(now, until, row) for row in rows]
+    ) -> Claimed | None:
+        database, params = self._database(), {**self.claim_params(owner, lease), **more}
+        if database.is_sqlite:
+            with database.transaction() as transaction:
+                return _claim_in(transaction, statement, params)
+        row = database.fetch_one(statement, params)
+        return None if row is None else claimed_run(row, params["now"], params["until"])
 
     def claim_params(self, owner: str, lease: timedelta) -> dict[str, Any]:
         """The parameters of a claim that is made now."""
@@ -323,6 +322,17 @@ class Runs:
     def release(self, seen: StoredRun) -> bool:
         """Forget an action, its log and its steps, unless the row has changed."""
         return self._database().execute(sql.RELEASE, as_seen(seen)) == 1
+
+
+def _claim_in(
+    transaction: Transaction, statement: Statement, params: Mapping[str, Any]
+) -> Claimed | None:
+    """What the statement finds, claimed in a transaction of SQLite's."""
+    row = transaction.fetch_one(statement, params)
+    if row is None:
+        return None
+    transaction.execute(sql.HOLD, {**params, "key": row[0]})
+    return claimed_run(row, params["now"], params["until"])
 
 
 def stored_providers(database: Database) -> Iterator[str]:

@@ -143,9 +143,10 @@ class Worker:
             The last of them.
         """
         while True:
-            wanted = scouts_for(execution.held.waited)
-            if wanted > 1 and not execution.job.runs.takes_turns:
-                self._scouts.call(limit=wanted)
+            if not execution.job.runs.takes_turns:
+                wanted = scouts_for(execution.held.waited)
+                if wanted > 1:
+                    self._scouts.call(limit=wanted)
             attempt = Attempt(execution)
             execution.then = partial(self._claim_as_it_ends, attempt)
             self._scouts.begin_run()

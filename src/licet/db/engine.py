@@ -17,9 +17,10 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
-from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import PoolProxiedConnection
@@ -31,12 +32,12 @@ from licet.errors import StoreUnavailable, UsageError
 __all__ = ["Database", "Transaction"]
 
 
-class Transaction:
-    """Statements that are committed together or not at all."""
+class Transaction(AbstractContextManager["Transaction"]):
+    """Statements that are committed at the end of the block, or rolled back on any exception."""
 
-    def __init__(self, driver: Any, dialect: Dialect) -> None:
+    def __init__(self, database: Database, driver: Any) -> None:
+        self._database = database
         self._driver = driver
-        self._dialect = dialect
 
     def fetch_one(self, statement: Statement, params: Params) -> Any:
         """The first row as a tuple, or None."""
@@ -47,8 +48,22 @@ class Transaction:
         return int(self._run(statement, params).rowcount)
 
     def _run(self, statement: Statement, params: Params) -> Any:
-        compiled = statement.compiled(self._dialect)
+        compiled = statement.compiled(self._database.engine.dialect)
         return self._driver.execute(compiled.sql, compiled.arguments(params))
+
+    # Not a generator: with one the block alone takes as long as a small statement.
+
+    def __enter__(self) -> Self:
+        self._database.begin(self._driver)
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self._database.end(self._driver, error)
 
 
 class _Turns:
@@ -72,6 +87,15 @@ class _Turns:
 _ANY: Final = nullcontext()
 
 
+class _Mine(threading.local):
+    """What a thread has of a database."""
+
+    era = -1  # in which its connection was taken
+    driver: Any = None
+    pooled: _Borrowed | None = None
+    in_transaction = False
+
+
 class Database:
     """One engine and what it is asked.
 
@@ -89,7 +113,7 @@ class Database:
         self._dialect = self.engine.dialect
         driver: Any = self._dialect.dbapi
         self._driver_error: type[Exception] = driver.Error
-        self._mine = threading.local()
+        self._mine = _Mine()
         self._era = 0  # counts up when every connection is to be forgotten
         self._writing: AbstractContextManager[None]
         self.renew_turns()
@@ -144,33 +168,44 @@ class Database:
         except self._driver_error as error:
             raise self._failed() from error
 
-    @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
-        """Statements that are committed at the end, or rolled back on any exception.
+    def transaction(self) -> Transaction:
+        """A block of statements that are committed at its end, or rolled back on any exception.
 
         Raises:
             StoreUnavailable: the database does not answer, is read-only or full; nothing stays.
             UsageError: this thread is in a transaction already.
         """
-        driver = self._driver()
-        if getattr(self._mine, "in_transaction", False):
+        return Transaction(self, self._driver())
+
+    def begin(self, driver: Any) -> None:
+        """Begin a transaction; `Transaction` does."""
+        if self._mine.in_transaction:
             raise UsageError(
                 "A transaction of this thread is open: pass it on instead of beginning another."
             )
-        with self._writing:
-            self._mine.in_transaction = True
-            try:
-                driver.execute(self._begin)
-                yield Transaction(driver, self._dialect)
+        self._writing.__enter__()
+        self._mine.in_transaction = True
+        try:
+            driver.execute(self._begin)
+        except BaseException as error:
+            self.end(driver, error)
+            raise
+
+    def end(self, driver: Any, error: BaseException | None) -> None:
+        """Commit, or undo it because of the error; a driver's becomes `StoreUnavailable`."""
+        try:
+            if error is None:
                 driver.execute("COMMIT")
-            except self._driver_error as error:
+            else:
                 self._roll_back(driver)
-                raise self._failed() from error
-            except BaseException:
-                self._roll_back(driver)
-                raise
-            finally:
-                self._mine.in_transaction = False
+                if isinstance(error, self._driver_error):
+                    raise self._failed() from error
+        except self._driver_error as failure:
+            self._roll_back(driver)
+            raise self._failed() from failure
+        finally:
+            self._mine.in_transaction = False
+            self._writing.__exit__(None, None, None)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -188,12 +223,7 @@ class Database:
     def _driver(self) -> Any:
         """This thread's own connection, taken from the pool once and given back when it ends."""
         mine = self._mine
-        try:
-            if mine.era == self._era:
-                return mine.driver
-        except AttributeError:
-            pass
-        return self._take_connection()
+        return mine.driver if mine.era == self._era else self._take_connection()
 
     def _take_connection(self) -> Any:
         self._drop_mine()
@@ -221,8 +251,7 @@ class Database:
 
     def _failed(self) -> StoreUnavailable:
         """The error to raise; the connection that failed is not used again."""
-        driver = getattr(self._mine, "driver", None)
-        server_is_gone = getattr(getattr(driver, "connection", None), "closed", False)
+        server_is_gone = getattr(getattr(self._mine.driver, "connection", None), "closed", False)
         self._drop_mine()
         if server_is_gone:  # and so are the connections of all other threads
             self.close()
@@ -230,7 +259,7 @@ class Database:
 
     def _drop_mine(self) -> None:
         """Close this thread's connection, if it has one."""
-        borrowed: _Borrowed | None = getattr(self._mine, "pooled", None)
+        borrowed = self._mine.pooled
         self._mine.__dict__.clear()
         if borrowed is not None:
             borrowed.connection.invalidate()
@@ -256,7 +285,7 @@ class Database:
         if sockets:
             self._drop_mine()
         else:
-            self._mine = threading.local()
+            self._mine = _Mine()
         self.engine.dispose(close=sockets)
 
 

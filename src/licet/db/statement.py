@@ -58,20 +58,25 @@ class _Compiled:
         compiled: Any = construct.compile(dialect=dialect, column_keys=columns)
         self.sql: str = compiled.string
         names: list[str] = compiled.positiontup
-        binds = {name: bind for bind, name in compiled.bind_names.items()}
-        self._fixed = {n: binds[n].value for n in names if binds[n].value is not None}
-        self._in_order = _getter(names)
-        processors = (binds[n].type.dialect_impl(dialect).bind_processor(dialect) for n in names)
+        binds = [compiled.binds[name] for name in names]
+        self._fixed = [(at, bind.value) for at, bind in enumerate(binds) if _is_fixed(bind)]
+        self._in_order = _getter([n for n, b in zip(names, binds, strict=True) if not _is_fixed(b)])
+        processors = (bind.type.dialect_impl(dialect).bind_processor(dialect) for bind in binds)
         self._converters = [(at, found) for at, found in enumerate(processors) if found is not None]
 
     def arguments(self, params: Params) -> list[Any]:
         """The parameters for the driver."""
-        if self._fixed:
-            params = {**self._fixed, **params}
         found = list(self._in_order(params))
+        for at, value in self._fixed:
+            found.insert(at, value)
         for at, convert in self._converters:
             found[at] = convert(found[at])
         return found
+
+
+def _is_fixed(bind: Any) -> bool:
+    """Whether the statement says the parameter's value itself."""
+    return not bind.required and bind.value is not None
 
 
 def _getter(names: Sequence[str]) -> Callable[[Params], Iterable[Any]]:

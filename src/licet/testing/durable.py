@@ -33,5 +33,5 @@ def run_pending(app: Flask, *, limit: int = MAX_ACTIONS) -> int:
 
 
 def _next_attempt(job: Job) -> Execution | None:
-    claimed = job.runs.claim(OWNER, job.action.lease)
-    return Execution(job, claimed[0], lambda write: write()) if claimed else None
+    held = job.runs.claim(OWNER, job.action.lease)
+    return None if held is None else Execution(job, held, lambda write: write())

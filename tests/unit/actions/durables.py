@@ -79,7 +79,8 @@ class Bench:
 
     def claim(self, lease_seconds: float = 30) -> Claimed:
         """Claim the next action."""
-        (claimed,) = self.runs.claim(OWNER, timedelta(seconds=lease_seconds))
+        claimed = self.runs.claim(OWNER, timedelta(seconds=lease_seconds))
+        assert claimed is not None
         return claimed
 
     def job(self, handler: Callable[..., Any] = lambda _action, _body: {}, **options: Any) -> Job:

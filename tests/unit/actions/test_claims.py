@@ -48,11 +48,27 @@ def sinces(bench, monkeypatch):
     return found
 
 
+def job_that_reads_on(bench):
+    """As on PostgreSQL, where many write at once."""
+    bench.runs.takes_turns = False
+    return bench.job()
+
+
 class TestWhereItReads:
+    def test_the_whole_queue_on_sqlite(self, bench, clock):
+        """Nothing is left behind there that would have to be walked over."""
+        job = bench.job()
+        claims = make_claims(job)
+        bench.submit()
+        assert claims.next() is not None
+        assert claims.then(job).since == THE_BEGINNING
+        clock.now += 2 * claims_module.WHOLE_SECONDS
+        assert claims.knows_all_of(job)
+
     def test_on_from_the_last(self, bench, clock, monkeypatch):
         """The whole queue at first, and then from where the one before stood."""
         read = sinces(bench, monkeypatch)
-        claims = make_claims(bench.job())
+        claims = make_claims(job_that_reads_on(bench))
         for _ in range(4):
             bench.submit()
             bench.clock.advance(1)
@@ -66,7 +82,7 @@ class TestWhereItReads:
 
     def test_what_came_late(self, bench, clock):
         """From a clock that is behind: who would sleep otherwise finds it, others soon."""
-        job = bench.job()
+        job = job_that_reads_on(bench)
         claims = make_claims(job)
         bench.clock.advance(60)
         bench.submit()
@@ -93,7 +109,7 @@ class TestWhereItReads:
 
     def test_what_is_claimed_with_another_write_counts(self, bench, clock):
         """It reads on from there as well."""
-        job = bench.job()
+        job = job_that_reads_on(bench)
         claims = make_claims(job)
         assert claims.then(job).since == THE_BEGINNING
         bench.submit()
@@ -103,7 +119,7 @@ class TestWhereItReads:
     def test_each_queue_has_a_place_of_its_own(self, bench, clock, sqlite_database):
         """And is read whole first."""
         other = Bench(sqlite_database, "other")
-        one, two = bench.job(), other.job()
+        one, two = job_that_reads_on(bench), job_that_reads_on(other)
         claims = make_claims(one, two)
         bench.submit()
         claims.note(one, bench.claim())
@@ -137,7 +153,7 @@ class TestRoom:
         assert claims.reserve(narrow)
         assert not claims.reserve(narrow)
         asked = []
-        monkeypatch.setattr(other.runs, "claim", lambda *_, **__: asked.append(1) or [])
+        monkeypatch.setattr(other.runs, "claim", lambda *_, **__: asked.append(1))
         assert claims.next() is None
         assert asked == [1]
         claims.free(narrow)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 from tests.unit.actions.durables import START, Bench
 from tests.unit.actions.making import ALICE, BOB, make_query
 
@@ -14,6 +15,7 @@ from licet.actions._run_rows import as_seen, life_params
 from licet.actions.documents import ActionStatusValue
 from licet.actions.lifecycle import Ending, Phase
 from licet.actions.runs import LogLine, Runs, Then, stored_providers
+from licet.db.statement import Statement
 from licet.errors import LeaseLost
 
 LEASE = timedelta(seconds=30)
@@ -48,21 +50,13 @@ class TestClaim:
             bench.clock.advance(1)
         assert [bench.claim().action_id for _ in ids] == ids
 
-    def test_as_many_as_asked_for(self, bench):
-        """A batch has at most so many."""
-        for _ in range(5):
-            bench.submit()
-        assert len(bench.runs.claim("w", LEASE, limit=3)) == 3
-        assert len(bench.runs.claim("w", LEASE, limit=3)) == 2
-        assert bench.runs.claim("w", LEASE) == []
-
     def test_not_before_its_time(self, bench):
         """What is to be tried again later is not claimed until then, nor by its id."""
         action_id = bench.submit()
         held = bench.claim()
         life = lifecycle.fail(held.life, START, DONE, retry_after=LEASE, max_attempts=2)
         bench.runs.move(held, life)
-        assert bench.runs.claim("w", LEASE) == []
+        assert bench.runs.claim("w", LEASE) is None
         assert bench.runs.claim_one("w", LEASE, action_id) is None
         bench.clock.advance(30)
         assert bench.claim().life.attempt == 2
@@ -75,11 +69,31 @@ class TestClaim:
         assert bench.runs.claim_one("w", LEASE, action_id) is None
         assert bench.runs.claim_one("w", LEASE, "unknown") is None
 
+    def test_by_its_id_while_another_writes(self, postgresql_database):
+        """It waits for what may leave the action as it is: a message comes once."""
+        bench = Bench(postgresql_database)
+        action_id = bench.submit()
+        found = []
+
+        def claim():
+            found.append(bench.runs.claim_one("w", LEASE, action_id))
+
+        thread = threading.Thread(target=claim)
+        with bench.database.transaction() as transaction:
+            seen = bench.runs.find(action_id)
+            locked = Statement(sa.text("SELECT id FROM licet_action FOR UPDATE"))
+            assert transaction.fetch_one(locked, {}) == (seen.key,)
+            thread.start()
+            thread.join(0.3)
+            assert found == []
+        thread.join(30)
+        assert found[0].action_id == action_id
+
     def test_each_provider_has_its_own(self, bench):
         """Another provider's actions are not there."""
         action_id = bench.submit()
         other = Runs("other", lambda: bench.database, clock=bench.clock)
-        assert other.claim("w", LEASE) == []
+        assert other.claim("w", LEASE) is None
         assert other.claim_one("w", LEASE, action_id) is None
         assert other.find(action_id) is None
 
@@ -89,8 +103,8 @@ class TestClaim:
         claimed: list[str] = []
 
         def work():
-            while found := bench.runs.claim("w", LEASE, limit=2):
-                claimed.extend(one.action_id for one in found)
+            while found := bench.runs.claim("w", LEASE):
+                claimed.append(found.action_id)
 
         threads = [threading.Thread(target=work) for _ in range(8)]
         for thread in threads:
@@ -249,7 +263,7 @@ class TestEndAndNext:
         with pytest.raises(LeaseLost):
             self.end(bench, held, then)
         assert bench.claim().life.lease_number == held.life.lease_number + 1
-        assert bench.runs.claim("w", LEASE) == []
+        assert bench.runs.claim("w", LEASE) is None
 
     def test_with_the_lines_of_its_log(self, bench, then):
         """All of it in one transaction."""

@@ -164,7 +164,7 @@ class TestRaces:
         """Its worker gave it back meanwhile: it ends at once."""
         action_id = submit(runtime)
         runs = runtime.job("unit").runs
-        (held,) = runs.claim("w", runtime.job("unit").action.lease)
+        held = runs.claim("w", runtime.job("unit").action.lease)
         request_cancel = runs.request_cancel
 
         def give_back_first(*args):

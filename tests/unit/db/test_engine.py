@@ -230,6 +230,13 @@ def test_a_fixed_value_is_sent_with_the_given_ones(database):
     assert number(database) == 7
 
 
+def test_a_parameter_that_is_not_given_is_missed(database):
+    """Nothing is sent in its place."""
+    with pytest.raises(KeyError, match="number"):
+        database.execute(ADD, {"name": "a"})
+    assert number(database) == 0
+
+
 def test_a_value_is_converted_for_the_driver(database):
     """Times are stored as the column's type says."""
     at = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
