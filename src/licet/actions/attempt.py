@@ -20,6 +20,7 @@ class Attempt:
         self.reserved: Job | None = None  # of which the next was asked for as this one ended
         self.n_told = 0  # of how many the worker had been told then
         self.found_none = False  # there was none, of any job
+        self.leaves_it_to_others = False  # who look already: two would only wait for each other
         self._renewed_at = time.monotonic()
 
     @property

@@ -77,10 +77,11 @@ class Claims:
     def reserve(self, job: Job) -> bool:
         """Take room for one more action of the job, if it may have one; to be freed again."""
         with self._freed:
-            limit = job.action.concurrency
-            if self._is_closed or (limit is not None and self._in_flight[job.provider] >= limit):
+            provider, limit = job.action.provider, job.action.concurrency
+            n_in_flight = self._in_flight.get(provider, 0)
+            if self._is_closed or (limit is not None and n_in_flight >= limit):
                 return False
-            self._in_flight[job.provider] += 1
+            self._in_flight[provider] = n_in_flight + 1
             return True
 
     def reserve_or_put_off(self, job: Job) -> bool:

@@ -7,7 +7,6 @@ at all when the lease is lost, because then another worker decides.
 from __future__ import annotations
 
 import logging
-import os
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -29,6 +28,7 @@ from licet.actions.results import (
 from licet.actions.running import (
     ActionStopped,
     Control,
+    Process,
     Reason,
     RunningAction,
     exit_if_forked,
@@ -87,7 +87,7 @@ class Execution:
         self.has_asked = False
         self.then: Callable[[], Then | None] = lambda: None
         self._persist: Callable[[Callable[[], Any]], Any] = persist
-        self._pid = os.getpid()
+        self._n_forks = Process.n_forks
 
     def run(self) -> None:
         """Work on the action, and store what became of it.
@@ -235,4 +235,4 @@ class Execution:
         self._persist(move)
 
     def _exit_if_forked(self) -> None:
-        exit_if_forked(self._pid, self.job.provider)
+        exit_if_forked(self._n_forks, self.job.provider)

@@ -248,15 +248,18 @@ def _queued(life: Life, ready_at: datetime, *, attempt: int) -> Life:
 
 def _ended(life: Life, now: datetime, ending: Ending) -> Life:
     kept = RETENTION if life.release_after is None else life.release_after
-    return life._replace(
+    return Life(
         phase=Phase.ENDED,
         status=ending.status,
         details=ending.details,
         display_status=ending.display_status,
-        lease_until=None,
-        ready_at=None,
-        completion_time=now,
+        attempt=life.attempt,
+        lease_number=life.lease_number,
         due_at=now + max(kept, timedelta(0)),
+        deadline=life.deadline,
+        completion_time=now,
+        release_after=life.release_after,
+        cancel_requested_by=life.cancel_requested_by,
     )
 
 

@@ -88,7 +88,7 @@ def ending_of_result(result: object, max_bytes: int) -> Ending:
     Raises:
         ResultNotJSON, ResultTooLarge: the result cannot be stored.
     """
-    if result is None:
+    if result is None or (type(result) is dict and not result):
         return Ending(status=ActionStatusValue.SUCCEEDED, details={})
     if isinstance(result, ActionStatus):
         if result.status not in COMPLETE:

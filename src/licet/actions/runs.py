@@ -74,7 +74,7 @@ class Then(NamedTuple):
         return True, claimed_run(row, params["now"], params["until"])
 
     def _params(self) -> dict[str, Any]:
-        return self.runs.claim_params(self.owner, self.lease) | {"since": self.since}
+        return {**self.runs.claim_params(self.owner, self.lease), "since": self.since}
 
 
 class Runs:
@@ -107,7 +107,10 @@ class Runs:
     def claim(
         self, owner: str, lease: timedelta, *, since: datetime = THE_BEGINNING
     ) -> Claimed | None:
-        """The action that has been due longest since then, from now on held by `owner`."""
+        """The action that has been due longest, from now on held by `owner`.
+
+        PostgreSQL passes over those that were due before `since`.
+        """
         return self._claimed(sql.CLAIM_NEXT, owner, lease, {"since": since})
 
     def claim_one(self, owner: str, lease: timedelta, action_id: str) -> Claimed | None:
@@ -174,7 +177,7 @@ class Runs:
         Raises:
             LeaseLost: it is somebody else's now, or has ended; nothing was written.
         """
-        database, params = self._database(), life_params(life) | of_lease(held)
+        database, params = self._database(), {**life_params(life), **of_lease(held)}
         following = None
         if log or held.has_principals or (then is not None and database.is_sqlite):
             with database.transaction() as transaction:

@@ -118,6 +118,17 @@ class Scouts:
         with self._lock:
             self._go_out(SOON_SECONDS)
 
+    def retire_if_not_alone(self) -> bool:
+        """Be a scout no more, if there is another one: of two who ask at once, one stays."""
+        me = threading.get_ident()
+        with self._lock:
+            if len(self._out) > 1:
+                self._drop_late()
+            if not self._out.keys() - {me}:
+                return False
+            self._out.pop(me, None)
+            return True
+
     def retire(self, n_told: int | None = None) -> bool:
         """Be a scout no more, unless the worker was told of more work since it was told of so much.
 

@@ -142,20 +142,18 @@ class ActionStore(AbstractActionRepository):
         durable: dict[str, Any] | None = None,
     ) -> Submission:
         statement = sql.INSERT if durable is None else sql.INSERT_DURABLE
-        values = (
-            self._row_values(status)
-            | (durable or {})
-            | {
-                "action_id": status.action_id,
-                "provider": self.provider,
-                "creator_id": status.creator_id,
-                "start_time": status.start_time,
-                "request_id": request.request_id,
-                "request_digest": digest,
-                "deadline": request.deadline,
-                "version": 1,
-            }
-        )
+        values = {
+            **self._row_values(status),
+            **(durable or {}),
+            "action_id": status.action_id,
+            "provider": self.provider,
+            "creator_id": status.creator_id,
+            "start_time": status.start_time,
+            "request_id": request.request_id,
+            "request_digest": digest,
+            "deadline": request.deadline,
+            "version": 1,
+        }
         for _ in range(_ATTEMPTS):
             if self._insert(database, statement, values, status, log):
                 return Submission(status, created=True)

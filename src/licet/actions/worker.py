@@ -130,6 +130,8 @@ class Worker:
                 if last.is_abandoned:
                     self._scouts.retire()
                     return False
+                if last.leaves_it_to_others:
+                    return True
                 if not last.found_none:
                     continue
                 n_told = last.n_told
@@ -151,6 +153,8 @@ class Worker:
             execution.then = partial(self._claim_as_it_ends, attempt)
             self._scouts.begin_run()
             self._run(attempt)
+            if attempt.leaves_it_to_others:
+                return attempt
             self._scouts.begin_look()
             job, following = attempt.reserved, execution.following
             if job is None:
@@ -168,6 +172,9 @@ class Worker:
         Room for it is reserved. `_run` frees what it ran; `_run_on` what was reserved in vain.
         """
         if attempt.is_abandoned:
+            return None
+        if attempt.execution.job.runs.takes_turns and self._scouts.retire_if_not_alone():
+            attempt.leaves_it_to_others = True
             return None
         attempt.n_told = self._scouts.n_told
         attempt.reserved = job = self.claims.reserve_next()

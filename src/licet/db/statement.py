@@ -69,8 +69,12 @@ class _Compiled:
         found = list(self._in_order(params))
         for at, value in self._fixed:
             found.insert(at, value)
+        last = converted = by = None
         for at, convert in self._converters:
-            found[at] = convert(found[at])
+            value = found[at]
+            if value is not last or convert is not by:  # one moment stands in several columns
+                last, converted, by = value, convert(value), convert
+            found[at] = converted
         return found
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import DateTime, String
@@ -25,16 +24,12 @@ def _utc(value: datetime) -> datetime:
 def _utc_text(value: datetime | None) -> str | None:
     if value is None:
         return None
-    return _text(value if value.tzinfo is UTC else _utc(value))
+    utc = value if value.tzinfo is UTC else _utc(value)
+    return utc.isoformat(" ", "microseconds")[:_TEXT_LENGTH]
 
 
 def _utc_moment(value: datetime | None) -> datetime | None:
     return value if value is None or value.tzinfo is UTC else _utc(value)
-
-
-@lru_cache(maxsize=64)  # one moment stands in several columns
-def _text(utc: datetime) -> str:
-    return utc.isoformat(" ", "microseconds")[:_TEXT_LENGTH]
 
 
 def moment_of(value: Any) -> datetime | None:

@@ -117,6 +117,38 @@ def test_who_runs_no_time_is_left_alone(make_crew, monkeypatch):
     assert stays(lambda: len(crew.out) == 1)
 
 
+def test_of_two_who_ask_at_once_one_stays(crew):
+    """Else nobody would look any more."""
+    scouts = crew.scouts
+    asked = threading.Barrier(2)
+    left: list[bool] = []
+
+    def ask():
+        scouts.begin_run()
+        asked.wait(LONG)
+        left.append(scouts.retire_if_not_alone())
+        asked.wait(LONG)
+        scouts.retire()
+
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(LONG)
+    assert sorted(left) == [False, True]
+
+
+def test_who_takes_long_is_nobody_to_leave_it_to(crew, monkeypatch):
+    """They will not look in a moment."""
+    monkeypatch.setattr(scouts_module, "SOON_SECONDS", 0.0)
+    other = threading.Thread(target=crew.scouts.begin_run)
+    other.start()
+    other.join(LONG)
+    crew.scouts.begin_look()
+    assert not crew.scouts.retire_if_not_alone()
+    crew.scouts.retire()
+
+
 def test_who_looks_slowly_is_not_replaced_by_who_looks_as_slowly(crew, monkeypatch):
     """Else an empty queue would be read all the time, by one after the other; unless it hangs."""
     crew.scouts.tell()

@@ -122,7 +122,7 @@ class TestWork:
                 return claim(*args, **options)
             left.append(bench.submit())
             worker.wake()  # and another thread takes the first
-            return []
+            return None
 
         monkeypatch.setattr(bench.runs, "claim", too_late)
         worker.wake()
@@ -139,6 +139,28 @@ class TestWork:
         job = bench.job(handler, lease_seconds=6 * LONG)
         bench.start(job, threads=4, poll_seconds=LONG)._make_round()
         wait_until(lambda: all(bench.phase(i) == "ended" for i in ids))
+
+    def test_two_that_end_at_once_on_sqlite(self, bench, monkeypatch):
+        """One of them goes on, and one only: they would wait for each other at every write."""
+        monkeypatch.setattr(scouts_module, "SOON_SECONDS", LONG)
+        threads: list[int] = []
+        both, n_at_once = threading.Barrier(2), 2
+
+        def handler(_action, body):
+            threads.append(threading.get_ident())
+            if body["n"] < n_at_once:
+                both.wait(LONG)
+
+        for n in range(60):
+            bench.submit(body={"n": n})
+        worker = bench.start(
+            bench.job(handler, lease_seconds=6 * LONG), threads=2, poll_seconds=LONG
+        )
+        worker._scouts.call(limit=2)
+        worker._scouts.call(limit=2)
+        wait_until(lambda: len(threads) == 60)
+        assert len(set(threads[:n_at_once])) == n_at_once
+        assert len(set(threads[n_at_once:])) == 1
 
     def test_as_many_at_once_as_it_has_threads(self, bench):
         """And no more."""
