@@ -5,7 +5,8 @@ run an action less than two milliseconds ago: it will look again in a moment, an
 called for what is queued meanwhile. Threads that wake each other for trifles get half as much done.
 When its action takes longer, the thread is no scout any more, and another goes in its place. So one
 or two threads work off what takes no time, and a queue of long actions has all of them at work
-within milliseconds.
+within milliseconds. SQLite takes one writer at a time: there a thread whose action ends leaves the
+looking to another scout, if one is out.
 """
 
 from __future__ import annotations
