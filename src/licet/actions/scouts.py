@@ -123,7 +123,7 @@ class Scouts:
         """Be a scout no more, if there is another one: of two who ask at once, one stays."""
         me = threading.get_ident()
         with self._lock:
-            if len(self._out) > 1:
+            if self._out.keys() - {me}:
                 self._drop_late()
             if not self._out.keys() - {me}:
                 return False

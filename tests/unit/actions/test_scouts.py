@@ -138,13 +138,15 @@ def test_of_two_who_ask_at_once_one_stays(crew):
     assert sorted(left) == [False, True]
 
 
-def test_who_takes_long_is_nobody_to_leave_it_to(crew, monkeypatch):
+@pytest.mark.parametrize("is_out", [False, True])
+def test_who_takes_long_is_nobody_to_leave_it_to(crew, monkeypatch, is_out):
     """They will not look in a moment."""
     monkeypatch.setattr(scouts_module, "SOON_SECONDS", 0.0)
     other = threading.Thread(target=crew.scouts.begin_run)
     other.start()
     other.join(LONG)
-    crew.scouts.begin_look()
+    if is_out:
+        crew.scouts.begin_look()
     assert not crew.scouts.retire_if_not_alone()
     crew.scouts.retire()
 
