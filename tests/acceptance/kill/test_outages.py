@@ -11,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.acceptance.kill.conftest import Systems, new_database
-from tests.acceptance.kill.system import System, wait_until
+from tests.acceptance.kill.system import Counts, System, wait_until
 from tests.postgresql import stoppable_server
+from tests.rabbitmq import RabbitMQ
 from tests.valkey import Valkey
 
 N_THREADS = 8  # of two workers
@@ -26,6 +27,17 @@ def in_the_middle(system: System, count: int) -> list[str]:
     wait_until(lambda: len(system.witness.begun(others)) == N_THREADS, "busy workers")
     assert system.count_in("queued") == len(others) - N_THREADS
     return [*ended, *others]
+
+
+def without_its_broker(system: System, broker: Valkey | RabbitMQ, n_actions: int) -> Counts:
+    """The counts of actions during which the broker stops, and comes back a lease later."""
+    system.ensure()
+    ids = in_the_middle(system, n_actions)
+    broker.stop()
+    system.open_gate("gate")
+    system.outlast(leases=1)
+    broker.start()
+    return system.finish(ids, seconds=120)
 
 
 @pytest.mark.parametrize(
@@ -45,14 +57,7 @@ def test_the_broker_restarts(
 ):
     """It loses every message; the sweeper has the actions run that they named."""
     system = make_system(kind, broker_url=valkey.url)
-    system.ensure()
-    ids = in_the_middle(system, n_actions)
-    valkey.stop()
-    system.open_gate("gate")
-    system.outlast(leases=1)
-    valkey.start()
-
-    count(system.finish(ids, seconds=120))
+    count(without_its_broker(system, valkey, n_actions))
     system.end()
 
 

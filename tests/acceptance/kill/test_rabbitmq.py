@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from tests.acceptance.kill.system import System
-from tests.acceptance.kill.test_outages import in_the_middle
+from tests.acceptance.kill.test_outages import without_its_broker
 from tests.acceptance.kill.test_processes_killed import assert_recovered
 from tests.rabbitmq import RabbitMQ, stoppable_rabbitmq
 
@@ -53,12 +53,5 @@ def test_rabbitmq_restarts(
 ):
     """Its messages come twice then, those that it kept and the sweeper's: each action runs once."""
     system = make_system(kind, broker_url=rabbitmq.url)
-    system.ensure()
-    ids = in_the_middle(system, 500)
-    rabbitmq.stop()
-    system.open_gate("gate")
-    system.outlast(leases=1)
-    rabbitmq.start()
-
-    count(system.finish(ids, seconds=120))
+    count(without_its_broker(system, rabbitmq, 500))
     system.end()
