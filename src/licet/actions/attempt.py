@@ -20,14 +20,20 @@ class Attempt:
         self.reserved: Job | None = None  # of which the next was asked for as this one ended
         self.n_told = 0  # of how many the worker had been told then
         self.found_none = False  # there was none, of any job
-        self.leaves_it_to_others = False  # who look already: two would only wait for each other
-        self._renewed_at = time.monotonic()
+        self.n_wanted = 1  # threads that look, by how long this one took, on SQLite
+        self.leaves_it_to_others = False  # who look already: more would only wait for each other
+        self._begun_at = self._renewed_at = time.monotonic()
 
     @property
     def key(self) -> tuple[int, int]:
         """Row and lease: a worker may claim again what it lost while its handler goes on."""
         held = self.execution.held
         return held.key, held.life.lease_number
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been under way."""
+        return time.monotonic() - self._begun_at
 
     def must_renew(self) -> bool:
         """Whether a third of the lease is over."""

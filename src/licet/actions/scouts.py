@@ -5,8 +5,8 @@ run an action less than two milliseconds ago: it will look again in a moment, an
 called for what is queued meanwhile. Threads that wake each other for trifles get half as much done.
 When its action takes longer, the thread is no scout any more, and another goes in its place. So one
 or two threads work off what takes no time, and a queue of long actions has all of them at work
-within milliseconds. SQLite takes one writer at a time: there a thread whose action ends leaves the
-looking to another scout, if one is out.
+within milliseconds. SQLite takes one writer at a time: there no more threads look than can run
+their actions while one of them writes, and one that is too many leaves it to the others.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import time
 from datetime import timedelta
 from typing import Final
 
-__all__ = ["Scouts", "scouts_for"]
+__all__ = ["Scouts", "scouts_beside_a_writer", "scouts_for"]
 
 SOON_SECONDS: Final = 0.002
 LOOK_SECONDS: Final = 0.5  # a look that takes longer hangs: somebody else shall try
+WRITE_SECONDS: Final = 0.0002  # what SQLite takes to end an action and claim the next
 _WATCHES_ON: Final = 10  # so often nobody must be out before the keeper sleeps
 
 
@@ -32,6 +33,11 @@ def scouts_for(waited: timedelta) -> int:
     if seconds < 0.05:
         return 1
     return 2 if seconds < 0.5 else 4 if seconds < 5 else 16
+
+
+def scouts_beside_a_writer(seconds: float) -> int:
+    """How many are wanted where one writes at a time, and an action takes so long without that."""
+    return 1 + min(15, int(seconds / WRITE_SECONDS))
 
 
 class Scouts:
@@ -119,13 +125,13 @@ class Scouts:
         with self._lock:
             self._go_out(SOON_SECONDS)
 
-    def retire_if_not_alone(self) -> bool:
-        """Be a scout no more, if there is another one: of two who ask at once, one stays."""
+    def retire_if_too_many(self, wanted: int) -> bool:
+        """Be a scout no more, if so many others are: of two who ask at once, one stays."""
         me = threading.get_ident()
         with self._lock:
-            if self._out.keys() - {me}:
+            if len(self._out.keys() - {me}) >= wanted:
                 self._drop_late()
-            if not self._out.keys() - {me}:
+            if len(self._out.keys() - {me}) < wanted:
                 return False
             self._out.pop(me, None)
             return True

@@ -27,7 +27,7 @@ from licet.actions.lifecycle import give_back
 from licet.actions.patience import PATIENCE_SECONDS, Patience
 from licet.actions.running import ActionStopped, Reason
 from licet.actions.runs import Then
-from licet.actions.scouts import Scouts, scouts_for
+from licet.actions.scouts import Scouts, scouts_beside_a_writer, scouts_for
 from licet.errors import LeaseLost, StoreUnavailable
 
 __all__ = ["Worker"]
@@ -144,11 +144,12 @@ class Worker:
         Returns:
             The last of them.
         """
+        n_wanted = 1  # threads that look
         while True:
             if not execution.job.runs.takes_turns:
-                wanted = scouts_for(execution.held.waited)
-                if wanted > 1:
-                    self._scouts.call(limit=wanted)
+                n_wanted = scouts_for(execution.held.waited)
+            if n_wanted > 1:
+                self._scouts.call(limit=n_wanted)
             attempt = Attempt(execution)
             execution.then = partial(self._claim_as_it_ends, attempt)
             self._scouts.begin_run()
@@ -164,6 +165,7 @@ class Worker:
                 attempt.found_none = execution.has_asked and self.claims.knows_all_of(job)
                 return attempt
             self.claims.note(job, following)
+            n_wanted = attempt.n_wanted
             execution = Execution(job, following, self._persist)
 
     def _claim_as_it_ends(self, attempt: Attempt) -> Then | None:
@@ -173,9 +175,11 @@ class Worker:
         """
         if attempt.is_abandoned:
             return None
-        if attempt.execution.job.runs.takes_turns and self._scouts.retire_if_not_alone():
-            attempt.leaves_it_to_others = True
-            return None
+        if attempt.execution.job.runs.takes_turns:
+            attempt.n_wanted = scouts_beside_a_writer(attempt.seconds)
+            if self._scouts.retire_if_too_many(attempt.n_wanted):
+                attempt.leaves_it_to_others = True
+                return None
         attempt.n_told = self._scouts.n_told
         attempt.reserved = job = self.claims.reserve_next()
         return None if job is None else self.claims.then(job)

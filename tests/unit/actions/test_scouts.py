@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from licet.actions import scouts as scouts_module
-from licet.actions.scouts import Scouts, scouts_for
+from licet.actions.scouts import Scouts, scouts_beside_a_writer, scouts_for
 
 LONG = 20.0
 
@@ -126,7 +126,7 @@ def test_of_two_who_ask_at_once_one_stays(crew):
     def ask():
         scouts.begin_run()
         asked.wait(LONG)
-        left.append(scouts.retire_if_not_alone())
+        left.append(scouts.retire_if_too_many(1))
         asked.wait(LONG)
         scouts.retire()
 
@@ -147,8 +147,26 @@ def test_who_takes_long_is_nobody_to_leave_it_to(crew, monkeypatch, is_out):
     other.join(LONG)
     if is_out:
         crew.scouts.begin_look()
-    assert not crew.scouts.retire_if_not_alone()
+    assert not crew.scouts.retire_if_too_many(1)
     crew.scouts.retire()
+
+
+def test_as_many_stay_as_are_wanted(crew):
+    """The caller is one of them."""
+    other = threading.Thread(target=crew.scouts.begin_look)
+    other.start()
+    other.join(LONG)
+    crew.scouts.begin_look()
+    assert not crew.scouts.retire_if_too_many(2)
+    assert crew.scouts.retire_if_too_many(1)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "wanted"), [(0.0, 1), (0.0001, 1), (0.0003, 2), (0.0011, 6), (3600.0, 16)]
+)
+def test_beside_a_writer(seconds, wanted):
+    """As many as can be at an action while one of them writes."""
+    assert scouts_beside_a_writer(seconds) == wanted
 
 
 def test_who_looks_slowly_is_not_replaced_by_who_looks_as_slowly(crew, monkeypatch):

@@ -143,6 +143,7 @@ class TestWork:
     def test_two_that_end_at_once_on_sqlite(self, bench, monkeypatch):
         """One of them goes on, and one only: they would wait for each other at every write."""
         monkeypatch.setattr(scouts_module, "SOON_SECONDS", LONG)
+        monkeypatch.setattr(scouts_module, "WRITE_SECONDS", LONG)
         threads: list[int] = []
         both, n_at_once = threading.Barrier(2), 2
 
@@ -161,6 +162,23 @@ class TestWork:
         wait_until(lambda: len(threads) == 60)
         assert len(set(threads[:n_at_once])) == n_at_once
         assert len(set(threads[n_at_once:])) == 1
+
+    def test_short_waits_on_sqlite_are_waited_for_together(self, bench, monkeypatch):
+        """By as many threads as can wait while one writes; the keeper need not call them."""
+        monkeypatch.setattr(scouts_module, "SOON_SECONDS", LONG)
+        threads: set[int] = set()
+
+        def handler(_action, _body):
+            threads.add(threading.get_ident())
+            time.sleep(0.002)
+
+        ids = [bench.submit() for _ in range(40)]
+        worker = bench.start(
+            bench.job(handler, lease_seconds=6 * LONG), threads=4, poll_seconds=LONG
+        )
+        worker.wake()
+        wait_until(lambda: all(bench.phase(i) == "ended" for i in ids))
+        assert len(threads) == 4
 
     def test_as_many_at_once_as_it_has_threads(self, bench):
         """And no more."""
