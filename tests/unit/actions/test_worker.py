@@ -163,6 +163,28 @@ class TestWork:
         assert len(set(threads[:n_at_once])) == n_at_once
         assert len(set(threads[n_at_once:])) == 1
 
+    def test_a_second_thread_on_postgresql(self, postgresql_database, monkeypatch):
+        """It is called where actions wait; many can write at once there."""
+        monkeypatch.setattr(scouts_module, "SOON_SECONDS", LONG)
+        bench = RealTime(postgresql_database)
+        threads: set[int] = set()
+
+        def handler(_action, _body):
+            threads.add(threading.get_ident())
+            time.sleep(0.002)
+
+        ids = [bench.submit() for _ in range(40)]
+        time.sleep(0.06)
+        worker = bench.start(
+            bench.job(handler, lease_seconds=6 * LONG), threads=4, poll_seconds=LONG
+        )
+        try:
+            worker.wake()
+            wait_until(lambda: all(bench.phase(i) == "ended" for i in ids))
+        finally:
+            worker.stop(LONG)
+        assert len(threads) > 1
+
     def test_short_waits_on_sqlite_are_waited_for_together(self, bench, monkeypatch):
         """By as many threads as can wait while one writes; the keeper need not call them."""
         monkeypatch.setattr(scouts_module, "SOON_SECONDS", LONG)

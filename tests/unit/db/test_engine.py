@@ -201,6 +201,39 @@ def test_a_connection_lost_in_a_transaction_is_an_outage(database):
     assert number(database) == 0
 
 
+def test_a_connection_lost_at_the_commit_is_an_outage(database):
+    """What was done before is undone."""
+    with pytest.raises(StoreUnavailable):
+        in_transaction(database, raise_number, lambda _: database._driver().close())
+    assert number(database) == 0
+    in_transaction(database, raise_number)
+    assert number(database) == 1
+
+
+class Interrupted:
+    """A driver that Ctrl-C meets as a transaction begins."""
+
+    def __init__(self):
+        self.asked: list[str] = []
+
+    def execute(self, statement):
+        self.asked.append(statement)
+        if len(self.asked) == 1:
+            raise KeyboardInterrupt
+
+
+def test_a_transaction_that_is_interrupted_as_it_begins(database):
+    """It may have begun already: it is undone, and others may write."""
+    driver = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        database.begin(driver)
+    assert driver.asked[1:] == ["ROLLBACK"]
+    in_transaction(database, raise_number)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(in_transaction, database, raise_number).result(10)
+    assert number(database) == 2
+
+
 def test_a_database_can_be_closed_in_a_transaction(database):
     """What goes wrong afterwards is still an outage, and the next use opens anew."""
     steps = raise_number, lambda _: database.close(), lambda t: t.execute(BROKEN, {})
