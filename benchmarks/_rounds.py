@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 Call = Callable[[], Any]
+Name = TypeVar("Name", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,11 @@ class Times:
 
 
 def in_turns(
-    contestants: Mapping[str, Call], rounds: int, seconds: float = 0.02
-) -> dict[str, Times]:
+    contestants: Mapping[Name, Call], rounds: int, seconds: float = 0.02
+) -> dict[Name, Times]:
     """The times of `rounds` rounds, in each of which each contestant runs for some `seconds`."""
     calls = {name: _how_many(call, seconds) for name, call in contestants.items()}
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in contestants}
+    times: dict[Name, list[tuple[float, float]]] = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, call in contestants.items():
             times[name].append(_timed(call, calls[name]))

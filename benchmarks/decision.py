@@ -20,10 +20,10 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import itertools
 import platform
+import statistics
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -100,44 +100,52 @@ def one_decision(rounds: int, *, has_rivals: bool) -> list[str]:
 def by_related_rows(rounds: int) -> list[str]:
     """Only the last talk is the caller's own and accepted, so that every row is read twice."""
     policy, me, sizes = own_policy(), Caller(ME), (2, 20, 200)
-    licet: dict[int, float] = {}
+    contestants: dict[tuple[str, int], Callable[[], Any]] = {}
+    with ExitStack() as stack:
+        for size in sizes:
+            speaker = stack.enter_context(conference(talks=size - 1))
+            contestants["hand", size] = bound(by_hand_loops, me, speaker)
+            contestants["licet", size] = bound(
+                lambda who, it: policy.decide(who, UPDATE, it), me, speaker
+            )
+        found = in_turns(contestants, rounds)
     print(f"\n{'related rows':20}{'by hand':>10}{'licet':>10}{'a row':>10}")
     for size in sizes:
-        with conference(talks=size - 1) as speaker:
-            contestants = {
-                "hand": bound(by_hand_loops, me, speaker),
-                "licet": bound(lambda who, it: policy.decide(who, UPDATE, it), me, speaker),
-            }
-            found = in_turns(contestants, rounds)
-        licet[size] = found["licet"].cpu
-        row = f"{found['hand'].cpu:10.2f}{licet[size]:10.2f}{licet[size] / size:10.3f}"
-        print(f"{size:12}{'':8}{row}")
-    early, late = ((licet[b] - licet[a]) / (b - a) for a, b in itertools.pairwise(sizes))
-    return [verdict("licet, a row from 20 to 200 beside one from 2 to 20", late / early, 1.15, "×")]
+        hand, licet = found["hand", size].cpu, found["licet", size].cpu
+        print(f"{size:12}{'':8}{hand:10.2f}{licet:10.2f}{licet / size:10.3f}")
+    few, some, many = ([cpu for cpu, _ in found["licet", size].rounds] for size in sizes)
+    ratio = statistics.median(
+        ((c - b) / (sizes[2] - sizes[1])) / ((b - a) / (sizes[1] - sizes[0]))
+        for a, b, c in zip(few, some, many, strict=True)
+    )
+    return [verdict("licet, a row from 20 to 200 beside one from 2 to 20", ratio, 1.15, "×")]
 
 
 def by_grants(rounds: int, *, has_rivals: bool) -> list[str]:
     """Who runs an event may update its speakers; the event has 11 of the memberships."""
     policy, sizes = membership_policy(), (1_100, 11_000, 110_000)
-    licet: dict[int, float] = {}
-    print(f"\n{'grants':20}{'licet':>10}{'and load':>10}{'pycasbin':>10}{'its FastEnforcer':>18}")
-    for size in sizes:
-        with members(size) as (engine, speaker):
+    contestants: dict[tuple[str, int], Callable[[], Any]] = {}
+    with ExitStack() as stack:
+        for size in sizes:
+            engine, speaker = stack.enter_context(members(size))
             me = Caller(speaker.event.memberships[-1].account_id)
             denied = policy.decide(Caller(0), UPDATE, speaker)
             require("licet", allowed=policy.decide(me, UPDATE, speaker), denied=denied)
-            contestants = {
-                "decide": bound(lambda who, it: policy.decide(who, UPDATE, it), me, speaker),
-                "load": bound(lambda who, _: load_and_decide(engine, policy, who), me, speaker),
-            }
-            found = in_turns(contestants, rounds)
-        licet[size] = found["decide"].cpu
-        row = f"{licet[size]:10.2f}{found['load'].cpu:10.0f}"
+            contestants["decide", size] = bound(
+                lambda who, it: policy.decide(who, UPDATE, it), me, speaker
+            )
+            contestants["load", size] = bound(
+                lambda who, _, engine=engine: load_and_decide(engine, policy, who), me, speaker
+            )
+        found = in_turns(contestants, rounds)
+    print(f"\n{'grants':20}{'licet':>10}{'and load':>10}{'pycasbin':>10}{'its FastEnforcer':>18}")
+    for size in sizes:
+        row = f"{found['decide', size].cpu:10.2f}{found['load', size].cpu:10.0f}"
         if has_rivals:
             rival = casbin_by_grants(size, min(rounds, 5))
             row += f"{rival['Enforcer'].cpu:10.0f}{rival['FastEnforcer'].cpu:18.0f}"
         print(f"{size:12,}{'':8}{row}")
-    ratio = licet[sizes[-1]] / licet[sizes[0]]
+    ratio = found["decide", sizes[-1]].cpu_beside(found["decide", sizes[0]])
     return [verdict("licet, 110,000 grants beside 1,100", ratio, 1.1, "×")]
 
 
