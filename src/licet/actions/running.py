@@ -329,7 +329,10 @@ def _cut(text: str) -> str:
 
 
 class Process:
-    """How many forks led to this process: to ask the system for its id takes far longer."""
+    """How many forks led to this process: to ask the system for its id takes far longer.
+
+    Python's forks count, `os.fork` and what is made of it; not one of a C library's own.
+    """
 
     n_forks: ClassVar[int] = 0
 

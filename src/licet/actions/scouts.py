@@ -36,7 +36,7 @@ def scouts_for(waited: timedelta) -> int:
 
 
 def scouts_beside_a_writer(seconds: float) -> int:
-    """How many are wanted where one writes at a time, and an action takes so long without that."""
+    """How many are wanted where one writes at a time, and actions take so long before they end."""
     return 1 + min(15, int(seconds / WRITE_SECONDS))
 
 

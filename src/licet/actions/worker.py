@@ -155,6 +155,9 @@ class Worker:
             self._scouts.begin_run()
             self._run(attempt)
             if attempt.leaves_it_to_others:
+                self._scouts.tell()  # who looked meanwhile did not see the room that is free now
+                return attempt
+            if attempt.is_abandoned:
                 return attempt
             self._scouts.begin_look()
             job, following = attempt.reserved, execution.following

@@ -96,6 +96,7 @@ class _Writer:
             "unknown": object(),
         }
         self.functions: list[ast.stmt] = []
+        self._is_negated = False  # what is now being written, by something around it
         self._slots: set[int] = set()  # that the function now being written reads
         self._count = 0
 
@@ -167,7 +168,9 @@ class _Writer:
         present, last = self._hops(plan.hops, owner)
         if plan.relation.is_many:
             name, row = self._new("any_"), self._new("o")
+            outside, self._is_negated = self._is_negated, self._is_negated or plan.is_negated
             test, operands = self.test_with_operands(plan.inner, row)
+            self._is_negated = outside
             found_one = ast.If(test, [ast.Return(ast.Constant(value=True))], [])
             loop = ast.For(_store(row), _name("rows"), [_assign_dict(row), found_one], [])
             body = [*operands, loop, ast.Return(ast.Constant(value=False))]
@@ -183,7 +186,8 @@ class _Writer:
         value = self._value(leaf.column, owner)
         if leaf.test is Test.PRESENT:
             return _is_not_none(value)
-        operand = self._operand(_quickest(leaf.operand))
+        is_positive = not (leaf.is_negated or self._is_negated)
+        operand = self._operand(_quickest(leaf.operand) if is_positive else leaf.operand)
         parts: list[ast.expr] = []
         if isinstance(leaf.operand, Slot) and leaf.test not in (Test.NE, Test.IN):
             parts.append(_is_not_none(operand))
@@ -243,7 +247,11 @@ class _Writer:
 
 
 def _quickest(operand: Any) -> Any:
-    """Of few members of an enum a tuple, which finds one by identity; their hash is slow."""
+    """Of few members of an enum a tuple, which finds one by identity; their hash is slow.
+
+    What has no hash is just not among them: an error only with the set, as is right where a test is
+    negated, which that would fulfil.
+    """
     is_few = isinstance(operand, frozenset) and len(operand) <= _FEW
     return tuple(operand) if is_few and all(isinstance(v, Enum) for v in operand) else operand
 

@@ -54,7 +54,7 @@ class Transaction(AbstractContextManager["Transaction"]):
     # Not a generator: with one the block alone takes as long as a small statement.
 
     def __enter__(self) -> Self:
-        self._database.begin(self._driver)
+        self._turn = self._database.begin(self._driver)
         return self
 
     def __exit__(
@@ -63,7 +63,7 @@ class Transaction(AbstractContextManager["Transaction"]):
         error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        self._database.end(self._driver, error)
+        self._database.end(self._driver, self._turn, error)
 
 
 class _Turns:
@@ -171,41 +171,51 @@ class Database:
     def transaction(self) -> Transaction:
         """A block of statements that are committed at its end, or rolled back on any exception.
 
-        Raises:
+        Raises, here or as the block begins or ends:
             StoreUnavailable: the database does not answer, is read-only or full; nothing stays.
             UsageError: this thread is in a transaction already.
         """
         return Transaction(self, self._driver())
 
-    def begin(self, driver: Any) -> None:
-        """Begin a transaction; `Transaction` does."""
+    def begin(self, driver: Any) -> AbstractContextManager[None]:
+        """Begin a transaction, as `Transaction` does; the turn to write, for `end`."""
         if self._mine.in_transaction:
             raise UsageError(
                 "A transaction of this thread is open: pass it on instead of beginning another."
             )
-        self._writing.__enter__()
+        turn = self._writing  # a fork within the transaction puts another in its place
+        turn.__enter__()
         self._mine.in_transaction = True
         try:
             driver.execute(self._begin)
         except BaseException as error:
-            self.end(driver, error)
+            self.end(driver, turn, error)
             raise
+        return turn
 
-    def end(self, driver: Any, error: BaseException | None) -> None:
+    def end(
+        self, driver: Any, turn: AbstractContextManager[None], error: BaseException | None
+    ) -> None:
         """Commit, or undo it because of the error; a driver's becomes `StoreUnavailable`."""
         try:
             if error is None:
                 driver.execute("COMMIT")
             else:
-                self._roll_back(driver)
-                if isinstance(error, self._driver_error):
-                    raise self._failed() from error
-        except self._driver_error as failure:
-            self._roll_back(driver)
-            raise self._failed() from failure
+                self._undo(driver, error)
+        except StoreUnavailable:
+            raise
+        except BaseException as failure:
+            self._undo(driver, failure)
+            raise
         finally:
             self._mine.in_transaction = False
-            self._writing.__exit__(None, None, None)
+            turn.__exit__(None, None, None)
+
+    def _undo(self, driver: Any, error: BaseException) -> None:
+        with suppress(self._driver_error):  # the error that led here is the one to tell
+            driver.execute("ROLLBACK")
+        if isinstance(error, self._driver_error):
+            raise self._failed() from error
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -267,11 +277,6 @@ class Database:
     def renew_turns(self) -> None:
         """Let a forked process write, whoever wrote in its parent."""
         self._writing = _Turns() if self.is_sqlite else _ANY
-
-    def _roll_back(self, driver: Any) -> None:
-        """Undo what the transaction did; the error that led here is the one to tell."""
-        with suppress(self._driver_error):
-            driver.execute("ROLLBACK")
 
     def close(self, *, sockets: bool = True) -> None:
         """Forget every connection; the next use opens new ones.

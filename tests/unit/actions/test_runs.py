@@ -242,7 +242,7 @@ class TestEndAndNext:
         assert self.end(bench, following, then).action_id != action_id
 
     def test_there_is_none(self, bench, then):
-        """Nor one whose time has come."""
+        """Nor one whose time has not come."""
         bench.submit()
         held = bench.claim()
         bench.clock.advance(10)

@@ -117,8 +117,9 @@ def test_who_runs_no_time_is_left_alone(make_crew, monkeypatch):
     assert stays(lambda: len(crew.out) == 1)
 
 
-def test_of_two_who_ask_at_once_one_stays(crew):
+def test_of_two_who_ask_at_once_one_stays(crew, monkeypatch):
     """Else nobody would look any more."""
+    monkeypatch.setattr(scouts_module, "SOON_SECONDS", LONG)
     scouts = crew.scouts
     asked = threading.Barrier(2)
     left: list[bool] = []

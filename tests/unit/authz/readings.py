@@ -26,6 +26,10 @@ class Asked:
         """The decision about an object."""
         return self._check.holds(owner, identity)
 
+    def decide_as_stored(self, owner: Any, identity: Any = None) -> bool:
+        """The decision by what is loaded, whatever is not flushed."""
+        return self._check.holds_as_stored(owner, identity)
+
     def explain(self, owner: Any, identity: Any = None) -> bool:
         """The outcome that the explanation tells."""
         return self._check.explain(owner, identity).holds

@@ -541,3 +541,20 @@ def test_a_predicate_decides_about_objects_and_says_nothing_in_sql():
     assert not asked.decide(book, SimpleNamespace(name="Al"))
     with pytest.raises(UntranslatableCondition, match="is a Python function, which SQL cannot"):
         asked.where(bo)
+
+
+GENRES = [Genre.NOVEL, Genre.POEM]
+
+
+@pytest.mark.parametrize(
+    ("owner", "condition"),
+    [
+        (Book(genre=[]), attr("genre").not_in(GENRES)),
+        (Book(genre=[]), ~(attr("genre").in_(GENRES) & (attr("lent") == True))),  # noqa: E712 - a condition
+        (Author(books=[Book(genre=[])]), ~attr("books").any(attr("genre").in_(GENRES))),
+    ],
+)
+def test_what_is_no_member_of_an_enum_fulfils_no_negated_test(owner, condition):
+    """Something that was put there and cannot be stored: an error, not access."""
+    with pytest.raises(TypeError, match="unhashable"):
+        Asked(type(owner), condition).decide_as_stored(owner, NOBODY)

@@ -38,6 +38,24 @@ RAISE = Statement(
 BROKEN = Statement(sa.text("SELECT nothing FROM nowhere"))
 ZERO = {"name": "a", "number": 0}
 
+FORK_IN_TRANSACTION = """
+import os, sys
+from licet.db.engine import Database
+database = Database(sys.argv[1])
+child = None
+try:
+    with database.transaction():
+        child = os.fork()
+        if child == 0:
+            raise ValueError("its own error")
+except Exception as error:
+    sys.stdout.write(f"child: {error}")
+    sys.stdout.flush()
+if child == 0:
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+
 FORK = """
 import os, sys, threading
 from licet.db.engine import Database
@@ -211,27 +229,44 @@ def test_a_connection_lost_at_the_commit_is_an_outage(database):
 
 
 class Interrupted:
-    """A driver that Ctrl-C meets as a transaction begins."""
+    """A driver that Ctrl-C meets."""
 
-    def __init__(self):
-        self.asked: list[str] = []
+    def __init__(self, driver, at):
+        self.driver = driver
+        self.at = at
 
-    def execute(self, statement):
-        self.asked.append(statement)
-        if len(self.asked) == 1:
+    def execute(self, statement, *params):
+        if statement.startswith(self.at):
             raise KeyboardInterrupt
+        return self.driver.execute(statement, *params)
 
 
-def test_a_transaction_that_is_interrupted_as_it_begins(database):
-    """It may have begun already: it is undone, and others may write."""
-    driver = Interrupted()
+@pytest.mark.parametrize("at", ["BEGIN", "COMMIT"])
+def test_a_transaction_that_is_interrupted_at_its_edges(database, at):
+    """It may have begun already, and is undone: others may write."""
+    database._driver()
+    before = database._mine.driver
+    database._mine.driver = Interrupted(before, at)
     with pytest.raises(KeyboardInterrupt):
-        database.begin(driver)
-    assert driver.asked[1:] == ["ROLLBACK"]
-    in_transaction(database, raise_number)
+        in_transaction(database, raise_number)
+    database._mine.driver = before
     with ThreadPoolExecutor(1) as pool:
         pool.submit(in_transaction, database, raise_number).result(10)
+    in_transaction(database, raise_number)
     assert number(database) == 2
+
+
+def test_a_fork_in_a_transaction_hides_no_error(tmp_path):
+    """The child is told what went wrong there, not of a turn that is its parent's."""
+    url = f"sqlite:///{tmp_path}/forked.sqlite3"
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORK_IN_TRANSACTION, url],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.stdout == "child: its own error", ran.stderr
 
 
 def test_a_database_can_be_closed_in_a_transaction(database):
