@@ -157,9 +157,8 @@ class Worker:
             if attempt.leaves_it_to_others:
                 self._scouts.tell()  # who looked meanwhile did not see the room that is free now
                 return attempt
-            if attempt.is_abandoned:
-                return attempt
-            self._scouts.begin_look()
+            if not attempt.is_abandoned:
+                self._scouts.begin_look()
             job, following = attempt.reserved, execution.following
             if job is None:
                 return attempt

@@ -204,6 +204,25 @@ class TestWork:
         worker.wake()
         wait_until(lambda: all(bench.phase(i) == "ended" for i in ids))
 
+    def test_who_is_given_up_on_as_an_action_ends(self, bench, monkeypatch):
+        """What was claimed in that same write is run, and its room is given back."""
+        ids = [bench.submit() for _ in range(2)]
+        worker = bench.start(bench.job(lease_seconds=6 * LONG), threads=1, poll_seconds=6 * LONG)
+        move = bench.runs.move
+
+        def slowly(held, *args, **options):
+            following = move(held, *args, **options)
+            if held.action_id == ids[0]:
+                (attempt,) = worker._running.values()
+                attempt.is_abandoned = True
+                worker._abandoned += 1
+            return following
+
+        monkeypatch.setattr(bench.runs, "move", slowly)
+        worker.wake()
+        wait_until(lambda: all(bench.phase(i) == "ended" for i in ids))
+        wait_until(lambda: worker.claims.is_empty)
+
     def test_short_waits_on_sqlite_are_waited_for_together(self, bench, monkeypatch):
         """By as many threads as can wait while one writes; the keeper need not call them."""
         monkeypatch.setattr(scouts_module, "SOON_SECONDS", LONG)
