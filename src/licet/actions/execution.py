@@ -73,7 +73,7 @@ class Execution:
         persist: calls a function that writes, again and again while the database is away.
 
     Attributes:
-        then: asked, as the attempt ends, what is to be claimed in the same write.
+        then: asked once, as the attempt ends, what is to be claimed in the same write.
         following: what was; None when there was none, or it was not asked for.
         has_asked: whether it was asked for.
     """
@@ -85,7 +85,7 @@ class Execution:
         self.action: RunningAction | None = None
         self.following: Claimed | None = None
         self.has_asked = False
-        self.then: Callable[[], Then | None] = lambda: None
+        self.then: Callable[[], Then | None] = _nothing
         self._persist: Callable[[Callable[[], Any]], Any] = persist
         self._n_forks = Process.n_forks
 
@@ -224,7 +224,9 @@ class Execution:
 
         Only the first try does: a claim whose answer was lost costs that action an attempt.
         """
-        then = self.then()
+        # Forgotten at once: who is asked refers to this attempt, and the two would be garbage that
+        # only the collector finds.
+        then, self.then = self.then(), _nothing
 
         def move() -> None:
             nonlocal then
@@ -236,3 +238,7 @@ class Execution:
 
     def _exit_if_forked(self) -> None:
         exit_if_forked(self._n_forks, self.job.provider)
+
+
+def _nothing() -> None:
+    """What is claimed next where nobody says more."""

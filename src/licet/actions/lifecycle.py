@@ -99,7 +99,7 @@ def begin(
     *,
     deadline: datetime | None = None,
     release_after: timedelta | None = None,
-    dispatch_again_after: timedelta = timedelta(0),
+    dispatch_again_after: timedelta | None = None,
 ) -> Life:
     """A new action: queued, and nobody's.
 
@@ -109,7 +109,7 @@ def begin(
         phase=Phase.QUEUED,
         details={},
         ready_at=now,
-        due_at=now + dispatch_again_after,
+        due_at=now if dispatch_again_after is None else now + dispatch_again_after,
         deadline=deadline,
         release_after=release_after,
     )

@@ -127,7 +127,7 @@ class Runtime:
             ActionConflict: the same creator used this request_id for something else.
         """
         job, store = self._jobs[provider], self._stores[provider]
-        dispatch_again_after = timedelta(0) if self._dispatcher is None else job.action.lease
+        dispatch_again_after = None if self._dispatcher is None else job.action.lease
         now = job.runs.clock()
         life = lifecycle.begin(now, dispatch_again_after=dispatch_again_after)
         status = _first_status(request, auth.effective_identity, now, store.retention)

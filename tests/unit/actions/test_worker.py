@@ -1,7 +1,9 @@
 """A worker: its threads, its keeper, and how it stops."""
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -94,6 +96,19 @@ class TestWork:
         ids = [bench.submit() for _ in range(5)]
         worker.wake()
         wait_until(lambda: all(bench.phase(i) == "ended" for i in ids))
+
+    def test_what_has_ended_is_forgotten_at_once(self, bench):
+        """No attempt is in a cycle of references, which only the collector would find."""
+        attempts: list[weakref.ref] = []
+        ids = [bench.submit() for _ in range(5)]
+        gc.disable()
+        try:
+            bench.start(bench.job(lambda action, _body: attempts.append(weakref.ref(action))))
+            wait_until(lambda: all(bench.phase(i) == "ended" for i in ids))
+            wait_until(lambda: not any(found() for found in attempts))
+        finally:
+            gc.enable()
+        assert len(attempts) == len(ids)
 
     def test_what_nobody_told_it_of(self, bench):
         """It looks by itself."""
