@@ -78,7 +78,7 @@ def this(run: StoredRun) -> dict[str, Any]:
 
 def of_lease(held: Claimed) -> dict[str, Any]:
     """Those of a write that a worker's lease guards."""
-    return {**this(held), "lease": held.life.lease_number}
+    return {"key": held.key, "which": held.action_id, "lease": held.life.lease_number}
 
 
 def as_seen(seen: StoredRun) -> dict[str, Any]:

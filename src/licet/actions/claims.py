@@ -43,7 +43,8 @@ class Claims:
     Args:
         jobs: what it may claim.
         owner: the worker's name.
-        freed: notified when room becomes free; who holds its lock may wait until all is.
+        freed: once closed, notified when room becomes free; who holds its lock may wait until all
+            is.
     """
 
     def __init__(self, jobs: Sequence[Job], owner: str, freed: threading.Condition) -> None:
@@ -77,17 +78,20 @@ class Claims:
     def reserve(self, job: Job) -> bool:
         """Take room for one more action of the job, if it may have one; to be freed again."""
         with self._freed:
-            provider, limit = job.action.provider, job.action.concurrency
-            n_in_flight = self._in_flight.get(provider, 0)
-            if self._is_closed or (limit is not None and n_in_flight >= limit):
-                return False
-            self._in_flight[provider] = n_in_flight + 1
-            return True
+            return self._take_room(job)
+
+    def _take_room(self, job: Job) -> bool:
+        provider, limit = job.action.provider, job.action.concurrency
+        n_in_flight = self._in_flight.get(provider, 0)
+        if self._is_closed or (limit is not None and n_in_flight >= limit):
+            return False
+        self._in_flight[provider] = n_in_flight + 1
+        return True
 
     def reserve_or_put_off(self, job: Job) -> bool:
         """As `reserve`; where there is no room, whoever makes some is to claim one more."""
         with self._freed:  # at once, so that whoever makes room meanwhile knows of it
-            has_room = self.reserve(job)
+            has_room = self._take_room(job)
             self._put_off[job.provider] += not has_room
             return has_room
 
@@ -97,7 +101,7 @@ class Claims:
             for _ in range(len(self._jobs)):
                 self._turn += 1
                 job = self._jobs[self._turn % len(self._jobs)]
-                if self.reserve(job):
+                if self._take_room(job):
                     return job
         return None
 
@@ -105,7 +109,8 @@ class Claims:
         """Give room back."""
         with self._freed:
             self._in_flight[job.provider] -= 1
-            self._freed.notify_all()
+            if self._is_closed:  # nobody waits before
+                self._freed.notify_all()
 
     # --- claims: what they return has room of its own
 

@@ -57,7 +57,8 @@ def caller_json(auth: AuthState, runnable_by: list[str]) -> str:
         getattr(identity, "issuer", ""),
         getattr(identity, "subject", ""),
         auth.effective_identity,
-        auth.identities | groups,
+        auth.identities,
+        groups,
         frozenset(getattr(identity, "roles", ())),
         "sid" in getattr(identity, "claims", ()),
     )
@@ -68,7 +69,8 @@ def _rendered(
     issuer: str,
     subject: str,
     principal: str,
-    principals: frozenset[str],
+    identities: frozenset[str],
+    groups: frozenset[str],
     roles: frozenset[str],
     has_session: bool,  # noqa: FBT001 - this module's own
 ) -> str:
@@ -78,7 +80,7 @@ def _rendered(
             "issuer": issuer,
             "subject": subject,
             "principal": principal,
-            "principals": sorted(principals),
+            "principals": sorted(identities | groups),
             "roles": sorted(roles),
             "session": has_session,
         }

@@ -63,7 +63,7 @@ class Worker:
         self._poll_seconds = poll_seconds
         lock = threading.RLock()
         self._lock = lock
-        self._ended = threading.Condition(lock)  # notified when an action has ended, or all shall
+        self._ended = threading.Condition(lock)  # notified when all shall end, and as they do
         self._scouts = Scouts(lock)
         self._running: dict[tuple[int, int], Attempt] = {}
         self.claims = Claims(jobs, self.owner, self._ended)

@@ -37,7 +37,7 @@ class AuthState:
     @property
     def identities(self) -> frozenset[str]:
         """Every identity URN of the caller, without groups."""
-        return self.identity.principals - self.identity.groups
+        return self.identity.identities
 
     @property
     def groups(self) -> frozenset[str]:

@@ -41,6 +41,11 @@ class Identity:
         return bool(self.principal)
 
     @cached_property
+    def identities(self) -> frozenset[str]:
+        """The principals that are no groups."""
+        return self.principals - self.groups
+
+    @cached_property
     def groups(self) -> frozenset[str]:
         """The principals that are groups."""
         return frozenset(p for p in self.principals if p.startswith(GROUP_PREFIXES))

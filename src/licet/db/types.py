@@ -25,7 +25,7 @@ def _utc_text(value: datetime | None) -> str | None:
     if value is None:
         return None
     utc = value if value.tzinfo is UTC else _utc(value)
-    return utc.isoformat(" ", "microseconds")[:_TEXT_LENGTH]
+    return utc.replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def _utc_moment(value: datetime | None) -> datetime | None:

@@ -43,6 +43,19 @@ def test_not_the_same(one: dict[str, object], other: dict[str, object]):
     assert request_digest(make_request(**one)) != request_digest(make_request(**other))
 
 
+def test_text_that_only_pythons_reader_lets_in():
+    """A lone surrogate has no bytes, and is told apart all the same."""
+    one, same, other = (make_request(body={"a": text}) for text in ("\ud800", "\ud800", "\ud801"))
+    assert request_digest(one) == request_digest(same) != request_digest(other)
+
+
+def test_objects_within_objects():
+    """Their members have no order either."""
+    one = make_request(body={"a": [{"b": 1, "c": {"d": 2, "e": 3}}]})
+    other = make_request(body={"a": [{"c": {"e": 3, "d": 2}, "b": 1}]})
+    assert request_digest(one) == request_digest(other)
+
+
 def test_it_is_a_sha256():
     """A digest is 64 hexadecimal digits and does not change between versions."""
     assert request_digest(make_request()) == EXPECTED

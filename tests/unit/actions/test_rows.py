@@ -1,8 +1,12 @@
 """Between rows and documents."""
 
-import pytest
+from datetime import timedelta
 
-from licet.actions._rows import json_text
+import pytest
+from tests.unit.actions.making import BOB
+
+from licet.actions._rows import checked_status, json_text
+from licet.actions.documents import ActionStatus, render
 from licet.errors import UnstorableDocument
 
 
@@ -28,3 +32,30 @@ def test_what_has_no_json_form():
     """It is refused, and compared with nothing."""
     with pytest.raises(UnstorableDocument):
         json_text(Array())
+
+
+def test_a_status_that_is_not_checked_again():
+    """It is what the same values make when they are checked, and does what that does."""
+    values = {
+        "action_id": "a-1",
+        "status": "SUCCEEDED",
+        "creator_id": BOB,
+        "details": {"n": 1},
+        "start_time": "2030-01-01T00:00:00+00:00",
+        "completion_time": None,
+        "label": None,
+        "display_status": None,
+        "monitor_by": {BOB},
+        "manage_by": set(),
+        "release_after": timedelta(days=1),
+    }
+    checked = ActionStatus(**values)
+    found = checked_status(**{name: getattr(checked, name) for name in values})
+    assert found == checked
+    assert render(found) == render(checked)
+    assert found.model_fields_set == checked.model_fields_set
+    assert found.model_copy(update={"label": "x"}).label == "x"
+    found.label = "y"
+    with pytest.raises(ValueError, match="label"):
+        found.label = 5
+    assert render(checked_status(**vars(checked))) == render(checked)
