@@ -25,12 +25,6 @@ class Attempt:
         self._begun_at = self._renewed_at = time.monotonic()
 
     @property
-    def key(self) -> tuple[int, int]:
-        """Row and lease: a worker may claim again what it lost while its handler goes on."""
-        held = self.execution.held
-        return held.key, held.life.lease_number
-
-    @property
     def seconds(self) -> float:
         """How long it has been under way."""
         return time.monotonic() - self._begun_at

@@ -43,13 +43,20 @@ class Claims:
     Args:
         jobs: what it may claim.
         owner: the worker's name.
-        freed: once closed, notified when room becomes free; who holds its lock may wait until all
-            is.
+        lock: guards the worker's state.
+        freed: of that lock; once closed, notified when room becomes free.
     """
 
-    def __init__(self, jobs: Sequence[Job], owner: str, freed: threading.Condition) -> None:
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        owner: str,
+        lock: threading.RLock,
+        freed: threading.Condition,
+    ) -> None:
         self._jobs = list(jobs)
         self._owner = owner
+        self._lock = lock  # a condition as a block takes four calls more
         self._freed = freed
         self._in_flight: Counter[str] = Counter()
         self._put_off: Counter[str] = Counter()  # messages that there was no room for
@@ -70,14 +77,14 @@ class Claims:
 
     def close(self) -> None:
         """Claim nothing more."""
-        with self._freed:
+        with self._lock:
             self._is_closed = True
 
     # --- room
 
     def reserve(self, job: Job) -> bool:
         """Take room for one more action of the job, if it may have one; to be freed again."""
-        with self._freed:
+        with self._lock:
             return self._take_room(job)
 
     def _take_room(self, job: Job) -> bool:
@@ -90,14 +97,14 @@ class Claims:
 
     def reserve_or_put_off(self, job: Job) -> bool:
         """As `reserve`; where there is no room, whoever makes some is to claim one more."""
-        with self._freed:  # at once, so that whoever makes room meanwhile knows of it
+        with self._lock:  # at once, so that whoever makes room meanwhile knows of it
             has_room = self._take_room(job)
             self._put_off[job.provider] += not has_room
             return has_room
 
     def reserve_next(self) -> Job | None:
         """The next job in turn that has room for one more action, which is reserved."""
-        with self._freed:
+        with self._lock:
             for _ in range(len(self._jobs)):
                 self._turn += 1
                 job = self._jobs[self._turn % len(self._jobs)]
@@ -107,7 +114,7 @@ class Claims:
 
     def free(self, job: Job) -> None:
         """Give room back."""
-        with self._freed:
+        with self._lock:
             self._in_flight[job.provider] -= 1
             if self._is_closed:  # nobody waits before
                 self._freed.notify_all()
@@ -120,7 +127,7 @@ class Claims:
         Raises:
             StoreUnavailable: the database does not answer.
         """
-        with self._freed:
+        with self._lock:
             self._turn += 1
             first = self._turn % len(self._jobs) if self._jobs else 0
         for job in [*self._jobs[first:], *self._jobs[:first]]:
@@ -165,7 +172,7 @@ class Claims:
             StoreUnavailable: the database does not answer.
         """
         while True:
-            with self._freed:
+            with self._lock:
                 n_put_off = self._put_off[job.provider]
                 if not n_put_off or not self.reserve(job):
                     return None  # or somebody else makes room
@@ -174,7 +181,7 @@ class Claims:
             except BaseException:
                 self.free(job)
                 raise
-            with self._freed:
+            with self._lock:
                 # none found: all that had been put off until then is in other hands
                 done = n_put_off if held is None else 1
                 self._put_off[job.provider] = max(0, self._put_off[job.provider] - done)

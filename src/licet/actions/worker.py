@@ -65,8 +65,8 @@ class Worker:
         self._lock = lock
         self._ended = threading.Condition(lock)  # notified when all shall end, and as they do
         self._scouts = Scouts(lock)
-        self._running: dict[tuple[int, int], Attempt] = {}
-        self.claims = Claims(jobs, self.owner, self._ended)
+        self._running: set[Attempt] = set()
+        self.claims = Claims(jobs, self.owner, lock, self._ended)
         self._abandoned = 0
         self._stopping = False
         self._stopped = threading.Event()
@@ -94,7 +94,7 @@ class Worker:
     def notice_cancel(self, action_id: str) -> None:
         """Have the handler of an action told at its next call, if it runs here."""
         with self._lock:
-            found = [a for a in self._running.values() if a.execution.held.action_id == action_id]
+            found = [a for a in self._running if a.execution.held.action_id == action_id]
         for attempt in found:
             attempt.execution.control.stop(Reason.CANCELLED)
 
@@ -157,14 +157,13 @@ class Worker:
             if attempt.leaves_it_to_others:
                 self._scouts.tell()  # who looked meanwhile did not see the room that is free now
                 return attempt
-            if not attempt.is_abandoned:
-                self._scouts.begin_look()
             job, following = attempt.reserved, execution.following
-            if job is None:
-                return attempt
-            if following is None:
-                self.claims.free(job)
-                attempt.found_none = execution.has_asked and self.claims.knows_all_of(job)
+            if job is None or following is None:
+                if not attempt.is_abandoned:
+                    self._scouts.begin_look()
+                if job is not None:
+                    self.claims.free(job)
+                    attempt.found_none = execution.has_asked and self.claims.knows_all_of(job)
                 return attempt
             self.claims.note(job, following)
             n_wanted = attempt.n_wanted
@@ -216,7 +215,7 @@ class Worker:
     def _run(self, attempt: Attempt) -> None:
         execution = attempt.execution
         with self._lock:
-            self._running[attempt.key] = attempt
+            self._running.add(attempt)
             if self._stopping:  # it was being claimed when the worker was told to stop
                 execution.control.stop(Reason.SHUTDOWN)
         try:
@@ -230,8 +229,7 @@ class Worker:
             log.exception("Action %s: the attempt broke off.", execution.held.action_id)
         finally:
             with self._lock:
-                if self._running.get(attempt.key) is attempt:
-                    del self._running[attempt.key]
+                self._running.discard(attempt)
                 if attempt.is_abandoned:
                     self._abandoned -= 1
                 if not attempt.has_left_its_place:
@@ -251,7 +249,7 @@ class Worker:
 
     def _make_round(self) -> None:
         with self._lock:
-            present = list(self._running.values())
+            present = list(self._running)
         for attempt in present:
             self._look_after(attempt)
         self._scouts.tell()  # of what nobody told of
@@ -284,11 +282,11 @@ class Worker:
         """Let another thread do the work of one whose handler is told to stop, and does not."""
         job = attempt.execution.job
         with self._lock:
-            if self._running.get(attempt.key) is not attempt:
+            if attempt not in self._running:
                 return
             if self._abandoned >= self._n_threads * _MAX_ABANDONED:
                 return
-            del self._running[attempt.key]
+            self._running.discard(attempt)
             self._abandoned += 1
             attempt.is_abandoned = True
             if job.action.concurrency is None:  # else it is still at what only so many may
@@ -312,11 +310,11 @@ class Worker:
             self._stopping = True
             self.claims.close()
             self._scouts.close()
-            for attempt in self._running.values():
+            for attempt in self._running:
                 attempt.execution.control.stop(Reason.SHUTDOWN)
             self._ended.notify_all()
             self._ended.wait_for(self._is_idle, timeout=limit_seconds)
-            left = list(self._running.values())
+            left = list(self._running)
         self._stopped.set()
         self._scouts.wake_keeper()
         for attempt in left:

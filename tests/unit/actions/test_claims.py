@@ -33,7 +33,8 @@ def bench(sqlite_database):
 
 
 def make_claims(*jobs):
-    return Claims(jobs, "w", threading.Condition(threading.RLock()))
+    lock = threading.RLock()
+    return Claims(jobs, "w", lock, threading.Condition(lock))
 
 
 def sinces(bench, monkeypatch):

@@ -228,7 +228,7 @@ class TestWork:
         def slowly(held, *args, **options):
             following = move(held, *args, **options)
             if held.action_id == ids[0]:
-                (attempt,) = worker._running.values()
+                (attempt,) = worker._running
                 attempt.is_abandoned = True
                 worker._abandoned += 1
             return following
@@ -430,7 +430,7 @@ class TestKeeper:
         wait_until(lambda: worker.n_running == 1)
         seen = bench.runs.find(stuck)
         assert bench.runs.change(seen, lifecycle.exceed_deadline(seen.life, bench.clock()))
-        (running,) = worker._running.values()
+        (running,) = worker._running
         wait_until(lambda: running.lost_at is not None)
         worker._look_after(running)
         assert worker.n_running == 1
