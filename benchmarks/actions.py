@@ -70,7 +70,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     arguments.add_argument("--rounds", type=int, default=15)
-    arguments.add_argument("--actions", type=int, default=300, help="in each round")
+    arguments.add_argument("--actions", type=int, default=1000, help="in each round")
     arguments.add_argument("--only", choices=["writes", "rivals", "celery", "workers"])
     options = arguments.parse_args()
     rounds, number = options.rounds, options.actions

@@ -15,6 +15,7 @@ class Attempt:
     def __init__(self, execution: Execution) -> None:
         self.execution = execution
         self.is_abandoned = False
+        self.is_last_of_thread = False  # another has taken its thread's place
         self.has_left_its_place = False
         self.lost_at: float | None = None
         self.reserved: Job | None = None  # of which the next was asked for as this one ended

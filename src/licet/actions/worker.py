@@ -127,7 +127,7 @@ class Worker:
             execution = self._claim_safely()
             if execution is not None:
                 last = self._run_on(execution)
-                if last.is_abandoned:
+                if last.is_last_of_thread:
                     self._scouts.retire()
                     return False
                 if last.leaves_it_to_others:
@@ -144,13 +144,14 @@ class Worker:
         Returns:
             The last of them.
         """
-        n_wanted = 1  # threads that look
+        n_wanted, is_replaced = 1, False  # threads that look; another is in this one's place
         while True:
             if not execution.job.runs.takes_turns:
                 n_wanted = scouts_for(execution.held.waited)
             if n_wanted > 1:
                 self._scouts.call(limit=n_wanted)
             attempt = Attempt(execution)
+            attempt.is_last_of_thread = is_replaced
             execution.then = partial(self._claim_as_it_ends, attempt)
             self._scouts.begin_run()
             self._run(attempt)
@@ -159,14 +160,14 @@ class Worker:
                 return attempt
             job, following = attempt.reserved, execution.following
             if job is None or following is None:
-                if not attempt.is_abandoned:
+                if not attempt.is_last_of_thread:
                     self._scouts.begin_look()
                 if job is not None:
                     self.claims.free(job)
                     attempt.found_none = execution.has_asked and self.claims.knows_all_of(job)
                 return attempt
             self.claims.note(job, following)
-            n_wanted = attempt.n_wanted
+            n_wanted, is_replaced = attempt.n_wanted, attempt.is_last_of_thread
             execution = Execution(job, following, self._persist)
 
     def _claim_as_it_ends(self, attempt: Attempt) -> Then | None:
@@ -174,7 +175,7 @@ class Worker:
 
         Room for it is reserved. `_run` frees what it ran; `_run_on` what was reserved in vain.
         """
-        if attempt.is_abandoned:
+        if attempt.is_last_of_thread:
             return None
         if attempt.execution.job.runs.takes_turns:
             attempt.n_wanted = scouts_beside_a_writer(attempt.seconds)
@@ -292,12 +293,14 @@ class Worker:
             if job.action.concurrency is None:  # else it is still at what only so many may
                 attempt.has_left_its_place = True
                 self.claims.free(job)
+            needs_another = self._polling and not attempt.is_last_of_thread
+            attempt.is_last_of_thread |= needs_another
         log.error(
             "Action %s is not this worker's any more, and its handler goes on: a thread is given "
             "up on. Handlers should call raise_if_cancelled now and then.",
             attempt.execution.held.action_id,
         )
-        if self._polling:
+        if needs_another:
             self._add_thread()
 
     # --- the end

@@ -220,8 +220,10 @@ class TestWork:
         wait_until(lambda: all(bench.phase(i) == "ended" for i in ids))
 
     def test_who_is_given_up_on_as_an_action_ends(self, bench, monkeypatch):
-        """What was claimed in that same write is run, and its room is given back."""
+        """What was claimed in that same write is run, its room is given back, the thread ends."""
         ids = [bench.submit() for _ in range(2)]
+        work, ended = Worker._work, []
+        monkeypatch.setattr(Worker, "_work", lambda worker: ended.append(work(worker)))
         worker = bench.start(bench.job(lease_seconds=6 * LONG), threads=1, poll_seconds=6 * LONG)
         move = bench.runs.move
 
@@ -229,14 +231,17 @@ class TestWork:
             following = move(held, *args, **options)
             if held.action_id == ids[0]:
                 (attempt,) = worker._running
-                attempt.is_abandoned = True
-                worker._abandoned += 1
+                worker._abandon(attempt)
             return following
 
         monkeypatch.setattr(bench.runs, "move", slowly)
         worker.wake()
         wait_until(lambda: all(bench.phase(i) == "ended" for i in ids))
         wait_until(lambda: worker.claims.is_empty)
+        wait_until(lambda: len(ended) == 1)
+        another = bench.submit()
+        worker.wake()
+        wait_until(lambda: bench.phase(another) == "ended")
 
     def test_short_waits_on_sqlite_are_waited_for_together(self, bench, monkeypatch):
         """By as many threads as can wait while one writes; the keeper need not call them."""
