@@ -1,6 +1,6 @@
 """Durable actions that do nothing: licet beside raw SQL, other durable runtimes, and bare Celery.
 
-    make bench                       # or: .venv/bin/python benchmarks/actions.py --rounds 9
+    make bench                       # or: .venv/bin/python benchmarks/actions.py --rounds 15
 
 Four questions, each answered in one run, the contestants taking turns round by round:
 

@@ -23,7 +23,7 @@ from licet.actions.documents import (
 )
 from licet.errors import UnstorableDocument
 
-__all__ = ["checked_status", "duration_text", "json_text", "principals_text", "status_of"]
+__all__ = ["duration_text", "json_text", "principals_text", "status_of", "unchecked_status"]
 
 log = logging.getLogger(__name__)
 _NOBODY: Final = "[]"
@@ -31,11 +31,11 @@ _UNSAID: Final = "null"
 _FIELDS: Final = frozenset(ActionStatus.model_fields)
 
 
-def checked_status(**values: Any) -> ActionStatus:
-    """The document of these values, all eleven in their order, which were checked before.
+def unchecked_status(**values: Any) -> ActionStatus:
+    """The document of these values: all eleven, in their order, as they were checked before.
 
-    Made as pickle makes it: `model_construct` takes more than twice as long, for each status that
-    is read and each action that is submitted.
+    It is made as pickle makes it: `model_construct` takes more than twice as long, for each status
+    that is read and each action that is submitted.
     """
     status = ActionStatus.__new__(ActionStatus)
     status.__setstate__(
@@ -63,7 +63,7 @@ def status_of(
     release_after: str | None,
 ) -> ActionStatus:
     """The document of a row, its columns in the order in which the statements select them."""
-    return checked_status(
+    return unchecked_status(
         action_id=action_id,
         status=ActionStatusValue(status),
         creator_id=creator_id,

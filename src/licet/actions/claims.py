@@ -56,7 +56,7 @@ class Claims:
     ) -> None:
         self._jobs = list(jobs)
         self._owner = owner
-        self._lock = lock  # a condition as a block takes four calls more
+        self._lock = lock  # taken itself: ``with freed`` goes through two Python functions
         self._freed = freed
         self._in_flight: Counter[str] = Counter()
         self._put_off: Counter[str] = Counter()  # messages that there was no room for

@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import UTC, datetime
-from typing import Any, Final
-
-from pydantic_core import to_json
+from typing import Final
 
 from licet.actions.documents import ActionRequest
 
 __all__ = ["request_digest"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def request_digest(request: ActionRequest) -> str:
@@ -24,30 +23,13 @@ def request_digest(request: ActionRequest) -> str:
     """
     deadline, release_after = request.deadline, request.release_after
     fields = {
-        "allowed_clients": sorted(set(request.allowed_clients)),
-        "body": _sorted(request.body),
-        "deadline": None if deadline is None else str(deadline - _EPOCH),
-        "label": request.label,
-        "manage_by": sorted(request.manage_by),
-        "monitor_by": sorted(request.monitor_by),
-        "release_after": None if release_after is None else release_after.total_seconds(),
         "request_id": request.request_id,
+        "body": request.body,
+        "label": request.label,
+        "deadline": None if deadline is None else str(deadline - _EPOCH),
+        "release_after": None if release_after is None else release_after.total_seconds(),
+        "monitor_by": sorted(request.monitor_by),
+        "manage_by": sorted(request.manage_by),
+        "allowed_clients": sorted(set(request.allowed_clients)),
     }
-    return hashlib.sha256(_json(fields)).hexdigest()
-
-
-def _sorted(value: Any) -> Any:
-    """The same JSON value, the members of its objects in the order of their names."""
-    if isinstance(value, dict):
-        return {name: _sorted(value[name]) for name in sorted(value)}
-    if isinstance(value, list):
-        return [_sorted(item) for item in value]
-    return value
-
-
-def _json(fields: dict[str, Any]) -> bytes:
-    """By pydantic: with `json` a whole submission takes a tenth longer."""
-    try:
-        return to_json(fields)
-    except ValueError:  # a lone surrogate, which only Python's reader lets in
-        return json.dumps(fields).encode()
+    return hashlib.sha256(_CANONICAL.encode(fields).encode()).hexdigest()

@@ -73,7 +73,7 @@ class Execution:
         persist: calls a function that writes, again and again while the database is away.
 
     Attributes:
-        then: asked once, as the attempt ends, what is to be claimed in the same write.
+        then: asked at most once, as the attempt ends, what is to be claimed in the same write.
         following: what was; None when there was none, or it was not asked for.
         has_asked: whether it was asked for.
     """
@@ -107,6 +107,9 @@ class Execution:
                     self._call_handler(caller)
             except LeaseLost as error:
                 log.warning("%s", error)
+            finally:
+                # It refers to this attempt: else the two are garbage that only the collector finds.
+                self.then = _nothing
 
     def _refusal(self, caller: StoredAuthState) -> Life | None:
         """How the action ends without being begun, if it must not begin."""
@@ -224,9 +227,7 @@ class Execution:
 
         Only the first try does: a claim whose answer was lost costs that action an attempt.
         """
-        # Forgotten at once: who is asked refers to this attempt, and the two would be garbage that
-        # only the collector finds.
-        then, self.then = self.then(), _nothing
+        then = self.then()
 
         def move() -> None:
             nonlocal then

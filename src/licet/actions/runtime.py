@@ -23,7 +23,7 @@ from flask import Flask
 
 from licet._state import app_state
 from licet.actions import lifecycle
-from licet.actions._rows import checked_status, json_text
+from licet.actions._rows import json_text, unchecked_status
 from licet.actions.documents import ActionRequest, ActionStatus, ActionStatusValue
 from licet.actions.durable import DurableAction
 from licet.actions.execution import Job
@@ -294,7 +294,7 @@ def _first_status(
     request: ActionRequest, creator_id: str, now: datetime, retention: timedelta
 ) -> ActionStatus:
     asked = request.release_after
-    return checked_status(
+    return unchecked_status(
         action_id=str(uuid.uuid4()),
         status=ActionStatusValue.ACTIVE,
         creator_id=creator_id,

@@ -58,7 +58,7 @@ def caller_json(auth: AuthState, runnable_by: list[str]) -> str:
         getattr(identity, "subject", ""),
         auth.effective_identity,
         auth.identities,
-        groups,
+        frozenset(groups),
         frozenset(getattr(identity, "roles", ())),
         "sid" in getattr(identity, "claims", ()),
     )

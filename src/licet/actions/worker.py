@@ -129,6 +129,7 @@ class Worker:
                 last = self._run_on(execution)
                 if last.is_last_of_thread:
                     self._scouts.retire()
+                    self._scouts.tell()  # it counted as one who would look again
                     return False
                 if last.leaves_it_to_others:
                     return True
@@ -144,7 +145,8 @@ class Worker:
         Returns:
             The last of them.
         """
-        n_wanted, is_replaced = 1, False  # threads that look; another is in this one's place
+        n_wanted = 1  # threads that look
+        is_replaced = False  # this one, by another thread
         while True:
             if not execution.job.runs.takes_turns:
                 n_wanted = scouts_for(execution.held.waited)
@@ -167,7 +169,8 @@ class Worker:
                     attempt.found_none = execution.has_asked and self.claims.knows_all_of(job)
                 return attempt
             self.claims.note(job, following)
-            n_wanted, is_replaced = attempt.n_wanted, attempt.is_last_of_thread
+            n_wanted = attempt.n_wanted
+            is_replaced = attempt.is_last_of_thread
             execution = Execution(job, following, self._persist)
 
     def _claim_as_it_ends(self, attempt: Attempt) -> Then | None:

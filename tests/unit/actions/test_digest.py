@@ -59,6 +59,9 @@ def test_objects_within_objects():
 def test_it_is_a_sha256():
     """A digest is 64 hexadecimal digits and does not change between versions."""
     assert request_digest(make_request()) == EXPECTED
+    assert request_digest(make_request(body=ODD, label="Größe")) == EXPECTED_OF_ODD
 
 
+ODD = {"Müller": "\x7f", "n": [1e-5, 1e16, 1.5e300, -0.0, 10**30], "b": {"d": True, "c": None}}
 EXPECTED = "d08141d7c5dda354083ee7ed9ce914e6569473ed89303c8d613cc64c85dbce33"
+EXPECTED_OF_ODD = "cc1483bfe7b5eeaf392b8596593b3f666c54da57b7c762fd93090ccf53c6c282"

@@ -1,11 +1,13 @@
 """Between rows and documents."""
 
+import copy
+import pickle
 from datetime import timedelta
 
 import pytest
 from tests.unit.actions.making import BOB
 
-from licet.actions._rows import checked_status, json_text
+from licet.actions._rows import json_text, unchecked_status
 from licet.actions.documents import ActionStatus, render
 from licet.errors import UnstorableDocument
 
@@ -50,12 +52,14 @@ def test_a_status_that_is_not_checked_again():
         "release_after": timedelta(days=1),
     }
     checked = ActionStatus(**values)
-    found = checked_status(**{name: getattr(checked, name) for name in values})
+    found = unchecked_status(**{name: getattr(checked, name) for name in values})
     assert found == checked
     assert render(found) == render(checked)
     assert found.model_fields_set == checked.model_fields_set
+    assert pickle.loads(pickle.dumps(found)) == checked
+    assert copy.deepcopy(found) == checked
     assert found.model_copy(update={"label": "x"}).label == "x"
     found.label = "y"
     with pytest.raises(ValueError, match="label"):
         found.label = 5
-    assert render(checked_status(**vars(checked))) == render(checked)
+    assert render(unchecked_status(**vars(checked))) == render(checked)

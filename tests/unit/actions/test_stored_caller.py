@@ -53,6 +53,15 @@ def test_no_claims_and_no_token():
     assert stored_caller(text).had_session
 
 
+def test_groups_in_an_ordinary_set():
+    """An app's own caller may compute them as it likes."""
+
+    class Own(AuthState):
+        groups = {TEAM}  # noqa: RUF012 - as somebody may write it
+
+    assert stored_caller(caller_json(Own(identity()), [TEAM])).groups == {TEAM}
+
+
 @pytest.mark.parametrize(
     ("runnable_by", "asked", "groups"),
     [(["all_authenticated_users"], 0, {TEAM}), ([ME], 0, {TEAM}), ([FAR], 1, {FAR})],

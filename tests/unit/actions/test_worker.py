@@ -1,6 +1,7 @@
 """A worker: its threads, its keeper, and how it stops."""
 
 import gc
+import logging
 import threading
 import time
 import weakref
@@ -13,7 +14,7 @@ from tests.unit.actions.making import BOB
 from licet.actions import lifecycle
 from licet.actions import scouts as scouts_module
 from licet.actions import worker as worker_module
-from licet.actions.running import ActionStopped
+from licet.actions.running import ActionStopped, Reason
 from licet.actions.runs import Runs
 from licet.actions.worker import Worker
 from licet.errors import StoreUnavailable
@@ -97,18 +98,31 @@ class TestWork:
         worker.wake()
         wait_until(lambda: all(bench.phase(i) == "ended" for i in ids))
 
-    def test_what_has_ended_is_forgotten_at_once(self, bench):
-        """No attempt is in a cycle of references, which only the collector would find."""
+    @pytest.mark.parametrize("how", ["it ends", "it fails", "it waits", "its lease is lost"])
+    def test_an_attempt_that_is_over_is_forgotten_at_once(self, bench, how):
+        """None is in a cycle of references, which only the collector would find."""
         attempts: list[weakref.ref] = []
-        ids = [bench.submit() for _ in range(5)]
+
+        def handler(action, _body):
+            attempts.append(weakref.ref(action))
+            if how == "it fails":
+                raise ValueError
+            if how == "it waits":
+                action.pause("Consent", "needed")
+            if how == "its lease is lost":
+                action._control.stop(Reason.LEASE_LOST)
+                action.raise_if_cancelled()
+
+        for _ in range(5):
+            bench.submit()
+        logging.disable()  # pytest keeps what is logged, and so an error's frames
         gc.disable()
         try:
-            bench.start(bench.job(lambda action, _body: attempts.append(weakref.ref(action))))
-            wait_until(lambda: all(bench.phase(i) == "ended" for i in ids))
-            wait_until(lambda: not any(found() for found in attempts))
+            bench.start(bench.job(handler))
+            wait_until(lambda: len(attempts) == 5 and not any(found() for found in attempts))
         finally:
             gc.enable()
-        assert len(attempts) == len(ids)
+            logging.disable(logging.NOTSET)
 
     def test_what_nobody_told_it_of(self, bench):
         """It looks by itself."""
@@ -220,16 +234,32 @@ class TestWork:
         wait_until(lambda: all(bench.phase(i) == "ended" for i in ids))
 
     def test_who_is_given_up_on_as_an_action_ends(self, bench, monkeypatch):
-        """What was claimed in that same write is run, its room is given back, the thread ends."""
-        ids = [bench.submit() for _ in range(2)]
-        work, ended = Worker._work, []
-        monkeypatch.setattr(Worker, "_work", lambda worker: ended.append(work(worker)))
-        worker = bench.start(bench.job(lease_seconds=6 * LONG), threads=1, poll_seconds=6 * LONG)
+        """It runs what it claimed in that same write, and then ends: another does the rest."""
+        ids = [bench.submit() for _ in range(5)]
+        work, threads, ran_by = Worker._work, [], {}
+
+        def counted(worker):
+            threads.append("begun")
+            work(worker)
+            threads.append("ended")
+
+        monkeypatch.setattr(Worker, "_work", counted)
+        monkeypatch.setattr(
+            scouts_module, "SOON_SECONDS", LONG
+        )  # it counts as a scout till the end
+        worker = bench.start(
+            bench.job(
+                lambda action, _body: ran_by.update({action.action_id: threading.get_ident()}),
+                lease_seconds=12 * LONG,  # the keeper makes no round before a sixth of it
+            ),
+            threads=1,
+            poll_seconds=12 * LONG,
+        )
         move = bench.runs.move
 
         def slowly(held, *args, **options):
             following = move(held, *args, **options)
-            if held.action_id == ids[0]:
+            if held.action_id in ids[:2]:  # the second time, there is another already
                 (attempt,) = worker._running
                 worker._abandon(attempt)
             return following
@@ -238,10 +268,35 @@ class TestWork:
         worker.wake()
         wait_until(lambda: all(bench.phase(i) == "ended" for i in ids))
         wait_until(lambda: worker.claims.is_empty)
-        wait_until(lambda: len(ended) == 1)
-        another = bench.submit()
+        wait_until(lambda: "ended" in threads)
+        assert sorted(threads) == ["begun", "begun", "ended"]
+        first, second, *others = (ran_by[i] for i in ids)
+        assert first == second
+        assert first not in others
+
+    def test_who_is_about_to_look_is_counted(self, bench, monkeypatch):
+        """Also when its action took long: for what is queued meanwhile nobody else is called."""
+        monkeypatch.setattr(scouts_module, "SOON_SECONDS", 0.0)
+        other = RealTime(bench.database, "other")  # so that to find nothing here is not enough
+        claim, n_looking, began = bench.runs.claim, [], threading.Event()
+
+        def counted(*args, **options):
+            if began.is_set():
+                worker._scouts._drop_late()
+                n_looking.append(len(worker._scouts._out))
+            return claim(*args, **options)
+
+        monkeypatch.setattr(bench.runs, "claim", counted)
+        worker = bench.start(
+            bench.job(lambda _action, _body: began.set(), lease_seconds=6 * LONG),
+            other.job(lease_seconds=6 * LONG),
+            threads=1,
+            poll_seconds=6 * LONG,
+        )
+        bench.submit()
         worker.wake()
-        wait_until(lambda: bench.phase(another) == "ended")
+        wait_until(lambda: n_looking)
+        assert n_looking[0] == 1
 
     def test_short_waits_on_sqlite_are_waited_for_together(self, bench, monkeypatch):
         """By as many threads as can wait while one writes; the keeper need not call them."""
@@ -526,7 +581,9 @@ class TestStop:
 
         worker = bench.start(bench.job(handler))
         assert first_is_on.wait(LONG)
+        began = time.monotonic()
         worker.stop(LONG)
+        assert time.monotonic() - began < LONG / 2  # it is told when nothing runs any more
         assert (ran, bench.phase(action_id), bench.life(action_id).attempt) == (
             ["first"],
             "queued",
