@@ -57,7 +57,7 @@ def caller_json(auth: AuthState, runnable_by: list[str]) -> str:
         getattr(identity, "issuer", ""),
         getattr(identity, "subject", ""),
         auth.effective_identity,
-        auth.identities,
+        frozenset(auth.identities),
         frozenset(groups),
         frozenset(getattr(identity, "roles", ())),
         "sid" in getattr(identity, "claims", ()),

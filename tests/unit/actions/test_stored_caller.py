@@ -53,13 +53,15 @@ def test_no_claims_and_no_token():
     assert stored_caller(text).had_session
 
 
-def test_groups_in_an_ordinary_set():
-    """An app's own caller may compute them as it likes."""
+def test_ordinary_sets():
+    """An app's own caller may compute its identities and groups as it likes."""
 
     class Own(AuthState):
-        groups = {TEAM}  # noqa: RUF012 - as somebody may write it
+        identities = {ME}  # noqa: RUF012 - as somebody may write it
+        groups = {TEAM}  # noqa: RUF012 - as above
 
-    assert stored_caller(caller_json(Own(identity()), [TEAM])).groups == {TEAM}
+    kept = stored_caller(caller_json(Own(identity()), [TEAM]))
+    assert (kept.identities, kept.groups) == ({ME}, {TEAM})
 
 
 @pytest.mark.parametrize(
