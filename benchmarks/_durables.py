@@ -35,7 +35,10 @@ SCOPE = "https://licet.example/scopes/bench"
 ME = "urn:licet:identity:00000000-0000-4000-8000-00000000a11c"
 CALLER = AuthState(Identity(issuer="bench", subject="me", principal=ME, principals=frozenset({ME})))
 LIMIT_SECONDS = 60
-LEASE_SECONDS = 6 * LIMIT_SECONDS  # so that no thread looks for work that it was not told of
+# So that no thread looks for work that it was not told of: one that began while the next round is
+# submitted would spoil both.
+POLL_SECONDS = 3600
+LEASE_SECONDS = 6 * POLL_SECONDS
 
 
 class Finished:
@@ -107,7 +110,7 @@ class Durables:
                 self.runtime.submit(PROVIDER, request, CALLER)
 
     def start(self, threads: int) -> Worker:
-        worker = Worker(self.runtime.jobs, threads=threads, poll_seconds=LIMIT_SECONDS)
+        worker = Worker(self.runtime.jobs, threads=threads, poll_seconds=POLL_SECONDS)
         worker.start()
         self._workers.append(worker)
         return worker
