@@ -244,9 +244,8 @@ class TestWork:
             threads.append("ended")
 
         monkeypatch.setattr(Worker, "_work", counted)
-        monkeypatch.setattr(
-            scouts_module, "SOON_SECONDS", LONG
-        )  # it counts as a scout till the end
+        # it counts as a scout till the end
+        monkeypatch.setattr(scouts_module, "SOON_SECONDS", LONG)
         worker = bench.start(
             bench.job(
                 lambda action, _body: ran_by.update({action.action_id: threading.get_ident()}),
