@@ -25,7 +25,7 @@ from typing import Any
 import psycopg
 
 from _durables import PROVIDER, Durables, Finished, folder, make_requests
-from licet.actions.worker import Worker
+from licet.actions.durable.worker import Worker
 
 CONCURRENCY = 8
 Seconds = tuple[float, float]

@@ -20,9 +20,9 @@ from celery import Celery
 
 from _durables import LIMIT_SECONDS, folder, make_app
 from licet._state import app_state
-from licet.actions.dispatch.celery import run_celery_worker
-from licet.actions.runtime import durable_runtime
-from licet.actions.worker import Worker
+from licet.actions.durable.celery_worker import run_celery_worker
+from licet.actions.durable.runtime import durable_runtime
+from licet.actions.durable.worker import Worker
 
 THREADS = 8
 WAIT_SECONDS = 0.05

@@ -19,8 +19,8 @@ from flask import Flask
 
 from licet.actions import ActionProviderBlueprint, ActionProviderDescription
 from licet.actions.documents import ActionRequest
-from licet.actions.runtime import Runtime, durable_runtime
-from licet.actions.worker import Worker
+from licet.actions.durable.runtime import Runtime, durable_runtime
+from licet.actions.durable.worker import Worker
 from licet.authn.auth_state import AuthState
 from licet.authn.identity import Identity
 

@@ -56,7 +56,7 @@ from _durables import (
     temporary_valkey,
 )
 from _rounds import Times, verdict
-from licet.actions.runtime import durable_runtime
+from licet.actions.durable.runtime import durable_runtime
 
 HERE = Path(__file__).parent
 RIVALS = ("licet", "procrastinate", "dbos-started", "dbos-queued")

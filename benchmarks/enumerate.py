@@ -34,11 +34,11 @@ import _archive
 from _archive import GROUP, HEAVY, LIGHT, light_keys
 from _durables import PROVIDER, SCOPE, make_app, make_database, temporary_server
 from _rounds import in_turns, verdict
-from licet.actions import _run_statements as run_sql
-from licet.actions import _statements as sql
 from licet.actions.documents import ActionStatusValue
+from licet.actions.durable.store import _statements as run_sql
 from licet.actions.enumeration import EnumerationQuery, LogQuery
-from licet.actions.store import ActionStore
+from licet.actions.store import _statements as sql
+from licet.actions.store.actions import ActionStore
 from licet.authn.auth_state import AuthState
 from licet.authn.identity import Identity
 from licet.db.engine import Database

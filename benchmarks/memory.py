@@ -25,7 +25,7 @@ from pathlib import Path
 
 from _durables import CALLER, PROVIDER, SCOPE, folder, make_app, make_requests
 from _rounds import verdict
-from licet.actions.runtime import durable_runtime
+from licet.actions.durable.runtime import durable_runtime
 from licet.authn import embedded_issuer
 
 HERE = Path(__file__).parent

@@ -6,7 +6,7 @@ import pytest
 from examples.site import create_app
 from flask.testing import FlaskClient
 
-from licet.actions.flask import provider_scopes
+from licet.actions.interface.flask import provider_scopes
 from licet.authn import embedded_issuer
 from licet.db import database_of
 

@@ -24,7 +24,7 @@ from tests.api.providers import ROUTES as BOTH_SPELLINGS
 from werkzeug.test import TestResponse
 
 from licet.actions import durable_runtime
-from licet.actions.flask import provider_scopes
+from licet.actions.interface.flask import provider_scopes
 from licet.authn import embedded_issuer
 
 ASKED_PER_EXAMPLE = 6

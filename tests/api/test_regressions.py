@@ -12,7 +12,7 @@ from tests.api.providers import SCOPE, describe
 
 from licet import Licet
 from licet.actions import ActionProviderBlueprint, ActionStatus, action_store
-from licet.actions.flask import provider_scopes
+from licet.actions.interface.flask import provider_scopes
 from licet.authn import embedded_issuer
 from licet.db import database_of
 

@@ -4,7 +4,7 @@ import pytest
 from tests.api.providers import ROUTES, Site
 
 from licet import Licet
-from licet.actions.flask import with_standing
+from licet.actions.interface.flask import with_standing
 from licet.authn import Standing
 from licet.authn.issuer import subject_of
 from licet.testing.mocks import mock_authstate

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.actions.making import ALICE, BOB, TEAM
 
-from licet.actions._rows import duration_text
 from licet.actions._types import clipped, is_plain_text, parse_duration, readable
 from licet.actions.documents import ActionStatus, ActionStatusValue, render
 from licet.actions.enumeration import parse_enumeration, parse_log_query
+from licet.actions.store._rows import duration_text
 from licet.authn.principals import is_principal
 from licet.errors import RequestValidationError
 

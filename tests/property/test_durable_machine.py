@@ -23,9 +23,9 @@ from tests.unit.actions.making import BOB, make_request
 
 from licet.actions import lifecycle
 from licet.actions.documents import ActionStatusValue
+from licet.actions.durable.store.runs import Claimed, LogLine, Runs, Then, stored_providers
+from licet.actions.durable.sweeper import Sweeper
 from licet.actions.lifecycle import Ending
-from licet.actions.runs import Claimed, LogLine, Runs, Then, stored_providers
-from licet.actions.sweeper import Sweeper
 from licet.db.engine import Database
 from licet.db.migrate import upgrade
 from licet.errors import ActionConflict, LeaseLost

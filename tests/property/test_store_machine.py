@@ -19,7 +19,7 @@ from tests.unit.actions.making import ALICE, BOB, TEAM, make_request, make_statu
 
 from licet.actions.documents import ActionStatus, ActionStatusValue, render
 from licet.actions.enumeration import EnumerationQuery
-from licet.actions.store import ActionStore
+from licet.actions.store.actions import ActionStore
 from licet.db.engine import Database
 from licet.db.migrate import upgrade
 from licet.errors import ActionConflict, ActionNotFound

@@ -11,7 +11,12 @@ from tests.unit.actions.making import ALICE, BOB, TEAM
 
 from licet.actions.digest import request_digest
 from licet.actions.documents import ActionRequest
-from licet.actions.validation import compile_schema, parse_json, validate_data, validate_input
+from licet.actions.interface.validation import (
+    compile_schema,
+    parse_json,
+    validate_data,
+    validate_input,
+)
 from licet.errors import BadActionRequest, RequestValidationError
 
 _numbers = st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False))

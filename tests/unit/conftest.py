@@ -12,7 +12,7 @@ from flask import Flask
 from tests.postgresql import empty_schema
 from tests.unit.actions.serving import served
 
-from licet.actions.flask import provider_scopes
+from licet.actions.interface.flask import provider_scopes
 from licet.authn.flask import embedded_issuer
 from licet.db.engine import Database
 from licet.db.migrate import upgrade

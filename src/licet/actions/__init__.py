@@ -1,12 +1,7 @@
 """Long-running work behind the Action Provider Interface: documents, routes and the store."""
 
-from licet.actions.authorization import (
-    authorize_action_access_or_404,
-    authorize_action_management_or_404,
-)
-from licet.actions.blueprint import ActionProviderBlueprint
-from licet.actions.config import ActionProviderConfig
 from licet.actions.documents import (
+    AbstractActionRepository,
     ActionFailedDetails,
     ActionInactiveDetails,
     ActionLogEntry,
@@ -17,15 +12,20 @@ from licet.actions.documents import (
     ActionStatus,
     ActionStatusValue,
 )
-from licet.actions.durable import Retry
+from licet.actions.durable.declaration import Retry
+from licet.actions.durable.running import ActionCancelled, ActionStopped, RunningAction
+from licet.actions.durable.runtime import durable_runtime
 from licet.actions.enumeration import parse_log_query
-from licet.actions.flask import action_store
-from licet.actions.helpers import add_action_routes_to_blueprint
-from licet.actions.json_provider import assign_json_provider
-from licet.actions.repository import AbstractActionRepository
-from licet.actions.running import ActionCancelled, ActionStopped, RunningAction
-from licet.actions.runtime import durable_runtime
-from licet.actions.store import ActionStore, Submission
+from licet.actions.interface.authorization import (
+    authorize_action_access_or_404,
+    authorize_action_management_or_404,
+)
+from licet.actions.interface.blueprint import ActionProviderBlueprint
+from licet.actions.interface.config import ActionProviderConfig
+from licet.actions.interface.flask import action_store
+from licet.actions.interface.helpers import add_action_routes_to_blueprint
+from licet.actions.interface.http import assign_json_provider
+from licet.actions.store.actions import ActionStore, Submission
 from licet.authn.auth_state import AuthState
 from licet.errors import ActionFailure
 

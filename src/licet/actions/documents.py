@@ -1,7 +1,7 @@
 """The documents of the Action Provider Interface, as pydantic models.
 
 Decides what each document holds and how it is written as JSON. Whether a request fits a provider
-(its input schema, its deadline) is `licet.actions.validation`'s.
+(its input schema, its deadline) is `licet.actions.interface.validation`'s.
 
 Source: seed documents 000 and 001; the public action provider specification 2024-03-14.1.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 import json
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -34,6 +35,7 @@ from licet.actions._types import (
 )
 
 __all__ = [
+    "AbstractActionRepository",
     "ActionFailedDetails",
     "ActionInactiveDetails",
     "ActionLogEntry",
@@ -286,3 +288,25 @@ def render_description(description: ActionProviderDescription) -> bytes:
         schema = schema.model_json_schema()
     document["input_schema"] = json.loads(schema) if isinstance(schema, str) else schema
     return render({name: document[name] for name in type(description).model_fields})
+
+
+class AbstractActionRepository(ABC):
+    """What a blueprint asks of a provider's own storage.
+
+    With one, the callbacks of status, cancel, release and resume get an `ActionStatus` instead of
+    an id, and what they return is stored (or removed, for release).
+
+    Source: the original toolkit's interface of the same name.
+    """
+
+    @abstractmethod
+    def get(self, action_id: str) -> ActionStatus | None:
+        """The action, or None."""
+
+    @abstractmethod
+    def store(self, action: ActionStatus) -> None:
+        """Keep the action in its present state."""
+
+    @abstractmethod
+    def remove(self, action: ActionStatus) -> None:
+        """Forget the action."""

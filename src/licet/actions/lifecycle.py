@@ -1,7 +1,8 @@
 """The life of a durable action, as a pure state machine.
 
 Decides which state follows from which, and what a row then says; it reads no clock and writes
-nothing. `licet.actions.runs` writes what comes out of it, in one guarded statement each.
+nothing. `licet.actions.durable.store.runs` writes what comes out of it, in one guarded statement
+each.
 
 ::
 

@@ -24,7 +24,7 @@ from licet.actions.client import (
     ProviderError,
     ProviderUnreachable,
 )
-from licet.actions.validation import parse_json
+from licet.actions.interface.validation import parse_json
 from licet.cli.login import login_exit_codes
 from licet.cli.logins.renewal import KeptToken
 from licet.cli.text import printable

@@ -11,8 +11,8 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from licet._state import app_state
-from licet.actions.flask import leave_threads_free
-from licet.actions.runtime import durable_runtime
+from licet.actions.durable.runtime import durable_runtime
+from licet.actions.interface.flask import leave_threads_free
 from licet.errors import ConfigurationError
 from licet.extension import protect_attached
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import click
 from flask import Flask
 
-from licet.actions.flask import provider_scopes
+from licet.actions.interface.flask import provider_scopes
 from licet.authn.flask import embedded_issuer
 
 __all__ = ["token"]

@@ -12,8 +12,8 @@ import click
 from flask import Flask
 
 from licet._state import app_state
-from licet.actions.runtime import Runtime, durable_runtime
-from licet.actions.worker import Worker
+from licet.actions.durable.runtime import Runtime, durable_runtime
+from licet.actions.durable.worker import Worker
 
 __all__ = ["sweep", "worker"]
 
@@ -37,7 +37,7 @@ def worker(load_app: Callable[[], Flask], threads: int | None, sweeps: bool) -> 
     if sweeps:
         sweeper.start()
     if settings.dispatch == "celery":
-        from licet.actions.dispatch.celery import run_celery_worker
+        from licet.actions.durable.celery_worker import run_celery_worker
 
         run_celery_worker(runtime, settings, threads=n_threads)
     else:

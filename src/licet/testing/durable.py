@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Flask
 
-from licet.actions.execution import Execution, Job
-from licet.actions.runtime import durable_runtime
+from licet.actions.durable.execution import Execution, Job
+from licet.actions.durable.runtime import durable_runtime
 
 __all__ = ["run_pending"]
 

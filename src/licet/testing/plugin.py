@@ -14,7 +14,7 @@ from unittest import mock
 import pytest
 
 if TYPE_CHECKING:
-    from licet.actions.blueprint import ActionProviderBlueprint
+    from licet.actions.interface.blueprint import ActionProviderBlueprint
     from licet.testing.introspection import FakeIntrospection
 
 __all__ = ["apt_blueprint_noauth", "fake_introspection", "flask_helpers_noauth"]
@@ -86,7 +86,7 @@ def fake_introspection() -> FakeIntrospection:
 def _helpers_without_authentication() -> Iterator[None]:
     from licet.testing.mocks import mock_authstate  # noqa: PLC0415 - see the module
 
-    target = "licet.actions.helpers.HelperStateBuilder"
+    target = "licet.actions.interface.helpers.HelperStateBuilder"
     with (
         mock.patch(f"{target}.build_from_request", return_value=mock_authstate()),
         mock.patch(f"{target}.prepare"),

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from licet.actions.tables import action, action_step
+from licet.actions.store.tables import action, action_step
 
 CLOCK_SECONDS = 0.02  # by which the clocks of file systems and databases differ
 

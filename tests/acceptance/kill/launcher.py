@@ -166,7 +166,7 @@ def _preload() -> None:
     import psycopg
 
     import licet.actions
-    import licet.actions.dispatch.celery
+    import licet.actions.durable.celery_dispatch
     import licet.cli
 
     assert all((celery, gunicorn, kombu, psycopg, licet))

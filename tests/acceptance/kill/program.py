@@ -24,9 +24,9 @@ from flask import Flask
 
 from licet import Licet
 from licet.actions import ActionProviderBlueprint, ActionProviderDescription, RunningAction
+from licet.actions.durable.store.runs import Runs
 from licet.actions.lifecycle import Phase
-from licet.actions.runs import Runs
-from licet.actions.store import ActionStore
+from licet.actions.store.actions import ActionStore
 
 FOLDER = Path(os.environ["KILL_FOLDER"])
 ORDERS = FOLDER / "orders"

@@ -10,7 +10,7 @@ import pytest
 from tests.acceptance.kill.system import System, wait_until
 from tests.valkey import Valkey, stoppable_valkey
 
-from licet.actions.dispatch.celery import QUEUE, RUN, make_celery
+from licet.actions.durable.celery_dispatch import QUEUE, RUN, make_celery
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from licet.actions.store import ActionStore
+from licet.actions.store.actions import ActionStore
 from licet.db.engine import Database
 
 

@@ -16,13 +16,13 @@ from tests.unit.actions.making import (
 )
 
 from licet.actions import lifecycle
-from licet.actions._rows import json_text
 from licet.actions.documents import ActionProviderDescription, ActionRequest
-from licet.actions.durable import DurableAction
-from licet.actions.execution import Execution, Job
-from licet.actions.runs import Claimed, Runs
-from licet.actions.store import ActionStore
-from licet.actions.stored_caller import caller_json
+from licet.actions.durable.declaration import DurableAction
+from licet.actions.durable.execution import Execution, Job
+from licet.actions.durable.store.runs import Claimed, Runs
+from licet.actions.durable.store.stored_caller import caller_json
+from licet.actions.store._rows import json_text
+from licet.actions.store.actions import ActionStore
 from licet.db.engine import Database
 
 OWNER = "unit"

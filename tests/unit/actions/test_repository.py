@@ -2,8 +2,8 @@
 
 import pytest
 
-from licet.actions.repository import AbstractActionRepository
-from licet.actions.store import ActionStore
+from licet.actions.documents import AbstractActionRepository
+from licet.actions.store.actions import ActionStore
 
 
 @pytest.mark.parametrize("missing", ["get", "store", "remove"])

@@ -7,14 +7,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.unit.actions.durable.test_worker import wait_until
 from tests.unit.actions.durables import Bench
-from tests.unit.actions.test_worker import wait_until
 from tests.unit.cli.conftest import SITE
 
 from licet.actions import lifecycle
 from licet.actions.documents import ActionStatusValue
+from licet.actions.durable.store.runs import Runs
 from licet.actions.lifecycle import Ending
-from licet.actions.runs import Runs
 from licet.cli import worker as worker_module
 from licet.db.engine import Database
 from licet.db.migrate import upgrade
@@ -79,7 +79,7 @@ class TestWorker:
 
     def test_celery_is_begun_where_the_settings_say_so(self, licet, monkeypatch):
         """With as many threads, and without a sweeper if it is not wanted."""
-        from licet.actions.dispatch import celery
+        from licet.actions.durable import celery_worker as celery
 
         begun = []
         monkeypatch.setattr(

@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-import licet.actions.tables
+import licet.actions.store.tables
 import licet.authn.accounts.tables
 import licet.authn.sign_in.tables
 from licet.db import Database, current_revision, head_revision, upgrade
@@ -21,7 +21,7 @@ from licet.db.tables import metadata
 from licet.errors import ConfigurationError, StoreUnavailable
 
 SUBJECTS = (
-    licet.actions.tables,
+    licet.actions.store.tables,
     licet.authn.accounts.tables,
     licet.authn.sign_in.tables,
 )  # whose tables are in `metadata`

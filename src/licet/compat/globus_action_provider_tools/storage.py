@@ -1,5 +1,5 @@
 """``storage``."""
 
-from licet.actions.repository import AbstractActionRepository
+from licet.actions.documents import AbstractActionRepository
 
 __all__ = ["AbstractActionRepository"]

@@ -5,7 +5,11 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ValidationError
 
 from licet.actions.documents import ActionRequest, ActionStatus
-from licet.actions.validation import ValidationResult, format_validation_error, validate_data
+from licet.actions.interface.validation import (
+    ValidationResult,
+    format_validation_error,
+    validate_data,
+)
 
 __all__ = [
     "ValidationRequest",

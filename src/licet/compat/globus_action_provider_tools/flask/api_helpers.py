@@ -2,8 +2,8 @@
 
 from flask import Request, Response
 
-from licet.actions.helpers import add_action_routes_to_blueprint
-from licet.actions.http import error_response as blueprint_error_handler
+from licet.actions.interface.helpers import add_action_routes_to_blueprint
+from licet.actions.interface.http import error_response as blueprint_error_handler
 from licet.actions.types import ActionStatusReturn
 from licet.authn.globus import TokenChecker
 from licet.compat.globus_action_provider_tools.validation import (

@@ -3,6 +3,6 @@
 The argument `provider_description` is given by name, as every seed does.
 """
 
-from licet.actions.blueprint import ActionProviderBlueprint
+from licet.actions.interface.blueprint import ActionProviderBlueprint
 
 __all__ = ["ActionProviderBlueprint"]

@@ -1,5 +1,5 @@
 """``flask.config``."""
 
-from licet.actions.config import DEFAULT_CONFIG, ActionProviderConfig
+from licet.actions.interface.config import DEFAULT_CONFIG, ActionProviderConfig
 
 __all__ = ["DEFAULT_CONFIG", "ActionProviderConfig"]

@@ -2,19 +2,19 @@
 
 from flask import Request, Response
 
-from licet.actions.config import DEFAULT_CONFIG, ActionProviderConfig
 from licet.actions.documents import ActionProviderDescription, render
 from licet.actions.enumeration import parse_query_args, query_args_to_enum
-from licet.actions.http import error_response as blueprint_error_handler
-from licet.actions.json_provider import JsonProvider, assign_json_provider
-from licet.actions.types import ActionCallbackReturn
-from licet.actions.validation import (
+from licet.actions.interface.config import DEFAULT_CONFIG, ActionProviderConfig
+from licet.actions.interface.http import JsonProvider, assign_json_provider
+from licet.actions.interface.http import error_response as blueprint_error_handler
+from licet.actions.interface.validation import (
     InputBodyValidator,
     json_schema_input_validation,
     pydantic_input_validation,
     validate_input,
 )
-from licet.actions.validation import get_input_body_validator as _get_input_body_validator
+from licet.actions.interface.validation import get_input_body_validator as _get_input_body_validator
+from licet.actions.types import ActionCallbackReturn
 from licet.authn.bearer import parse_bearer
 from licet.authn.globus import AuthState, FlaskAuthStateBuilder, TokenChecker
 

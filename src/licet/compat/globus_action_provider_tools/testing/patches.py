@@ -11,8 +11,8 @@ from licet.testing.mocks import mock_tokenchecker
 __all__ = ["flask_api_helpers_tokenchecker_patch", "flask_blueprint_tokenchecker_patch"]
 
 flask_api_helpers_tokenchecker_patch = patch(
-    "licet.actions.helpers.make_state_builder", mock_tokenchecker
+    "licet.actions.interface.helpers.make_state_builder", mock_tokenchecker
 )
 flask_blueprint_tokenchecker_patch = patch(
-    "licet.actions.blueprint.make_state_builder", mock_tokenchecker
+    "licet.actions.interface.blueprint.make_state_builder", mock_tokenchecker
 )

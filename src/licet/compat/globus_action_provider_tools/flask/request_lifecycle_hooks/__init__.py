@@ -1,5 +1,5 @@
 """``flask.request_lifecycle_hooks``."""
 
-from licet.actions.hooks.cloudwatch import CloudWatchMetricEMFLogger
+from licet.actions.interface.hooks.cloudwatch import CloudWatchMetricEMFLogger
 
 __all__ = ["CloudWatchMetricEMFLogger"]

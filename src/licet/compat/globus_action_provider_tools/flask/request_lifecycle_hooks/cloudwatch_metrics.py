@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from licet.actions.hooks.cloudwatch import CloudWatchMetricEMFLogger
+from licet.actions.interface.hooks.cloudwatch import CloudWatchMetricEMFLogger
 
 __all__ = ["CloudWatchMetricEMFLogger", "CloudWatchUnit"]
 

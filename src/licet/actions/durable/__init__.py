@@ -1,0 +1,1 @@
+"""Durable actions: one function each, run by workers, kept in rows that outlive any process."""

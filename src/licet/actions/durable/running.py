@@ -1,0 +1,352 @@
+"""`RunningAction`: what a durable action's handler is given, and how it is told to stop.
+
+A handler is told by an exception that is no `Exception`, so that ``except Exception`` in it does
+not swallow the message: `ActionCancelled` when somebody wants the action to end, `ActionStopped`
+for every other reason. Whatever a handler does then, it can store nothing more.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from enum import Enum
+from typing import Any, ClassVar, Final, NoReturn, TypeVar
+
+from pydantic_core import from_json
+
+from licet.actions._types import clipped, readable
+from licet.actions.documents import ActionInactiveDetails
+from licet.actions.durable.results import result_json
+from licet.actions.durable.store.runs import Claimed, LogLine, Runs
+from licet.actions.lifecycle import Life
+from licet.actions.lifecycle import pause as paused
+from licet.authn.auth_state import AuthState
+from licet.errors import LeaseLost, StoreUnavailable, UsageError
+
+__all__ = [
+    "ActionCancelled",
+    "ActionStopped",
+    "Control",
+    "Process",
+    "Reason",
+    "RunningAction",
+    "exit_if_forked",
+]
+
+log = logging.getLogger(__name__)
+R = TypeVar("R")
+CHECK_SECONDS: Final = 0.25  # how long an answer to "was it cancelled?" counts
+PROGRESS_SECONDS: Final = 0.1  # progress is stored at most this often
+MAX_STEP_NAME: Final = 200
+MAX_DESCRIPTION: Final = 10_000
+FORKED: Final = 70
+
+
+class Reason(Enum):
+    """Why a handler is to stop."""
+
+    CANCELLED = "cancelled"
+    PAUSED = "paused"
+    DEADLINE = "deadline"
+    LEASE_LOST = "lease lost"
+    SHUTDOWN = "shutdown"
+
+
+class ActionStopped(BaseException):
+    """The handler is to stop; `reason` says why. Clean up and let it pass."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(f"The action is to stop: {reason.value}.")
+        self.reason = reason
+
+
+class ActionCancelled(ActionStopped):
+    """Somebody asked for the action to end."""
+
+    def __init__(self) -> None:
+        super().__init__(Reason.CANCELLED)
+
+
+class Control:
+    """What a worker's other threads say to the one that runs the handler.
+
+    Concurrency: any thread may call `stop`; the first reason stands, save that a lost lease beats
+    every other.
+    """
+
+    def __init__(self) -> None:
+        self.reason: Reason | None = None
+        self.told: Reason | None = None
+        self._lock = threading.Lock()
+
+    def stop(self, reason: Reason) -> None:
+        """Have the handler told at its next call."""
+        with self._lock:
+            if self.reason is None or reason is Reason.LEASE_LOST:
+                self.reason = reason
+
+
+class RunningAction:
+    """The action that a handler works on.
+
+    `attempt` counts from 1; `deadline` is None or an aware moment; `auth` is an `AuthState` made of
+    what was known of the caller when the action was submitted, without any token.
+
+    Concurrency: a handler's own threads may call `progress`, `log` and `raise_if_cancelled`; steps
+    and pauses belong to one thread.
+    """
+
+    def __init__(
+        self,
+        held: Claimed,
+        runs: Runs,
+        control: Control,
+        auth: AuthState,
+        *,
+        max_result_bytes: int,
+        persist: Callable[[Callable[[], R]], R],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.action_id = held.action_id
+        self.creator_id = held.creator_id
+        self.request_id = held.request_id
+        self.label = held.label
+        self.start_time = held.start_time
+        self.attempt = held.life.attempt
+        self.deadline: datetime | None = held.life.deadline
+        self.auth = auth
+        self._held = held
+        self._runs = runs
+        self._control = control
+        self._max_result_bytes = max_result_bytes
+        self._persist: Callable[[Callable[[], Any]], Any] = persist
+        self._monotonic = monotonic
+        self._checked_at = monotonic()
+        self._progress_at = float("-inf")
+        self._flushing = threading.Lock()
+        self._pending: tuple[Any, str | None] | None = None
+        self._steps: dict[str, str] | None = None
+        self._names: dict[str, int] = {}
+        self._in_step = False
+        self._n_forks = Process.n_forks
+
+    def step(self, name: str, function: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+        """What ``function(*args, **kwargs)`` returned, now or in an earlier attempt.
+
+        The result is stored before `step` returns, and in a later attempt is read instead of being
+        computed. It comes back as JSON makes it (a tuple is a list), the first time as well. The
+        second step of a name is another one than the first: call steps in the same order each time.
+        Only the step that was running when a worker died may be run twice.
+
+        Raises:
+            ActionStopped: the action is to stop; the step was not begun, or is stored.
+            ResultNotJSON, ResultTooLarge: the result cannot be stored.
+            UsageError: it was called within another step.
+        """
+        key = self._step_key(name)
+        known = self._known_steps()
+        if key in known:
+            return from_json(known[key])  # type: ignore[no-any-return]  # what R is as JSON
+        self.raise_if_cancelled()
+        self._raise_if(Reason.SHUTDOWN)
+        self._in_step = True
+        try:
+            text = result_json(function(*args, **kwargs), self._max_result_bytes)
+        finally:
+            self._in_step = False
+        exit_if_forked(self._n_forks, self.action_id)
+        self._write(lambda: self._runs.add_step(self._held, key, text))
+        known[key] = text
+        return from_json(text)  # type: ignore[no-any-return]  # as above
+
+    def progress(self, fraction: float, text: str | None = None) -> None:
+        """Tell callers how far the action is: 0.0 to 1.0, and a text of at most 64 characters.
+
+        Stored at most ten times a second; the last one is stored in any case.
+
+        Raises:
+            ActionStopped: the action is to stop.
+            ValueError: the fraction is not a number from 0 to 1.
+        """
+        if not 0.0 <= fraction <= 1.0:
+            raise ValueError(f"progress is {fraction!r}: give a number from 0.0 to 1.0")
+        self.raise_if_cancelled()
+        self._pending = ({"progress": float(fraction)}, _display(text))
+        if self._monotonic() - self._progress_at >= PROGRESS_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Store the progress that was told last; a database that is away gets it later.
+
+        Raises:
+            ActionStopped: the lease is lost.
+        """
+        with self._flushing:  # the worker's keeper flushes, too
+            pending, self._pending = self._pending, None
+            if pending is None:
+                return
+            self._progress_at = self._monotonic()
+            try:
+                self._runs.progress(self._held, *pending)
+            except StoreUnavailable:
+                self._pending = self._pending or pending
+            except LeaseLost:
+                self._lease_is_lost()
+
+    def log(self, code: str, description: str, **details: Any) -> None:
+        """Add a line to the action's log, which the caller can read.
+
+        A description of more than 10,000 characters is cut.
+
+        Raises:
+            ActionStopped: the action is to stop.
+            ResultNotJSON, ResultTooLarge: the details cannot be stored.
+        """
+        self.raise_if_cancelled()
+        if details:
+            result_json(details, self._max_result_bytes)  # or it is refused here
+        line = LogLine(code=code, description=_cut(description), details=details or None)
+        self._write(lambda: self._runs.add_log(self._held, line))
+
+    def pause(
+        self,
+        code: str,
+        description: str,
+        *,
+        required_scope: str | None = None,
+        resolution_url: str | None = None,
+    ) -> None:
+        """Let the action wait, INACTIVE, until somebody resumes it; then go on behind this call.
+
+        The handler is left by an exception and called again after the resume, its completed steps
+        being skipped; a pause that was resumed returns at once.
+
+        Raises:
+            ActionStopped: the action waits now.
+        """
+        key = self._step_key(f"pause {code}")
+        if key in self._known_steps():
+            return
+        self.raise_if_cancelled()
+        self._pending = None
+        details = ActionInactiveDetails(
+            code=code,
+            description=_cut(description),
+            required_scope=required_scope,
+            resolution_url=resolution_url,
+        ).model_dump(mode="json")
+        life = paused(self._held.life, self._runs.clock(), details)
+        line = LogLine(code="PAUSED", description=_cut(f"{code}: {description}"))
+        self._write(lambda: self._pause(life, key, line))
+        self._stop(Reason.PAUSED)
+
+    def _pause(self, life: Life, key: str, line: LogLine) -> None:
+        if not self._runs.pause(self._held, life, step=key, line=line):
+            self._stop(Reason.CANCELLED)
+
+    def raise_if_cancelled(self) -> None:
+        """Go on only if the action shall go on.
+
+        Raises:
+            ActionCancelled: somebody asked for its end.
+            ActionStopped: its deadline has passed, or another worker has it.
+        """
+        self._look()
+        reason = self._control.reason
+        if reason is not None and reason is not Reason.SHUTDOWN:
+            self._stop(reason)
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether somebody asked for the action's end."""
+        self._look()
+        return self._control.reason is Reason.CANCELLED
+
+    def _look(self) -> None:
+        """Ask the database, unless it was asked a moment ago."""
+        now = self._monotonic()
+        if self._control.reason is not None or now - self._checked_at < CHECK_SECONDS:
+            return
+        self._checked_at = now
+        try:
+            if self._runs.cancel_requested_by(self._held) is not None:
+                self._control.stop(Reason.CANCELLED)
+        except LeaseLost:
+            self._control.stop(Reason.LEASE_LOST)
+        except StoreUnavailable:
+            log.warning("Nobody can be asked whether action %s was cancelled.", self.action_id)
+        if self.deadline is not None and self._runs.clock() > self.deadline:
+            self._control.stop(Reason.DEADLINE)
+
+    def _raise_if(self, reason: Reason) -> None:
+        if self._control.reason is reason:
+            self._stop(reason)
+
+    def _stop(self, reason: Reason) -> NoReturn:
+        self._control.told = reason
+        raise ActionCancelled if reason is Reason.CANCELLED else ActionStopped(reason)
+
+    def _write(self, write: Callable[[], None]) -> None:
+        try:
+            self._persist(write)
+        except LeaseLost:
+            self._lease_is_lost()
+
+    def _lease_is_lost(self) -> NoReturn:
+        self._control.stop(Reason.LEASE_LOST)
+        self._stop(Reason.LEASE_LOST)
+
+    def _known_steps(self) -> dict[str, str]:
+        if self._steps is None:
+            never_ran = self._held.life.lease_number == 1
+            self._steps = {} if never_ran else self._persist(lambda: self._runs.steps(self._held))
+        return self._steps
+
+    def _step_key(self, name: str) -> str:
+        if self._in_step:
+            raise UsageError(
+                f"The step {name!r} is begun within another: a step is one piece of work, whose "
+                "result is stored as a whole."
+            )
+        if not name or len(name) > MAX_STEP_NAME:
+            raise UsageError(f"A step's name has 1 to {MAX_STEP_NAME} characters: {name!r}.")
+        name = readable(name)
+        number = self._names[name] = self._names.get(name, 0) + 1
+        return f"{name} #{number}"
+
+
+def _display(text: str | None) -> str | None:
+    found = None if text is None else clipped(text)
+    return None if found is None else str(found)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_DESCRIPTION else text[: MAX_DESCRIPTION - 1] + "…"
+
+
+class Process:
+    """How many forks led to this process: to ask the system for its id takes far longer.
+
+    Python's forks count, `os.fork` and what is made of it; not one of a C library's own.
+    """
+
+    n_forks: ClassVar[int] = 0
+
+    @classmethod
+    def was_forked(cls) -> None:  # pragma: no cover - runs in children
+        """Count one more."""
+        cls.n_forks += 1
+
+
+os.register_at_fork(after_in_child=Process.was_forked)
+
+
+def exit_if_forked(n_forks: int, what: str) -> None:
+    """End a process that a handler forked and let come back: the action is its parent's."""
+    if Process.n_forks != n_forks:  # pragma: no cover - the child ends before it tells coverage
+        log.error("The handler of %s forked and came back in the child: it ends here.", what)
+        os._exit(FORKED)

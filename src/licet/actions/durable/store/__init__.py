@@ -1,0 +1,1 @@
+"""Durable actions as rows: what is queued, claimed, renewed and ended."""

@@ -1,0 +1,346 @@
+"""Durable actions in the database: who holds which, and every change of their lives.
+
+`licet.actions.lifecycle` says what may follow; here each change is one guarded statement. A worker
+holds an action by a lease with a number: whatever it writes names that number, and changes nothing
+once another has claimed the action.
+
+Concurrency: safe from any number of threads and processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any, Final, NamedTuple
+
+from licet.actions._types import is_plain_text
+from licet.actions.durable.store import _statements as sql
+from licet.actions.durable.store._rows import (
+    Claimed,
+    LogLine,
+    StoredRun,
+    as_seen,
+    claimed_run,
+    life_params,
+    log_params,
+    of_lease,
+    step_params,
+    stored_run,
+    this,
+)
+from licet.actions.lifecycle import Life, Phase
+from licet.actions.store._rows import json_text
+from licet.db.engine import Database, Transaction
+from licet.db.statement import Statement
+from licet.errors import LeaseLost
+
+__all__ = ["Claimed", "LogLine", "Runs", "StoredRun", "Then", "stored_providers"]
+
+THE_BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+SKEW: Final = timedelta(seconds=5)
+
+
+class _Refused(Exception):
+    """A guard within a transaction did not hold."""
+
+
+class Then(NamedTuple):
+    """What to claim in the transaction of another write: the next of these runs, in one database.
+
+    `owner`, `lease` and `since` are as for `Runs.claim`.
+    """
+
+    runs: Runs
+    owner: str
+    lease: timedelta
+    since: datetime = THE_BEGINNING
+
+    def claim(self, transaction: Transaction) -> Claimed | None:
+        """The next that is due, claimed in the transaction, which keeps others out."""
+        return _claim_in(transaction, sql.CLAIM_NEXT, self._params())
+
+    def move_and_claim(
+        self, database: Database, move: Mapping[str, Any]
+    ) -> tuple[bool, Claimed | None]:
+        """Both in one statement: whether the first was moved, and what was claimed if it was."""
+        params = self._params()
+        for name, value in move.items():
+            params[sql.TO.get(name, name)] = value
+        row = database.fetch_one(sql.MOVE_HELD_AND_CLAIM, params)
+        if row is None or row[0] is None:
+            return row is not None, None
+        return True, claimed_run(row, params["now"], params["until"])
+
+    def _params(self) -> dict[str, Any]:
+        return {**self.runs.claim_params(self.owner, self.lease), "since": self.since}
+
+
+class Runs:
+    """The durable actions of one provider.
+
+    Args:
+        provider: the name under which they are stored.
+        database: called for the database at each use.
+        clock: the present moment, aware.
+    """
+
+    def __init__(
+        self,
+        provider: str,
+        database: Callable[[], Database],
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.provider = provider
+        self.clock = clock
+        self._database = database
+
+    @cached_property
+    def takes_turns(self) -> bool:
+        """Whether the database lets only one thread write at a time."""
+        return self._database().is_sqlite
+
+    # --- for workers
+
+    def claim(
+        self, owner: str, lease: timedelta, *, since: datetime = THE_BEGINNING
+    ) -> Claimed | None:
+        """The action that has been due longest, from now on held by `owner`.
+
+        PostgreSQL passes over those that were due before `since`.
+        """
+        return self._claimed(sql.CLAIM_NEXT, owner, lease, {"since": since})
+
+    def claim_one(self, owner: str, lease: timedelta, action_id: str) -> Claimed | None:
+        """The action, if it is queued and its time has come, or will within seconds.
+
+        Who says so by a message may have a clock that is a little ahead.
+        """
+        if not is_plain_text(action_id):
+            return None
+        params = {"a": action_id, "soon": self.clock() + SKEW}
+        return self._claimed(sql.CLAIM_ONE, owner, lease, params)
+
+    def claim_ready(self, owner: str, lease: timedelta) -> Claimed | None:
+        """The next action whose time has come, also one that somebody was told of just now."""
+        return self._claimed(sql.CLAIM_READY, owner, lease, {})
+
+    def _claimed(
+        self, statement: Statement, owner: str, lease: timedelta, more: Mapping[str, Any]
+    ) -> Claimed | None:
+        database, params = self._database(), {**self.claim_params(owner, lease), **more}
+        if database.is_sqlite:
+            with database.transaction() as transaction:
+                return _claim_in(transaction, statement, params)
+        row = database.fetch_one(statement, params)
+        return None if row is None else claimed_run(row, params["now"], params["until"])
+
+    def claim_params(self, owner: str, lease: timedelta) -> dict[str, Any]:
+        """The parameters of a claim that is made now."""
+        now = self.clock()
+        return {"p": self.provider, "now": now, "until": now + lease, "owner": owner}
+
+    def renew(self, held: Claimed, lease: timedelta) -> None:
+        """Hold it for another `lease` from now; also after it ran out, if nobody claimed it.
+
+        Raises:
+            LeaseLost: it is somebody else's now, or has ended.
+        """
+        self._require(
+            held,
+            self._database().execute(sql.RENEW, of_lease(held) | {"until": self.clock() + lease}),
+        )
+
+    def cancel_requested_by(self, held: Claimed) -> str | None:
+        """Who asked for its end, if anybody.
+
+        Raises:
+            LeaseLost: it is somebody else's now, or has ended.
+        """
+        row = self._database().fetch_one(sql.HELD, of_lease(held))
+        if row is None:
+            raise LeaseLost(held.action_id)
+        return None if row[0] is None else str(row[0])
+
+    def move(
+        self, held: Claimed, life: Life, *, log: Sequence[LogLine] = (), then: Then | None = None
+    ) -> Claimed | None:
+        """Let go of an action in the state that `life` says, the lines of `log` with it.
+
+        Doing the same again, after an answer was lost, is no error.
+
+        Returns:
+            What was claimed in the same transaction, if `then` says of what, and there is any.
+
+        Raises:
+            LeaseLost: it is somebody else's now, or has ended; nothing was written.
+        """
+        database, params = self._database(), {**life_params(life), **of_lease(held)}
+        following = None
+        if log or held.has_principals or (then is not None and database.is_sqlite):
+            with database.transaction() as transaction:
+                is_moved = transaction.execute(sql.MOVE_HELD, params) == 1
+                if is_moved and (log or held.has_principals):
+                    self._add_to_change(transaction, held, life, log)
+                if is_moved and then is not None:
+                    following = then.claim(transaction)
+        elif then is None:  # alone, it is a transaction
+            is_moved = database.execute(sql.MOVE_HELD, params) == 1
+        else:
+            is_moved, following = then.move_and_claim(database, params)
+        if not is_moved and not self._is_moved(held, life):
+            raise LeaseLost(held.action_id)
+        return following
+
+    def _is_moved(self, held: Claimed, life: Life) -> bool:
+        """Whether the row says already what was to be written, by this same lease."""
+        now = self.find(held.action_id)
+        return (
+            now is not None
+            and now.life.lease_number == held.life.lease_number
+            and now.life.phase == life.phase
+            and now.life.status == life.status
+            and now.life.details == life.details
+            and now.life.completion_time == life.completion_time
+            and now.life.ready_at == life.ready_at
+        )
+
+    def _add_to_change(
+        self, transaction: Transaction, run: StoredRun, life: Life, log: Sequence[LogLine]
+    ) -> None:
+        now = self.clock()
+        for line in log:
+            transaction.execute(sql.INSERT_LOG, log_params(line, now) | {"action": run.key})
+        if run.has_principals:
+            params = {"key": run.key, "status": life.status.value}
+            transaction.execute(sql.TELL_PRINCIPALS, params)
+
+    def pause(self, held: Claimed, life: Life, *, step: str, line: LogLine) -> bool:
+        """Let an action wait, and complete the step that is its pause.
+
+        Returns:
+            False when somebody asked meanwhile that it end: nothing was written.
+
+        Raises:
+            LeaseLost: it is somebody else's now, or has ended; nothing was written.
+        """
+        with suppress(_Refused), self._database().transaction() as transaction:
+            transaction.execute(sql.INSERT_STEP, step_params(held, step, "null", self.clock()))
+            if not transaction.execute(sql.PAUSE_HELD, life_params(life) | of_lease(held)):
+                raise _Refused  # rolls the step back
+            self._add_to_change(transaction, held, life, [line])
+            return True
+        if self._is_moved(held, life):
+            return True
+        self.cancel_requested_by(held)  # raises when it is not held any more
+        return False
+
+    def progress(self, held: Claimed, details: Any, display_status: str | None) -> None:
+        """Tell how far it is.
+
+        Raises:
+            LeaseLost: it is somebody else's now, or has ended.
+        """
+        params = {"details": json_text(details), "display_status": display_status}
+        self._require(held, self._database().execute(sql.PROGRESS, params | of_lease(held)))
+
+    def add_log(self, held: Claimed, line: LogLine) -> None:
+        """Add a line to its log.
+
+        Raises:
+            LeaseLost: it is somebody else's now, or has ended.
+        """
+        params = log_params(line, self.clock()) | of_lease(held)
+        params |= {
+            "about": params.pop("code"),
+            "text": params.pop("description"),
+            "more": params.pop("details"),
+            "now": params.pop("time"),
+        }
+        self._require(held, self._database().execute(sql.INSERT_HELD_LOG, params))
+
+    def steps(self, held: Claimed) -> dict[str, str]:
+        """The results of its completed steps, as JSON, by their names."""
+        return dict(self._database().fetch_all(sql.STEPS, this(held)))
+
+    def add_step(self, held: Claimed, name: str, result: str) -> None:
+        """Keep the result, JSON, of a completed step.
+
+        Raises:
+            LeaseLost: it is somebody else's now, or has ended.
+        """
+        params = step_params(held, name, result, self.clock())
+        self._require(held, self._database().execute(sql.INSERT_STEP, params))
+
+    def _require(self, held: Claimed, changed: int) -> None:
+        if not changed:
+            raise LeaseLost(held.action_id)
+
+    # --- for everybody else
+
+    def find(self, action_id: str) -> StoredRun | None:
+        """The action, or None when this provider has none of that id."""
+        if not is_plain_text(action_id):
+            return None
+        row = self._database().fetch_one(sql.BY_ACTION_ID, {"a": action_id, "p": self.provider})
+        return None if row is None else stored_run(row)
+
+    def change(self, seen: StoredRun, life: Life, *, log: Sequence[LogLine] = ()) -> bool:
+        """Give an action the state that `life` says, unless its row has changed since it was seen.
+
+        Returns:
+            Whether it was changed.
+        """
+        params = life_params(life) | as_seen(seen)
+        if not (log or seen.has_principals):
+            return self._database().execute(sql.MOVE_UNCHANGED, params) == 1
+        with self._database().transaction() as transaction:
+            changed = transaction.execute(sql.MOVE_UNCHANGED, params) == 1
+            if changed:
+                self._add_to_change(transaction, seen, life, log)
+        return changed
+
+    def request_cancel(self, seen: StoredRun, by: str) -> bool:
+        """Ask the worker of a running action to stop, unless the row has changed."""
+        params = as_seen(seen) | {"now": self.clock(), "cancel_requested_by": by}
+        return self._database().execute(sql.REQUEST_CANCEL, params) == 1
+
+    def postpone(self, seen: StoredRun, until: datetime) -> bool:
+        """Let the sweeper look at a queued action later, unless the row has changed."""
+        params = as_seen(seen) | {"until": until}
+        return self._database().execute(sql.POSTPONE, params) == 1
+
+    def due(self, phase: Phase, *, limit: int) -> list[StoredRun]:
+        """Those of one phase that must be looked at, the longest due first."""
+        params = {"p": self.provider, "of_phase": phase, "now": self.clock(), "count": limit}
+        return [stored_run(row) for row in self._database().fetch_all(sql.DUE, params)]
+
+    def past_deadline(self, *, limit: int) -> list[StoredRun]:
+        """Those whose deadline has passed and that have not ended, the longest overdue first."""
+        params = {"p": self.provider, "now": self.clock(), "count": limit}
+        return [stored_run(row) for row in self._database().fetch_all(sql.PAST_DEADLINE, params)]
+
+    def release(self, seen: StoredRun) -> bool:
+        """Forget an action, its log and its steps, unless the row has changed."""
+        return self._database().execute(sql.RELEASE, as_seen(seen)) == 1
+
+
+def _claim_in(
+    transaction: Transaction, statement: Statement, params: Mapping[str, Any]
+) -> Claimed | None:
+    """What the statement finds, claimed in a transaction of SQLite's."""
+    row = transaction.fetch_one(statement, params)
+    if row is None:
+        return None
+    transaction.execute(sql.HOLD, {**params, "key": row[0]})
+    return claimed_run(row, params["now"], params["until"])
+
+
+def stored_providers(database: Database) -> Iterator[str]:
+    """Every name under which actions are stored."""
+    name = ""
+    while (row := database.fetch_one(sql.NEXT_PROVIDER, {"p": name})) is not None:
+        name = str(row[0])
+        yield name

@@ -1,0 +1,173 @@
+"""HTTP in and out of a provider: the body that is read, documents and errors that are sent."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from flask import Blueprint, Flask, Response, current_app, request
+from flask.json.provider import DefaultJSONProvider
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.http import parse_list_header
+
+from licet._state import app_state
+from licet.actions.documents import ActionStatus, convert_to_json, render
+from licet.error_documents import error_document, is_final, reason_of
+from licet.errors import ActionNotFound, RequestTooLarge, ServiceUnavailable
+
+__all__ = [
+    "MAX_WAIT_SECONDS",
+    "JsonProvider",
+    "WaitingRoom",
+    "assign_json_provider",
+    "error_response",
+    "json_response",
+    "preferred_wait_seconds",
+    "read_body",
+    "wait_for_change",
+]
+
+
+log = logging.getLogger(__name__)
+JSON: Final = "application/json"
+MAX_WAIT_SECONDS: Final = 30
+_FIRST_PAUSE_SECONDS: Final = 0.02
+_LONGEST_PAUSE_SECONDS: Final = 0.5
+_WAIT = re.compile(r"\s*wait\s*=\s*\"?(\d{1,9})\"?\s*(;.*)?", re.ASCII | re.IGNORECASE)
+
+
+def read_body() -> bytes:
+    """The request's body.
+
+    Raises:
+        RequestTooLarge: it is longer than ``LICET_MAX_BODY_BYTES``.
+
+    A body without a Content-Length is cut at werkzeug's limit without an error: allowing one byte
+    more than we take is how a body that is too long shows.
+    """
+    limit = app_state(current_app).settings.max_body_bytes
+    request.max_content_length = limit + 1
+    try:
+        raw = request.get_data()
+    except RequestEntityTooLarge as error:
+        raise _too_large(limit) from error
+    if len(raw) > limit:
+        raise _too_large(limit)
+    return raw
+
+
+def _too_large(limit: int) -> RequestTooLarge:
+    return RequestTooLarge(f"The request body is larger than {limit} bytes.")
+
+
+def json_response(
+    body: bytes, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    """A response with what was rendered before."""
+    return Response(body, status, headers, content_type=JSON)
+
+
+def error_response(error: Exception) -> Response | HTTPException:
+    """The response for anything raised while an operation ran: always the interface's JSON."""
+    if isinstance(error, HTTPException) and is_final(error):
+        return error
+    document = error_document(_uniform(error))
+    body = document.as_dict()
+    if document.status == 500 and not isinstance(error, HTTPException):
+        body["error_id"] = uuid.uuid4().hex
+        log.error("Unexpected error %s in %s", body["error_id"], request.endpoint, exc_info=error)
+    elif isinstance(error, ServiceUnavailable):
+        log.warning("%s in %s: %s", body["code"], request.endpoint, reason_of(error))
+    return json_response(render(body), document.status, dict(document.headers))
+
+
+def _uniform(error: Exception) -> Exception:
+    """Let an action that is hidden and one that does not exist be told in the very same words.
+
+    The words that a callback chose for its own missing actions would give the hidden ones away.
+    """
+    action_id = (request.view_args or {}).get("action_id")
+    if action_id is not None and isinstance(error, ActionNotFound):
+        return ActionNotFound(f"No Action with id {action_id}")
+    return error
+
+
+class JsonProvider(DefaultJSONProvider):
+    """Flask's own, and documents besides."""
+
+    @staticmethod
+    def default(o: Any) -> Any:
+        """What `json` cannot write by itself."""
+        return convert_to_json(o)
+
+
+def assign_json_provider(app_or_blueprint: Flask | Blueprint) -> None:
+    """Let ``jsonify`` write documents in an app; on a blueprint it changes nothing."""
+    if isinstance(app_or_blueprint, Flask):
+        app_or_blueprint.json = JsonProvider(app_or_blueprint)
+
+
+def preferred_wait_seconds(header: str | None) -> int:
+    """The seconds that a ``Prefer`` header asks for, at most 30; 0 without a wait that is sound.
+
+    Of several, the first counts (RFC 7240, section 2).
+    """
+    if not header:
+        return 0
+    for preference in parse_list_header(header):
+        found = _WAIT.fullmatch(preference)
+        if found is not None:
+            return min(int(found[1]), MAX_WAIT_SECONDS)
+    return 0
+
+
+class WaitingRoom:
+    """How many requests of a process may wait at once, so that others find a thread.
+
+    Args:
+        seats: the number.
+    """
+
+    def __init__(self, seats: int) -> None:
+        self._seats = threading.BoundedSemaphore(seats) if seats else None
+
+    @contextmanager
+    def seat(self) -> Iterator[bool]:
+        """Whether there is one; it is free again afterwards."""
+        taken = self._seats is not None and self._seats.acquire(blocking=False)
+        try:
+            yield taken
+        finally:
+            if taken and self._seats is not None:
+                self._seats.release()
+
+
+def wait_for_change(
+    read: Callable[[], ActionStatus | None],
+    before: ActionStatus,
+    seconds: float,
+    *,
+    monotonic: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> ActionStatus | None:
+    """The action once its state is another than `before`'s, or as it is after `seconds`.
+
+    An action that has ended is not waited for. None when it is gone.
+    """
+    found: ActionStatus | None = before
+    give_up_at = monotonic() + seconds
+    pause = _FIRST_PAUSE_SECONDS
+    while found is not None and found.status == before.status and not found.is_complete():
+        left = give_up_at - monotonic()
+        if left <= 0:
+            return found
+        sleep(min(pause, left))
+        pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
+        found = read()
+    return found

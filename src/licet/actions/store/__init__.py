@@ -1,0 +1,1 @@
+"""Actions as rows: tables, statements, and the `ActionStore` over them."""
