@@ -17,8 +17,8 @@ from licet.authn.flask import (
 )
 from licet.authn.mapping import IdentityMapping
 from licet.authn.protected_resource import METADATA_ENDPOINT, add_protected_resource_metadata
-from licet.authz.audit import protect, protect_before_first_request
-from licet.authz.declarations import PUBLIC, declare
+from licet.authz.declared.audit import protect, protect_before_first_request
+from licet.authz.declared.declarations import PUBLIC, declare
 from licet.db.flask import check_database_settings
 from licet.rest.problems import install_problem_handler
 

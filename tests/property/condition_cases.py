@@ -20,7 +20,7 @@ from tests.property.condition_rows import (
     worlds,
 )
 
-from licet.authz.conditions import CallerPath, Condition, attr, caller
+from licet.authz.policies.conditions import CallerPath, Condition, attr, caller
 
 __all__ = ["CONDITIONS_A_CASE", "Case", "cases"]
 

@@ -19,8 +19,8 @@ from tests.property.condition_models import MODELS, Base
 from tests.property.condition_oracle import holds, is_denied
 from tests.unit.authz.readings import Asked
 
-from licet.authz import _page
-from licet.authz.conditions import Condition
+from licet.authz.policies._in_sql import _page
+from licet.authz.policies.conditions import Condition
 from licet.errors import UntranslatableCondition
 
 __all__ = ["check"]

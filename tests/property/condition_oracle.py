@@ -15,7 +15,7 @@ from uuid import UUID
 
 from tests.property.condition_models import LINKS
 
-from licet.authz.conditions import (
+from licet.authz.policies.conditions import (
     Always,
     CallerPath,
     CallerTest,

@@ -10,8 +10,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from tests.property.condition_cases import Case, cases
 from tests.property.condition_check import check
 
-from licet.authz import _decide, _page, _plan, _sql, binding
-from licet.authz._plan import TRUE, AllOf, AnyOf, Exists, Leaf, Slot, Truth
+from licet.authz.policies import _caller as binding
+from licet.authz.policies import _in_memory as _decide
+from licet.authz.policies import _plan
+from licet.authz.policies._in_sql import _page
+from licet.authz.policies._in_sql import _terms as _sql
+from licet.authz.policies._plan import TRUE, AllOf, AnyOf, Exists, Leaf, Slot, Truth
 
 MOST_CASES = 400
 Patch = pytest.MonkeyPatch

@@ -1,10 +1,14 @@
 """May they: requirements on a caller, policies on objects, and what both say about themselves."""
 
-from licet.authz.additional import Additional, AdditionalManager, current_additions
-from licet.authz.allows import Allows, allows
-from licet.authz.audit import SharedResourceWarning, protect
-from licet.authz.conditions import Condition, attr, caller, predicate
-from licet.authz.declarations import PUBLIC, Declaration, declarations, declare, declare_mount
+from licet.authz.declared.audit import SharedResourceWarning, protect
+from licet.authz.declared.declarations import (
+    PUBLIC,
+    Declaration,
+    declarations,
+    declare,
+    declare_mount,
+)
+from licet.authz.declared.marks import Access, AccessKind, access_of, mark, public
 from licet.authz.flask import (
     authorize,
     find_object,
@@ -13,12 +17,21 @@ from licet.authz.flask import (
     register_policies,
     with_object,
 )
-from licet.authz.lists import Listed, list_objects
-from licet.authz.marks import Access, AccessKind, access_of, mark, public
-from licet.authz.overrides import Override, OverrideManager, current_overrides
-from licet.authz.permission import Permission
-from licet.authz.policy import Policy
-from licet.authz.requirements import (
+from licet.authz.policies.conditions import Condition, attr, caller, predicate
+from licet.authz.policies.lists import Listed, list_objects
+from licet.authz.policies.policy import Policy
+from licet.authz.policies.roles import Role, everyone, registered
+from licet.authz.policies.verbs import ALL, CREATE, DELETE, LIST, UPDATE, VIEW, Verb
+from licet.authz.requirements.allows import Allows, Permission, allows
+from licet.authz.requirements.changes import (
+    Additional,
+    AdditionalManager,
+    Override,
+    OverrideManager,
+    current_additions,
+    current_overrides,
+)
+from licet.authz.requirements.combinators import (
     And,
     C,
     ConditionalRequirement,
@@ -27,10 +40,13 @@ from licet.authz.requirements import (
     Requirement,
     wants_request,
 )
+from licet.authz.requirements.views import (
+    exempt_from_requirements,
+    guard_entire,
+    requirements_of,
+    requires,
+)
 from licet.authz.requires_auth import requires_auth
-from licet.authz.roles import Role, everyone, registered
-from licet.authz.verbs import ALL, CREATE, DELETE, LIST, UPDATE, VIEW, Verb
-from licet.authz.views import exempt_from_requirements, guard_entire, requirements_of, requires
 
 __all__ = [
     "ALL",

@@ -30,14 +30,14 @@ from licet._state import app_itself, app_state, request_state
 from licet.authn.callers import has_accounts, require_standing
 from licet.authn.flask import current_identity
 from licet.authn.identity import Identity
-from licet.authz._decision import Decision
-from licet.authz._keys import can_hold
 from licet.authz._places import invalid
-from licet.authz.declarations import declarations
-from licet.authz.marks import Access, AccessKind, mark
+from licet.authz.declared.declarations import declarations
+from licet.authz.declared.marks import Access, AccessKind, mark
 from licet.authz.matrix import EndpointRow, Matrix, tabulate
-from licet.authz.policy import Policy
-from licet.authz.verbs import VIEW, Verb
+from licet.authz.policies._in_words import Decision
+from licet.authz.policies._mapping import can_hold
+from licet.authz.policies.policy import Policy
+from licet.authz.policies.verbs import VIEW, Verb
 from licet.errors import AccessDenied, ConfigurationError, MissingToken, ObjectNotFound
 
 __all__ = [

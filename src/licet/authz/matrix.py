@@ -14,10 +14,10 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
-from licet.authz.conditions import Condition, Conjunction
-from licet.authz.fields import FieldRule
-from licet.authz.policy import Grant, Policy
-from licet.authz.roles import Role
+from licet.authz.policies.conditions import Condition, Conjunction
+from licet.authz.policies.fields import FieldRule
+from licet.authz.policies.policy import Grant, Policy
+from licet.authz.policies.roles import Role
 
 __all__ = ["EndpointRow", "Matrix", "PolicyTable", "as_html", "as_json", "as_markdown", "tabulate"]
 

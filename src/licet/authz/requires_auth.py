@@ -29,8 +29,8 @@ from flask import current_app, request
 from licet.authn.callers import admit, refusal_of
 from licet.authn.flask import current_identity
 from licet.authz._places import invalid
+from licet.authz.declared.marks import Access, AccessKind, mark
 from licet.authz.flask import request_id
-from licet.authz.marks import Access, AccessKind, mark
 from licet.errors import AccessDenied, LicetError, MissingToken
 
 __all__ = ["requires_auth"]

@@ -15,8 +15,8 @@ from sqlalchemy import inspect
 from licet.authn.flask import embedded_issuer
 from licet.authz.flask import current_caller, current_session, matrix_of, policies_of
 from licet.authz.matrix import Matrix, as_html, as_json, as_markdown
-from licet.authz.policy import Policy
-from licet.authz.verbs import Verb
+from licet.authz.policies.policy import Policy
+from licet.authz.policies.verbs import Verb
 from licet.errors import AccessDenied, ConfigurationError
 
 __all__ = ["explain", "matrix"]

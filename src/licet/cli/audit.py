@@ -10,9 +10,9 @@ from typing import Any
 import click
 from flask import Flask
 
-from licet.authz.audit import undeclared
-from licet.authz.declarations import Declaration, declarations
-from licet.authz.marks import Access
+from licet.authz.declared.audit import undeclared
+from licet.authz.declared.declarations import Declaration, declarations
+from licet.authz.declared.marks import Access
 from licet.errors import UndeclaredEndpoint, UndeclaredEndpoints
 
 __all__ = ["audit"]

@@ -13,9 +13,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from licet.authz._plan import resolve_path
-from licet.authz._shape import Column, Kind, Relation, Shape
-from licet.authz.conditions import (
+from licet.authz.policies._plan import resolve_path
+from licet.authz.policies._shape import Column, Kind, Relation, Shape
+from licet.authz.policies.conditions import (
     CallerPath,
     CallerTest,
     Comparison,
@@ -28,8 +28,8 @@ from licet.authz.conditions import (
     Quantifier,
     path_of,
 )
-from licet.authz.policy import Policy
-from licet.authz.verbs import Verb
+from licet.authz.policies.policy import Policy
+from licet.authz.policies.verbs import Verb
 
 __all__ = ["MadeUpCaller", "made_up_callers"]
 

@@ -30,12 +30,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from licet.authz._check import Check
-from licet.authz._reader import using_session
+from licet.authz.declared.marks import AccessKind, access_of
 from licet.authz.flask import current_caller, current_session, policies_of
-from licet.authz.marks import AccessKind, access_of
-from licet.authz.policy import Policy
-from licet.authz.verbs import CREATE, LIST, VIEW, Verb
+from licet.authz.policies._check import Check
+from licet.authz.policies._reader import using_session
+from licet.authz.policies.policy import Policy
+from licet.authz.policies.verbs import CREATE, LIST, VIEW, Verb
 from licet.errors import AccessDenied
 
 __all__ = ["MatrixCases", "MatrixReport", "list_request", "request_to", "verify_matrix"]

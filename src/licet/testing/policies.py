@@ -16,12 +16,12 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from licet.authz._keys import key_names
 from licet.authz._places import invalid
-from licet.authz._sql import as_column
-from licet.authz.lists import list_objects
-from licet.authz.policy import Policy
-from licet.authz.verbs import Verb
+from licet.authz.policies._in_sql._terms import as_column
+from licet.authz.policies._mapping import key_names
+from licet.authz.policies.lists import list_objects
+from licet.authz.policies.policy import Policy
+from licet.authz.policies.verbs import Verb
 from licet.testing._callers import made_up_callers
 
 __all__ = ["assert_policy_consistent"]

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from licet.authz.marks import Access, AccessKind, mark
+from licet.authz.declared.marks import Access, AccessKind, mark
 
 GUARDED = Access(kind=AccessKind.REQUIRES, text="guarded")
 

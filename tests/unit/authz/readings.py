@@ -6,11 +6,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from licet.authz import _sql
-from licet.authz._check import Check
-from licet.authz._filter import restrict
-from licet.authz._mapping import shape_of
-from licet.authz.conditions import Condition
+from licet.authz.policies._check import Check
+from licet.authz.policies._in_sql import _terms as _sql
+from licet.authz.policies._in_sql._filter import restrict
+from licet.authz.policies._mapping import shape_of
+from licet.authz.policies.conditions import Condition
 
 __all__ = ["Asked"]
 

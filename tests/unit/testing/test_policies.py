@@ -38,9 +38,9 @@ from licet.authz import (
     everyone,
     predicate,
 )
-from licet.authz import _check as check_module
-from licet.authz import policy as policy_module
-from licet.authz._mapping import shape_of
+from licet.authz.policies import _check as check_module
+from licet.authz.policies import policy as policy_module
+from licet.authz.policies._mapping import shape_of
 from licet.errors import InvalidCondition
 from licet.testing import assert_policy_consistent
 from licet.testing._callers import MadeUpCaller, _Asked, made_up_callers
@@ -175,14 +175,18 @@ def break_columns(patch: pytest.MonkeyPatch) -> None:
 
 def break_fields(patch: pytest.MonkeyPatch) -> None:
     """A list shows every field."""
-    patch.setattr("licet.authz.fields.Fields.free_given", lambda self, _outcomes: self.names)
+    patch.setattr(
+        "licet.authz.policies.fields.Fields.free_given", lambda self, _outcomes: self.names
+    )
 
 
 def break_verbs(patch: pytest.MonkeyPatch) -> None:
     """A list tells of no verb."""
-    patch.setattr("licet.authz.lists._outcomes", lambda terms, _selected: [False] * len(terms))
+    patch.setattr(
+        "licet.authz.policies.lists._outcomes", lambda terms, _selected: [False] * len(terms)
+    )
     patch.setattr(policy_module.Policy, "visible_fields", lambda *_a, **_k: frozenset(["id"]))
-    patch.setattr("licet.authz.fields.Fields.free_given", lambda *_a: frozenset(["id"]))
+    patch.setattr("licet.authz.policies.fields.Fields.free_given", lambda *_a: frozenset(["id"]))
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ from licet.actions.interface.validation import (
 )
 from licet.actions.store.actions import ActionStore
 from licet.authn.auth_state import AuthState, StateBuilder
-from licet.authz.marks import Access, AccessKind, mark
+from licet.authz.declared.marks import Access, AccessKind, mark
 from licet.errors import (
     ActionConflict,
     ActionForbidden,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from licet.authz._contexts import Manager, drop_innermost, innermost, push_for
+from licet.authz.requirements._contexts import Manager, drop_innermost, innermost, push_for
 
 __all__ = ["ContextStack"]
 

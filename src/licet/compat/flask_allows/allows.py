@@ -1,5 +1,5 @@
 """``allows``: the extension, and the current app's."""
 
-from licet.authz.allows import Allows, allows
+from licet.authz.requirements.allows import Allows, allows
 
 __all__ = ["Allows", "allows"]

@@ -1,5 +1,5 @@
 """``permission``: a check as a condition or a block."""
 
-from licet.authz.permission import Permission
+from licet.authz.requirements.allows import Permission
 
 __all__ = ["Permission"]

@@ -1,6 +1,6 @@
 """``requirements``: the base class, and what combines them."""
 
-from licet.authz.requirements import (
+from licet.authz.requirements.combinators import (
     And,
     C,
     ConditionalRequirement,

@@ -1,5 +1,5 @@
 """``views``: guards for views, blueprints and apps."""
 
-from licet.authz.views import exempt_from_requirements, guard_entire, requires
+from licet.authz.requirements.views import exempt_from_requirements, guard_entire, requires
 
 __all__ = ["exempt_from_requirements", "guard_entire", "requires"]

@@ -1,0 +1,1 @@
+"""What each endpoint says about who may call it, and the audit that asks for it."""

@@ -1,0 +1,1 @@
+"""Policies: conditions, roles and rules about objects, and their three readings."""

@@ -1,0 +1,159 @@
+"""One condition on one model, ready to be used: the object's answer, the SQL, the explanation."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapper
+
+from licet.authz.policies._caller import CallerValues, InvalidCaller
+from licet.authz.policies._in_memory import compile_decision
+from licet.authz.policies._in_sql._terms import Piece, Term, build
+from licet.authz.policies._in_words import Explanation, explain
+from licet.authz.policies._plan import (
+    AllOf,
+    AnyOf,
+    Exists,
+    Leaf,
+    Plan,
+    PredicateLeaf,
+    Test,
+    make_plan,
+)
+from licet.authz.policies._reader import FormerReader, LoadedReader
+from licet.authz.policies._shape import ObjectReader, Shape
+from licet.authz.policies.conditions import Condition
+
+__all__ = ["FORMER", "NOW", "Check"]
+
+log = logging.getLogger(__name__)
+NOW: Final[ObjectReader] = LoadedReader()
+FORMER: Final[ObjectReader] = FormerReader()
+
+
+class Check:
+    """What `condition` says of objects of a mapped class, in all three readings.
+
+    Raises:
+        UntranslatableCondition: it does not fit the class.
+    """
+
+    def __init__(self, condition: Condition, shape: Shape) -> None:
+        self.condition = condition
+        self._shape = shape
+        self._caller_values = CallerValues()
+        self.plan = make_plan(condition, shape, self._caller_values)
+        self.asks_related: Final = asks_related(self.plan)
+        self._decide = compile_decision(self.plan, NOW)
+        self._piece: Piece | None = None
+        self._column: Piece | None = None
+
+    @property
+    def has_predicate(self) -> bool:
+        """Whether a Python function is part of it, which SQL cannot say."""
+        return has_predicate(self.plan)
+
+    @property
+    def holds_on_missing_data(self) -> bool:
+        """Whether it can hold because a value or a related object is missing."""
+        return holds_on_missing_data(self.plan)
+
+    def holds(self, owner: Any, identity: Any) -> bool:
+        """Whether it holds of an object as it now is.
+
+        Raises:
+            UnloadedObject: a related object cannot be known.
+        """
+        state = owner._sa_instance_state
+        if state.modified or state.key is None:  # what a flush makes of it takes a closer look
+            return self.explain(owner, identity).holds
+        return self.holds_as_stored(owner, identity)
+
+    def holds_as_stored(self, owner: Any, identity: Any) -> bool:
+        """The same of an object that is known to have no unflushed changes."""
+        values = self._caller_values.read(identity)
+        try:
+            return values is not None and self._decide(owner, values, identity)
+        except InvalidCaller as error:
+            log.error("A check is denied: %s", error)  # noqa: TRY400 - told in one line
+            return False
+
+    def held(self, owner: Any, identity: Any) -> bool:
+        """Whether it held of an object before its unflushed changes."""
+        return self.explain(owner, identity, FORMER).holds
+
+    def prepare(self) -> None:
+        """Build the SQL now.
+
+        Raises:
+            UntranslatableCondition: SQL cannot say it.
+        """
+        if self._piece is None:
+            self._piece = build(self.plan, self._shape.model)
+
+    def criterion(self, identity: Any, entity: Any = None) -> Term:
+        """The same in SQL, on the class or on an alias of it; True or False when that is known."""
+        values = self._caller_values.read(identity)
+        if values is None:
+            return False
+        if entity is None or isinstance(sa.inspect(entity), Mapper):
+            if self._piece is None:
+                self._piece = build(self.plan, self._shape.model)
+            return self._piece.make(values)
+        return build(self.plan, entity).make(values)
+
+    def column(self, identity: Any) -> Term:
+        """The same to be selected with the rows of the class, as `_sql.as_column` takes it."""
+        values = self._caller_values.read(identity)
+        if values is None:
+            return False
+        if self._column is None:
+            self._column = build(self.plan, self._shape.model, as_column=True)
+        return self._column.make(values)
+
+    def explain(self, owner: Any, identity: Any, reader: ObjectReader = NOW) -> Explanation:
+        """Every part of it on one object, with its outcome."""
+        try:
+            self._caller_values.require(identity)  # what is not come by would not be seen
+            return explain(self.condition, owner, identity, self._shape, reader)
+        except InvalidCaller as error:
+            log.error("A check is denied: %s", error)  # noqa: TRY400 - told in one line
+            return Explanation(str(error), holds=False)
+
+
+def asks_related(plan: Plan) -> bool:
+    """Whether other objects can be asked to decide about one."""
+    match plan:
+        case AllOf() | AnyOf():
+            return any(map(asks_related, plan.parts))
+        case Leaf():
+            return bool(plan.hops)
+        case _:
+            return isinstance(plan, Exists | PredicateLeaf)
+
+
+def has_predicate(plan: Plan) -> bool:
+    """Whether a Python function is somewhere in a plan."""
+    match plan:
+        case AllOf() | AnyOf():
+            return any(map(has_predicate, plan.parts))
+        case Exists():
+            return has_predicate(plan.inner)
+        case _:
+            return isinstance(plan, PredicateLeaf)
+
+
+def holds_on_missing_data(plan: Plan) -> bool:
+    """Whether some part of a plan is True where something is missing."""
+    match plan:
+        case AllOf() | AnyOf():
+            return any(map(holds_on_missing_data, plan.parts))
+        case Exists():
+            return plan.is_negated or holds_on_missing_data(plan.inner)
+        case Leaf():
+            may_be_missing = plan.column.is_nullable or bool(plan.hops)
+            return may_be_missing and (plan.is_negated or plan.test is Test.NE)
+        case _:
+            return False

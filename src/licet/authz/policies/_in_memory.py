@@ -1,0 +1,299 @@
+"""Decisions about objects in memory, as Python functions generated from plans.
+
+In the manner of dataclasses, but as a syntax tree instead of text: no value ever becomes code.
+Attributes are read where SQLAlchemy keeps loaded ones, in the object's ``__dict__``; that is five
+times as fast as its descriptors. What is not there, and every relationship of a changed object, is
+asked of an `ObjectReader`.
+
+For ``(attr("event.state") == "published") & attr("sessions").any(attr("owner") == caller.id)``:
+
+    def any_1(rows, v, identity):
+        v0 = v[0]
+        for o in rows:
+            d = o.__dict__
+            if v0 is not None and (d["owner"] if "owner" in d else value(o, k3)) == v0:
+                return True
+        return False
+
+    def decide(o, v, identity):
+        d = o.__dict__
+        return (
+            (o2 := r if (r := d.get("event", missing)) is not None
+                   and r.__dict__.get("id", missing) == d.get("event_id", unknown)
+                   else one(o, k0)) is not None
+            and (d2 := o2.__dict__) is not None
+            and (d2["state"] if "state" in d2 else value(o2, k1)) == k2
+        ) and any_1(d["sessions"] if "sessions" in d else many(o, k4), v, identity)
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import Any, Final
+
+from licet.authz.policies._caller import read_predicate
+from licet.authz.policies._plan import (
+    AllOf,
+    AnyOf,
+    CallerLeaf,
+    Exists,
+    Leaf,
+    Plan,
+    PredicateLeaf,
+    Slot,
+    Test,
+    Truth,
+)
+from licet.authz.policies._shape import Column, Kind, ObjectReader, Relation
+from licet.authz.policies.conditions import in_utc
+
+__all__ = ["Decide", "compile_decision"]
+
+Decide = Callable[[Any, Sequence[Any], Any], bool]
+_STATE: Final = "_sa_instance_state"
+_FEW: Final = 4
+_COMPARE: Final[dict[Test, ast.cmpop]] = {
+    Test.EQ: ast.Eq(),
+    Test.NE: ast.NotEq(),
+    Test.LT: ast.Lt(),
+    Test.LE: ast.LtE(),
+    Test.GT: ast.Gt(),
+    Test.GE: ast.GtE(),
+    Test.IN: ast.In(),
+    Test.CONTAINS: ast.In(),
+}
+
+
+def compile_decision(plan: Plan, reader: ObjectReader) -> Decide:
+    """A function of (object, the caller's values, identity) that says whether the plan holds."""
+    writer = _Writer(reader)
+    test, operands = writer.test_with_operands(plan, "o")
+    body = [*operands, _assign_dict("o"), ast.Return(test)]
+    decide = writer.function("decide", ["o", "v", "identity"], body)
+    module = ast.Module(body=[*writer.functions, decide], type_ignores=[])
+    ast.fix_missing_locations(module)
+    exec(compile(module, "<licet condition>", "exec"), writer.names)  # noqa: S102 - built as a tree from checked names
+    return writer.names["decide"]  # type: ignore[no-any-return]  # what exec put there
+
+
+class _Missing:
+    """Stands for a related object that is not loaded; its key equals no key."""
+
+
+class _Writer:
+    """Writes expressions; objects and constants are referred to by made-up global names."""
+
+    def __init__(self, reader: ObjectReader) -> None:
+        self.names: dict[str, Any] = {
+            "value": reader.value,
+            "one": reader.one,
+            "many": reader.many,
+            "in_utc": in_utc,
+            "predicate": read_predicate,
+            "missing": _Missing(),
+            "unknown": object(),
+        }
+        self.functions: list[ast.stmt] = []
+        self._is_negated = False  # what is now being written, by something around it
+        self._slots: set[int] = set()  # that the function now being written reads
+        self._count = 0
+
+    def function(self, name: str, parameters: list[str], body: list[ast.stmt]) -> ast.stmt:
+        arguments = ast.arguments(
+            posonlyargs=[],
+            args=[ast.arg(p) for p in parameters],
+            kwonlyargs=[],
+            kw_defaults=[],
+            defaults=[],
+        )
+        made = ast.FunctionDef(name=name, args=arguments, body=body, decorator_list=[])
+        made.type_params = []  # type: ignore[attr-defined]  # required since Python 3.12
+        return made
+
+    def test_with_operands(self, plan: Plan, owner: str) -> tuple[ast.expr, list[ast.stmt]]:
+        """The test of a function of its own, and what comes before: each caller's value once."""
+        outer, self._slots = self._slots, set()
+        test = self.test(plan, owner)
+        slots, self._slots = sorted(self._slots), outer
+        return test, [ast.Assign([_store(f"v{n}")], _item("v", n)) for n in slots]
+
+    def test(self, plan: Plan, owner: str) -> ast.expr:
+        """An expression that is True or False; `owner` names the object."""
+        match plan:
+            case Truth():
+                return ast.Constant(plan.holds)
+            case AllOf():
+                return ast.BoolOp(ast.And(), [self.test(part, owner) for part in plan.parts])
+            case AnyOf():
+                return ast.BoolOp(ast.Or(), [self.test(part, owner) for part in plan.parts])
+            case CallerLeaf():
+                return _negated(self._operand(plan.slot), plan.is_negated)
+            case PredicateLeaf():
+                function = self._constant(plan.function)
+                called = _call(_name("predicate"), function, _name(owner), _name("identity"))
+                return _negated(called, plan.is_negated)
+            case Leaf():
+                return _negated(self._leaf(plan, owner), plan.is_negated)
+            case _:
+                return _negated(self._exists(plan, owner), plan.is_negated)
+
+    def _leaf(self, leaf: Leaf, owner: str) -> ast.expr:
+        if not leaf.hops:
+            return self._compared(leaf, owner)
+        present, last = self._hops(leaf.hops, owner)
+        found = ast.BoolOp(ast.And(), [*present, self._compared(leaf, last)])
+        if leaf.test is not Test.NE:
+            return found
+        # no related object is a missing value, which differs from every value that the caller has
+        return ast.IfExp(
+            ast.BoolOp(ast.And(), present),
+            self._compared(leaf, last),
+            _is_not_none(self._operand(leaf.operand)),
+        )
+
+    def _hops(self, hops: tuple[Relation, ...], owner: str) -> tuple[list[ast.expr], str]:
+        """Tests that walk along to-one relationships, and the name of the object at the end."""
+        present: list[ast.expr] = []
+        for hop in hops:
+            name = self._new("o")
+            present.append(_is_not_none(ast.NamedExpr(_store(name), self._one(hop, owner))))
+            as_dict = ast.NamedExpr(_store(f"d_{name}"), _attribute(name, "__dict__"))
+            present.append(_is_not_none(as_dict))
+            owner = name
+        return present, owner
+
+    def _exists(self, plan: Exists, owner: str) -> ast.expr:
+        present, last = self._hops(plan.hops, owner)
+        if plan.relation.is_many:
+            name, row = self._new("any_"), self._new("o")
+            outside, self._is_negated = self._is_negated, self._is_negated or plan.is_negated
+            test, operands = self.test_with_operands(plan.inner, row)
+            self._is_negated = outside
+            found_one = ast.If(test, [ast.Return(ast.Constant(value=True))], [])
+            loop = ast.For(_store(row), _name("rows"), [_assign_dict(row), found_one], [])
+            body = [*operands, loop, ast.Return(ast.Constant(value=False))]
+            self.functions.append(self.function(name, ["rows", "v", "identity"], body))
+            found: ast.expr = _call(
+                _name(name), self._many(plan.relation, last), _name("v"), _name("identity")
+            )
+        else:
+            found = _is_not_none(self._one(plan.relation, last))
+        return ast.BoolOp(ast.And(), [*present, found]) if present else found
+
+    def _compared(self, leaf: Leaf, owner: str) -> ast.expr:
+        value = self._value(leaf.column, owner)
+        if leaf.test is Test.PRESENT:
+            return _is_not_none(value)
+        is_positive = not (leaf.is_negated or self._is_negated)
+        operand = self._operand(_quickest(leaf.operand) if is_positive else leaf.operand)
+        parts: list[ast.expr] = []
+        if isinstance(leaf.operand, Slot) and leaf.test not in (Test.NE, Test.IN):
+            parts.append(_is_not_none(operand))
+        if leaf.test not in (Test.EQ, Test.NE, Test.IN):
+            name = self._new("x")
+            parts.append(_is_not_none(ast.NamedExpr(_store(name), value)))
+            value = _name(name)
+        if leaf.test is Test.STARTSWITH:
+            parts.append(_call(ast.Attribute(value, "startswith", ast.Load()), operand))
+        elif leaf.test is Test.CONTAINS:
+            parts.append(ast.Compare(operand, [ast.In()], [value]))
+        else:
+            parts.append(ast.Compare(value, [_COMPARE[leaf.test]], [operand]))
+        return parts[0] if len(parts) == 1 else ast.BoolOp(ast.And(), parts)
+
+    def _value(self, column: Column, owner: str) -> ast.expr:
+        value = _if_loaded(
+            owner, column.name, _call(_name("value"), _name(owner), self._constant(column))
+        )
+        return _call(_name("in_utc"), value) if column.kind is Kind.MOMENT else value
+
+    def _one(self, relation: Relation, owner: str) -> ast.expr:
+        """The related object if it is loaded and still the one that the key names, else asked."""
+        asked = _call(_name("one"), _name(owner), self._constant(relation))
+        if len(relation.foreign_keys) != 1:
+            state = _item(f"d_{owner}", _STATE)
+            unchanged = ast.UnaryOp(ast.Not(), ast.Attribute(state, "modified", ast.Load()))
+            return _if_loaded(owner, relation.name, asked, unchanged)
+        ((own, other),) = relation.foreign_keys
+        name = self._new("r")
+        loaded = ast.NamedExpr(_store(name), _get(_name(f"d_{owner}"), relation.name, "missing"))
+        its_key = _get(ast.Attribute(_name(name), "__dict__", ast.Load()), other, "missing")
+        own_key = _get(_name(f"d_{owner}"), own, "unknown")
+        is_current = ast.BoolOp(
+            ast.And(), [_is_not_none(loaded), ast.Compare(its_key, [ast.Eq()], [own_key])]
+        )
+        return ast.IfExp(is_current, _name(name), asked)
+
+    def _many(self, relation: Relation, owner: str) -> ast.expr:
+        asked = _call(_name("many"), _name(owner), self._constant(relation))
+        return _if_loaded(owner, relation.name, asked) if relation.is_iterable else asked
+
+    def _operand(self, operand: Any) -> ast.expr:
+        if isinstance(operand, Slot):
+            self._slots.add(operand.index)
+            return _name(f"v{operand.index}")
+        return self._constant(operand)
+
+    def _constant(self, value: Any) -> ast.expr:
+        name = self._new("k")
+        self.names[name] = value
+        return _name(name)
+
+    def _new(self, prefix: str) -> str:
+        self._count += 1
+        return f"{prefix}{self._count}"
+
+
+def _quickest(operand: Any) -> Any:
+    """Of few members of an enum a tuple, which finds one by identity; their hash is slow.
+
+    What has no hash is just not among them: an error only with the set, as is right where a test is
+    negated, which that would fulfil.
+    """
+    is_few = isinstance(operand, frozenset) and len(operand) <= _FEW
+    return tuple(operand) if is_few and all(isinstance(v, Enum) for v in operand) else operand
+
+
+def _if_loaded(owner: str, key: str, asked: ast.expr, *also: ast.expr) -> ast.expr:
+    is_there = ast.Compare(ast.Constant(key), [ast.In()], [_name(f"d_{owner}")])
+    loaded = _item(f"d_{owner}", key)
+    test: ast.expr = ast.BoolOp(ast.And(), [is_there, *also]) if also else is_there
+    return ast.IfExp(test, loaded, asked)
+
+
+def _get(mapping: ast.expr, key: str, default: str) -> ast.expr:
+    return _call(ast.Attribute(mapping, "get", ast.Load()), ast.Constant(key), _name(default))
+
+
+def _item(container: str, key: str | int) -> ast.expr:
+    return ast.Subscript(_name(container), ast.Constant(key), ast.Load())
+
+
+def _assign_dict(owner: str) -> ast.stmt:
+    return ast.Assign([_store(f"d_{owner}")], _attribute(owner, "__dict__"))
+
+
+def _negated(test: ast.expr, is_negated: bool) -> ast.expr:  # noqa: FBT001 - a field of plans
+    return ast.UnaryOp(ast.Not(), test) if is_negated else test
+
+
+def _is_not_none(value: ast.expr) -> ast.expr:
+    return ast.Compare(value, [ast.IsNot()], [ast.Constant(None)])
+
+
+def _call(function: ast.expr, *arguments: ast.expr) -> ast.expr:
+    return ast.Call(function, list(arguments), [])
+
+
+def _attribute(owner: str, name: str) -> ast.expr:
+    return ast.Attribute(_name(owner), name, ast.Load())
+
+
+def _name(name: str) -> ast.Name:
+    return ast.Name(name, ast.Load())
+
+
+def _store(name: str) -> ast.Name:
+    return ast.Name(name, ast.Store())

@@ -1,0 +1,1 @@
+"""Policies read as SQL: a condition as a predicate, a filtered list and its pages."""

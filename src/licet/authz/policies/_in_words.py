@@ -1,0 +1,268 @@
+"""Why a condition holds or not: every part of it, with its outcome.
+
+This reads the condition as it was declared, not its plan, and asks an `ObjectReader` for all that
+it needs. It is the slow and careful way to decide: for people, of drafts, and of what an object was
+before it was changed.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, NamedTuple
+
+from licet.authz.policies._caller import (
+    InvalidCaller,
+    read_caller,
+    read_collection,
+    read_predicate,
+    read_test,
+    require_fit,
+)
+from licet.authz.policies._plan import resolve_path
+from licet.authz.policies._shape import Column, ObjectReader, Relation, Shape, misfit
+from licet.authz.policies.conditions import (
+    Always,
+    CallerCheck,
+    CallerPath,
+    CallerTest,
+    Comparison,
+    Condition,
+    Conjunction,
+    Disjunction,
+    IsNull,
+    Negation,
+    Op,
+    Predicate,
+    Quantifier,
+    in_utc,
+    path_of,
+)
+
+__all__ = [
+    "ALLOWED",
+    "Decision",
+    "Explanation",
+    "explain",
+    "first_failure",
+]
+
+
+_SECRET: Final = re.compile(
+    "pass|secret|token|key|mail|phone|mobile|address|birth|hash", re.IGNORECASE
+)
+_SHOWN_ROWS: Final = 3
+_REDACTED: Final = "•••"
+
+
+class Explanation(NamedTuple):
+    """One part of a condition: whether it holds, what was found, and its own parts.
+
+    What was found is shown shortened, and not at all where the name says that it is private.
+    """
+
+    condition: Condition | str
+    holds: bool
+    found: tuple[str, Any] | None = None
+    parts: tuple[Explanation, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """What this part says, in the words of its name if it has one."""
+        if isinstance(self.condition, str):
+            return self.condition
+        return self.condition.footnote or str(self.condition)
+
+    def lines(self, depth: int = 0) -> Iterator[str]:
+        """The tree as indented text."""
+        found = "" if self.found is None else f"   (found {_shown(*self.found)})"
+        yield f"{'  ' * depth}{'✓' if self.holds else '✗'} {self.text}{found}"
+        for part in self.parts:
+            yield from part.lines(depth + 1)
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def __repr__(self) -> str:  # that of a tuple would show what was found as it is
+        return f"<Explanation {next(self.lines())}>"
+
+
+def explain(
+    condition: Condition, owner: Any, identity: Any, shape: Shape, reader: ObjectReader
+) -> Explanation:
+    """Every part of `condition` on the object `owner`.
+
+    Raises:
+        InvalidCaller: an attribute of the caller is of a wrong type.
+        UnloadedObject: a related object cannot be known.
+    """
+    return _Explainer(identity, reader).explain(condition, owner, shape)
+
+
+def first_failure(explanation: Explanation) -> str:
+    """The first part at the bottom of the tree because of which the whole does not hold.
+
+    Of several alternatives the one counts that came nearest: some part of it holds.
+    """
+    failed = [part for part in explanation.parts if not part.holds]
+    if not failed:
+        return explanation.text
+    nearest = (part for part in failed if any(inner.holds for inner in part.parts))
+    return first_failure(next(nearest, failed[0]))
+
+
+@dataclass(frozen=True)
+class _Explainer:
+    identity: Any
+    reader: ObjectReader
+
+    def explain(self, condition: Condition, owner: Any, shape: Shape) -> Explanation:  # noqa: PLR0911 - one for each kind
+        match condition:
+            case Comparison():
+                return self._compared(condition, owner, shape)
+            case Conjunction():
+                parts = tuple([self.explain(part, owner, shape) for part in condition.parts])
+                return Explanation(condition, all(part.holds for part in parts), None, parts)
+            case Disjunction():
+                return self._either(condition, owner, shape)
+            case CallerTest() | CallerCheck() | IsNull(of_caller=True):
+                return Explanation(condition, read_test(condition, self.identity))
+            case Quantifier():
+                return self._quantified(condition, owner, shape)
+            case Negation():
+                inner = self.explain(condition.inner, owner, shape)
+                return Explanation(condition, not inner.holds, None, (inner,))
+            case IsNull():
+                value, last = self._at(condition, condition.path, owner, shape)
+                return Explanation(condition, value is None, (last.name, value))
+            case Always():
+                return Explanation(condition, condition.holds)
+            case Predicate():
+                holds = read_predicate(condition.function, owner, self.identity)
+                return Explanation(condition, holds)
+            case _:
+                raise TypeError(f"{condition!r} is no kind of condition.")
+
+    def _either(self, condition: Disjunction, owner: Any, shape: Shape) -> Explanation:
+        """The first alternative that holds, or all of them when none does."""
+        failed = []
+        for alternative in condition.parts:
+            part = self.explain(alternative, owner, shape)
+            if part.holds:
+                return Explanation(condition, True, None, (part,))  # noqa: FBT003 - a field
+            failed.append(part)
+        return Explanation(condition, False, None, tuple(failed))  # noqa: FBT003 - as above
+
+    def _at(
+        self, condition: Condition, path: tuple[str, ...], owner: Any, shape: Shape
+    ) -> tuple[Any, Column | Relation]:
+        """The value or related object at a path; None where an object on the way is missing."""
+        hops, last = resolve_path(condition, path, shape)
+        for hop in hops:
+            owner = None if owner is None else self.reader.one(owner, hop)
+        if owner is None:
+            return None, last
+        if isinstance(last, Relation):
+            return (owner if last.is_many else self.reader.one(owner, last)), last
+        return self._value(owner, last), last
+
+    def _value(self, owner: Any, column: Column) -> Any:
+        value = self.reader.value(owner, column)
+        if value is not None and (reason := misfit(column, value)) is not None:
+            raise InvalidCaller(f"{type(owner).__name__}.{column.name} {reason}.")
+        return in_utc(value)
+
+    def _quantified(self, condition: Quantifier, owner: Any, shape: Shape) -> Explanation:
+        holder, relation = self._at(condition, condition.path, owner, shape)
+        if not isinstance(relation, Relation):
+            raise TypeError(f"{condition} is not about a relationship.")
+        rows = () if holder is None else self.reader.many(holder, relation)
+        target = relation.target
+        parts = tuple([self.explain(condition.inner, row, target) for row in rows])
+        decisive = next((part for part in parts if part.holds is not condition.is_all), None)
+        holds = condition.is_all if decisive is None else not condition.is_all
+        shown = parts[:_SHOWN_ROWS] if decisive is None else (decisive,)
+        return Explanation(condition, holds, (relation.name, len(parts)), shown)
+
+    def _compared(self, condition: Comparison, owner: Any, shape: Shape) -> Explanation:
+        value, column = self._at(condition, condition.path, owner, shape)
+        operand = condition.operand
+        if isinstance(operand, CallerPath) and isinstance(column, Column):
+            path = path_of(operand)
+            if condition.op is Op.IN:
+                operand = read_collection(path, column, self.identity)
+            else:
+                operand = read_caller(self.identity, path)
+                if operand is not None:
+                    require_fit(path, column, operand)
+                    operand = in_utc(operand)
+        holds = _compares(condition.op, value, operand)
+        return Explanation(condition, holds, (column.name, value))
+
+
+def _compares(op: Op, value: Any, operand: Any) -> bool:
+    """Two-valued: see `licet.authz.policies.conditions`."""
+    if op is Op.NE:
+        return bool(value != operand)
+    return value is not None and operand is not None and bool(_COMPARE[op](value, operand))
+
+
+_COMPARE: Final[Mapping[Op, Callable[[Any, Any], Any]]] = {
+    Op.EQ: operator.eq,
+    Op.LT: operator.lt,
+    Op.LE: operator.le,
+    Op.GT: operator.gt,
+    Op.GE: operator.ge,
+    Op.IN: lambda value, many: value in many,
+    Op.CONTAINS: operator.contains,
+    Op.STARTSWITH: str.startswith,
+}
+
+
+def _shown(name: str, value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if _SECRET.search(name):
+        return _REDACTED
+    if isinstance(value, str) and len(value) > 40:
+        return repr(value[:37] + "…")
+    if hasattr(value, "_sa_instance_state"):
+        return type(value).__name__
+    return repr(value)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether the caller may do it; true in a boolean context when they may.
+
+    `visible` and `reason` of a denial are worked out, by `explain` and `may_view`, when they are
+    asked for: do so before the object changes again.
+    """
+
+    allowed: bool
+    explain: Callable[[], Explanation] | None = None
+    may_view: Callable[[], bool] | None = None
+
+    def __bool__(self) -> bool:
+        return self.allowed
+
+    @cached_property
+    def visible(self) -> bool:
+        """Whether the caller may know that the object exists: 403 when they do, else 404."""
+        return self.may_view is None or self.may_view()
+
+    @cached_property
+    def explanation(self) -> Explanation | None:
+        """Every part of what was asked, with its outcome; None when it was allowed."""
+        return None if self.explain is None else self.explain()
+
+    @property
+    def reason(self) -> str:
+        """The first part because of which it was denied; for the log, never for the caller."""
+        return "allowed" if self.explanation is None else first_failure(self.explanation)
+
+
+ALLOWED: Final = Decision(allowed=True)

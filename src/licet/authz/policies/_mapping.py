@@ -1,0 +1,221 @@
+"""The shape of a mapped class: which of its attributes and relationships conditions may use.
+
+What two databases would compare differently is refused here, by the type of its column.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+import sqlalchemy as sa
+from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.exc import NoInspectionAvailable
+from sqlalchemy.orm import (
+    ColumnProperty,
+    Mapper,
+    RelationshipDirection,
+    RelationshipProperty,
+)
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.elements import BooleanClauseList
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from licet.authz._places import invalid
+from licet.authz.policies._shape import Column, Kind, Relation, Shape, Unsupported
+from licet.db.types import UTCDateTime
+
+__all__ = [
+    "can_hold",
+    "key_names",
+    "shape_of",
+]
+
+
+_shapes: WeakKeyDictionary[type[Any], Shape] = WeakKeyDictionary()
+_CODE_POINT_COLLATIONS: Final = frozenset({None, "C", "POSIX", "BINARY", "ucs_basic"})
+_KINDS: Final[dict[type[TypeEngine[Any]], Kind]] = {
+    **dict.fromkeys(
+        (sa.String, sa.Text, sa.Unicode, sa.UnicodeText, sa.VARCHAR, sa.TEXT), Kind.TEXT
+    ),
+    **dict.fromkeys((sa.Integer, sa.SmallInteger, sa.BigInteger), Kind.INTEGER),
+    **dict.fromkeys((sa.INTEGER, sa.SMALLINT, sa.BIGINT), Kind.INTEGER),
+    **dict.fromkeys((sa.Boolean, sa.BOOLEAN), Kind.BOOLEAN),
+    **dict.fromkeys((sa.Date, sa.DATE), Kind.DATE),
+    UTCDateTime: Kind.MOMENT,
+}
+_DIALECT: Final = DefaultDialect()
+
+
+def shape_of(model: type[Any]) -> Shape:
+    """The shape of a mapped class.
+
+    Raises:
+        InvalidCondition: it is not mapped.
+    """
+    shape = _shapes.get(model) if isinstance(model, type) else None
+    if shape is None:
+        shape = _shapes[model] = _shape(_mapper(model))
+    return shape
+
+
+def _mapper(model: object) -> Mapper[Any]:
+    try:
+        mapper = sa.inspect(model)
+    except NoInspectionAvailable:
+        mapper = None
+    if not isinstance(model, type) or not isinstance(mapper, Mapper):
+        raise invalid(f"{model!r} is not a class that SQLAlchemy maps.")
+    return mapper
+
+
+def _shape(mapper: Mapper[Any]) -> Shape:
+    columns: dict[str, Column] = {}
+    relations: dict[str, Relation] = {}
+    unsupported: dict[str, Unsupported] = {}
+    for name, descriptor in mapper.all_orm_descriptors.items():
+        prop = mapper.attrs.get(name)
+        if isinstance(prop, RelationshipProperty) and prop.mapper.single:
+            unsupported[name] = Unsupported(
+                name,
+                "leads to a subclass without a table of its own, whose kind SQLAlchemy's EXISTS "
+                "asks of the wrong row: relate it to the base class and compare its kind",
+            )
+        elif isinstance(prop, RelationshipProperty):
+            relations[name] = _relation(name, prop, mapper)
+        elif isinstance(prop, ColumnProperty):
+            found = _column(name, prop)
+            if isinstance(found, Column):
+                columns[name] = found
+            else:
+                unsupported[name] = found
+        else:
+            kind = type(prop or descriptor).__name__
+            unsupported[name] = Unsupported(name, f"is a {kind}, not a column or relationship")
+    return Shape(mapper.class_, columns, relations, unsupported)
+
+
+def _column(name: str, prop: ColumnProperty[Any]) -> Column | Unsupported:
+    column = prop.columns[0]
+    if not isinstance(column, sa.Column):
+        return Unsupported(name, "is an expression, not a column")
+    kind = _kind(column.type)
+    if isinstance(kind, str):
+        return Unsupported(name, f"is {column.type!r}, {kind}")
+    return Column(name, kind, bool(column.nullable), getattr(column.type, "enum_class", None))
+
+
+def _kind(column_type: TypeEngine[Any]) -> Kind | str:
+    """How values of the type and its variants compare, or why databases disagree about them."""
+    kind = _own_kind(column_type)
+    for variant in getattr(column_type, "_variant_mapping", {}).values():
+        if isinstance(kind, Kind) and (of_variant := _own_kind(variant)) is not kind:
+            return f"with the variant {variant!r}, {_told(of_variant)}"
+    return kind
+
+
+def _told(kind: Kind | str) -> str:
+    return kind if isinstance(kind, str) else "another type"
+
+
+def _own_kind(column_type: TypeEngine[Any]) -> Kind | str:
+    """The same without variants."""
+    if isinstance(column_type, sa.Enum):
+        return Kind.ENUM if column_type.enum_class else "an Enum of plain texts: use a Python enum"
+    if isinstance(column_type, sa.Uuid):
+        return Kind.UUID if column_type.as_uuid else "a Uuid read as text: use as_uuid=True"
+    if isinstance(column_type, sa.DateTime):
+        return "which SQLite keeps without its time zone: use licet.db.types.UTCDateTime"
+    kind = _KINDS.get(type(column_type))
+    collation = getattr(column_type, "collation", None)
+    if kind is Kind.TEXT and collation not in _CODE_POINT_COLLATIONS:
+        return f"whose collation {collation} does not compare by code point"
+    return kind or "a type that the databases do not all compare alike"
+
+
+def _relation(name: str, prop: RelationshipProperty[Any], mapper: Mapper[Any]) -> Relation:
+    target = prop.mapper.class_
+    return Relation(
+        name,
+        bool(prop.uselist),
+        lambda: shape_of(target),
+        _foreign_keys(prop, mapper),
+        is_iterable=prop.collection_class in (None, list, set),
+        is_keyed=_is_equality(prop.primaryjoin, len(prop.local_remote_pairs or ())),
+    )
+
+
+def _is_equality(join: Any, pairs: int) -> bool:
+    """Whether a join says only that so many pairs of columns are equal."""
+    parts = list(join.clauses) if isinstance(join, BooleanClauseList) else [join]
+    equal = [part for part in parts if getattr(part, "operator", None) is operators.eq]
+    return len(parts) == len(equal) == pairs
+
+
+def _foreign_keys(
+    prop: RelationshipProperty[Any], mapper: Mapper[Any]
+) -> tuple[tuple[str, str], ...]:
+    """Own attributes and the related object's that must be equal, of a many-to-one."""
+    if prop.direction is not RelationshipDirection.MANYTOONE:
+        return ()
+    pairs = []
+    for local, remote in prop.local_remote_pairs or ():
+        try:
+            own = mapper.get_property_by_column(local).key
+            other = prop.mapper.get_property_by_column(remote).key
+        except Exception:  # noqa: BLE001 - columns that are not mapped
+            return ()
+        pairs.append((own, other))
+    return tuple(pairs)
+
+
+def key_names(model: type[Any]) -> tuple[str, ...]:
+    """The attributes that make the primary key of a mapped class."""
+    mapper = sa.inspect(model)
+    return tuple(str(mapper.get_property_by_column(one).key) for one in mapper.primary_key)
+
+
+def can_hold(column_type: TypeEngine[Any], value: object) -> bool:
+    """Whether a column of this type could hold the value: its type matches, and its range."""
+    if value is None or (isinstance(value, str) and not _is_storable(value)):
+        return False
+    if isinstance(column_type, TypeDecorator):
+        return _is_taken(column_type, value)
+    if isinstance(column_type, sa.Integer):
+        limit = 2 ** _bits(column_type)
+        return type(value) is int and -limit <= value < limit
+    if isinstance(column_type, sa.Enum) and column_type.enum_class is None:
+        return isinstance(value, str) and value in column_type.enums
+    if isinstance(column_type, sa.Uuid) and not column_type.as_uuid:
+        return isinstance(value, str) and _is_uuid(value)
+    wanted = column_type.python_type  # object, of a type that says nothing
+    return isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))
+
+
+def _is_taken(column_type: TypeDecorator[Any], value: Any) -> bool:
+    """Whether an app's own type takes the value, and makes of it what its column can hold."""
+    if type(column_type).process_bind_param is not TypeDecorator.process_bind_param:
+        try:
+            value = column_type.process_bind_param(value, _DIALECT)
+        except Exception:  # noqa: BLE001 - whatever it says of a value that it does not know
+            return False
+    return can_hold(column_type.impl_instance, value)
+
+
+def _bits(column_type: sa.Integer) -> int:
+    if isinstance(column_type, sa.BigInteger):
+        return 63
+    return 15 if isinstance(column_type, sa.SmallInteger) else 31
+
+
+def _is_storable(text: str) -> bool:
+    return "\x00" not in text and text.encode("utf-8", "ignore").decode() == text
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

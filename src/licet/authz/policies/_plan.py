@@ -1,0 +1,342 @@
+"""A condition that was looked up in a model: what the decision and the SQL are made from.
+
+Here every name is resolved and every type checked, so that a condition which cannot work is refused
+when its policy is built. Negations are pushed to the leaves, ``all`` becomes the negation of
+``any``, and what is always true or false is folded away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any, Final, NoReturn
+
+from licet.authz.policies._caller import CallerValues
+from licet.authz.policies._shape import (
+    INTEGER_MAX,
+    INTEGER_MIN,
+    Column,
+    Kind,
+    Relation,
+    Shape,
+    misfit,
+)
+from licet.authz.policies.conditions import (
+    Always,
+    CallerCheck,
+    CallerPath,
+    CallerTest,
+    Comparison,
+    Condition,
+    Conjunction,
+    Disjunction,
+    IsNull,
+    Negation,
+    Op,
+    Predicate,
+    Quantifier,
+    path_of,
+)
+from licet.errors import UntranslatableCondition
+
+__all__ = [
+    "FALSE",
+    "TRUE",
+    "AllOf",
+    "AnyOf",
+    "CallerLeaf",
+    "Exists",
+    "Leaf",
+    "Plan",
+    "PredicateLeaf",
+    "Slot",
+    "Test",
+    "Truth",
+    "make_plan",
+    "resolve_path",
+]
+
+MAX_DEPTH: Final = 24  # what SQLite's parser can keep in mind, with room for the list around it
+SUBQUERY: Final = 3  # so many levels
+MAX_SIZE: Final = 500
+
+
+class Test(Enum):
+    """What a leaf asks; each is False where the attribute is missing, but for NE."""
+
+    __test__ = False  # for pytest, which takes names like this one for its own
+
+    EQ = Op.EQ
+    NE = Op.NE  # only beside the caller: its value may be missing, too
+    LT = Op.LT
+    LE = Op.LE
+    GT = Op.GT
+    GE = Op.GE
+    IN = Op.IN
+    CONTAINS = Op.CONTAINS
+    STARTSWITH = Op.STARTSWITH
+    PRESENT = "is present"
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A value of the caller's, by its place among those that are read for each check."""
+
+    index: int
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """Holds always or never."""
+
+    holds: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Leaf:
+    """One attribute, reached through to-one relationships, beside one operand."""
+
+    hops: tuple[Relation, ...]
+    column: Column
+    test: Test
+    operand: Any
+    is_negated: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Exists:
+    """Some object of a relationship fulfils the inner plan."""
+
+    hops: tuple[Relation, ...]
+    relation: Relation
+    inner: Plan
+    is_negated: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class CallerLeaf:
+    """A test of the caller alone; its outcome is in a slot."""
+
+    slot: Slot
+    is_negated: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class PredicateLeaf:
+    """A Python function of the object and the caller."""
+
+    function: Callable[[Any, Any], bool]
+    is_negated: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class AllOf:
+    """Every part holds."""
+
+    parts: tuple[Plan, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class AnyOf:
+    """Some part holds."""
+
+    parts: tuple[Plan, ...]
+
+
+Plan = Truth | Leaf | Exists | CallerLeaf | PredicateLeaf | AllOf | AnyOf
+TRUE: Final = Truth(holds=True)
+FALSE: Final = Truth(holds=False)
+
+
+def make_plan(condition: Condition, shape: Shape, caller_values: CallerValues) -> Plan:
+    """The plan of a condition on `shape`; what it asks of callers goes to `caller_values`.
+
+    Raises:
+        UntranslatableCondition: it names what the model does not have, compares what cannot be
+            compared, or is too large; with the place of its declaration.
+    """
+    return _Planner(caller_values).plan(condition, shape, is_negated=False, depth=0)
+
+
+@dataclass
+class _Planner:
+    caller_values: CallerValues
+    size: int = field(default=0)
+
+    def plan(self, condition: Condition, shape: Shape, *, is_negated: bool, depth: int) -> Plan:  # noqa: PLR0911 - one for each kind
+        self.size += 1
+        depth += SUBQUERY * _subqueries(condition)
+        if depth > MAX_DEPTH or self.size > MAX_SIZE:
+            raise UntranslatableCondition(  # without its text, which may be very long
+                f"A condition has over {MAX_DEPTH} levels, of which each relationship counts "
+                f"{SUBQUERY}, or {MAX_SIZE} parts. Declared at {condition.declared}"
+            )
+        match condition:
+            case Negation():
+                return self.plan(condition.inner, shape, is_negated=not is_negated, depth=depth + 1)
+            case Conjunction() | Disjunction():
+                parts = [
+                    self.plan(part, shape, is_negated=is_negated, depth=depth + 1)
+                    for part in condition.parts
+                ]
+                joins_all = isinstance(condition, Conjunction) is not is_negated
+                return _all_of(parts) if joins_all else _any_of(parts)
+            case Quantifier():
+                return self._quantified(condition, shape, is_negated=is_negated, depth=depth)
+            case Always():
+                return TRUE if condition.holds is not is_negated else FALSE
+            case Predicate():
+                return PredicateLeaf(condition.function, is_negated)
+            case IsNull(of_caller=True) | CallerTest() | CallerCheck():
+                return CallerLeaf(Slot(self.caller_values.add_test(condition)), is_negated)
+            case IsNull():
+                return _present(condition, shape, is_negated=not is_negated)
+            case Comparison():
+                return self._compared(condition, shape, is_negated=is_negated)
+            case _:
+                return _refuse(condition, f"{type(condition).__name__} is no kind of condition")
+
+    def _quantified(
+        self, condition: Quantifier, shape: Shape, *, is_negated: bool, depth: int
+    ) -> Plan:
+        hops, relation = resolve_path(condition, condition.path, shape)
+        if not isinstance(relation, Relation) or not relation.is_many:
+            _refuse(
+                condition,
+                f"{'.'.join(condition.path)} is no to-many relationship, as any() and all() need",
+            )
+        inner = self.plan(
+            condition.inner, relation.target, is_negated=condition.is_all, depth=depth
+        )
+        negated = is_negated is not condition.is_all
+        if inner is FALSE:
+            return TRUE if negated else FALSE
+        return Exists(hops, relation, inner, negated)
+
+    def _compared(self, condition: Comparison, shape: Shape, *, is_negated: bool) -> Plan:
+        hops, column = resolve_path(condition, condition.path, shape)
+        if not isinstance(column, Column):
+            _refuse(
+                condition,
+                f"{'.'.join(condition.path)} is a relationship: compare an attribute of it, or "
+                "write is_null(), any() or all()",
+            )
+        if column.refuses(condition.op):
+            _refuse(
+                condition,
+                f"{'.'.join(condition.path)} is {column.type_name}, which has no "
+                f"{condition.op.value!r} that is the same on every database",
+            )
+        leaf = Leaf(hops, column, Test(condition.op), condition.operand, is_negated)
+        if isinstance(condition.operand, CallerPath):
+            index = self.caller_values.add_value(
+                path_of(condition.operand), column, is_collection=condition.op is Op.IN
+            )
+            return replace(leaf, operand=Slot(index))
+        _check_constant(condition, column)
+        if condition.op is Op.NE:
+            leaf = replace(leaf, test=Test.EQ, is_negated=not is_negated)
+        return folded(leaf)
+
+
+def _subqueries(condition: Condition) -> int:
+    match condition:
+        case Quantifier():
+            return len(condition.path)
+        case Comparison() | IsNull():
+            return len(condition.path) - 1
+        case _:
+            return 0
+
+
+def folded(leaf: Leaf) -> Leaf | Truth:
+    """The leaf, or what it amounts to when no column could hold its integer."""
+    never = TRUE if leaf.is_negated else FALSE
+    if leaf.test is Test.IN:
+        values = frozenset(v for v in leaf.operand if not _beyond(leaf.column, v))
+        return replace(leaf, operand=values) if values else never
+    if leaf.test is Test.PRESENT or not _beyond(leaf.column, leaf.operand):
+        return leaf
+    is_above = leaf.operand > 0
+    if leaf.test in ((Test.LT, Test.LE) if is_above else (Test.GT, Test.GE)):
+        return replace(leaf, test=Test.PRESENT, operand=None)
+    return never
+
+
+def _beyond(column: Column, value: Any) -> bool:
+    return column.kind is Kind.INTEGER and not INTEGER_MIN <= value <= INTEGER_MAX
+
+
+def _present(condition: IsNull, shape: Shape, *, is_negated: bool) -> Plan:
+    hops, found = resolve_path(condition, condition.path, shape)
+    if isinstance(found, Column):
+        return Leaf(hops, found, Test.PRESENT, None, is_negated)
+    if found.is_many:
+        _refuse(
+            condition,
+            f"{'.'.join(condition.path)} is a to-many relationship, which is never null: write "
+            "~path.any(…)",
+        )
+    return Exists(hops, found, TRUE, is_negated)
+
+
+def resolve_path(
+    condition: Condition, path: tuple[str, ...], shape: Shape
+) -> tuple[tuple[Relation, ...], Column | Relation]:
+    """The to-one relationships on the way, and what the path ends at.
+
+    Raises:
+        UntranslatableCondition: there is no such path.
+    """
+    hops: list[Relation] = []
+    for name in path[:-1]:
+        hop = _member(condition, name, shape)
+        if not isinstance(hop, Relation):
+            _refuse(condition, f"{shape.name}.{name} is an attribute, so nothing can follow it")
+        if hop.is_many:
+            _refuse(
+                condition,
+                f"{shape.name}.{name} is a to-many relationship: write attr({name!r}).any(…)",
+            )
+        hops.append(hop)
+        shape = hop.target
+    return tuple(hops), _member(condition, path[-1], shape)
+
+
+def _member(condition: Condition, name: str, shape: Shape) -> Column | Relation:
+    found = shape.columns.get(name) or shape.relations.get(name)
+    if found is not None:
+        return found
+    if name in shape.unsupported:
+        _refuse(condition, f"{shape.name}.{name} {shape.unsupported[name].reason}")
+    return _refuse(condition, f"{shape.name} has no {name!r}; it has {shape.known}")
+
+
+def _check_constant(condition: Comparison, column: Column) -> None:
+    values = condition.operand if condition.op is Op.IN else (condition.operand,)
+    for value in values:
+        if value is None:
+            _refuse(condition, "a comparison with None is never True: write is_null()")
+        if (reason := misfit(column, value)) is not None:
+            _refuse(condition, f"{value!r} beside {'.'.join(condition.path)} {reason}")
+
+
+def _all_of(parts: list[Plan]) -> Plan:
+    if any(part is FALSE for part in parts):
+        return FALSE
+    parts = [part for part in parts if part is not TRUE]
+    return TRUE if not parts else parts[0] if len(parts) == 1 else AllOf(tuple(parts))
+
+
+def _any_of(parts: list[Plan]) -> Plan:
+    if any(part is TRUE for part in parts):
+        return TRUE
+    parts = [part for part in parts if part is not FALSE]
+    return FALSE if not parts else parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
+
+
+def _refuse(condition: Condition, reason: str) -> NoReturn:
+    raise UntranslatableCondition(
+        f"The condition `{condition}` cannot be used: {reason}. Declared at {condition.declared}"
+    )

@@ -1,0 +1,61 @@
+"""Lists: the rows that a caller may see, and with each what they may see of it and do to it.
+
+Everything is answered by the one query of the list. Deciding row by row would load every related
+object of every row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from licet.authz.policies._in_sql._terms import Term, as_column
+from licet.authz.policies.policy import Policy
+from licet.authz.policies.verbs import LIST, Verb
+
+__all__ = ["Listed", "list_objects"]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One object of a list: the fields that the caller sees, and what else they may do with it."""
+
+    object: Any
+    visible_fields: frozenset[str]
+    verbs: frozenset[str]
+
+
+def list_objects(
+    policy: Policy,
+    session: Session,
+    statement: sa.Select[Any],
+    identity: Any,
+    *,
+    may: tuple[Verb, ...] = (),
+) -> Iterator[Listed]:
+    """The objects of ``select(Model)…`` that the caller may list.
+
+    `may` names verbs of which each row says whether the caller may do them.
+    """
+    terms = [
+        *policy.shown.terms(identity),
+        *(policy.check(verb).column(identity) for verb in may),
+    ]
+    asked = [as_column(term) for term in terms if not isinstance(term, bool)]
+    filtered = policy.filter(statement, identity, LIST).add_columns(
+        *(column.label(f"licet_{index}") for index, column in enumerate(asked))
+    )
+    masks = len(terms) - len(may)
+    for row in session.execute(filtered):
+        outcomes = _outcomes(terms, iter(row[len(row) - len(asked) :]))
+        verbs = (verb.name for verb, ok in zip(may, outcomes[masks:], strict=True) if ok)
+        yield Listed(row[0], policy.shown.free_given(outcomes[:masks]), frozenset(verbs))
+
+
+def _outcomes(terms: list[Term], selected: Iterator[Any]) -> list[bool]:
+    """Each term's outcome: known before, or selected with the row."""
+    return [term if isinstance(term, bool) else bool(next(selected)) for term in terms]

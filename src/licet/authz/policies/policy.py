@@ -1,0 +1,365 @@
+"""Policies: who may do what with the objects of one model, said once.
+
+    speakers = Policy(Speaker)
+    speakers.allow(staff, ALL)
+    speakers.allow(registered, LIST | VIEW | UPDATE, when=own)
+    speakers.hide("email", unless=[staff, own])
+
+Whatever no grant allows is denied. From the one declaration come the decision about an object, the
+filter of a list, the fields that are shown, and the explanation; they always agree.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from licet.authz._places import declared_at, invalid
+from licet.authz.policies._check import FORMER, NOW, Check
+from licet.authz.policies._in_sql._filter import restrict
+from licet.authz.policies._in_sql._terms import as_where
+from licet.authz.policies._in_words import ALLOWED, Decision, Explanation
+from licet.authz.policies._mapping import shape_of
+from licet.authz.policies._reader import follow_changed_relations, using_session
+from licet.authz.policies._shape import Shape
+from licet.authz.policies.conditions import (
+    NEVER,
+    Always,
+    Condition,
+    Conjunction,
+    Disjunction,
+)
+from licet.authz.policies.fields import FieldRule, Fields, Unless, make_rule, unless_condition
+from licet.authz.policies.roles import Role
+from licet.authz.policies.verbs import CREATE, LIST, USUAL, VIEW, Verb
+from licet.errors import InvalidCondition, UntranslatableCondition
+
+__all__ = ["Grant", "Policy"]
+
+
+@dataclass(frozen=True, eq=False)
+class Grant:
+    """One line of a policy: these verbs, for holders of the role, when the condition holds."""
+
+    role: Role
+    verbs: Verb
+    when: Condition | None
+    declared: str
+
+    def __str__(self) -> str:
+        when = "" if self.when is None else f" {self.when.footnote or f'when {self.when}'}"
+        return f"{self.role.name}: {self.verbs}{when}"
+
+
+class Policy:
+    """The grants and field rules of one mapped class.
+
+    Declare everything first; the policy is built at its first use, by `build`, or when an app
+    registers it, and cannot change afterwards.
+
+    Args:
+        model: a class that SQLAlchemy maps.
+        name: for the matrix and the log; the class's own name when not given.
+    """
+
+    def __init__(self, model: type[Any], name: str | None = None) -> None:
+        if not isinstance(model, type):
+            raise invalid(f"A policy is about a mapped class, not {model!r}.")
+        self.model = model
+        self.name = name or model.__name__
+        self.declared = declared_at()
+        self.grants: list[Grant] = []
+        self.field_rules: dict[str, list[FieldRule]] = {"hide": [], "readonly": []}
+        self._built: _Built | None = None
+        self._lock = threading.Lock()
+
+    def allow(self, role: Role, verbs: Verb, when: Condition | None = None) -> Policy:
+        """Let holders of `role` do `verbs`, with every object or with those that fulfil `when`.
+
+        Raises:
+            InvalidCondition: an argument is of the wrong kind, or the policy is in use already.
+        """
+        self._require_open()
+        if not isinstance(role, Role):
+            raise invalid(f"The policy {self.name} allows roles something, not {role!r}.")
+        if not isinstance(verbs, Verb):
+            raise invalid(f"The policy {self.name} allows verbs such as VIEW, not {verbs!r}.")
+        if when is not None and not isinstance(when, Condition):
+            raise invalid(f"when takes a condition made with attr or caller, not {when!r}.")
+        self.grants.append(Grant(role, verbs, when, declared_at()))
+        return self
+
+    def hide(self, *fields: str, unless: Unless = None) -> Policy:
+        """Show these fields only to callers for whom one of `unless` holds."""
+        return self._mask("hide", fields, unless)
+
+    def readonly(self, *fields: str, unless: Unless = None) -> Policy:
+        """Let these fields be written only by callers for whom one of `unless` holds."""
+        return self._mask("readonly", fields, unless)
+
+    def writable_only(self, *fields: str, unless: Unless = None) -> Policy:
+        """Let only these fields be written, but by callers for whom one of `unless` holds."""
+        return self._mask("readonly", fields, unless, is_only=True)
+
+    def _mask(
+        self, kind: str, fields: tuple[str, ...], unless: Unless, *, is_only: bool = False
+    ) -> Policy:
+        self._require_open()
+        rule = make_rule(fields, unless, declared_at(), is_only=is_only)
+        self.field_rules[kind].append(rule)
+        return self
+
+    def _require_open(self) -> None:
+        if self._built is not None:
+            raise invalid(f"The policy {self.name} is in use already and cannot change.")
+
+    def build(self) -> Policy:
+        """Check everything that was declared, now instead of at first use.
+
+        Raises:
+            InvalidCondition: the model is not mapped, a field or path does not exist, a type does
+                not fit, or SQL cannot say what a list would need; with the place of declaration.
+        """
+        self._ready()
+        return self
+
+    def _ready(self) -> _Built:
+        if self._built is None:
+            with self._lock:
+                if self._built is None:
+                    self._built = _Built(self)
+        return self._built
+
+    # --- decisions -------------------------------------------------------------------------------
+
+    def decide(
+        self, identity: Any, verb: Verb, owner: Any, *, session: Session | None = None
+    ) -> Decision:
+        """Whether the caller may do `verb` with the object, and may know that it exists.
+
+        CREATE is decided on the proposed object; UPDATE, and all that does not just read, on the
+        object before and after its unflushed changes and those of related objects. What a draft
+        refers to by key is found in its session, or in `session`.
+
+        Raises:
+            InvalidCondition: the object is of another class, or the verb is not one.
+            UnloadedObject: a related object cannot be known.
+        """
+        built = self._built or self._ready()
+        check = built.checks.get(verb.name, built.otherwise)
+        if type(owner) is not self.model and not isinstance(owner, self.model):
+            raise self._about_another(owner)
+        state = owner._sa_instance_state
+        if state.modified or state.key is None:
+            is_changed = True
+        elif check.asks_related and verb is not VIEW and verb is not LIST:
+            objects = state._instance_dict()  # its session's; that itself takes 0.5 µs to find
+            is_changed = objects is not None and objects._modified  # some, perhaps a related one
+        else:  # what just reads goes by related objects as they are
+            is_changed = False
+        if is_changed:
+            with using_session(session):
+                return self._decide_changed(built, check, identity, verb, owner)
+        if check.holds_as_stored(owner, identity):
+            return ALLOWED
+        return Decision(
+            False,  # noqa: FBT003 - by position, as this is what most checks cost
+            lambda: check.explain(owner, identity),
+            lambda: built.check(VIEW.name).holds(owner, identity),
+        )
+
+    def _about_another(self, owner: object) -> InvalidCondition:
+        return invalid(
+            f"The policy {self.name} decides about {self.model.__name__}, "
+            f"and was given a {type(owner).__name__}."
+        )
+
+    def _decide_changed(
+        self, built: _Built, check: Check, identity: Any, verb: Verb, owner: Any
+    ) -> Decision:
+        follow_changed_relations(owner, built.relations)
+        is_draft = owner._sa_instance_state.key is None
+        readers = (NOW,) if is_draft else (FORMER, NOW)
+        for why in (check.explain(owner, identity, reader) for reader in readers):
+            if not why.holds:
+                break
+        else:
+            return ALLOWED
+        view = built.check(VIEW.name)
+        is_visible = verb == CREATE or (not is_draft and view.held(owner, identity))
+        return Decision(allowed=False, explain=lambda: why, may_view=lambda: is_visible)
+
+    def explain(
+        self, identity: Any, verb: Verb, owner: Any, *, session: Session | None = None
+    ) -> Explanation:
+        """Each grant of the verb on one object, part by part. For the log and for people."""
+        check = self._ready().check(verb.name)
+        if session is None:
+            return check.explain(owner, identity)
+        with using_session(session):
+            return check.explain(owner, identity)
+
+    # --- lists -----------------------------------------------------------------------------------
+
+    def filter(self, statement: sa.Select[Any], identity: Any, verb: Verb = LIST) -> sa.Select[Any]:
+        """The statement, restricted to rows with which the caller may do `verb`.
+
+        It must select from the policy's class; rows of an alias need a `criterion` of their own.
+        With an ORDER BY and a LIMIT the page is chosen so that an index can answer it: put your
+        own conditions, order and limit into the statement before.
+        """
+        term = self._ready().check(verb.name).criterion(identity)
+        return restrict(statement, self.model, term)
+
+    def criterion(
+        self, identity: Any, verb: Verb = LIST, entity: Any = None
+    ) -> sa.ColumnElement[bool]:
+        """The same as a criterion for WHERE, on the class or on an alias of it."""
+        return as_where(self._ready().check(verb.name).criterion(identity, entity))
+
+    # --- fields ----------------------------------------------------------------------------------
+
+    def visible_fields(
+        self, identity: Any, owner: Any, *, session: Session | None = None
+    ) -> frozenset[str]:
+        """The names of the object's fields and relationships that the caller may see."""
+        with using_session(session):
+            return self._ready().shown.free(owner, identity)
+
+    def writable_fields(
+        self, identity: Any, owner: Any, *, session: Session | None = None
+    ) -> frozenset[str]:
+        """The names of the object's fields and relationships that the caller may write."""
+        with using_session(session):
+            return self._ready().written.free(owner, identity)
+
+    def queryable_fields(self, identity: Any) -> frozenset[str]:
+        """What the caller may sort on, filter on or include: what is hidden from them nowhere."""
+        return self._ready().shown.always_free(identity)
+
+    @property
+    def shown(self) -> Fields:
+        """The rules of what is seen."""
+        return self._ready().shown
+
+    @property
+    def verbs(self) -> tuple[str, ...]:
+        """The names of the verbs that the matrix prints: the usual ones, then the app's own."""
+        own = {name for grant in self.grants for name in grant.verbs.names} - {"ALL", *USUAL}
+        return (*USUAL, *sorted(own))
+
+    def grants_on_missing_data(self) -> list[str]:
+        """The grants that can hold because something is missing: NULL, or no related object.
+
+        ``!=``, ``not_in``, ``~`` and ``all`` do so. That may be meant; it should be looked at.
+        """
+        return [
+            str(grant)
+            for grant in self.grants
+            if Check(self.condition_of(grant), self.shape).holds_on_missing_data
+        ]
+
+    def condition_of(self, grant: Grant) -> Condition:
+        """When the grant holds: its role, or one that implies it, is held, and its condition."""
+        return self._ready().condition(grant)
+
+    @property
+    def shape(self) -> Shape:
+        """What the model has."""
+        return self._ready().shape
+
+    def check(self, verb: Verb) -> Check:
+        """What decides about one verb."""
+        return self._ready().check(verb.name)
+
+    def __repr__(self) -> str:
+        return f"<Policy {self.name}>"
+
+
+class _Built:
+    """A policy whose every path is resolved; one check a verb, one a field rule."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.shape = self._shape(policy)
+        self.relations: Final = tuple(self.shape.relations.values())
+        self._policy = policy
+        self._known = {grant.role for grant in policy.grants}
+        self.checks: Final = {name: self._check(name) for name in policy.verbs}
+        self.otherwise: Final = self._check("")  # verbs that only ALL covers
+        for grant in policy.grants:
+            if grant.verbs.covers(LIST.name):
+                check = Check(self.condition(grant), self.shape)
+                self._require_sql(check, "guard a list", grant.declared)
+        names = frozenset([*self.shape.columns, *self.shape.relations, *self.shape.unsupported])
+        self.shown = self._fields(names, policy.field_rules["hide"])
+        for rule, (_, check) in zip(policy.field_rules["hide"], self.shown.rules, strict=True):
+            self._require_sql(check, "hide a field", rule.declared)
+        self.written = self._fields(names, policy.field_rules["readonly"])
+
+    def _shape(self, policy: Policy) -> Shape:
+        try:
+            return shape_of(policy.model)
+        except InvalidCondition as error:
+            raise type(error)(f"{error} (for the policy at {policy.declared})") from error
+
+    def check(self, name: str) -> Check:
+        """What decides about the verb of that name."""
+        return self.checks.get(name, self.otherwise)
+
+    def _check(self, name: str) -> Check:
+        grants = [grant for grant in self._policy.grants if grant.verbs.covers(name)]
+        for grant in grants:  # each alone first, so that an error names its line
+            self._single(grant)
+        whole = _either(map(self.condition, grants), self._policy.declared)
+        return Check(whole.named(f"{self._policy.name} {name or 'ALL'}"), self.shape)
+
+    def _single(self, grant: Grant) -> None:
+        try:
+            Check(self.condition(grant), self.shape)
+        except UntranslatableCondition as error:
+            raise type(error)(f"{error} (in the grant at {grant.declared})") from error
+
+    def condition(self, grant: Grant) -> Condition:
+        """When the grant holds."""
+        role = self._held(grant.role, grant.declared)
+        parts = (role,) if grant.when is None else (role, grant.when)
+        return Conjunction(grant.declared, str(grant), parts)
+
+    def _held(self, role: Role, declared: str) -> Condition:
+        """Somebody holds the role, or one that implies it."""
+        parts = [holder.condition for holder in role.holders(self._known)]
+        everybody = [part for part in parts if isinstance(part, Always) and part.holds]
+        return _either(everybody or parts, declared, f"is {role.name}")
+
+    def _require_sql(self, check: Check, purpose: str, declared: str) -> None:
+        if check.has_predicate:
+            raise UntranslatableCondition(
+                f"The policy {self._policy.name} cannot {purpose} with a Python function, which no "
+                f"list can ask: use a condition, or leave it out. Declared at {declared}"
+            )
+        check.prepare()
+
+    def _fields(self, names: frozenset[str], rules: Sequence[FieldRule]) -> Fields:
+        fields = Fields(self.shape, names)
+        for rule in rules:
+            if unknown := sorted(rule.names - names):
+                raise InvalidCondition(
+                    f"{self.shape.name} has no field {', '.join(unknown)}; it has "
+                    f"{', '.join(sorted(names))}. Declared at {rule.declared}"
+                )
+            of_role = {
+                one: self._held(one, rule.declared) for one in rule.unless if isinstance(one, Role)
+            }
+            check = Check(unless_condition(rule, of_role), self.shape)
+            fields.add(rule, check)
+        return fields
+
+
+def _either(parts: Iterable[Condition], declared: str, footnote: str | None = None) -> Condition:
+    listed = tuple(parts)
+    return Disjunction(declared, footnote, listed) if listed else NEVER

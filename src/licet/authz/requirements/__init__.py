@@ -1,0 +1,1 @@
+"""Requirements: questions about a caller, combined, asked by guards, changed for a while."""
