@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session as OrmSession
 
-from licet.authn.issuer import subject_of
+from licet.authn.tokens.issuer import subject_of
 
 from .models import (
     Account,

@@ -9,14 +9,14 @@ from flask import Flask
 
 from licet._state import AppState, app_state
 from licet.authn.callers import mapping_of
-from licet.authn.flask import (
-    WELL_KNOWN_ENDPOINTS,
-    add_well_known_routes,
-    embedded_issuer,
-    provider_verifiers,
-)
+from licet.authn.issuers import embedded_issuer, provider_verifiers
 from licet.authn.mapping import IdentityMapping
-from licet.authn.protected_resource import METADATA_ENDPOINT, add_protected_resource_metadata
+from licet.authn.web.well_known import (
+    METADATA_ENDPOINT,
+    WELL_KNOWN_ENDPOINTS,
+    add_protected_resource_metadata,
+    add_well_known_routes,
+)
 from licet.authz.declared.audit import protect, protect_before_first_request
 from licet.authz.declared.declarations import PUBLIC, declare
 from licet.db.flask import check_database_settings
@@ -110,7 +110,7 @@ class Licet:
 
 
 def _serve_accounts(app: Flask) -> None:
-    from licet.authn.accounts.flask import attach_accounts  # noqa: PLC0415 - seldom needed
+    from licet.authn.web.attach import attach_accounts  # noqa: PLC0415 - seldom needed
 
     before = set(app.view_functions)
     attach_accounts(app)
@@ -119,7 +119,7 @@ def _serve_accounts(app: Flask) -> None:
 
 
 def _serve_sign_in(app: Flask) -> None:
-    from licet.authn.sign_in.flask import attach_sign_in  # noqa: PLC0415 - needs Authlib
+    from licet.authn.web.attach import attach_sign_in  # noqa: PLC0415 - needs Authlib
 
     before = set(app.view_functions)
     attach_sign_in(app)

@@ -29,7 +29,7 @@ from licet.actions import (
 )
 from licet.actions.enumeration import EnumerationQuery
 from licet.authn import embedded_issuer
-from licet.authn.issuer import subject_of
+from licet.authn.tokens.issuer import subject_of
 from licet.errors import ActionConflict, ActionNotFound
 
 KINDS = ("callbacks", "store", "repository", "helper")

@@ -21,7 +21,7 @@ from werkzeug.exceptions import Gone
 
 from licet import Licet
 from licet.authn import current_identity, embedded_issuer
-from licet.authn.issuer import subject_of
+from licet.authn.tokens.issuer import subject_of
 from licet.authz import (
     CREATE,
     DELETE,

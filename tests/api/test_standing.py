@@ -6,7 +6,7 @@ from tests.api.providers import ROUTES, Site
 from licet import Licet
 from licet.actions.interface.flask import with_standing
 from licet.authn import Standing
-from licet.authn.issuer import subject_of
+from licet.authn.tokens.issuer import subject_of
 from licet.testing.mocks import mock_authstate
 
 STANDINGS = {

@@ -10,8 +10,8 @@ from tests.browser.conftest import opened
 from tests.oidc.node import NodeProvider, new_key, require_node
 
 from licet.authn import current_identity
-from licet.authn.flask import keys_of_provider
-from licet.authn.principals import group_principal, identity_principal
+from licet.authn.identity import group_principal, identity_principal
+from licet.authn.issuers import keys_of_provider
 from licet.authz import public
 
 KEY, NEW = new_key("first"), new_key("second")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from licet.authn._jwk import usable_keys
-from licet.authn._jws import ASYMMETRIC_ALGORITHMS, check_signature, decode_compact
+from licet.authn.tokens._jwk import usable_keys
+from licet.authn.tokens._jws import ASYMMETRIC_ALGORITHMS, check_signature, decode_compact
 from licet.errors import InvalidToken
 
 FOLDER = Path(

@@ -16,11 +16,11 @@ from tests.unit.authn.accounts.people import (
     make_parts,
     verifier,
 )
-from tests.unit.authn.tokens import Clock
+from tests.unit.authn.made_tokens import Clock
 
-from licet.authn.accounts import credentials, registration, sessions
+from licet.authn.accounts import credentials, sessions
 from licet.authn.accounts.documents import ChangePassword, ResetPassword, SignIn
-from licet.authn.accounts.throttle import Limit, Limits
+from licet.authn.throttle import Limit, Limits
 from licet.db.engine import Database
 from licet.db.migrate import upgrade
 from licet.errors import InvalidCredentials, InvalidLink, InvalidToken
@@ -94,7 +94,7 @@ class AccountMachine(RuleBasedStateMachine):
     @rule(target=sign_ups, email=_emails, password=_passwords)
     def sign_up(self, email, password):
         if email in self.people:
-            registration.sign_up(self.here, asked(email, password))
+            credentials.sign_up(self.here, asked(email, password))
             return ""
         secret = mailed_sign_up(self.here, email, password)
         self.waiting[secret] = (email, password)
@@ -103,7 +103,7 @@ class AccountMachine(RuleBasedStateMachine):
     @rule(secret=sign_ups)
     def confirm(self, secret):
         try:
-            registration.confirm_address(self.here, secret)
+            credentials.confirm_address(self.here, secret)
         except InvalidLink:
             assert secret not in self.waiting
         else:

@@ -12,7 +12,7 @@ from licet.actions._types import clipped, is_plain_text, parse_duration, readabl
 from licet.actions.documents import ActionStatus, ActionStatusValue, render
 from licet.actions.enumeration import parse_enumeration, parse_log_query
 from licet.actions.store._rows import duration_text
-from licet.authn.principals import is_principal
+from licet.authn.identity import is_principal
 from licet.errors import RequestValidationError
 
 _any_text = st.text(st.characters(exclude_categories=()))

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from licet import Licet, current_identity
 from licet.authn import IntrospectionVerifier, embedded_issuer, use_verifier
-from licet.authn.bearer import MAX_TOKEN_BYTES
 from licet.authn.globus import AuthState, InactiveTokenError, InvalidTokenScopesError
+from licet.authn.tokens.bearer import MAX_TOKEN_BYTES
 from licet.authz import requires_auth
 from licet.errors import AuthenticationUnavailable
 

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.unit.authn.tokens import (
+from tests.unit.authn.made_tokens import (
     AUDIENCE,
     CLAIMS,
     HEADER,

@@ -13,7 +13,7 @@ from tests.postgresql import empty_schema
 from tests.unit.actions.serving import served
 
 from licet.actions.interface.flask import provider_scopes
-from licet.authn.flask import embedded_issuer
+from licet.authn.issuers import embedded_issuer
 from licet.db.engine import Database
 from licet.db.migrate import upgrade
 

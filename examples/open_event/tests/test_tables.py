@@ -17,7 +17,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from licet.authn import embedded_issuer
-from licet.authn.issuer import subject_of
+from licet.authn.tokens.issuer import subject_of
 
 STATES = ("draft", "pending", "accepted", "confirmed", "rejected", "canceled", "withdrawn")
 SHOWN = ("accepted", "confirmed")

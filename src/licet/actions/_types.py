@@ -24,7 +24,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from licet.authn.principals import is_principal, principal_urn_regex
+from licet.authn.identity import is_principal, principal_urn_regex
 
 __all__ = [
     "MAX_PRINCIPALS",

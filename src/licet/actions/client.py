@@ -15,7 +15,7 @@ from urllib.parse import quote
 import httpx2
 import stamina
 
-from licet.authn._fetch import PAST_PROXIES
+from licet.authn.tokens._fetch import PAST_PROXIES
 from licet.errors import LicetError
 
 __all__ = [

@@ -1,24 +1,18 @@
 """Who is calling: bearer token in, frozen `Identity` out. Whether they may is `licet.authz`'s."""
 
-from licet.authn._claims import verified_email
-from licet.authn._jwks import ProviderKeys
 from licet.authn.auth_state import AuthState, StateBuilder
-from licet.authn.bearer import parse_bearer
-from licet.authn.chain import IssuerVerifier, TokenVerifier, VerifierChain
-from licet.authn.flask import (
-    authenticate,
-    current_account,
-    current_identity,
-    embedded_issuer,
-    embedded_verifier,
-    find_account,
-    use_verifier,
-)
+from licet.authn.flask import authenticate, current_account, current_identity, find_account
 from licet.authn.identity import ANONYMOUS, Identity
-from licet.authn.introspection import IntrospectionVerifier
-from licet.authn.issuer import EmbeddedIssuer
-from licet.authn.jwt import JWTVerifier, KeySource
+from licet.authn.issuers import embedded_issuer
 from licet.authn.mapping import Standing
+from licet.authn.tokens._claims import verified_email
+from licet.authn.tokens._jwks import ProviderKeys
+from licet.authn.tokens.bearer import parse_bearer
+from licet.authn.tokens.chain import IssuerVerifier, TokenVerifier, VerifierChain
+from licet.authn.tokens.introspection import IntrospectionVerifier
+from licet.authn.tokens.issuer import EmbeddedIssuer
+from licet.authn.tokens.jwt import JWTVerifier, KeySource
+from licet.authn.verifiers import embedded_verifier, use_verifier
 
 __all__ = [
     "ANONYMOUS",

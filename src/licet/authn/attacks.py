@@ -16,8 +16,8 @@ from typing import Any, Final, Literal, Protocol
 
 from joserfc.jwk import Key, OctKey
 
-from licet.authn._jws import decode_part
 from licet.authn.forge import Forge, b64, changed
+from licet.authn.tokens._jws import decode_part
 from licet.errors import AuthenticationError, ServiceUnavailable
 
 __all__ = ["ATTACKS", "Attack", "Outcome", "attack", "control"]

@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from licet.authn.identity import Identity
-from licet.authn.principals import names_a_group
+from licet.authn.identity import Identity, names_a_group
 from licet.errors import ConfigurationError, InsufficientScope
 
 __all__ = ["AuthState", "StateBuilder", "require_scope"]

@@ -16,7 +16,7 @@ from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 from joserfc.util import urlsafe_b64encode
 
-from licet.authn._jws import decode_compact, json_object
+from licet.authn.tokens._jws import decode_compact, json_object
 
 __all__ = ["Forge", "b64", "changed"]
 

@@ -12,7 +12,7 @@ import click
 from flask import Flask
 from sqlalchemy import inspect
 
-from licet.authn.flask import embedded_issuer
+from licet.authn.issuers import embedded_issuer
 from licet.authz.flask import current_caller, current_session, matrix_of, policies_of
 from licet.authz.matrix import Matrix, as_html, as_json, as_markdown
 from licet.authz.policies.policy import Policy

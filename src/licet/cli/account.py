@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from flask import Flask
 
-from licet.authn.issuer import subject_of
+from licet.authn.tokens.issuer import subject_of
 from licet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def create(
     """Create an account for EMAIL, whose owner you vouch for."""
     from pydantic import ValidationError
 
+    from licet.authn.accounts.credentials import create_account
     from licet.authn.accounts.documents import SignUp, complaints
-    from licet.authn.accounts.registration import create_account
 
     parts = _parts(load_app)
     account_id = None if name is None else subject_of(name)

@@ -11,14 +11,15 @@ from flask import Flask
 from joserfc.jwk import Key
 
 from licet._state import app_state
-from licet.authn._jwks import ProviderKeys
-from licet.authn._jws import decode_compact
 from licet.authn.attacks import Outcome, attack, control
-from licet.authn.chain import TokenVerifier, VerifierChain
-from licet.authn.flask import embedded_issuer, verifier_of
 from licet.authn.forge import Forge
-from licet.authn.issuer import EmbeddedIssuer
-from licet.authn.jwt import JWTVerifier
+from licet.authn.issuers import embedded_issuer
+from licet.authn.tokens._jwks import ProviderKeys
+from licet.authn.tokens._jws import decode_compact
+from licet.authn.tokens.chain import TokenVerifier, VerifierChain
+from licet.authn.tokens.issuer import EmbeddedIssuer
+from licet.authn.tokens.jwt import JWTVerifier
+from licet.authn.verifiers import verifier_of
 from licet.errors import AuthenticationUnavailable
 
 __all__ = ["doctor"]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import click
 from flask import Flask
 
-from licet.authn.flask import embedded_issuer
+from licet.authn.issuers import embedded_issuer
 
 __all__ = ["keys"]
 

@@ -16,7 +16,7 @@ from typing import Final
 
 import click
 
-from licet.authn.provider_metadata import ProviderMetadata, ProviderUnusable, discover
+from licet.authn.tokens.provider_metadata import ProviderMetadata, ProviderUnusable, discover
 from licet.cli.logins.accounts import accounts_endpoint, sign_in_with_password
 from licet.cli.logins.code_flow import CodeFlow
 from licet.cli.logins.errors import LoginRefused, LoginUnreachable

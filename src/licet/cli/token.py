@@ -8,7 +8,7 @@ import click
 from flask import Flask
 
 from licet.actions.interface.flask import provider_scopes
-from licet.authn.flask import embedded_issuer
+from licet.authn.issuers import embedded_issuer
 
 __all__ = ["token"]
 

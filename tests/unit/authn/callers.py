@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from licet.authn import Identity
-from licet.authn.principals import identity_principal
+from licet.authn.identity import identity_principal
 from licet.errors import InvalidToken
 
 ISSUER = "https://issuer.example"

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from joserfc.jwk import ECKey
 from tests.unit.actions.serving import served
-from tests.unit.authn.tokens import KEY, NOW, changed, token
+from tests.unit.authn.made_tokens import KEY, NOW, changed, token
 from werkzeug import Request, Response
 
 DISCOVERY = "/.well-known/openid-configuration"

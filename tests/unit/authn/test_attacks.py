@@ -8,12 +8,12 @@ from collections import Counter
 import pytest
 from joserfc import jwt as joserfc_jwt
 from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
-from tests.unit.authn.tokens import AUDIENCE, ISSUER, Keys, b64
+from tests.unit.authn.made_tokens import AUDIENCE, ISSUER, Keys, b64
 
 from licet.authn import Identity, JWTVerifier
-from licet.authn._jws import decode_compact
 from licet.authn.attacks import ATTACKS, attack, control
 from licet.authn.forge import Forge
+from licet.authn.tokens._jws import decode_compact
 from licet.errors import AuthenticationUnavailable
 
 PRIVATE = {

@@ -2,15 +2,13 @@
 
 import pytest
 from flask import jsonify
-from tests.unit.authn.tokens import token
+from tests.unit.authn.made_tokens import token
 
 from licet.authn import authenticate, current_identity, embedded_issuer, use_verifier
-from licet.authn.flask import (
-    IdentityStateBuilder,
-    add_well_known_routes,
-    has_authentication,
-)
-from licet.authn.issuer import KEY_FILE, subject_of
+from licet.authn.flask import IdentityStateBuilder
+from licet.authn.tokens.issuer import KEY_FILE, subject_of
+from licet.authn.verifiers import has_authentication
+from licet.authn.web.well_known import add_well_known_routes
 from licet.errors import (
     ConfigurationError,
     InsufficientScope,

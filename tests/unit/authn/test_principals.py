@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from licet.authn.principals import (
+from licet.authn.identity import (
     GROUP_PREFIXES,
     group_principal,
     identity_principal,

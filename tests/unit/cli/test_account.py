@@ -4,7 +4,7 @@ import pytest
 from tests.unit.authn.accounts.people import CHEAP
 
 from licet.authn.accounts import passwords
-from licet.authn.issuer import subject_of
+from licet.authn.tokens.issuer import subject_of
 
 BARE = "tests.unit.cli.bare:app"
 PASSWORD = "correct horse"

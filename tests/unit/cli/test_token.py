@@ -5,8 +5,8 @@ from examples.site import create_app
 from examples.watchasay.app import config
 from tests.unit.cli.conftest import SITE
 
-from licet.authn.flask import embedded_issuer
-from licet.authn.jwt import JWTVerifier
+from licet.authn.issuers import embedded_issuer
+from licet.authn.tokens.jwt import JWTVerifier
 
 BARE = "tests.unit.cli.bare:app"
 

@@ -6,7 +6,7 @@ import pytest
 
 from licet.actions import AuthState
 from licet.authn.globus import AuthState as GlobusAuthState
-from licet.authn.principals import is_principal
+from licet.authn.identity import is_principal
 from licet.testing import mock_authstate, mock_tokenchecker
 from licet.testing.mocks import MOCK_IDENTITY
 

@@ -32,7 +32,7 @@ from licet.actions.types import (
     ActionStatusCallback,
 )
 from licet.authn.auth_state import AuthState, StateBuilder
-from licet.authn.bearer import parse_bearer
+from licet.authn.tokens.bearer import parse_bearer
 from licet.errors import ConfigurationError
 
 __all__ = ["ActionProviderBlueprint", "CheckerStateBuilder", "add_lifecycle_hooks"]

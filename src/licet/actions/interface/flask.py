@@ -13,9 +13,10 @@ from licet.actions.interface.http import WaitingRoom
 from licet.actions.store.actions import ActionStore
 from licet.authn.auth_state import AuthState, StateBuilder
 from licet.authn.callers import has_accounts, require_standing
-from licet.authn.flask import IdentityStateBuilder, has_authentication
+from licet.authn.flask import IdentityStateBuilder
 from licet.authn.globus import ClientFactory, FlaskAuthStateBuilder
 from licet.authn.identity import Identity
+from licet.authn.verifiers import has_authentication
 from licet.db.engine import Database
 from licet.db.flask import database_of
 from licet.errors import ConfigurationError

@@ -7,26 +7,16 @@ from typing import Final
 
 from flask import Flask, Response, after_this_request, has_request_context
 
-from licet._state import AppState, app_state
-from licet.authn.accounts.api import make_api
-from licet.authn.accounts.browser import find_session
-from licet.authn.accounts.mail import MailTransport, transport_for
-from licet.authn.accounts.outbox import Outbox
-from licet.authn.accounts.pages import make_pages
+from licet._state import app_state
+from licet.authn.accounts.mail import MailTransport, Outbox, transport_for
 from licet.authn.accounts.parts import AccountParts
 from licet.authn.accounts.passwords import Passwords
 from licet.authn.accounts.revocation import AccountTokenVerifier, Revocations
 from licet.authn.accounts.store import AccountStore
-from licet.authn.accounts.throttle import AddressThrottle, Limits
-from licet.authn.browser import find_sessions_with
-from licet.authn.chain import IssuerVerifier
-from licet.authn.flask import (
-    TokenGuard,
-    accepted_scopes,
-    embedded_issuer,
-    guard_tokens,
-)
-from licet.authn.sign_in.views import serve_foreign_sessions
+from licet.authn.issuers import accepted_scopes, embedded_issuer
+from licet.authn.shared_counts import make_throttle
+from licet.authn.throttle import Limits
+from licet.authn.tokens.chain import IssuerVerifier, TokenGuard
 from licet.db.flask import database_of
 from licet.settings import Settings
 
@@ -35,8 +25,6 @@ __all__ = [
     "MAIL",
     "PASSWORDS",
     "accounts_of",
-    "attach_accounts",
-    "make_throttle",
     "token_guard",
 ]
 
@@ -90,20 +78,6 @@ def _when_answered(start: Callable[[], None]) -> None:
         return response
 
 
-def make_throttle(settings: Settings) -> AddressThrottle:
-    """What counts attempts by network address, here or for all processes.
-
-    Raises:
-        ConfigurationError: the setting is not usable.
-    """
-    url = settings.accounts.throttle_storage_url
-    if not url:
-        return AddressThrottle()
-    from licet.authn.accounts.shared_counts import SharedCounts  # noqa: PLC0415 - seldom needed
-
-    return AddressThrottle(shared=SharedCounts(url))
-
-
 def _make_mail(settings: Settings) -> MailTransport:
     return transport_for(
         settings.accounts.smtp_url,
@@ -124,18 +98,3 @@ def token_guard(app: Flask) -> TokenGuard:
         return AccountTokenVerifier(verifier, revocations)
 
     return TokenGuard(wrap=wrap, check=revocations.check)
-
-
-def attach_accounts(app: Flask) -> AppState:
-    """Serve accounts under ``/auth``, take their cookies, and refuse their withdrawn tokens.
-
-    Raises:
-        ConfigurationError: as `accounts_of`.
-    """
-    parts = accounts_of(app)
-    guard_tokens(app, token_guard(app))
-    find_sessions_with(app, lambda cookie: find_session(parts, cookie))
-    for blueprint in (make_api(parts), make_pages(parts)):
-        serve_foreign_sessions(app, blueprint)
-        app.register_blueprint(blueprint)
-    return app_state(app)

@@ -3,38 +3,26 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import os
 import time
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from licet.authn.accounts.documents import address_key
-from licet.authn.accounts.mail import Mail, MailTransport
-from licet.authn.accounts.outbox import Outbox
+from licet.authn.accounts.mail import Mail, MailTransport, Outbox
 from licet.authn.accounts.passwords import Passwords
 from licet.authn.accounts.records import Account, Mark
 from licet.authn.accounts.revocation import Revocations
 from licet.authn.accounts.store import AccountStore
-from licet.authn.accounts.throttle import AddressThrottle, Limits, throttle_key
-from licet.authn.issuer import EmbeddedIssuer
+from licet.authn.secret import Secret, digest_of
+from licet.authn.throttle import AddressThrottle, Limits, throttle_key
+from licet.authn.tokens.issuer import EmbeddedIssuer
 from licet.errors import InvalidCredentials, InvalidToken
 
-__all__ = ["AccountParts", "Secret", "digest_of"]
-
-
-class Secret(NamedTuple):
-    """256 random bits: `text` is given away, `digest` is kept."""
-
-    text: str
-    digest: str
-
-
-def digest_of(text: str) -> str:
-    """What is kept of a secret."""
-    return hashlib.sha256(text.encode()).hexdigest()
+__all__ = [
+    "AccountParts",
+]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from licet.authn.accounts.records import Mark
-from licet.authn.chain import IssuerVerifier
 from licet.authn.identity import Identity
+from licet.authn.tokens.chain import IssuerVerifier
 from licet.errors import AuthenticationUnavailable, InvalidToken, StoreUnavailable
 
 __all__ = ["ALL_GENERATIONS", "AccountTokenVerifier", "Revocations"]

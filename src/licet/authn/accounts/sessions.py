@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from licet.authn.accounts.documents import SignIn
-from licet.authn.accounts.parts import AccountParts, digest_of
+from licet.authn.accounts.parts import AccountParts
 from licet.authn.accounts.records import Account, NewSession, Session
+from licet.authn.secret import digest_of
 from licet.errors import InvalidCredentials, InvalidRequest, InvalidToken
 
 __all__ = [

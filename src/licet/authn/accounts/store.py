@@ -15,7 +15,7 @@ from typing import Any, Final
 from licet.authn.accounts import _statements as sql
 from licet.authn.accounts.records import Account, Mark, NewSession, Rotation, Session
 from licet.authn.accounts.revocation import ALL_GENERATIONS
-from licet.authn.accounts.throttle import Limit
+from licet.authn.throttle import Limit
 from licet.db.engine import Database, Transaction
 from licet.errors import TooManyAttempts
 

@@ -19,10 +19,10 @@ from urllib.parse import quote_plus
 
 import httpx2
 
-from licet.authn._fetch import TIMEOUT_SECONDS, ProviderUnusable, bounded_body
-from licet.authn._metadata_cache import MetadataCache
 from licet.authn.identity import Identity
-from licet.authn.jwt import JWTVerifier, KeySource
+from licet.authn.tokens._fetch import TIMEOUT_SECONDS, ProviderUnusable, bounded_body
+from licet.authn.tokens.jwt import JWTVerifier, KeySource
+from licet.authn.tokens.provider_metadata import MetadataCache
 from licet.errors import (
     AuthenticationUnavailable,
     ConfigurationError,

@@ -13,12 +13,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from licet.authn.accounts.parts import digest_of
-from licet.authn.accounts.throttle import AddressThrottle, Limit
-from licet.authn.identity import Identity
-from licet.authn.principals import group_principals
+from licet.authn.identity import Identity, group_principals
+from licet.authn.secret import digest_of
 from licet.authn.sign_in.code_flow import Challenge, CodeFlow
 from licet.authn.sign_in.store import ForeignSession, SignInStore
+from licet.authn.throttle import AddressThrottle, Limit
 from licet.errors import ObjectNotFound, SignInFailed
 
 __all__ = [

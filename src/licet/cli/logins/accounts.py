@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx2
 
-from licet.authn.provider_metadata import ProviderMetadata
+from licet.authn.tokens.provider_metadata import ProviderMetadata
 from licet.cli.logins.asking import post
 from licet.cli.logins.errors import LoginRefused
 from licet.cli.logins.grant import Grant, grant_of

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import httpx2
 
-from licet.authn._fetch import PAST_PROXIES
+from licet.authn.tokens._fetch import PAST_PROXIES
 from licet.cli.logins.errors import LoginRefused, LoginUnreachable
 from licet.cli.text import printable
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import httpx2
 
-from licet.authn._claims import verified_email
-from licet.authn._jws import ASYMMETRIC_ALGORITHMS
-from licet.authn._rfc7636 import CHALLENGE_METHOD, CodeSecret, new_code_secret
-from licet.authn.jwt import JWTVerifier
-from licet.authn.provider_metadata import ProviderMetadata
+from licet.authn.tokens._claims import verified_email
+from licet.authn.tokens._jws import ASYMMETRIC_ALGORITHMS
+from licet.authn.tokens._rfc7636 import CHALLENGE_METHOD, CodeSecret, new_code_secret
+from licet.authn.tokens.jwt import JWTVerifier
+from licet.authn.tokens.provider_metadata import ProviderMetadata
 from licet.cli.logins.asking import post
 from licet.cli.logins.errors import LoginRefused, LoginUnreachable
 from licet.cli.logins.grant import Grant, grant_of

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import httpx2
 
-from licet.authn._fetch import JSONFetcher, ProviderUnusable, is_safe_to_fetch
+from licet.authn.tokens._fetch import JSONFetcher, ProviderUnusable, is_safe_to_fetch
 from licet.cli.logins.errors import LoginRefused, LoginUnreachable
 from licet.errors import UsageError
 

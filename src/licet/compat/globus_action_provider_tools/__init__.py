@@ -12,7 +12,7 @@ from licet.actions.documents import (
     now_isoformat,
 )
 from licet.authn.globus import AuthState, AuthStateBuilder, TokenChecker
-from licet.authn.principals import principal_urn_regex
+from licet.authn.identity import principal_urn_regex
 
 __all__ = [
     "ActionProviderDescription",

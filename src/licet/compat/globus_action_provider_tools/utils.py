@@ -4,7 +4,7 @@ import uuid
 
 from licet.actions.documents import now_isoformat
 from licet.authn.globus import TypedTTLCache
-from licet.authn.principals import principal_urn_regex, uuid_regex
+from licet.authn.identity import principal_urn_regex, uuid_regex
 
 __all__ = ["TypedTTLCache", "now_isoformat", "principal_urn_regex", "shortish_id", "uuid_regex"]
 

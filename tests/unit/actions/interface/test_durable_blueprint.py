@@ -22,7 +22,7 @@ from licet.actions import (
 from licet.actions.interface import provider as provider_module
 from licet.actions.interface.flask import leave_threads_free
 from licet.authn.accounts.flask import accounts_of
-from licet.authn.flask import embedded_issuer
+from licet.authn.issuers import embedded_issuer
 from licet.errors import ConfigurationError
 from licet.testing import run_pending
 

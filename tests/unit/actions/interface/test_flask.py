@@ -12,8 +12,9 @@ from flask import Flask
 
 from licet.actions import ActionRequest, ActionStatus, action_store
 from licet.actions.interface.flask import make_state_builder, provider_credentials, provider_scopes
-from licet.authn.flask import IdentityStateBuilder, use_verifier
+from licet.authn.flask import IdentityStateBuilder
 from licet.authn.globus import ClientFactory, FlaskAuthStateBuilder
+from licet.authn.verifiers import use_verifier
 from licet.errors import ConfigurationError
 
 CLIENT_ID = "0e57d793-f1ac-4eeb-a30f-643b082d68ec"

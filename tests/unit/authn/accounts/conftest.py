@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from tests.unit.authn.accounts.people import CHEAP, Mails, make_parts, quiet_end
-from tests.unit.authn.tokens import Clock
+from tests.unit.authn.made_tokens import Clock
 
 from licet import Licet
 from licet._state import app_state

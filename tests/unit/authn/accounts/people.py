@@ -8,18 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from argon2 import PasswordHasher
-from tests.unit.authn.tokens import AUDIENCE, ISSUER, Clock
+from tests.unit.authn.made_tokens import AUDIENCE, ISSUER, Clock
 
 from licet.authn import EmbeddedIssuer, JWTVerifier
-from licet.authn.accounts.credentials import ask_reset
+from licet.authn.accounts.credentials import ask_reset, create_account, sign_up
 from licet.authn.accounts.documents import SignIn, SignUp
 from licet.authn.accounts.parts import AccountParts
 from licet.authn.accounts.passwords import Passwords
-from licet.authn.accounts.registration import create_account, sign_up
 from licet.authn.accounts.revocation import AccountTokenVerifier, Revocations
 from licet.authn.accounts.sessions import sign_in
 from licet.authn.accounts.store import AccountStore
-from licet.authn.accounts.throttle import AddressThrottle
+from licet.authn.throttle import AddressThrottle
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 EMAIL = "Ann@example.org"

@@ -12,8 +12,8 @@ from licet import Licet
 from licet.authn import current_identity, embedded_issuer
 from licet.authn.accounts.flask import accounts_of
 from licet.authn.accounts.mail import FolderTransport, SmtpTransport
-from licet.authn.accounts.throttle import Limit, Limits
 from licet.authn.flask import IdentityStateBuilder
+from licet.authn.throttle import Limit, Limits
 from licet.errors import ConfigurationError, StoreUnavailable
 
 CREDENTIALS = {"email": EMAIL, "password": PASSWORD}

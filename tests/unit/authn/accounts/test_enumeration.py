@@ -6,11 +6,11 @@ import time
 
 import pytest
 from tests.unit.authn.accounts.people import EMAIL, PASSWORD, ann
-from tests.unit.authn.tokens import Clock
+from tests.unit.authn.made_tokens import Clock
 
 from licet.authn.accounts import credentials
 from licet.authn.accounts.flask import accounts_of
-from licet.authn.accounts.throttle import Limit, Limits
+from licet.authn.throttle import Limit, Limits
 
 MISSING = "Bob@example.org"  # as long as Ann's
 PAIRS = 500

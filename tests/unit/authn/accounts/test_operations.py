@@ -19,10 +19,10 @@ from tests.unit.authn.accounts.people import (
     verifier,
 )
 
-from licet.authn.accounts import credentials, registration, sessions
+from licet.authn.accounts import credentials, sessions
 from licet.authn.accounts.documents import ChangePassword, ResetPassword, SignIn
 from licet.authn.accounts.passwords import Passwords
-from licet.authn.accounts.throttle import Limit, Limits
+from licet.authn.throttle import Limit, Limits
 from licet.errors import (
     InvalidCredentials,
     InvalidLink,
@@ -67,9 +67,9 @@ def test_an_account_begins_with_an_answered_mail(parts_of_both):
     assert parts.mail.sent[-1].to == EMAIL
     with pytest.raises(InvalidCredentials):
         grant(parts)
-    registration.confirm_address(parts, secret)
+    credentials.confirm_address(parts, secret)
     with pytest.raises(InvalidLink):
-        registration.confirm_address(parts, secret)
+        credentials.confirm_address(parts, secret)
     assert grant(parts, email=EMAIL.upper()).scope == "read write"
 
 
@@ -78,13 +78,13 @@ def test_a_confirmation_is_good_for_a_day(parts, clock):
     secret = mailed_sign_up(parts)
     clock.now += 24 * 3600
     with pytest.raises(InvalidLink):
-        registration.confirm_address(parts, secret)
+        credentials.confirm_address(parts, secret)
 
 
 def test_each_sign_up_has_its_own_password(parts):
     """Whoever signs up with somebody else's address has nothing of it when its owner does."""
     mailed_sign_up(parts, password="of the thief")
-    registration.confirm_address(parts, mailed_sign_up(parts))
+    credentials.confirm_address(parts, mailed_sign_up(parts))
     with pytest.raises(InvalidCredentials):
         grant(parts, "of the thief")
     assert grant(parts)
@@ -93,7 +93,7 @@ def test_each_sign_up_has_its_own_password(parts):
 def test_a_known_address_is_told_by_mail_alone(parts):
     """Its owner learns that somebody signed up, and nothing changes."""
     ann(parts)
-    registration.sign_up(parts, asked(EMAIL.lower(), NEW))
+    credentials.sign_up(parts, asked(EMAIL.lower(), NEW))
     assert subjects(parts) == ["You have an account already"]
     assert "token=" not in parts.mail.sent[0].text
     assert grant(parts)
@@ -101,7 +101,7 @@ def test_a_known_address_is_told_by_mail_alone(parts):
 
 def test_an_operators_account_needs_no_mail(parts):
     """It is there at once, once, with the role and id that the operator gives."""
-    made = registration.create_account(parts, asked(), is_admin=True, account_id="x")
+    made = credentials.create_account(parts, asked(), is_admin=True, account_id="x")
     assert made.id == "x"
     assert ann(parts) is None
     assert verifier(parts).verify(grant(parts).access_token).roles == {"admin"}
@@ -313,7 +313,7 @@ def test_a_deleted_account_is_gone(parts):
     credentials.delete_account(parts, made.id, PASSWORD)
     with pytest.raises(InvalidCredentials):
         grant(parts)
-    registration.confirm_address(parts, mailed_sign_up(parts))
+    credentials.confirm_address(parts, mailed_sign_up(parts))
     identity = verifier(parts).verify(grant(parts).access_token)
     assert identity.subject != made.id
 
@@ -473,11 +473,11 @@ def test_nobodys_mailbox_is_filled(parts, email):
     parts = replace(parts, limits=TIGHT)
     ann(parts)
     credentials.ask_reset(parts, email)
-    registration.sign_up(parts, asked(email))
+    credentials.sign_up(parts, asked(email))
     with pytest.raises(TooManyAttempts):
         credentials.ask_reset(parts, email)
     with pytest.raises(TooManyAttempts):
-        registration.sign_up(parts, asked(email))
+        credentials.sign_up(parts, asked(email))
 
 
 def test_one_address_asks_for_only_so_many_mails(parts):
@@ -486,13 +486,13 @@ def test_one_address_asks_for_only_so_many_mails(parts):
     for number in range(3):
         credentials.ask_reset(parts, f"a{number}@example.org", "192.0.2.1")
     with pytest.raises(TooManyAttempts):
-        registration.sign_up(parts, asked(), "192.0.2.1")
+        credentials.sign_up(parts, asked(), "192.0.2.1")
 
 
 def test_nothing_of_a_person_is_in_the_log(parts, caplog):
     """No password, no token, no address, in a whole life; nor in what a grant shows of itself."""
     with caplog.at_level(logging.DEBUG):
-        registration.confirm_address(parts, mailed_sign_up(parts))
+        credentials.confirm_address(parts, mailed_sign_up(parts))
         found = grant(parts)
         reset(parts, mailed_reset(parts))
         grant(parts, NEW)

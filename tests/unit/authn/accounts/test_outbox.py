@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from licet.authn.accounts.outbox import Outbox
+from licet.authn.accounts.mail import Outbox
 from licet.errors import ServiceUnavailable
 
 

@@ -11,8 +11,8 @@ from tests.unit.authn.accounts.people import EMAIL, PASSWORD, ann
 from licet.authn import authenticate, current_identity
 from licet.authn.accounts import credentials
 from licet.authn.accounts.flask import accounts_of
-from licet.authn.accounts.throttle import Limit, Limits
 from licet.authn.flask import IdentityStateBuilder
+from licet.authn.throttle import Limit, Limits
 
 NEW = "battery staple"
 CREDENTIALS = {"email": EMAIL, "password": PASSWORD}

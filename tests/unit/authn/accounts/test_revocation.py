@@ -4,7 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tests.unit.authn.tokens import NOW, Clock
+from tests.unit.authn.made_tokens import NOW, Clock
 
 from licet.authn.accounts.records import Mark
 from licet.authn.accounts.revocation import ALL_GENERATIONS, AccountTokenVerifier, Revocations

@@ -9,16 +9,16 @@ from urllib.parse import urlsplit
 
 import pytest
 from tests.unit.actions.serving import unused_port
-from tests.unit.authn.accounts.test_throttle import tries
-from tests.unit.authn.tokens import Clock
+from tests.unit.authn.made_tokens import Clock
+from tests.unit.authn.test_throttle import tries
 from tests.valkey import temporary_valkey
 
 from licet.authn.accounts.flask import accounts_of
-from licet.authn.accounts.shared_counts import SharedCounts
-from licet.authn.accounts.throttle import AddressThrottle, CountsUnavailable, Limit, Limits
+from licet.authn.shared_counts import SharedCounts
+from licet.authn.throttle import AddressThrottle, CountsUnavailable, Limit, Limits
 from licet.errors import ConfigurationError
 
-LOGGER = "licet.authn.accounts.shared_counts"
+LOGGER = "licet.authn.shared_counts"
 ADDRESS = "192.0.2.1"
 
 

@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
-from tests.unit.authn.tokens import NOW
+from tests.unit.authn.made_tokens import NOW
 
 from licet.authn.accounts.records import Account, Mark, NewSession
 from licet.authn.accounts.revocation import ALL_GENERATIONS
 from licet.authn.accounts.store import AccountStore
 from licet.authn.accounts.tables import refresh_token, reset, revocation, session, sign_up, throttle
-from licet.authn.accounts.throttle import Limit
+from licet.authn.throttle import Limit
 from licet.errors import TooManyAttempts
 
 

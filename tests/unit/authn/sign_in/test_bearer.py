@@ -8,8 +8,8 @@ from tests.unit.authn.sign_in.foreign import config_of, signing_in
 
 from licet import Licet
 from licet.authn import current_identity, embedded_issuer, use_verifier
-from licet.authn.flask import has_authentication, issuers_of
-from licet.authn.principals import group_principal
+from licet.authn.identity import group_principal
+from licet.authn.verifiers import has_authentication, issuers_of
 from licet.authz import public
 from licet.errors import ConfigurationError
 

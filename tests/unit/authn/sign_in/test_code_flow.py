@@ -8,6 +8,7 @@ from urllib.parse import unquote_plus
 
 import pytest
 import sqlalchemy as sa
+from tests.unit.authn.made_tokens import OTHER_KEY
 from tests.unit.authn.sign_in.foreign import (
     ATTEMPT,
     CALLBACK,
@@ -19,7 +20,6 @@ from tests.unit.authn.sign_in.foreign import (
     problem,
     signing_in,
 )
-from tests.unit.authn.tokens import OTHER_KEY
 from werkzeug import Response
 
 from licet.authn.sign_in.tables import attempt, foreign_session

@@ -10,7 +10,7 @@ from licet import Licet
 from licet.authn import Standing, current_account, current_identity
 from licet.authn.accounts.flask import accounts_of
 from licet.authn.flask import IdentityStateBuilder
-from licet.authn.principals import group_principal, identity_principal
+from licet.authn.identity import group_principal, identity_principal
 from licet.authz import public, requires_auth
 
 

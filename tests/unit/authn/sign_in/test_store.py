@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tests.unit.authn.tokens import NOW
+from tests.unit.authn.made_tokens import NOW
 
 from licet.authn.sign_in.store import ForeignSession, SignInStore
 from licet.db.engine import Database

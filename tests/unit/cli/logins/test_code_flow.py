@@ -9,7 +9,7 @@ import pytest
 from tests.unit.authn.provider import provided
 from werkzeug import Response
 
-from licet.authn.provider_metadata import discover
+from licet.authn.tokens.provider_metadata import discover
 from licet.cli.logins.code_flow import CodeFlow
 from licet.cli.logins.errors import LoginRefused, LoginUnreachable
 

@@ -8,8 +8,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from licet.authn.auth_state import AuthState
-from licet.authn.identity import Identity
-from licet.authn.principals import names_a_group
+from licet.authn.identity import Identity, names_a_group
 from licet.errors import ConfigurationError
 
 __all__ = ["StoredAuthState", "caller_json", "stored_caller"]

@@ -15,8 +15,8 @@ from licet.actions.interface.validation import (
 )
 from licet.actions.interface.validation import get_input_body_validator as _get_input_body_validator
 from licet.actions.types import ActionCallbackReturn
-from licet.authn.bearer import parse_bearer
 from licet.authn.globus import AuthState, FlaskAuthStateBuilder, TokenChecker
+from licet.authn.tokens.bearer import parse_bearer
 
 __all__ = [
     "ActionInputValidatorType",

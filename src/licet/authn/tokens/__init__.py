@@ -1,0 +1,1 @@
+"""Bearer text in, `Identity` out: JWTs, keys, introspection, our own issuer, several in a chain."""

@@ -1,0 +1,147 @@
+"""What an introspection endpoint's answer must be, and what it must say of a good token.
+
+An answer that cannot be read is no answer: it neither accepts nor refuses. One that can be read
+accepts a token only when `active` is true and everything else that it says fits us.
+
+Source: RFC 7662 section 2.2.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from licet.authn.identity import Identity, group_principals, identity_principal
+from licet.errors import AuthenticationUnavailable
+
+__all__ = ["Answer", "AnswerRules", "AnswerTime", "read_answer"]
+
+log = logging.getLogger(__name__)
+LEEWAY_SECONDS: Final = 60
+MAX_SUBJECT: Final = 255
+_MAX_TIME: Final = 253_402_300_799  # 9999-12-31T23:59:59Z, the last moment a datetime can hold
+# Each kind of number with bounds of its own: pydantic fails on a huge int between the two.
+AnswerTime = (
+    Annotated[int, Field(ge=0, le=_MAX_TIME)]
+    | Annotated[float, Field(ge=0, le=_MAX_TIME, allow_inf_nan=False)]
+)
+
+
+class Answer(BaseModel):
+    """The members of an answer that we rely on; any others may be there."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="allow", hide_input_in_errors=True)
+
+    active: bool
+    sub: str | None = None
+    client_id: str | None = None
+    iss: str | None = None
+    aud: str | list[str] | None = None
+    scope: str | None = None
+    exp: AnswerTime | None = None
+    iat: AnswerTime | None = None
+    nbf: AnswerTime | None = None
+    groups: list[str] | None = None
+
+
+class _Inactive(BaseModel):
+    """An answer that refuses; whatever else it says does not matter."""
+
+    model_config = ConfigDict(strict=True, frozen=True, hide_input_in_errors=True)
+
+    active: bool
+
+
+def read_answer(body: bytes) -> Answer:
+    """The answer in a response's body.
+
+    Raises:
+        AuthenticationUnavailable: it is not JSON, says something twice, or a member that we rely
+            on is missing or of another type.
+    """
+    try:
+        found = json.loads(
+            body.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constants
+        )
+        if not _Inactive.model_validate(found).active:
+            return Answer(active=False)
+        return Answer.model_validate(found)
+    except (ValueError, RecursionError) as error:
+        log.warning("A token's introspection cannot be read: %s", type(error).__name__)
+        raise AuthenticationUnavailable("The token's introspection cannot be read.") from error
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a member stands twice")
+    return found
+
+
+def _no_constants(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+class AnswerRules:
+    """What a good answer says.
+
+    Args:
+        issuer: who the endpoint answers for; an ``iss`` must be the same.
+        audience: what ``aud`` must contain, or None when the endpoint names no audience.
+        accepts_clients: whether a token that names a client and nobody else is good.
+        groups_are_local: whether its groups are our own groups of these names.
+    """
+
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        audience: str | None,
+        accepts_clients: bool,
+        groups_are_local: bool = False,
+    ) -> None:
+        self.issuer = issuer
+        self.audience = audience
+        self.accepts_clients = accepts_clients
+        self._groups_issuer = None if groups_are_local else issuer
+
+    def refusal(self, answer: Answer, now: float) -> str | None:
+        """Why the token is refused, never with a value from the answer; None when it is good."""
+        if not answer.active:
+            return "The bearer token is expired, revoked or unknown to its issuer."
+        if answer.iss is not None and answer.iss != self.issuer:
+            return "The bearer token comes from an issuer that is not accepted."
+        if self.audience is not None and self.audience not in _listed(answer.aud):
+            return "The bearer token is meant for another service."
+        if answer.exp is not None and answer.exp <= now:
+            return "The bearer token has expired."
+        if any(at is not None and at > now + LEEWAY_SECONDS for at in (answer.nbf, answer.iat)):
+            return "The bearer token is not valid yet."
+        subject = self._subject(answer)
+        if not 1 <= len(subject) <= MAX_SUBJECT or not subject.isprintable():
+            return "The bearer token names no subject."
+        return None
+
+    def _subject(self, answer: Answer) -> str:
+        if answer.sub is None and self.accepts_clients:
+            return answer.client_id or ""
+        return answer.sub or ""
+
+    def identity(self, answer: Answer) -> Identity:
+        """Whom a good answer vouches for."""
+        subject = self._subject(answer)
+        return Identity(
+            issuer=self.issuer,
+            subject=subject,
+            principal=identity_principal(self.issuer, subject),
+            principals=group_principals(answer.groups or (), issuer=self._groups_issuer),
+            scopes=frozenset((answer.scope or "").split()),
+            claims=answer.model_dump(exclude_unset=True),
+        )
+
+
+def _listed(audience: str | list[str] | None) -> list[str]:
+    return [audience] if isinstance(audience, str) else audience or []

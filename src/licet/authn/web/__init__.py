@@ -1,0 +1,1 @@
+"""What meets a browser: cookies, pages, JSON for pages, well-known documents."""

@@ -1,0 +1,85 @@
+"""What all of licet's sign-in pages share: plain HTML, strict headers, errors as pages."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from flask import Blueprint, Response, current_app, make_response, render_template, request, url_for
+
+from licet._state import app_state
+from licet.authn.web.cookies import check_form, csrf_token, ensure_form_cookie
+from licet.error_documents import error_document
+from licet.errors import LicetError
+
+__all__ = ["ACCOUNT_PAGES", "SIGN_IN_PAGES", "page", "prepare_pages", "problem_page", "sign_in_url"]
+
+ACCOUNT_PAGES: Final = "licet_account_pages"
+SIGN_IN_PAGES: Final = "licet_sign_in"
+MAX_FORM_BYTES: Final = 16 * 1024
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def prepare_pages(pages: Blueprint) -> None:
+    """Have a blueprint check its forms, show its errors as pages, and harden what it sends."""
+    pages.register_error_handler(LicetError, lambda error: problem_page("problem", error))
+    pages.before_request(_check_form)
+    pages.after_request(_harden)
+    pages.context_processor(
+        lambda: {
+            "csrf_token": csrf_token,
+            "sign_in_url": sign_in_url,
+            "sign_in_links": _sign_in_links,
+        }
+    )
+
+
+def _check_form() -> None:
+    if request.method == "POST":
+        request.max_content_length = MAX_FORM_BYTES
+        check_form()
+
+
+def _harden(response: Response) -> Response:
+    ensure_form_cookie(response)
+    for name, value in _HEADERS.items():
+        response.headers[name] = value
+    return response
+
+
+def page(template: str, *, status: int = 200, **values: Any) -> Response:
+    """One of the pages."""
+    response = make_response(render_template(f"licet_accounts/{template}.html", **values))
+    response.status_code = status
+    return response
+
+
+def problem_page(template: str, error: Exception, **values: Any) -> Response:
+    """A page that says what was wrong."""
+    document = error_document(error)
+    response = page(template, status=document.status, problem=document.description, **values)
+    response.headers.extend(document.headers)
+    return response
+
+
+def sign_in_url(**values: Any) -> str:
+    """The path of the page to sign in with, whoever serves it."""
+    has_accounts = app_state(current_app).settings.accounts.enabled
+    return url_for(f"{ACCOUNT_PAGES if has_accounts else SIGN_IN_PAGES}.sign_in", **values)
+
+
+def _sign_in_links(next_path: str = "") -> list[tuple[str, str]]:
+    """Label and path of each foreign provider where people may sign in."""
+    following = next_path or None
+    return [
+        (provider.label, url_for(f"{SIGN_IN_PAGES}.begin", name=provider.name, next=following))
+        for provider in app_state(current_app).settings.providers
+        if provider.client_id
+    ]

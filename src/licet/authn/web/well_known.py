@@ -1,0 +1,107 @@
+"""Where a client that was answered 401 learns who gives tokens for this service.
+
+The document is at ``/.well-known/oauth-protected-resource``, and every 401's bearer challenge names
+it. Scopes are not listed: some belong to providers that not everybody may know of.
+
+Source: RFC 9728 sections 2, 3 and 5.1.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from flask import Flask, Response, jsonify
+from flask.typing import ResponseReturnValue
+
+from licet._state import app_state
+from licet.authn.issuers import (
+    embedded_issuer,
+)
+from licet.authn.tokens.provider_metadata import ACCOUNTS_ENDPOINT
+from licet.authn.verifiers import issuers_of
+from licet.errors import ConfigurationError
+
+__all__ = [
+    "METADATA_ENDPOINT",
+    "WELL_KNOWN",
+    "WELL_KNOWN_ENDPOINTS",
+    "add_protected_resource_metadata",
+    "add_well_known_routes",
+    "protected_resource_metadata",
+]
+
+WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
+METADATA_ENDPOINT: Final = "licet_oauth_protected_resource"
+# One Bearer challenge with nothing but quoted parameters: what licet itself sends, and bare Bearer.
+_CHALLENGE = re.compile(r'Bearer(?: \w+="[^"\\]*"(?:, \w+="[^"\\]*")*)?', re.ASCII)
+_PLAIN_URL = re.compile(r"https?://[A-Za-z0-9._~:/\[\]@!$&'()*+,;=%-]+")
+
+WELL_KNOWN_ENDPOINTS: Final = ("licet_jwks", "licet_openid_configuration")
+
+
+def protected_resource_metadata(app: Flask) -> dict[str, Any]:
+    """The document: this service, who gives tokens for it, and how they are sent."""
+    document: dict[str, Any] = {"resource": app_state(app).settings.public_url}
+    if issuers := issuers_of(app):
+        document["authorization_servers"] = issuers
+    return {**document, "bearer_methods_supported": ["header"]}
+
+
+def add_protected_resource_metadata(app: Flask) -> None:
+    """Publish the document, and name it in the challenge of every 401.
+
+    Raises:
+        ConfigurationError: the service's public URL is none that a challenge can name.
+    """
+    public_url = app_state(app).settings.public_url
+    if not _PLAIN_URL.fullmatch(public_url):
+        raise ConfigurationError(
+            f"LICET_PUBLIC_URL (else LICET_ISSUER) is {public_url!r}: write an http or https URL "
+            "in ASCII, without a query or fragment."
+        )
+    named = f'resource_metadata="{public_url}{WELL_KNOWN}"'
+
+    def publish() -> ResponseReturnValue:
+        return jsonify(protected_resource_metadata(app)), {"Cache-Control": "public, max-age=300"}
+
+    def name_in_challenge(response: Response) -> Response:
+        if response.status_code == 401:
+            challenges = response.headers.getlist("WWW-Authenticate")
+            response.headers.setlist(
+                "WWW-Authenticate", [_with_parameter(challenge, named) for challenge in challenges]
+            )
+        return response
+
+    app.add_url_rule(WELL_KNOWN, METADATA_ENDPOINT, publish)
+    app.after_request(name_in_challenge)
+
+
+def _with_parameter(challenge: str, parameter: str) -> str:
+    if not _CHALLENGE.fullmatch(challenge) or "resource_metadata=" in challenge:
+        return challenge
+    return f"{challenge}{', ' if '=' in challenge else ' '}{parameter}"
+
+
+def add_well_known_routes(app: Flask) -> None:
+    """Publish the embedded issuer's keys and metadata under ``/.well-known``."""
+
+    def jwks() -> ResponseReturnValue:
+        return _public(embedded_issuer(app).jwks())
+
+    def openid_configuration() -> ResponseReturnValue:
+        return _public({**embedded_issuer(app).discovery(), **_accounts_endpoint(app)})
+
+    keys, metadata = WELL_KNOWN_ENDPOINTS
+    app.add_url_rule("/.well-known/jwks.json", keys, jwks)
+    app.add_url_rule("/.well-known/openid-configuration", metadata, openid_configuration)
+
+
+def _accounts_endpoint(app: Flask) -> dict[str, str]:
+    """Where `licet login` may send a password, if the app takes any."""
+    settings = app_state(app).settings
+    return {ACCOUNTS_ENDPOINT: f"{settings.issuer}/auth"} if settings.accounts.enabled else {}
+
+
+def _public(document: dict[str, Any]) -> ResponseReturnValue:
+    return jsonify(document), {"Cache-Control": "public, max-age=300"}
