@@ -6,7 +6,7 @@ UV := .tools/bin/uv
 PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 8000
-APP := examples.site:create_app
+APP := services.site:create_app
 SCOPES ?= all
 
 export UV_PYTHON_DOWNLOADS := never
@@ -17,7 +17,7 @@ export PIP_ROOT_USER_ACTION := ignore
 .PHONY: run token test kill check lint bench requirements clean coverage
 
 run: .venv/.run-installed
-	@PORT=$(PORT) $(BIN)/python -m examples.serve
+	@PORT=$(PORT) $(BIN)/python -m services.serve
 
 # One line, a token that the running site accepts: curl -H "Authorization: Bearer $(make -s token)"
 token: .venv/.run-installed
@@ -54,8 +54,8 @@ check: .venv/.dev-installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/licet matrix examples.site:create_app --check docs/access-matrix.md
-	$(BIN)/codespell src tests examples benchmarks docs README.md CHANGELOG.md Makefile pyproject.toml
+	$(BIN)/licet matrix services.site:create_app --check docs/access-matrix.md
+	$(BIN)/codespell src tests examples services benchmarks docs README.md CHANGELOG.md Makefile pyproject.toml
 
 bench: .venv/.bench-installed
 	@for script in $(wildcard benchmarks/[a-z]*.py); do \

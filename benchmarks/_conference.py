@@ -1,4 +1,4 @@
-"""The conference of examples/open_event, as `decision.py` and `filter.py` need it."""
+"""The conference of services/open_event, as `decision.py` and `filter.py` need it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from examples.open_event.models import (  # noqa: E402 - lies beside this folder
+from services.open_event.models import (  # noqa: E402 - lies beside this folder
     Account,
     Base,
     Event,
@@ -20,7 +20,7 @@ from examples.open_event.models import (  # noqa: E402 - lies beside this folder
     Speaker,
     speaking,
 )
-from examples.open_event.policies import speaker_policy  # noqa: E402
+from services.open_event.policies import speaker_policy  # noqa: E402
 
 __all__ = [
     "ROOT",

@@ -3,7 +3,7 @@
     make bench                       # or: .venv/bin/python benchmarks/filter.py --rounds 15
 
 A request: a fresh ORM session, the statement built for the caller, executed, 50 objects loaded. Two
-policies, AND (own & accepted & published) and OR (the six grants of examples/open_event), for a
+policies, AND (own & accepted & published) and OR (the six grants of services/open_event), for a
 caller who owns 12 talks and one who owns 16,000, on SQLite and PostgreSQL. Before anything is
 measured, the statement by hand is compared with licet's word for word, and its rows with those of
 every other way.
@@ -202,13 +202,13 @@ OFF)` of the first 50 ids that a caller may list. One caller submitted 12 sessio
 and moderates 5; the other submitted 16,000 and runs 200.
 
 - AND is a policy of one grant: own & accepted & published.
-- OR is the policy of examples/open_event for speakers, whose five alternatives for a signed-in
+- OR is the policy of services/open_event for speakers, whose five alternatives for a signed-in
   caller become a union of limited branches.
 
 What to look for: no sequential scan of speakers, sessions or memberships; for few own sessions the
 plan starts from them, for many it walks the speakers in order and stops at 50; every branch of the
 union stops early or begins at an index on the caller. The indexes are those of
-examples/open_event/models.py. An OR that is not put into branches reads the whole table: 22 to 36
+services/open_event/models.py. An OR that is not put into branches reads the whole table: 22 to 36
 ms instead of 3 to 5.
 """
 

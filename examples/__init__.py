@@ -1,1 +1,1 @@
-"""Reference services made with licet, each small enough to read in one sitting."""
+"""Small programs made with licet, to copy from."""

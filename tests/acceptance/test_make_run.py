@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from tests.acceptance.conftest import ROOT, Program, find_free_port, programs
 
-LICET = f"{Path(sys.executable).with_name('licet')} --app examples.site:create_app"
+LICET = f"{Path(sys.executable).with_name('licet')} --app services.site:create_app"
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Running:
 def serve(start: Callable[..., Program], port: int, instance: Path) -> Running:
     """The site, ready."""
     url = f"http://localhost:{port}"
-    program = start("-m", "examples.serve", PORT=str(port), LICET_INSTANCE_PATH=str(instance))
+    program = start("-m", "services.serve", PORT=str(port), LICET_INSTANCE_PATH=str(instance))
     program.wait_until(lambda: "Stop it with Ctrl-C" in program.output)
     program.wait_until(lambda: program.answers(f"{url}/skeleton/") == 200)
     return Running(program, url, instance)
@@ -150,7 +150,7 @@ def test_a_port_in_use_is_told_in_one_line(site: Running, start: Callable[..., P
     """The second server ends at once, and says what to do."""
     port = site.url.rpartition(":")[2]
 
-    second = start("-m", "examples.serve", PORT=port)
+    second = start("-m", "services.serve", PORT=port)
 
     assert second.process.wait(30) != 0
     (line,) = second.output.strip().splitlines()
@@ -160,7 +160,7 @@ def test_a_port_in_use_is_told_in_one_line(site: Running, start: Callable[..., P
 @pytest.mark.parametrize("port", ["", "x", "0", "65536", "-1"])
 def test_a_port_that_is_none_is_told_in_one_line(start: Callable[..., Program], port: str):
     """PORT has to be a port."""
-    program = start("-m", "examples.serve", PORT=port)
+    program = start("-m", "services.serve", PORT=port)
 
     assert program.process.wait(30) == 1
     (line,) = program.output.strip().splitlines()

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from examples.site import create_app
 from flask.testing import FlaskClient
+from services.site import create_app
 
 from licet.actions.interface.flask import provider_scopes
 from licet.authn import embedded_issuer

@@ -4,9 +4,9 @@ import logging
 
 import pytest
 from examples.apt_blueprint.app import create_app as create_apt
-from examples.site import create_app as create_site
 from examples.watchasay.app.provider import create_app as create_watchasay
 from flask import Flask
+from services.site import create_app as create_site
 from tests.api.providers import MAKERS, PREFIX, describe
 
 import licet

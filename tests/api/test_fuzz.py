@@ -16,10 +16,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from examples.site import create_app
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from services.site import create_app
 from tests.api.providers import ROUTES as BOTH_SPELLINGS
 from werkzeug.test import TestResponse
 

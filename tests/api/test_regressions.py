@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from examples.site import create_app
 from flask import Flask
+from services.site import create_app
 from tests.api.providers import SCOPE, describe
 
 from licet import Licet

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import stamina
-from examples.site import create_app
 from flask import Flask
+from services.site import create_app
 from tests.postgresql import empty_schema
 from tests.unit.actions.serving import served
 

@@ -10,7 +10,7 @@ from stamina.instrumentation import set_on_retry_hooks
 
 from licet.cli import main
 
-SITE = "examples.site:create_app"
+SITE = "services.site:create_app"
 
 
 @pytest.fixture

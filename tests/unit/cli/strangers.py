@@ -1,7 +1,7 @@
 """The conference, in an app that nobody is registered with."""
 
-from examples.open_event.app import create_app
 from flask import Flask
+from services.open_event.app import create_app
 
 from licet import Licet
 

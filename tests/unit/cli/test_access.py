@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-APP = "examples.open_event.app:create_app"
+APP = "services.open_event.app:create_app"
 
 
 @pytest.fixture

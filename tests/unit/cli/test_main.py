@@ -30,7 +30,7 @@ def test_without_an_app(licet, words):
 
 
 @pytest.mark.parametrize(
-    "name", ["no_such_module:app", "examples.site:nothing", "examples:x()", ""]
+    "name", ["no_such_module:app", "services.site:nothing", "services:x()", ""]
 )
 def test_an_app_that_is_not_there(licet, name: str):
     """A module or a name that does not exist is one line, not a traceback."""
@@ -62,7 +62,7 @@ def test_unknown_words(licet, words):
 
 def test_the_command_itself(tmp_path: Path):
     """The installed command finds an app in the folder where it is started."""
-    (tmp_path / "mine.py").write_text("from examples.site import create_app as make\n")
+    (tmp_path / "mine.py").write_text("from services.site import create_app as make\n")
     command = [Path(sys.executable).with_name("licet"), "--app", "mine:make", "token", "alice"]
     environ = {
         **os.environ,

@@ -1,8 +1,8 @@
 """`licet token`: a token that the app itself accepts."""
 
 import pytest
-from examples.site import create_app
 from examples.watchasay.app import config
+from services.site import create_app
 from tests.unit.cli.conftest import SITE
 
 from licet.authn.issuers import embedded_issuer

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from examples.open_event import policies
-from examples.open_event.seed import prepare
+from services.open_event import policies
+from services.open_event.seed import prepare
 from sqlalchemy.orm import Session
 from tests.unit.authz.conference import (
     CALLERS,

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from examples.open_event import policies
-from examples.open_event.app import create_app
-from examples.open_event.models import Event, EventRole, Session
-from examples.open_event.seed import restore
 from flask import Flask
+from services.open_event import policies
+from services.open_event.app import create_app
+from services.open_event.models import Event, EventRole, Session
+from services.open_event.seed import restore
 
 from licet.authn import embedded_issuer
 from licet.authz import CREATE, DELETE, LIST, UPDATE, VIEW, Policy

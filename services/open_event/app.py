@@ -1,4 +1,4 @@
-"""The conference as an app of its own: ``flask --app examples.open_event.app run``."""
+"""The conference as an app of its own: ``flask --app services.open_event.app run``."""
 
 from __future__ import annotations
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from examples.open_event.app import create_app
-from examples.open_event.models import Account, Event, Session, Speaker
-from examples.open_event.seed import restore
 from flask import Flask
 from flask.testing import FlaskClient
+from services.open_event.app import create_app
+from services.open_event.models import Account, Event, Session, Speaker
+from services.open_event.seed import restore
 
 from licet.authn import embedded_issuer
 from licet.authn.tokens.issuer import subject_of

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from examples.site import create_app
 from licet.cli.serve import serve_app
 from licet.errors import LicetError
 from licet.settings import Settings
+from services.site import create_app
 
 TRY_IT = """
 licet's reference site listens on {url}

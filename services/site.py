@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from flask import Flask
-
 from examples.apt_blueprint.blueprint import aptb
 from examples.apt_blueprint.durable import counter, letters
-from examples.open_event.app import attach
 from examples.watchasay.app.provider import create_blueprint
+from flask import Flask
+
 from licet import Licet
 from licet.authz import public
+from services.open_event.app import attach
 
 
 def create_app(config: dict[str, Any] | None = None) -> Flask:
