@@ -9,7 +9,6 @@ from werkzeug.routing import RequestRedirect
 from werkzeug.wrappers import Response
 
 from licet import errors
-from licet.error_documents import ErrorDocument, error_document, is_final
 from licet.errors import (
     ActionNotFound,
     ActionProviderError,
@@ -23,6 +22,7 @@ from licet.errors import (
     UnauthorizedRequest,
     UsageError,
 )
+from licet.errors.rendering import ErrorDocument, error_document, is_final
 
 CLASSES = [
     found

@@ -11,8 +11,6 @@ from flask import Flask
 from joserfc.jwk import Key
 
 from licet._state import app_state
-from licet.authn.attacks import Outcome, attack, control
-from licet.authn.forge import Forge
 from licet.authn.issuers import embedded_issuer
 from licet.authn.tokens._jwks import ProviderKeys
 from licet.authn.tokens._jws import decode_compact
@@ -21,6 +19,8 @@ from licet.authn.tokens.issuer import EmbeddedIssuer
 from licet.authn.tokens.jwt import JWTVerifier
 from licet.authn.verifiers import verifier_of
 from licet.errors import AuthenticationUnavailable
+from licet.ops.doctor.attacks import Outcome, attack, control
+from licet.ops.doctor.forge import Forge
 
 __all__ = ["doctor"]
 

@@ -46,7 +46,7 @@
         └── OperationNotImplemented    501
 
 Usage errors are the program's own bugs. Everything with a status is also a werkzeug
-``HTTPException``, and is itself the response; `licet.error_documents` renders any exception.
+``HTTPException``, and is itself the response; `licet.errors.rendering` renders any exception.
 
 Source: seed documents 000 and 001 (names); RFC 6750 section 3 (``WWW-Authenticate``).
 """

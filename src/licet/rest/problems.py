@@ -17,8 +17,8 @@ from typing import Final
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from licet.error_documents import error_document, is_final, reason_of
 from licet.errors import LicetError, ServiceUnavailable
+from licet.errors.rendering import error_document, is_final, reason_of
 
 __all__ = ["install_problem_handler", "problem_response"]
 

@@ -4,7 +4,7 @@ import pytest
 from tests.unit.authn.provider import provided
 from tests.unit.cli import verifiers
 
-from licet.authn.attacks import ATTACKS
+from licet.ops.doctor.attacks import ATTACKS
 
 ALL = f"{len(ATTACKS)} of {len(ATTACKS)} forged tokens were refused."
 BARE = "tests.unit.cli.bare:app"

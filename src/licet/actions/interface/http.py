@@ -18,8 +18,8 @@ from werkzeug.http import parse_list_header
 
 from licet._state import app_state
 from licet.actions.documents import ActionStatus, convert_to_json, render
-from licet.error_documents import error_document, is_final, reason_of
 from licet.errors import ActionNotFound, RequestTooLarge, ServiceUnavailable
+from licet.errors.rendering import error_document, is_final, reason_of
 
 __all__ = [
     "MAX_WAIT_SECONDS",

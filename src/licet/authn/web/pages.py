@@ -8,8 +8,8 @@ from flask import Blueprint, Response, current_app, make_response, render_templa
 
 from licet._state import app_state
 from licet.authn.web.cookies import check_form, csrf_token, ensure_form_cookie
-from licet.error_documents import error_document
 from licet.errors import LicetError
+from licet.errors.rendering import error_document
 
 __all__ = ["ACCOUNT_PAGES", "SIGN_IN_PAGES", "page", "prepare_pages", "problem_page", "sign_in_url"]
 

@@ -11,10 +11,10 @@ from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 from tests.unit.authn.made_tokens import AUDIENCE, ISSUER, Keys, b64
 
 from licet.authn import Identity, JWTVerifier
-from licet.authn.attacks import ATTACKS, attack, control
-from licet.authn.forge import Forge
 from licet.authn.tokens._jws import decode_compact
 from licet.errors import AuthenticationUnavailable
+from licet.ops.doctor.attacks import ATTACKS, attack, control
+from licet.ops.doctor.forge import Forge
 
 PRIVATE = {
     "ES256": ECKey.generate_key("P-256", {"kid": "the-key"}),

@@ -16,9 +16,9 @@ from typing import Any, Final, Literal, Protocol
 
 from joserfc.jwk import Key, OctKey
 
-from licet.authn.forge import Forge, b64, changed
 from licet.authn.tokens._jws import decode_part
 from licet.errors import AuthenticationError, ServiceUnavailable
+from licet.ops.doctor.forge import Forge, b64, changed
 
 __all__ = ["ATTACKS", "Attack", "Outcome", "attack", "control"]
 

@@ -1,0 +1,1 @@
+"""Whether an app is configured safely: what checks its tokens is attacked."""

@@ -1,0 +1,87 @@
+"""All settings of an app, and what each is when nobody says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from licet.settings._source import Source
+from licet.settings.accounts import AccountSettings
+from licet.settings.providers import ProviderSettings, read_providers
+
+__all__ = [
+    "DEFAULT_ISSUER",
+    "Settings",
+]
+
+DEFAULT_ISSUER: Final = "http://localhost:8000"
+DEFAULT_BROKER: Final = "redis://localhost:6379/0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the operator decided.
+
+    `database_url` is a SQLAlchemy URL; `issuer` and `audience` are the ``iss`` and ``aud`` of
+    local tokens; `public_url` is where clients reach the service; `instance_path` is where the
+    SQLite file and the signing keys live; with `protect`, an app with `Licet` answers no request
+    while an endpoint of it is undeclared.
+
+    `dispatch` is how workers are told of actions: ``threads`` of this process, or ``celery``
+    through `broker_url`. `worker_threads` is how many actions a process runs at once, 0 for none;
+    `stop_seconds` how long running steps may take when it stops; `max_waiting` how many requests
+    at once may wait for an action.
+    """
+
+    instance_path: Path
+    database_url: str
+    issuer: str
+    audience: str
+    public_url: str
+    embedded_issuer: bool
+    migrate_at_start: bool
+    access_token_seconds: int
+    max_body_bytes: int
+    protect: bool
+    dispatch: str
+    broker_url: str = field(repr=False)
+    worker_threads: int
+    stop_seconds: int
+    max_result_bytes: int
+    max_waiting: int
+    accounts: AccountSettings
+    providers: tuple[ProviderSettings, ...] = ()
+
+    @classmethod
+    def read(
+        cls,
+        config: Mapping[str, Any],
+        instance_path: Path,
+        environ: Mapping[str, str] | None = None,
+    ) -> Settings:
+        """Take every setting from the app's config, else the environment, else the default."""
+        source = Source(config, os.environ if environ is None else environ)
+        issuer = source.url("LICET_ISSUER", DEFAULT_ISSUER).rstrip("/")
+        return cls(
+            instance_path=Path(source.text("LICET_INSTANCE_PATH", str(instance_path))),
+            database_url=source.text("LICET_DATABASE_URL", ""),
+            issuer=issuer,
+            audience=source.text("LICET_AUDIENCE", issuer),
+            public_url=source.url("LICET_PUBLIC_URL", issuer).rstrip("/"),
+            embedded_issuer=source.flag("LICET_EMBEDDED_ISSUER", default=True),
+            migrate_at_start=source.flag("LICET_MIGRATE_AT_START", default=True),
+            access_token_seconds=source.positive("LICET_ACCESS_TOKEN_SECONDS", 900),
+            max_body_bytes=source.positive("LICET_MAX_BODY_BYTES", 1024 * 1024),
+            protect=source.flag("LICET_PROTECT", default=True),
+            dispatch=source.choice("LICET_DISPATCH", ("threads", "celery")),
+            broker_url=source.text("LICET_BROKER_URL", DEFAULT_BROKER),
+            worker_threads=source.count("LICET_WORKER_THREADS", 8),
+            stop_seconds=source.positive("LICET_STOP_SECONDS", 10),
+            max_result_bytes=source.positive("LICET_MAX_RESULT_BYTES", 256 * 1024),
+            max_waiting=source.count("LICET_MAX_WAITING", 4),
+            accounts=AccountSettings.read(source),
+            providers=read_providers(source, issuer),
+        )
