@@ -8,6 +8,7 @@ import sqlite3
 import time
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Engine, make_url
@@ -89,12 +90,13 @@ def _prepare_postgresql(connection: Any, _record: object) -> None:
 
 
 def _sqlite_engine(url: URL) -> Engine:
-    if url.database in (None, "", ":memory:"):
+    file = _file_of(url)
+    if file is None:
         raise ConfigurationError(
             "LICET_DATABASE_URL names a SQLite database in memory, which no two threads can share "
             "safely: name a file, for example in a temporary folder."
         )
-    _make_folder(Path(str(url.database)).parent)
+    _make_folder(file.parent)
     engine = sa.create_engine(
         url,
         connect_args={
@@ -107,6 +109,18 @@ def _sqlite_engine(url: URL) -> Engine:
     )
     sa.event.listen(engine, "connect", _prepare_sqlite)
     return engine
+
+
+def _file_of(url: URL) -> Path | None:
+    """The file of a SQLite URL, also of one that holds a ``file:`` URI; None when in memory.
+
+    Source: https://www.sqlite.org/uri.html
+    """
+    name = url.database or ":memory:"
+    if name.startswith("file:"):
+        name = unquote(urlsplit(name).path)
+    is_in_memory = name in ("", ":memory:") or url.query.get("mode") == "memory"
+    return None if is_in_memory else Path(name)
 
 
 def _make_folder(folder: Path) -> None:

@@ -411,11 +411,30 @@ def number_of_tables(database):
     return database.fetch_one(Statement(sa.text("SELECT count(*) FROM sqlite_master")), {})[0]
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:///file::memory:?cache=shared&uri=true",
+        "sqlite:///file:shared?mode=memory&uri=true",
+    ],
+)
 def test_a_database_in_memory_is_refused(url):
     """Threads would share one connection, and undo each other's transactions."""
     with pytest.raises(ConfigurationError, match="database in memory"):
         Database(url)
+
+
+def test_a_uri_of_a_file_makes_the_files_folder_alone(tmp_path, monkeypatch):
+    """``file:`` is no folder: only that of the database itself is made."""
+    monkeypatch.chdir(tmp_path)
+
+    database = Database(f"sqlite:///file:{tmp_path}/new/licet.sqlite3?mode=rwc&uri=true")
+    database.execute(Statement(sa.text("CREATE TABLE t (x INTEGER)")), {})
+
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+    assert (tmp_path / "new" / "licet.sqlite3").exists()
 
 
 def test_a_full_or_read_only_database_is_an_outage(tmp_path):
