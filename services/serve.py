@@ -12,7 +12,7 @@ from licet.settings import Settings
 from services.site import create_app
 
 TRY_IT = """
-licet's reference site listens on {url}
+licet's reference site listens on {url}; open it in a browser for what there is
 
   curl {url}/skeleton/
   export TOKEN=$(make -s token USER=alice)

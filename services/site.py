@@ -1,4 +1,4 @@
-"""The reference site: every example in one app."""
+"""The reference site: every example and service in one app."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from examples.watchasay.app.provider import create_blueprint
 from flask import Flask
 
 from licet import Licet
-from licet.authz import public
+from services.home import add_home
 from services.open_event.app import attach
 
 
@@ -21,19 +21,6 @@ def create_app(config: dict[str, Any] | None = None) -> Flask:
     for blueprint in (aptb, counter, letters):
         app.register_blueprint(blueprint)
     attach(app, "/v1")
-
-    @app.get("/")
-    @public
-    def home() -> dict[str, Any]:
-        return {
-            "providers": {
-                "watchasay": "/skeleton",
-                "apt_blueprint": "/apt",
-                "count": "/count",
-                "letter": "/letter",
-            },
-            "conference": ["/v1/events", "/v1/sessions", "/v1/speakers"],
-        }
-
+    add_home(app)
     licet.protect(app)
     return app
