@@ -30,13 +30,17 @@ def token(
     groups: tuple[str, ...],
     ttl_seconds: int | None,
 ) -> None:
-    """Print a bearer token for USER that the app accepts."""
+    """Print a bearer token for USER that the app accepts.
+
+    An app with action providers asks for scopes; in any other a token needs none.
+    """
     app = load_app()
-    wanted = (*scopes, *provider_scopes(app)) if all_scopes else scopes
-    if not wanted:
-        known = "\n  ".join(provider_scopes(app)) or "(none)"
+    known = provider_scopes(app)
+    wanted = (*scopes, *known) if all_scopes else scopes
+    if known and not wanted:
+        listed = "\n  ".join(known)
         raise click.UsageError(
-            f"Give --scope or --all-scopes. The app's providers know:\n  {known}"
+            f"Give --scope or --all-scopes. The app's providers know:\n  {listed}"
         )
     issuer = embedded_issuer(app)
     click.echo(issuer.mint(user, wanted, groups=groups, ttl_seconds=ttl_seconds))

@@ -53,11 +53,12 @@ def test_no_scope_is_wrong_usage(licet):
     assert config.our_scope in result.stderr
 
 
-def test_an_app_without_providers(licet):
-    """An app that knows no scope says so."""
-    result = licet("--app", BARE, "token", "alice", "--all-scopes")
-    assert result.exit_code == 2
-    assert "(none)" in result.stderr
+@pytest.mark.parametrize("words", [(), ("--all-scopes",)])
+def test_an_app_without_providers(licet, words):
+    """An app that knows no scope gives tokens without one."""
+    result = licet("--app", BARE, "token", "alice", *words)
+    assert result.exit_code == 0
+    assert verified(result.stdout).scopes == frozenset()
 
 
 @pytest.mark.parametrize("words", [("a b", "--scope", "s"), ("alice", "--scope", "a b")])
