@@ -148,7 +148,7 @@ def test_refusals_are_problem_documents(guarded_site: Site) -> None:
     on_function(guarded_site.app, requires(is_staff))
     nobody, somebody = guarded_site.get(), guarded_site.get(caller="ann")
     assert nobody.headers["WWW-Authenticate"].startswith('Bearer realm="licet", resource_metadata=')
-    assert (nobody.json["code"], somebody.json["code"]) == ("missing_token", "forbidden")
+    assert (nobody.json["code"], somebody.json["code"]) == ("missing_token", "access_denied")
     assert "is_staff" not in nobody.text + somebody.text
 
 

@@ -27,7 +27,8 @@ from licet.authz.requirements._current import EXTENSION, app_itself, has_request
 from licet.authz.requirements._engine import Checklist
 from licet.authz.requirements._guard import Throws, guard
 from licet.authz.requirements.changes import AdditionalManager, OverrideManager, while_in_force
-from licet.errors import MissingToken, UsageError
+from licet.errors import AccessDenied, MissingToken, UsageError
+from licet.errors.base import HTTPError
 
 __all__ = [
     "Allows",
@@ -196,8 +197,9 @@ class Allows:
         if use_on_fail_return and result is not None:
             return result
         if throws is None:
-            is_nobody = is_loaded and self._throws is None and _is_anonymous(identity)
-            throws = MissingToken if is_nobody else self.throws
+            throws = self._throws
+        if throws is None:
+            throws = _refusal_of(identity if is_loaded else None)
         # An instance that is raised again would keep the traces of earlier requests.
         raise throws.with_traceback(None) if isinstance(throws, BaseException) else throws
 
@@ -238,8 +240,9 @@ def _as_callable(on_fail: Any) -> Callable[..., Any]:
     return on_fail if callable(on_fail) else lambda *_args, **_kwargs: on_fail
 
 
-def _is_anonymous(identity: Any) -> bool:
-    return isinstance(identity, Identity) and not identity.is_authenticated
+def _refusal_of(loaded: Any) -> type[HTTPError]:
+    is_anonymous = isinstance(loaded, Identity) and not loaded.is_authenticated
+    return MissingToken if is_anonymous else AccessDenied
 
 
 def allows_of_app() -> Allows:
