@@ -15,7 +15,7 @@ from services.open_event.app import attach
 def create_app(config: dict[str, Any] | None = None) -> Flask:
     """The site; `config` overrides settings, as tests do."""
     app = Flask(__name__)
-    app.config.update(config or {})
+    app.config.update({"LICET_PROBLEM_ERRORS": True, **(config or {})})
     licet = Licet(app)
     app.register_blueprint(create_blueprint())
     for blueprint in (aptb, counter, letters):

@@ -35,7 +35,7 @@ class Caller:
 
 def create_app(config: dict[str, Any] | None = None) -> Flask:
     app = Flask(__name__)
-    app.config.update(config or {})
+    app.config.update({"LICET_PROBLEM_ERRORS": True, **(config or {})})
     licet = Licet(app)
     attach(app)
     licet.protect(app)

@@ -29,7 +29,11 @@ _ATTACHED: Final = "extension"
 
 
 class Licet:
-    """Reads the ``LICET_*`` settings, publishes the app's keys, renders its errors.
+    """Reads the ``LICET_*`` settings and publishes the app's keys.
+
+    The app's errors stay its own: licet's are responses, for which the app may have handlers of its
+    own, and all others go Flask's way. ``LICET_PROBLEM_ERRORS`` makes problem documents of those
+    that the app does not handle.
 
     `roles_of`, `account_of` and `standing_of` take the app's functions that say who its callers are
     in the app's own words; they count for every app that this is attached to, before or after.
@@ -65,7 +69,8 @@ class Licet:
                 _serve_accounts(app)
             if any(provider.client_id for provider in state.settings.providers):
                 _serve_sign_in(app)
-            install_problem_handler(app)
+            if state.settings.problem_errors:
+                install_problem_handler(app)
             if state.settings.protect:
                 protect_before_first_request(app)
         self._map_identities_of(app)

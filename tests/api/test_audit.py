@@ -39,6 +39,7 @@ def test_a_provider_of_every_kind_is_declared(kind, tmp_path):
 def forgetful(tmp_path) -> Flask:
     """A service that has licet and forgot one endpoint."""
     app = Flask("forgetful", static_folder=None, instance_path=str(tmp_path))
+    app.config["LICET_PROBLEM_ERRORS"] = True
     licet.Licet(app)
     app.add_url_rule("/", "home", lambda: "secret")
     return app

@@ -4,21 +4,34 @@ import json
 import re
 
 import pytest
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import (
+    HTTPException,
+    InternalServerError,
+    MethodNotAllowed,
+    NotFound,
+    Unauthorized,
+    default_exceptions,
+)
+from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.routing import RequestRedirect
+from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Response
 
 from licet import errors
 from licet.errors import (
     ActionNotFound,
     ActionProviderError,
+    ActionProviderToolsException,
     AuthenticationError,
     HiddenAction,
     InsufficientScope,
     InvalidToken,
     LicetError,
     MissingToken,
+    ObjectNotFound,
     ServiceUnavailable,
+    TooManyAttempts,
     UnauthorizedRequest,
     UsageError,
 )
@@ -77,12 +90,12 @@ def test_only_usage_errors_are_runtime_errors(error):
 
 @pytest.mark.parametrize("error", HTTP_ERRORS, ids=lambda found: found.__name__)
 def test_each_error_is_its_own_response(error):
-    """An HTTP error answers with its status and a JSON object of code and description."""
+    """Without a request, an error has its status and a JSON object of code and description."""
     response = error("what happened").get_response({})
-    assert response.status_code == error.code
+    assert response.status_code == error().code
     assert response.mimetype == "application/json"
     assert json.loads(response.get_data()) == {
-        "code": error("what happened").name,
+        "code": error("what happened").interface_code,
         "description": "what happened",
     }
 
@@ -95,6 +108,122 @@ def test_a_response_and_a_document_say_the_same(error):
     assert document.status == response.status_code
     assert document.as_dict() == json.loads(response.get_data())
     assert dict(document.headers).items() <= dict(response.headers).items()
+
+
+@pytest.mark.parametrize("error", HTTP_ERRORS, ids=lambda found: found.__name__)
+def test_each_error_is_werkzeugs_of_its_status(error):
+    """Handlers for a status, or for werkzeug's class of it, take licet's errors of that status."""
+    assert isinstance(error(), default_exceptions[error().code]) or error.code is None
+
+
+@pytest.mark.parametrize("error", HTTP_ERRORS, ids=lambda found: found.__name__)
+def test_handlers_find_what_werkzeugs_errors_have(error):
+    """The attributes that a handler of werkzeug's class reads say what the headers say."""
+    made = error()
+    headers = dict(made.extra_headers())
+    if not isinstance(made, ActionProviderToolsException):
+        assert made.name == HTTP_STATUS_CODES[made.code]
+    if isinstance(made, Unauthorized):
+        challenges = [WWWAuthenticate.from_header(headers.get("WWW-Authenticate"))]
+        assert [*made.www_authenticate] == [one for one in challenges if one is not None]
+    if made.code in (429, 503):
+        assert str(made.retry_after) == headers["Retry-After"]
+    if isinstance(made, InternalServerError):
+        assert made.original_exception is None
+
+
+def test_the_wait_is_told_to_handlers():
+    """An app's own page for 429 can say when to come back."""
+    assert TooManyAttempts(retry_after_seconds=1.5).retry_after == 2
+
+
+def rendered(error, accept=None):
+    """The error as the response to a request."""
+    headers = {} if accept is None else {"Accept": accept}
+    return error.get_response(EnvironBuilder("/där", headers=headers).get_environ())
+
+
+@pytest.mark.parametrize("error", HTTP_ERRORS, ids=lambda found: found.__name__)
+def test_programs_get_a_problem_document(error):
+    """The response to a request is RFC 9457's JSON, with the error's own headers."""
+    made = error("what <happened>")
+    response = rendered(made)
+    assert (response.status_code, response.content_type) == (made.code, "application/problem+json")
+    assert response.json["code"] == error.code_name
+    assert response.json["detail"] == "what <happened>"
+    assert response.json["instance"] == "/där"
+    assert made.extra_headers().items() <= dict(response.headers).items()
+
+
+@pytest.mark.parametrize("error", HTTP_ERRORS, ids=lambda found: found.__name__)
+def test_browsers_get_a_page(error):
+    """The same status and headers with a page that has no script, style or unescaped text."""
+    made = error("what <happened>")
+    response = rendered(made, BROWSER)
+    assert (response.status_code, response.mimetype) == (made.code, "text/html")
+    assert "what &lt;happened&gt;" in response.get_data(as_text=True)
+    assert not re.search("<(script|style|link|img)|style=|http", response.get_data(as_text=True))
+    assert made.extra_headers().items() <= dict(response.headers).items()
+
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_page"),
+    [
+        (BROWSER, True),
+        ("text/html", True),
+        ("text/*", True),
+        ("text/html, application/xhtml+xml, */*", True),
+        ("text/html, */*; q=0.01", True),
+        ("application/json;q=0.1, text/html", True),
+        ("TEXT/HTML", True),
+        (None, False),
+        ("", False),
+        ("*/*", False),
+        ("application/json", False),
+        ("application/problem+json, text/html", False),
+        ("application/json, text/html", False),
+        ("application/json, text/plain, */*", False),
+        ("application/json, text/javascript, */*; q=0.01", False),
+        ("text/html;q=0, */*", False),
+        ("text/html;q=0", False),
+        ("image/png", False),
+        ("text/html;q=0.5, application/*", False),
+        ("garbage,,;;q=x", False),
+    ],
+)
+def test_accept_decides_between_page_and_document(accept, is_page):
+    """A page is for those who rank HTML above JSON; the answer says that it depends on Accept."""
+    response = rendered(ObjectNotFound(), accept)
+    assert response.mimetype == ("text/html" if is_page else "application/problem+json")
+    assert response.headers["Vary"] == "Accept"
+
+
+@pytest.mark.parametrize("accept", [BROWSER, "*/*"])
+def test_hidden_and_absent_are_answered_alike(accept):
+    """Byte for byte, headers included, in either form."""
+    hidden, absent = (rendered(one(), accept) for one in (HiddenAction, ActionNotFound))
+    assert hidden.get_data() == absent.get_data()
+    assert [*hidden.headers] == [*absent.headers]
+
+
+def test_a_given_response_is_the_answer():
+    """An error that was made with a response is that response."""
+    assert rendered(ObjectNotFound(response=Response("mine", 404)), BROWSER).get_data() == b"mine"
+
+
+def test_an_outage_is_logged_with_its_cause(caplog):
+    """The operator is told what does not answer; the caller is not."""
+    error = ServiceUnavailable()
+    error.__cause__ = OSError("no route to db.internal\nsecond line")
+    response = rendered(error)
+    assert "db.internal" not in response.get_data(as_text=True)
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "ServiceUnavailable in GET '/där': OSError: no route to db.internal"
+    )
 
 
 def test_a_structured_description_becomes_json():

@@ -38,12 +38,6 @@ def test_a_switched_off_issuer_publishes_nothing(app):
     assert app.test_client().get("/.well-known/jwks.json").status_code == 404
 
 
-def test_errors_are_problem_documents(app):
-    """Unknown paths are answered in the app's one error language."""
-    Licet(app)
-    assert app.test_client().get("/nowhere").mimetype == "application/problem+json"
-
-
 def test_malformed_settings_stop_the_start(app):
     """A malformed setting is told when the app is made, not at the first request."""
     app.config["LICET_ACCESS_TOKEN_SECONDS"] = "soon"

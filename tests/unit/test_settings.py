@@ -24,6 +24,7 @@ def test_everything_has_a_default():
         access_token_seconds=900,
         max_body_bytes=1024 * 1024,
         protect=True,
+        problem_errors=False,
         dispatch="threads",
         broker_url="redis://localhost:6379/0",
         worker_threads=8,

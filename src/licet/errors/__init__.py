@@ -45,8 +45,8 @@
         │   └── UnstorableDocument           what it gave has no JSON form
         └── OperationNotImplemented    501
 
-Usage errors are the program's own bugs. Everything with a status is also a werkzeug
-``HTTPException``, and is itself the response; `licet.errors.rendering` renders any exception.
+Usage errors are the program's own bugs. Everything with a status is also werkzeug's exception of
+that status, and is itself the response; `licet.errors.rendering` renders any exception.
 
 Source: seed documents 000 and 001 (names); RFC 6750 section 3 (``WWW-Authenticate``).
 """

@@ -7,13 +7,15 @@ from typing import Any
 from werkzeug.exceptions import (
     BadRequest,
     Conflict,
+    Forbidden,
     InternalServerError,
     NotFound,
-    Unauthorized,
+    NotImplemented,  # noqa: A004 - the status's name
+    RequestEntityTooLarge,
     UnprocessableEntity,
 )
 
-from licet.errors._callers import AuthenticationError
+from licet.errors._callers import AuthenticationError, ChallengingError
 from licet.errors.base import HTTPError, LicetError
 
 __all__ = [
@@ -73,6 +75,11 @@ class ActionProviderToolsException(HTTPError):
 
     code_name = "action_error"
 
+    @property
+    def name(self) -> str:
+        """The interface's code for it, as in the original; other errors have werkzeug's name."""
+        return self.interface_code
+
 
 class BadActionRequest(ActionProviderToolsException, BadRequest):
     """The request cannot be read at all."""
@@ -90,7 +97,7 @@ class RequestValidationError(BadActionRequest, UnprocessableEntity):
     description = "The request failed validation."
 
 
-class RequestTooLarge(BadActionRequest):
+class RequestTooLarge(BadActionRequest, RequestEntityTooLarge):
     """The body is longer than ``LICET_MAX_BODY_BYTES``."""
 
     code_name = "request_too_large"
@@ -98,7 +105,7 @@ class RequestTooLarge(BadActionRequest):
     description = "The request body is larger than this service accepts."
 
 
-class UnauthorizedRequest(ActionProviderToolsException, Unauthorized):
+class UnauthorizedRequest(ActionProviderToolsException, ChallengingError):
     """For callbacks that refuse a caller themselves."""
 
     code_name = "unauthorized_request"
@@ -110,7 +117,7 @@ class UnauthorizedRequest(ActionProviderToolsException, Unauthorized):
         return {"WWW-Authenticate": "Bearer"}
 
 
-class ActionForbidden(ActionProviderToolsException):
+class ActionForbidden(ActionProviderToolsException, Forbidden):
     """The caller is known, and may not."""
 
     code_name = "action_forbidden"
@@ -136,7 +143,7 @@ class HiddenAction(ActionNotFound, AuthenticationError):
     code_name = "action_not_found"
 
     @property
-    def name(self) -> str:
+    def interface_code(self) -> str:
         """The same as for an action that does not exist."""
         return "ActionNotFound"
 
@@ -167,10 +174,10 @@ class UnstorableDocument(ActionProviderError):
 
     code_name = "unstorable_document"
 
-    name = "ActionProviderError"
+    interface_code = "ActionProviderError"
 
 
-class OperationNotImplemented(ActionProviderToolsException):
+class OperationNotImplemented(ActionProviderToolsException, NotImplemented):
     """The provider has neither a callback nor a store for this operation."""
 
     code_name = "operation_not_implemented"
@@ -178,6 +185,6 @@ class OperationNotImplemented(ActionProviderToolsException):
     description = "This provider does not offer this operation."
 
     @property
-    def name(self) -> str:
+    def interface_code(self) -> str:
         """A name of the interface's own family."""
         return "ActionProviderError"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from werkzeug.exceptions import (
-    Forbidden,
-    NotFound,
-)
+from werkzeug import exceptions as standard
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.wrappers import Response
 
-from licet.errors.base import HTTPError
+from licet.errors.base import HTTPError, reason_of, request_of
 
 __all__ = [
     "AccessDenied",
@@ -18,6 +18,7 @@ __all__ = [
     "AccountNotApproved",
     "AuthenticationError",
     "AuthenticationUnavailable",
+    "ChallengingError",
     "ForgeryRefused",
     "InsufficientScope",
     "InvalidCredentials",
@@ -36,7 +37,20 @@ __all__ = [
 ]
 
 
-class AuthenticationError(HTTPError):
+log = logging.getLogger(__name__)
+
+
+class ChallengingError(HTTPError, standard.Unauthorized):
+    """An error with a ``WWW-Authenticate`` header, which handlers of werkzeug's 401 read, too."""
+
+    @property
+    def www_authenticate(self) -> tuple[WWWAuthenticate, ...]:  # type: ignore[override]
+        """The challenges, as werkzeug keeps them; none where the error has no such header."""
+        found = WWWAuthenticate.from_header(self.extra_headers().get("WWW-Authenticate"))
+        return () if found is None else (found,)
+
+
+class AuthenticationError(ChallengingError):
     """The caller has not shown who they are."""
 
     code_name = "authentication_failed"
@@ -46,7 +60,7 @@ class AuthenticationError(HTTPError):
     realm = "licet"
 
     @property
-    def name(self) -> str:
+    def interface_code(self) -> str:
         """The name the Action Provider Interface gives to every 401."""
         return "UnauthorizedRequest"
 
@@ -87,8 +101,12 @@ class InvalidCredentials(AuthenticationError):
     oauth_error = None
 
 
-class InsufficientScope(AuthenticationError):
-    """The token is good but carries none of the scopes that the operation accepts."""
+class InsufficientScope(AuthenticationError, standard.Forbidden):
+    """The token is good but carries none of the scopes that the operation accepts.
+
+    Python's ``except Unauthorized`` takes it as every `AuthenticationError`; Flask, which goes by
+    the status, asks the handlers of 403 and never those of 401.
+    """
 
     code_name = "insufficient_scope"
     code = 403
@@ -102,7 +120,7 @@ class InsufficientScope(AuthenticationError):
         self.accepted_scopes = accepted_scopes
 
     @property
-    def name(self) -> str:
+    def interface_code(self) -> str:
         """The name the Action Provider Interface gives to every 403."""
         return "ActionForbidden"
 
@@ -114,7 +132,7 @@ class InsufficientScope(AuthenticationError):
         return headers
 
 
-class AccessDenied(HTTPError, Forbidden):
+class AccessDenied(HTTPError, standard.Forbidden):
     """The caller may know that the object exists, but not do this with it."""
 
     code_name = "access_denied"
@@ -157,7 +175,7 @@ class SignInDeclined(AccessDenied):
     description = "You were not signed in: the request was declined. You can try again."
 
 
-class SignInFailed(HTTPError):
+class SignInFailed(HTTPError, standard.BadRequest):
     """The answer of a provider does not belong to a sign-in that goes on in this browser."""
 
     code_name = "sign_in_failed"
@@ -165,7 +183,7 @@ class SignInFailed(HTTPError):
     description = "The sign-in has expired, was finished already, or began elsewhere. Start again."
 
 
-class InvalidRequest(HTTPError):
+class InvalidRequest(HTTPError, standard.UnprocessableEntity):
     """The body can be read, but is not what the endpoint takes."""
 
     code_name = "invalid_request"
@@ -173,7 +191,7 @@ class InvalidRequest(HTTPError):
     description = "The request failed validation."
 
 
-class InvalidLink(InvalidRequest):
+class InvalidLink(InvalidRequest, standard.BadRequest):
     """The secret of a mail was used, replaced by a newer one, is too old, or never was one."""
 
     code_name = "invalid_link"
@@ -181,7 +199,7 @@ class InvalidLink(InvalidRequest):
     description = "This link was used, or is too old. Ask for a new one."
 
 
-class TooManyAttempts(HTTPError):
+class TooManyAttempts(HTTPError, standard.TooManyRequests):
     """Somebody tried too often, whether there is such an account or not."""
 
     code_name = "too_many_attempts"
@@ -191,13 +209,14 @@ class TooManyAttempts(HTTPError):
     def __init__(self, description: object = None, *, retry_after_seconds: float = 60) -> None:
         super().__init__(description)
         self.retry_after_seconds = max(1, math.ceil(retry_after_seconds))
+        self.retry_after = self.retry_after_seconds  # werkzeug's name for it
 
     def extra_headers(self) -> dict[str, str]:
         """When to come back."""
         return {"Retry-After": str(self.retry_after_seconds)}
 
 
-class ObjectNotFound(HTTPError, NotFound):
+class ObjectNotFound(HTTPError, standard.NotFound):
     """There is no such object, or the caller may not know of it: both are told in these words."""
 
     code_name = "not_found"
@@ -205,13 +224,28 @@ class ObjectNotFound(HTTPError, NotFound):
     description = "There is no such object."
 
 
-class ServiceUnavailable(HTTPError):
+class ServiceUnavailable(HTTPError, standard.ServiceUnavailable):
     """Something that licet depends on does not answer; trying again later may help."""
 
     code_name = "service_unavailable"
     code = 503
     description = "A service that this one depends on does not answer. Try again later."
     retry_after_seconds: ClassVar[int] = 5
+
+    def __init__(self, description: object = None, response: Response | None = None) -> None:
+        super().__init__(description, response)
+        self.retry_after = self.retry_after_seconds  # werkzeug's name for it
+
+    def log_reason(self, place: str) -> None:
+        """Log what does not answer, and where it was needed; callers are not told."""
+        log.warning("%s in %s: %s", self.interface_code, place, reason_of(self))
+
+    def get_response(self, environ: Any = None, scope: Any = None) -> Any:
+        """The response; the reason is logged, because Flask logs no HTTP error."""
+        request = request_of(environ)
+        if request is not None:
+            self.log_reason(f"{request.method} {request.path!r}")
+        return super().get_response(environ, scope)
 
     def extra_headers(self) -> dict[str, str]:
         """When to come back."""

@@ -5,6 +5,7 @@ Action providers and problem documents have different bodies; both are made from
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -12,9 +13,10 @@ from typing import Final
 from werkzeug.exceptions import HTTPException
 
 from licet.errors import ActionProviderError
+from licet.errors._rfc9457 import PROBLEM, problem
 from licet.errors.base import HTTPError
 
-__all__ = ["ErrorDocument", "error_document", "is_final", "reason_of"]
+__all__ = ["ErrorDocument", "error_document", "is_final", "problem_parts"]
 
 _BODY_HEADERS: Final = frozenset({"content-type", "content-length"})
 
@@ -33,13 +35,6 @@ class ErrorDocument:
         return {"code": self.code, "description": self.description}
 
 
-def reason_of(error: Exception) -> str:
-    """Why it came to this, for the log: kind and first line of the cause, never its parameters."""
-    cause = error.__cause__ or error
-    cause = getattr(cause, "orig", None) or cause
-    return f"{type(cause).__name__}: {str(cause).partition(chr(10))[0]}"
-
-
 def is_final(error: HTTPException) -> bool:
     """Whether the error is a response already: one given to `abort`, or a redirect."""
     return error.response is not None or (error.code or 500) < 400
@@ -53,7 +48,7 @@ def error_document(error: Exception) -> ErrorDocument:
     if isinstance(error, HTTPError):
         return ErrorDocument(
             status=error.code,
-            code=error.name,
+            code=error.interface_code,
             description=error.description,
             headers=error.extra_headers(),
         )
@@ -70,3 +65,20 @@ def error_document(error: Exception) -> ErrorDocument:
     return ErrorDocument(
         status=500, code=ActionProviderError.__name__, description=ActionProviderError.description
     )
+
+
+def problem_parts(error: Exception, path: str, **members: str) -> tuple[str, int, dict[str, str]]:
+    """Body, status and headers of the problem document about a request to `path`.
+
+    Args:
+        error: any exception.
+        path: the document's `instance`.
+        members: are added to the document.
+    """
+    document = error_document(error)
+    if isinstance(error, HTTPError):
+        found = error.as_problem(path)
+    else:
+        found = problem(status=document.status, detail=document.description, instance=path)
+    headers = {**document.headers, "Content-Type": PROBLEM}
+    return json.dumps({**found, **members}), document.status, headers

@@ -1,69 +1,67 @@
-"""Every error of an app as a problem document, unknown routes and 405 included.
+"""Every error of an app as a problem document, for apps that want it: ``LICET_PROBLEM_ERRORS``.
 
-Blueprints that speak another error language (action providers) have handlers of their own, which
-come first.
+Licet's own errors need none of this, they are responses. Handlers of the app come first, by status
+and by class, on blueprints and on the app, whenever they are registered. Unexpected exceptions go
+Flask's way; only the last answer to them is written here.
 
 Source: RFC 9457.
 """
 
 from __future__ import annotations
 
-import json
 import logging
+import sys
 import uuid
-from http import HTTPStatus
-from typing import Final
 
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
-from licet.errors import LicetError, ServiceUnavailable
-from licet.errors.rendering import error_document, is_final, reason_of
+from licet.errors import ServiceUnavailable
+from licet.errors.rendering import is_final, problem_parts
 
 __all__ = ["install_problem_handler", "problem_response"]
 
 log = logging.getLogger(__name__)
-PROBLEM: Final = "application/problem+json"
 
 
 def install_problem_handler(app: Flask) -> None:
-    """Render whatever no other handler of the app takes."""
-    app.register_error_handler(HTTPException, _handle)
-    app.register_error_handler(Exception, _handle)
+    """Answer with a problem document wherever the app has no handler of its own.
+
+    Flask looks for handlers by status first, then along the bases of the error's class. The handler
+    for `Exception` is therefore the last. An app that has one itself, or registers one later, needs
+    no other: its own takes everything that this one would.
+    """
+    if Exception not in app.error_handler_spec[None][None]:
+        app.register_error_handler(Exception, _handle)
 
 
 def _handle(error: Exception) -> Response | HTTPException:
-    if isinstance(error, HTTPException):
-        if isinstance(error, ServiceUnavailable):
-            log.warning("%s in %s: %s", error.name, request.endpoint, reason_of(error))
-        return error if is_final(error) else problem_response(error)
+    is_raised = sys.exc_info()[1] is error  # not so for the 500 that Flask makes at last
+    if not isinstance(error, HTTPException) or (
+        is_raised and current_app.trap_http_exception(error)
+    ):
+        raise error
+    if is_final(error):
+        return error
+    if isinstance(error, ServiceUnavailable):
+        error.log_reason(str(request.endpoint))
+    cause = None if is_raised else getattr(error, "original_exception", None)
+    return problem_response(error, error_id=None if cause is None else _log_id(cause))
+
+
+def _log_id(cause: BaseException) -> str:
+    """An id by which the answer finds the exception that Flask has just logged."""
     error_id = uuid.uuid4().hex
-    log.error("Unexpected error %s in %s", error_id, request.endpoint, exc_info=error)
-    return problem_response(error, error_id=error_id)
+    log.warning(
+        "%s in %s is answered with the error_id %s",
+        type(cause).__name__,
+        request.endpoint,
+        error_id,
+    )
+    return error_id
 
 
 def problem_response(error: Exception, *, error_id: str | None = None) -> Response:
     """`error` as RFC 9457's JSON; an unexpected one tells nothing but its id in the log."""
-    document = error_document(error)
-    title, status_code = _named(document.status)
-    problem = {
-        "type": "about:blank",
-        "title": title,
-        "status": document.status,
-        "detail": document.description,
-        "instance": request.path,
-        "code": getattr(error, "code_name", None) if isinstance(error, LicetError) else status_code,
-    }
-    if error_id is not None:
-        problem["error_id"] = error_id
-    headers = {**document.headers, "Content-Type": PROBLEM}
-    return Response(json.dumps(problem), document.status, headers)
-
-
-def _named(status: int) -> tuple[str, str]:
-    """A status's phrase and its code in words; apps may answer with one that no standard lists."""
-    try:
-        known = HTTPStatus(status)
-    except ValueError:
-        return f"HTTP status {status}", f"http_{status}"
-    return known.phrase, known.name.lower()
+    members = {} if error_id is None else {"error_id": error_id}
+    return Response(*problem_parts(error, request.path, **members))

@@ -28,7 +28,8 @@ class Settings:
     `database_url` is a SQLAlchemy URL; `issuer` and `audience` are the ``iss`` and ``aud`` of
     local tokens; `public_url` is where clients reach the service; `instance_path` is where the
     SQLite file and the signing keys live; with `protect`, an app with `Licet` answers no request
-    while an endpoint of it is undeclared.
+    while an endpoint of it is undeclared; with `problem_errors`, every error that the app does not
+    handle itself is a problem document.
 
     `dispatch` is how workers are told of actions: ``threads`` of this process, or ``celery``
     through `broker_url`. `worker_threads` is how many actions a process runs at once, 0 for none;
@@ -46,6 +47,7 @@ class Settings:
     access_token_seconds: int
     max_body_bytes: int
     protect: bool
+    problem_errors: bool
     dispatch: str
     broker_url: str = field(repr=False)
     worker_threads: int
@@ -76,6 +78,7 @@ class Settings:
             access_token_seconds=source.positive("LICET_ACCESS_TOKEN_SECONDS", 900),
             max_body_bytes=source.positive("LICET_MAX_BODY_BYTES", 1024 * 1024),
             protect=source.flag("LICET_PROTECT", default=True),
+            problem_errors=source.flag("LICET_PROBLEM_ERRORS", default=False),
             dispatch=source.choice("LICET_DISPATCH", ("threads", "celery")),
             broker_url=source.text("LICET_BROKER_URL", DEFAULT_BROKER),
             worker_threads=source.count("LICET_WORKER_THREADS", 8),

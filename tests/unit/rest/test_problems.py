@@ -1,10 +1,8 @@
-"""Errors of an app as RFC 9457 problem documents."""
-
-import logging
+"""Every error of an app as an RFC 9457 problem document, with ``LICET_PROBLEM_ERRORS``."""
 
 import pytest
-from flask import Blueprint, Response, abort, redirect
-from werkzeug.exceptions import HTTPException
+from flask import Blueprint, Response, abort, got_request_exception, redirect
+from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError, NotFound
 
 from licet.errors import ActionConflict, InvalidToken, StoreUnavailable, UsageError
 from licet.rest import install_problem_handler
@@ -79,16 +77,120 @@ def test_a_405_still_tells_the_methods(app):
     assert "GET" in app.test_client().post("/view").headers["Allow"]
 
 
-@pytest.mark.parametrize("error", [ValueError("secret"), UsageError("secret")])
+def test_browsers_get_documents_too(app):
+    """The setting is about every request, whatever it prefers."""
+    answer_to(app, fail(InvalidToken()))
+    for path in ("/view", "/nowhere"):
+        answer = app.test_client().get(path, headers={"Accept": "text/html"})
+        assert answer.content_type == "application/problem+json"
+
+
+UNEXPECTED = [ValueError("secret"), UsageError("secret")]
+
+
+@pytest.mark.parametrize("error", UNEXPECTED)
 def test_unexpected_errors_tell_only_an_id(app, caplog, error):
-    """The caller gets an id; the log has it with the traceback."""
-    with caplog.at_level(logging.ERROR, "licet.rest.problems"):
-        response = answer_to(app, fail(error))
+    """Flask logs the exception, and below it the id that the caller gets."""
+    response = answer_to(app, fail(error))
     assert response.status_code == 500
+    assert response.content_type == "application/problem+json"
+    assert response.json["code"] == "internal_server_error"
     assert "secret" not in response.text
+    by_flask, id_of_answer = caplog.records
+    assert by_flask.name == app.name
+    assert by_flask.exc_info[1] is error
+    assert response.json["error_id"] in id_of_answer.getMessage()
+
+
+@pytest.mark.parametrize("error", UNEXPECTED)
+def test_unexpected_errors_are_signalled_once(app, error):
+    """What listens to Flask's signal, as Sentry does, is told."""
+    seen = []
+    got_request_exception.connect(lambda _app, exception: seen.append(exception), app, weak=False)
+    answer_to(app, fail(error))
+    assert seen == [error]
+
+
+@pytest.mark.parametrize("switch", ["TESTING", "DEBUG", "PROPAGATE_EXCEPTIONS"])
+@pytest.mark.parametrize("error", UNEXPECTED)
+def test_unexpected_errors_are_raised_where_flask_raises_them(app, switch, error):
+    """In tests and under the debugger nothing is swallowed; the view is the last in the trace."""
+    app.config[switch] = True
+    with pytest.raises(type(error)) as caught:
+        answer_to(app, fail(error))
+    assert caught.value is error
+    assert caught.traceback[-1].name == "view"
+
+
+@pytest.mark.parametrize(
+    ("switch", "error"),
+    [
+        ("TRAP_HTTP_EXCEPTIONS", NotFound()),
+        ("TRAP_HTTP_EXCEPTIONS", InternalServerError()),
+        ("TRAP_BAD_REQUEST_ERRORS", BadRequest()),
+    ],
+)
+@pytest.mark.parametrize("testing", [False, True])
+def test_trapped_errors_are_unexpected(app, switch, error, testing):
+    """Flask's switches that show where an HTTP error comes from still show it."""
+    app.config.update({switch: True, "TESTING": testing})
+    if testing:
+        with pytest.raises(type(error)):
+            answer_to(app, fail(error))
+    else:
+        response = answer_to(app, fail(error))
+        assert (response.status_code, "error_id" in response.json) == (500, True)
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+@pytest.mark.parametrize(
+    "kind", [404, 500, NotFound, HTTPException, Exception, InternalServerError]
+)
+def test_an_apps_own_handlers_win(app, kind, is_first):
+    """Whether registered before or after, by status or by class, however wide."""
+    own = (kind, lambda _error: ("own", 418))
+    if is_first:
+        app.register_error_handler(*own)
+    install_problem_handler(app)
+    if not is_first:
+        app.register_error_handler(*own)
+    app.add_url_rule("/view", view_func=fail(ValueError()))
+    client = app.test_client()
+    answers = {path: client.get(path).status_code == 418 for path in ("/view", "/nowhere")}
+    assert answers == {
+        "/view": kind in (500, HTTPException, Exception, InternalServerError),
+        "/nowhere": kind in (404, NotFound, HTTPException, Exception),
+    }
+
+
+def test_a_handler_for_a_wider_base_wins(app):
+    """An app's errors that are werkzeug's beside are answered by the handler for their own base."""
+
+    class AppError(Exception):
+        """The base of the app's errors."""
+
+    class Missing(NotFound, AppError):
+        """One of them."""
+
+    app.register_error_handler(AppError, lambda _error: ("own", 404))
+    assert answer_to(app, fail(Missing())).text == "own"
+
+
+def test_a_handler_may_ask_for_an_error_to_be_answered(app):
+    """An app's handler that gives another error to Flask gets the document of that error."""
+    app.register_error_handler(
+        ValueError, lambda _error: app.handle_http_exception(NotFound("gone"))
+    )
+    response = answer_to(app, fail(ValueError()))
+    assert (response.status_code, response.json["detail"]) == (404, "gone")
+    assert "error_id" not in response.json
+
+
+def test_an_outage_is_logged(app, caplog):
+    """What does not answer is told to the operator."""
+    answer_to(app, fail(StoreUnavailable("down")))
     (record,) = caplog.records
-    assert response.json["error_id"] in record.getMessage()
-    assert record.exc_info[1] is error
+    assert record.getMessage().startswith("StoreUnavailable in <lambda>: ")
 
 
 @pytest.mark.parametrize(

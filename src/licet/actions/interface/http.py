@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 import threading
 import time
 import uuid
@@ -11,20 +12,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from flask import Blueprint, Flask, Response, current_app, request
+from flask import Blueprint, Flask, Response, current_app, got_request_exception, request
 from flask.json.provider import DefaultJSONProvider
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, default_exceptions
 from werkzeug.http import parse_list_header
 
-from licet._state import app_state
+from licet._state import app_itself, app_state
 from licet.actions.documents import ActionStatus, convert_to_json, render
 from licet.errors import ActionNotFound, RequestTooLarge, ServiceUnavailable
-from licet.errors.rendering import error_document, is_final, reason_of
+from licet.errors.rendering import error_document, is_final
 
 __all__ = [
     "MAX_WAIT_SECONDS",
     "JsonProvider",
     "WaitingRoom",
+    "answer_errors",
     "assign_json_provider",
     "error_response",
     "json_response",
@@ -79,12 +81,44 @@ def error_response(error: Exception) -> Response | HTTPException:
         return error
     document = error_document(_uniform(error))
     body = document.as_dict()
-    if document.status == 500 and not isinstance(error, HTTPException):
-        body["error_id"] = uuid.uuid4().hex
-        log.error("Unexpected error %s in %s", body["error_id"], request.endpoint, exc_info=error)
+    if not isinstance(error, HTTPException):
+        body["error_id"] = _tell_unexpected(error)
     elif isinstance(error, ServiceUnavailable):
-        log.warning("%s in %s: %s", body["code"], request.endpoint, reason_of(error))
+        error.log_reason(str(request.endpoint))
     return json_response(render(body), document.status, dict(document.headers))
+
+
+def answer_errors(blueprint: Blueprint) -> None:
+    """Answer a blueprint's errors in the interface's JSON, where it has no handler of its own.
+
+    Flask asks for handlers by status before those by class, and the app has its own for pages. A
+    handler for each status on the blueprint keeps these away, and asks the blueprint's by class.
+    """
+    handlers = blueprint.error_handler_spec[None]
+    if Exception not in handlers[None]:
+        blueprint.register_error_handler(Exception, error_response)
+
+    def answer_by_class(error: HTTPException) -> Any:
+        found = next(handlers[None][kind] for kind in type(error).__mro__ if kind in handlers[None])
+        return current_app.ensure_sync(found)(error)
+
+    for status, kind in default_exceptions.items():
+        if kind not in handlers[status]:
+            blueprint.register_error_handler(status, answer_by_class)
+
+
+def _tell_unexpected(error: Exception) -> str:
+    """Signal and log an exception as Flask does; the id by which its answer finds it in the log."""
+    app, error_id = app_itself(), uuid.uuid4().hex
+    got_request_exception.send(app, _async_wrapper=app.ensure_sync, exception=error)
+    app.log_exception(sys.exc_info())
+    log.warning(
+        "%s in %s is answered with the error_id %s",
+        type(error).__name__,
+        request.endpoint,
+        error_id,
+    )
+    return error_id
 
 
 def _uniform(error: Exception) -> Exception:

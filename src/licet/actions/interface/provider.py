@@ -41,7 +41,7 @@ from licet.actions.interface.callbacks import Callbacks, Operation
 from licet.actions.interface.config import ActionProviderConfig
 from licet.actions.interface.flask import waiting_room, with_standing
 from licet.actions.interface.http import (
-    error_response,
+    answer_errors,
     json_response,
     preferred_wait_seconds,
     read_body,
@@ -134,7 +134,7 @@ class ActionProvider:
                 add("/actions/<string:action_id>", endpoint, view, methods=["DELETE"])
             else:
                 add(f"/actions/<string:action_id>/{operation}", endpoint, view, methods=[method])
-        blueprint.register_error_handler(Exception, error_response)
+        answer_errors(blueprint)
 
     @_admits("visible_to")
     def introspect(self) -> Response:

@@ -160,7 +160,8 @@ def test_several_challenges_stay_several(app):
 
 
 def test_a_401_without_a_challenge_is_given_one(app):
-    """An aborted request is told the scheme, and where the document is."""
+    """An aborted request is told the scheme, and where the document is, by an app of documents."""
+    app.config["LICET_PROBLEM_ERRORS"] = True
     response = answer(app, raising(Unauthorized()))
     assert response.headers["WWW-Authenticate"] == f"Bearer {METADATA}"
 

@@ -1,6 +1,7 @@
 """``flask.exceptions``: errors that are their own HTTP response.
 
-Bodies are ``{"code", "description"}`` as from 0.11 on (0.10 had ``error`` and ``status_code``).
+A provider's bodies are ``{"code", "description"}`` as from 0.11 on (0.10 had ``error`` and
+``status_code``). Raised in other views, an error is answered as every error of licet.
 """
 
 from typing import Any
