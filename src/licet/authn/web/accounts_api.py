@@ -43,6 +43,7 @@ from licet.authn.accounts.documents import (
 from licet.authn.accounts.parts import AccountParts
 from licet.authn.flask import authenticate
 from licet.authn.identity import Identity
+from licet.authn.web.api_errors import answer_with_documents
 from licet.authn.web.cookies import csrf_token, end_cookie, signed_in
 from licet.errors import AccessDenied, InvalidRequest
 
@@ -61,6 +62,7 @@ def make_api(parts: AccountParts) -> Blueprint:
     _add_sessions(api, parts)
     _add_credentials(api, parts)
     api.after_request(_do_not_store)
+    answer_with_documents(api)
     return api
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from flask import Blueprint, Response, current_app, make_response, render_template, request, url_for
 
 from licet._state import app_state
 from licet.authn.web.cookies import check_form, csrf_token, ensure_form_cookie
-from licet.errors import LicetError
+from licet.errors.base import HTTPError
 from licet.errors.rendering import error_document
 
 __all__ = ["ACCOUNT_PAGES", "SIGN_IN_PAGES", "page", "prepare_pages", "problem_page", "sign_in_url"]
@@ -29,7 +30,8 @@ _HEADERS: Final = {
 
 def prepare_pages(pages: Blueprint) -> None:
     """Have a blueprint check its forms, show its errors as pages, and harden what it sends."""
-    pages.register_error_handler(LicetError, lambda error: problem_page("problem", error))
+    for kind in _kinds_of(HTTPError):  # each, because Flask asks the app's handlers by status first
+        pages.register_error_handler(kind, _error_page)
     pages.before_request(_check_form)
     pages.after_request(_harden)
     pages.context_processor(
@@ -39,6 +41,16 @@ def prepare_pages(pages: Blueprint) -> None:
             "sign_in_links": _sign_in_links,
         }
     )
+
+
+def _kinds_of(kind: type[HTTPError]) -> Iterator[type[HTTPError]]:
+    yield kind
+    for narrower in kind.__subclasses__():
+        yield from _kinds_of(narrower)
+
+
+def _error_page(error: Exception) -> Response:
+    return problem_page("problem", error)
 
 
 def _check_form() -> None:

@@ -15,6 +15,7 @@ from flask import Blueprint, Response, make_response, redirect, request
 
 from licet.authn.sign_in import sessions
 from licet.authn.sign_in.sessions import ATTEMPT_SECONDS, SignInParts
+from licet.authn.web.api_errors import answer_with_documents
 from licet.authn.web.cookies import (
     local_path,
     put_cookie,
@@ -68,6 +69,7 @@ def make_api(parts: SignInParts) -> Blueprint:
     api = Blueprint("licet_sign_in_api", __name__, url_prefix="/auth")
     add_views(api, parts, API_RULES, refuse)
     api.after_request(_do_not_store)
+    answer_with_documents(api)
     return api
 
 
