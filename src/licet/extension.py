@@ -19,6 +19,7 @@ from licet.authn.web.well_known import (
 )
 from licet.authz.declared.audit import protect, protect_before_first_request
 from licet.authz.declared.declarations import PUBLIC, declare
+from licet.authz.templates import install_allowed
 from licet.db.apart import refuse_to_drop
 from licet.db.flask import check_database_settings
 from licet.rest.problems import install_problem_handler
@@ -60,6 +61,7 @@ class Licet:
             state.put(_ATTACHED, self)
             check_database_settings(app)
             refuse_to_drop()
+            install_allowed(app)
             provider_verifiers(app)  # for what they find wrong with the settings
             if state.settings.embedded_issuer:
                 embedded_issuer(app)  # makes its keys now, where a failure is seen

@@ -47,6 +47,7 @@ from licet.authz.requirements.views import (
     requires,
 )
 from licet.authz.requires_auth import requires_auth
+from licet.authz.templates import allowed
 
 __all__ = [
     "ALL",
@@ -78,6 +79,7 @@ __all__ = [
     "SharedResourceWarning",
     "Verb",
     "access_of",
+    "allowed",
     "allows",
     "attr",
     "authorize",

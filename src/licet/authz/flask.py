@@ -30,6 +30,7 @@ from licet._state import app_itself, app_state, request_state
 from licet.authn.callers import has_accounts, require_standing
 from licet.authn.flask import current_identity
 from licet.authn.identity import Identity
+from licet.authz._nobody import is_nobody, itself, sign_in_first
 from licet.authz._places import invalid
 from licet.authz.declared.declarations import declarations
 from licet.authz.declared.marks import Access, AccessKind, mark
@@ -38,11 +39,12 @@ from licet.authz.policies._in_words import Decision
 from licet.authz.policies._mapping import can_hold
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import VIEW, Verb
-from licet.errors import AccessDenied, ConfigurationError, MissingToken, ObjectNotFound
+from licet.errors import AccessDenied, ConfigurationError, ObjectNotFound
 
 __all__ = [
     "authorize",
     "current_caller",
+    "decision_about",
     "find_object",
     "guarded_by",
     "matrix_of",
@@ -84,7 +86,8 @@ def register_policies(
         app: the app.
         policies: one for each model at most.
         session: gives the SQLAlchemy session of the current request.
-        caller: gives who asks, when that is not `current_identity` itself.
+        caller: gives who asks, when that is not `current_identity` itself, such as Flask-Login's
+            ``lambda: current_user``. None, or whoever's `is_authenticated` is False, is nobody.
 
     Raises:
         InvalidCondition: a policy is declared wrongly, or is the second for its model.
@@ -136,7 +139,7 @@ def current_caller() -> Any:
     app = app_itself()
     if has_accounts(app):
         require_standing(_identity())
-    return _registered(app).caller()
+    return itself(_registered(app).caller())
 
 
 def current_session() -> Session:
@@ -164,18 +167,23 @@ def authorize(policy: Policy, verb: Verb, owner: Any, *, identity: Any = None) -
         AccessDenied: they may see it, but not do this.
     """
     asking = current_caller() if identity is None else identity
-    known = _registered(current_app)
-    session = known.session() if known.session is not None else None
-    decision = policy.decide(asking, verb, owner, session=session)
+    decision = decision_about(policy, verb, owner, asking)
     if decision:
         return
     is_visible = decision.visible
     _log_denial(policy, verb, owner, asking, decision)
     if not is_visible:
         raise ObjectNotFound
-    if getattr(asking, "is_authenticated", True) is False:
-        raise MissingToken
+    if is_nobody(asking):
+        raise sign_in_first(asking)
     raise AccessDenied
+
+
+def decision_about(policy: Policy, verb: Verb, owner: Any, asking: Any) -> Decision:
+    """What the policy says of the object, in the app's session if it has one."""
+    known = _registered(app_itself())
+    session = known.session() if known.session is not None else None
+    return policy.decide(asking, verb, owner, session=session)
 
 
 def find_object(policy: Policy, key: Any, verb: Verb = VIEW, *, identity: Any = None) -> Any:
@@ -251,13 +259,25 @@ def _log_denial(policy: Policy, verb: Verb, owner: Any, asking: Any, decision: D
     """One line for each denial, for the log alone; no token, claim or value of the caller's."""
     facts = {
         "request_id": request_id(),
-        "principal": getattr(asking, "principal", None) or "anonymous",
+        "principal": _principal_of(asking),
         "verb": verb.name,
         "resource": f"{policy.name}:{_key_of(owner)}",
         "visible": decision.visible,
         "reason": decision.reason,
     }
     log.info("denied %s", json.dumps(facts, default=str), extra={"licet": facts})
+
+
+def _principal_of(asking: Any) -> str:
+    """Who asks, as the log names them: licet's principal, or the app's user by primary key."""
+    if is_nobody(asking):
+        return "anonymous"
+    principal = getattr(asking, "principal", None)
+    if principal is None:
+        state = sa.inspect(asking, raiseerr=False)
+        key = _key_of(asking) if hasattr(state, "identity") else getattr(asking, "id", "?")
+        principal = f"{type(asking).__name__}:{key}"
+    return str(principal)
 
 
 def _key_of(owner: Any) -> str:

@@ -17,18 +17,23 @@ from werkzeug.local import LocalProxy
 from licet.authn.callers import require_standing
 from licet.authn.flask import current_identity
 from licet.authn.identity import Identity
+from licet.authz._nobody import is_nobody, sign_in_first
 from licet.authz.requirements._contexts import (
     begin_request,
     end_all_of_request,
     end_request,
     no_context_is_open,
 )
-from licet.authz.requirements._current import EXTENSION, app_itself, has_request_context
+from licet.authz.requirements._current import (
+    EXTENSION,
+    app_itself,
+    asked_in_templates,
+    has_request_context,
+)
 from licet.authz.requirements._engine import Checklist
 from licet.authz.requirements._guard import Throws, guard
 from licet.authz.requirements.changes import AdditionalManager, OverrideManager, while_in_force
-from licet.errors import AccessDenied, MissingToken, UsageError
-from licet.errors.base import HTTPError
+from licet.errors import AccessDenied, UsageError
 
 __all__ = [
     "Allows",
@@ -54,7 +59,7 @@ class Allows:
         app: where to attach; `init_app` does so later.
         identity_loader: gives the caller's identity.
         throws: the exception, or its class, for those who may not pass. When nobody names one, it
-            is 403, and 401 for licet's own anonymous identity.
+            is 403, and 401 for None and for whoever's `is_authenticated` is False.
         on_fail: called before that with what the guarded function was called with, or a value;
             what it gives is the answer, unless None.
 
@@ -108,7 +113,7 @@ class Allows:
 
         @app.context_processor
         def allowed_in_templates() -> dict[str, Any]:
-            return {"allowed": self._allowed}
+            return {"allowed": asked_in_templates(otherwise=self._allowed)}
 
     def _allowed(self, *requirements: Any, identity: Any = None) -> bool:
         return self.fulfill(requirements, identity)
@@ -199,9 +204,13 @@ class Allows:
         if throws is None:
             throws = self._throws
         if throws is None:
-            throws = _refusal_of(identity if is_loaded else None)
+            is_anonymous = is_loaded and self._is_nobody(identity)
+            throws = sign_in_first(identity) if is_anonymous else AccessDenied
         # An instance that is raised again would keep the traces of earlier requests.
         raise throws.with_traceback(None) if isinstance(throws, BaseException) else throws
+
+    def _is_nobody(self, loaded: Any) -> bool:
+        return is_nobody(loaded)
 
     def _load_identity(self) -> Any:
         if self._identity_loader is None:
@@ -240,11 +249,6 @@ def _as_callable(on_fail: Any) -> Callable[..., Any]:
     return on_fail if callable(on_fail) else lambda *_args, **_kwargs: on_fail
 
 
-def _refusal_of(loaded: Any) -> type[HTTPError]:
-    is_anonymous = isinstance(loaded, Identity) and not loaded.is_authenticated
-    return MissingToken if is_anonymous else AccessDenied
-
-
 def allows_of_app() -> Allows:
     """The current app's Allows.
 
@@ -255,8 +259,8 @@ def allows_of_app() -> Allows:
     found = app.extensions.get(EXTENSION)
     if found is None:
         raise UsageError(
-            f"Flask-Allows not configured against current app ({app.name}): attach one with "
-            "Allows(app) or allows.init_app(app)."
+            f"The app {app.name!r} has no licet.authz.Allows to ask requirements: attach one with "
+            "Allows(app, identity_loader=lambda: current_user) or allows.init_app(app)."
         )
     return found  # type: ignore[no-any-return]  # what init_app put there
 

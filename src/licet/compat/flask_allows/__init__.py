@@ -8,7 +8,6 @@ Source: seed document 002.
 from licet.authz import (
     Additional,
     AdditionalManager,
-    Allows,
     And,
     C,
     ConditionalRequirement,
@@ -18,7 +17,6 @@ from licet.authz import (
     OverrideManager,
     Permission,
     Requirement,
-    allows,
     current_additions,
     current_overrides,
     exempt_from_requirements,
@@ -26,6 +24,7 @@ from licet.authz import (
     requires,
     wants_request,
 )
+from licet.compat.flask_allows.allows import Allows, allows
 
 __all__ = [
     "Additional",

@@ -5,10 +5,12 @@ import warnings
 
 import pytest
 from flask import Response, render_template_string
+from flask_login import AnonymousUserMixin
 from jinja2 import UndefinedError
 from tests.unit.authz.asking import ADMIN, GUEST, Counting, Has, as_coroutine, is_admin, later, yes
 from tests.unit.authz.asking import no as no_one
 from werkzeug.exceptions import Forbidden, Unauthorized
+from werkzeug.local import LocalProxy
 
 from licet.authn import ANONYMOUS, Identity, current_identity, embedded_issuer
 from licet.authz import Additional, Allows, And, Override, allows, requires
@@ -51,10 +53,10 @@ def test_it_is_registered(app, attach):
 
 
 def test_an_app_without_one_is_told(app):
-    """The text is the original's, and goes on with the remedy."""
+    """By name, and how to attach one."""
     with app.app_context(), pytest.raises(RuntimeError) as caught:
         _ = allows.throws
-    assert str(caught.value).startswith("Flask-Allows not configured against current app")
+    assert str(caught.value).startswith("The app 'audited' has no licet.authz.Allows")
     assert "init_app" in str(caught.value)
 
 
@@ -265,6 +267,16 @@ def test_licets_anonymous_caller_gets_401(app, throws, guard_throws, error, iden
     assert type(caught.value) is error
 
 
+@pytest.mark.parametrize("nobody", [None, AnonymousUserMixin(), LocalProxy(lambda: None)])
+def test_nobody_of_the_apps_own_gets_401(app, nobody):
+    """None, or whoever says that they are not authenticated, unless an exception was named."""
+    made = Allows(app, identity_loader=lambda: nobody)
+    with pytest.raises(MissingToken, match="Sign in to do this"):
+        made.run([no_one])
+    with pytest.raises(Forbidden):
+        made.run([no_one], throws=Forbidden)
+
+
 def test_the_401_has_a_challenge(app):
     """As RFC 9110 wants it."""
     Allows(app, identity_loader=lambda: current_identity)
@@ -275,7 +287,7 @@ def test_the_401_has_a_challenge(app):
 
 
 @pytest.mark.parametrize(
-    ("identity", "given"), [(KNOWN, None), (GUEST, None), (None, None), (KNOWN, ANONYMOUS)]
+    ("identity", "given"), [(KNOWN, None), (GUEST, None), (KNOWN, ANONYMOUS), (None, ANONYMOUS)]
 )
 def test_others_get_403(identity, given):
     """Known callers, other identities, and whoever was given to the check."""
