@@ -1,7 +1,7 @@
 """Licet: may this caller do this, and will the allowed work really get done?"""
 
 from licet.authn import ANONYMOUS, Identity, current_identity
-from licet.authz import PUBLIC, declare, declare_mount, protect, public
+from licet.authz import PUBLIC, declare, declare_decorator, declare_mount, protect, public
 from licet.errors import LicetError
 from licet.extension import Licet
 
@@ -14,6 +14,7 @@ __all__ = [
     "__version__",
     "current_identity",
     "declare",
+    "declare_decorator",
     "declare_mount",
     "protect",
     "public",

@@ -6,6 +6,7 @@ from licet.authz.declared.declarations import (
     Declaration,
     declarations,
     declare,
+    declare_decorator,
     declare_mount,
 )
 from licet.authz.declared.marks import Access, AccessKind, access_of, mark, public
@@ -88,6 +89,7 @@ __all__ = [
     "current_overrides",
     "declarations",
     "declare",
+    "declare_decorator",
     "declare_mount",
     "everyone",
     "exempt_from_requirements",

@@ -47,6 +47,7 @@ def _declaration(offender: UndeclaredEndpoint) -> Declaration:
         methods=offender.methods,
         access=(),
         location=offender.location,
+        remarks=offender.remarks,
     )
 
 
@@ -58,6 +59,7 @@ def _as_dict(one: Declaration) -> dict[str, Any]:
         "access": [_access_as_dict(access) for access in one.access],
         "declared": bool(one.access),
         "location": one.location,
+        "remarks": one.remarks,
     }
 
 

@@ -81,15 +81,20 @@ class InvalidRequirement(UsageError):
 
 @dataclass(frozen=True, kw_only=True)
 class UndeclaredEndpoint:
-    """An endpoint that says nothing about who may call it; `location` is its view's file:line."""
+    """An endpoint that says nothing about who may call it; `location` is its view's file:line.
+
+    `remarks` tell of decorators on the view that are not known, or that let anybody pass.
+    """
 
     endpoint: str
     rule: str
     methods: tuple[str, ...]
     location: str
+    remarks: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{', '.join(self.methods)} {self.rule}  {self.endpoint}  ({self.location})"
+        place = f"{', '.join(self.methods)} {self.rule}  {self.endpoint}  ({self.location})"
+        return "\n      ".join((place, *self.remarks))
 
 
 class UndeclaredEndpoints(UsageError):

@@ -46,6 +46,7 @@ def test_as_json(licet, name: str, count: int):
         "methods": ["PUT"],
         "access": [],
         "declared": False,
+        "remarks": [],
     }
 
 

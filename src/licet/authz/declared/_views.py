@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from flask.views import MethodView, View
 
 from licet.authz.declared.marks import Access, access_of
 
-__all__ = ["ANY", "Part", "is_exempt", "location_of", "marks_on", "parts_of"]
+__all__ = ["ANY", "Part", "is_exempt", "location_of", "marks_on", "parts_of", "sources_of"]
 
 ANY: Final = "*"  # the method of a rule that takes every method
 _DEPTH: Final = 50  # wrappers below wrappers; more is a circle
@@ -52,34 +52,41 @@ def is_exempt(view: object) -> bool:
     return any(getattr(layer, "__allows_exempt__", False) for layer in _layers(view))
 
 
-def parts_of(view: object, methods: Iterable[str]) -> list[Part]:
-    """The methods of a rule, grouped by what the view says of them.
+Reading = Callable[[object, Iterable[str]], tuple[Access, ...]]
+
+
+def parts_of(
+    view: object, methods: Iterable[str], read: Reading = lambda view, _methods: marks_on(view)
+) -> list[Part]:
+    """The methods of a rule, grouped by what the view says of them as `read` tells it.
 
     A HEAD that the view answers as GET is not told apart from it.
     """
     wanted = sorted(methods)
-    own = marks_on(view)
+    own = read(view, wanted)
     view_class = getattr(view, "view_class", None)
     if not (isinstance(view_class, type) and issubclass(view_class, View)):
         return [_part(_without_head(wanted), own, view)] if wanted else []
-    own += marks_on(view_class.dispatch_request)
+    own += read(view_class.dispatch_request, wanted)
     if not issubclass(view_class, MethodView):
         return [_part(_without_head(wanted), own, view_class)] if wanted else []
-    return _by_handler(view_class, wanted, own)
+    return _by_handler(view_class, wanted, own, read)
 
 
 def _without_head(methods: list[str]) -> list[str]:
     return [name for name in methods if name != "HEAD" or "GET" not in methods]
 
 
-def _by_handler(view_class: type, methods: list[str], own: tuple[Access, ...]) -> list[Part]:
+def _by_handler(
+    view_class: type, methods: list[str], own: tuple[Access, ...], read: Reading
+) -> list[Part]:
     """One part a declaration; a method without a handler says no more than the whole view."""
     if not hasattr(view_class, "head"):
         methods = _without_head(methods)
     grouped: dict[tuple[Access, ...], list[str]] = {}
     for method in methods:
         handler = _handler(view_class, method)
-        grouped.setdefault(own + marks_on(handler), []).append(method)
+        grouped.setdefault(own + read(handler, (method,)), []).append(method)
     return [
         _part(names, access, _handler(view_class, names[0]) or view_class)
         for access, names in grouped.items()
@@ -89,6 +96,16 @@ def _by_handler(view_class: type, methods: list[str], own: tuple[Access, ...]) -
 def _handler(view_class: type, method: str) -> Any:
     handler = getattr(view_class, method.lower(), None)
     return getattr(view_class, "get", None) if handler is None and method == "HEAD" else handler
+
+
+def sources_of(view: object, methods: Iterable[str]) -> list[object]:
+    """What may be decorated of a view: itself, and what its class answers the methods with."""
+    view_class = getattr(view, "view_class", None)
+    if not (isinstance(view_class, type) and issubclass(view_class, View)):
+        return [view]
+    if not issubclass(view_class, MethodView):
+        return [view, view_class.dispatch_request]
+    return [view, *dict.fromkeys(_handler(view_class, method) for method in methods)]
 
 
 def _part(methods: list[str], access: tuple[Access, ...], source: object) -> Part:

@@ -55,7 +55,11 @@ def undeclared(found: Iterable[Declaration]) -> list[UndeclaredEndpoint]:
     """Those of which nothing is said."""
     return [
         UndeclaredEndpoint(
-            endpoint=one.endpoint, rule=one.rule, methods=one.methods, location=one.location
+            endpoint=one.endpoint,
+            rule=one.rule,
+            methods=one.methods,
+            location=one.location,
+            remarks=one.remarks,
         )
         for one in found
         if not one.access

@@ -9,17 +9,18 @@ from __future__ import annotations
 import difflib
 import functools
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from flask import Blueprint, Flask
 from werkzeug.routing import Rule
 
 from licet._state import app_state
 from licet.authz.declared._mounts import mounts_of, normalised
-from licet.authz.declared._views import ANY, is_exempt, location_of, marks_on, parts_of
+from licet.authz.declared._views import ANY, is_exempt, location_of, parts_of, sources_of
+from licet.authz.declared.decorators import Decorator, DecoratorReader, decorator_of
 from licet.authz.declared.marks import Access, AccessKind
 from licet.errors import ConfigurationError
 
@@ -31,6 +32,7 @@ __all__ = [
     "declarations",
     "declarations_of",
     "declare",
+    "declare_decorator",
     "declare_mount",
 ]
 
@@ -46,7 +48,8 @@ class Declaration:
     """Some methods of an endpoint, and what is said of them, the outermost guard first.
 
     `access` is empty when nothing is. An automatic OPTIONS, and a HEAD that is answered as GET, are
-    left out; ``*`` is every method. `location` is the view's file:line.
+    left out; ``*`` is every method. `location` is the view's file:line. `remarks` tell why nothing
+    is said by decorators that stand on the view.
     """
 
     endpoint: str
@@ -54,6 +57,7 @@ class Declaration:
     methods: tuple[str, ...]
     access: tuple[Access, ...]
     location: str
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass
@@ -62,6 +66,7 @@ class AuditState:
 
     endpoints: dict[str, tuple[Access, ...]] = field(default_factory=dict)
     mounts: dict[str, tuple[Access, ...]] = field(default_factory=dict)
+    decorators: list[Decorator] = field(default_factory=list)
     is_watching: bool = False  # looks at what is added
     is_hooked: bool = False  # stands before the first request
     is_due: bool = False  # the next request is preceded by an audit
@@ -88,6 +93,27 @@ def declare(app: Flask, *endpoints: str, access: Access) -> None:
     declared = audit_state(app).endpoints
     for endpoint in endpoints:
         declared[endpoint] = (*declared.get(endpoint, ()), access)
+
+
+def declare_decorator(
+    app: Flask, decorator: Callable[[Any], Any], *, text: str | None = None
+) -> None:
+    """Say that views which `decorator` decorates let in only whom it admits.
+
+    For guards of others' making, once for the whole app: ``declare_decorator(app, login_required)``
+    for views, methods of class views, `decorators` of class views and ``before_request`` functions.
+    A view counts as declared when the audit has found the decorator's own function around it, with
+    nothing unknown outside of it, and that function has refused an anonymous request.
+
+    Args:
+        app: the app.
+        decorator: what stands above the views; one with arguments is declared once for each.
+        text: what the access matrix prints; the decorator's name when it has no arguments.
+
+    Raises:
+        ConfigurationError: its work cannot be recognised, or it has arguments and no `text`.
+    """
+    audit_state(app).decorators.append(decorator_of(decorator, text))
 
 
 def declare_mount(app: Flask, path: str, access: Access) -> None:
@@ -132,35 +158,57 @@ def _of_mounts(app: Flask) -> Iterator[Declaration]:
 def declarations_of(app: Flask, rules: Iterable[Rule]) -> Iterator[Declaration]:
     """What is said of these rules of the app, in their order."""
     declared = audit_state(app).endpoints
-    guards_over = functools.cache(lambda blueprint: _guards_over(app, blueprint))
+    reader = DecoratorReader(app, tuple(audit_state(app).decorators))
+    guards_over = functools.cache(functools.partial(_guards_over, app, reader))
     for rule in rules:
         if rule.build_only or isinstance(rule.redirect_to, str):
             continue  # nothing is called for it
-        endpoint = str(rule.endpoint)
+        endpoint, methods = str(rule.endpoint), tuple(sorted(_methods_of(rule)))
         outside = declared.get(endpoint, ())
         view = rule.redirect_to or app.view_functions.get(rule.endpoint)
         if not rule.redirect_to and not is_exempt(view):
-            outside = guards_over(endpoint.rpartition(".")[0]) + outside
+            outside = guards_over(endpoint.rpartition(".")[0], methods) + outside
         folder = _static_folder(app, endpoint, view)
         if folder is not None and not Path(folder).is_dir():
             outside += (_NOTHING_THERE,)
-        for part in parts_of(view, _methods_of(rule)):
+        for part in parts_of(view, methods, reader.read):
+            access = outside + part.access
+            why = () if access else _remarks(app, reader, endpoint, view, part.methods)
             yield Declaration(
                 endpoint=endpoint,
                 rule=rule.rule,
                 methods=part.methods,
-                access=outside + part.access,
+                access=access,
                 location=part.location if folder is None else folder,
+                remarks=tuple(why),
             )
 
 
-def _guards_over(app: Flask, blueprint: str) -> tuple[Access, ...]:
+def _remarks(
+    app: Flask, reader: DecoratorReader, endpoint: str, view: object, methods: tuple[str, ...]
+) -> Iterator[str]:
+    """Why decorators that stand on a view, or on the functions before it, say nothing of it."""
+    for function in _functions_over(app, endpoint.rpartition(".")[0]):
+        yield from reader.objections(function, methods)
+    for source in sources_of(view, methods):
+        yield from reader.objections(source, methods)
+        yield from reader.stranger(source)
+
+
+def _guards_over(
+    app: Flask, reader: DecoratorReader, blueprint: str, methods: tuple[str, ...]
+) -> tuple[Access, ...]:
     """What the functions say that Flask calls before a blueprint's views, in the order of calls."""
+    functions = _functions_over(app, blueprint)
+    return tuple(access for function in functions for access in reader.read(function, methods))
+
+
+def _functions_over(app: Flask, blueprint: str) -> Iterator[object]:
     names: list[str | None] = [None]
     parts = blueprint.split(".") if blueprint else []
     names += [".".join(parts[: length + 1]) for length in range(len(parts))]
-    functions = (one for name in names for one in app.before_request_funcs.get(name, ()))
-    return tuple(access for function in functions for access in marks_on(function))
+    for name in names:
+        yield from app.before_request_funcs.get(name, ())
 
 
 def _methods_of(rule: Rule) -> set[str]:
