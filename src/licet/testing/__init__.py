@@ -7,6 +7,7 @@ access matrix of an app by requests, `assert_policy_consistent` the decisions of
 tokens. `run_pending` runs an app's durable actions here and now.
 """
 
+from licet.testing.browsing import form_to, signed_in
 from licet.testing.clients import protected_client
 from licet.testing.durable import run_pending
 from licet.testing.introspection import FakeIntrospection
@@ -19,11 +20,13 @@ __all__ = [
     "MatrixCases",
     "MatrixReport",
     "assert_policy_consistent",
+    "form_to",
     "list_request",
     "mock_authstate",
     "mock_tokenchecker",
     "protected_client",
     "request_to",
     "run_pending",
+    "signed_in",
     "verify_matrix",
 ]

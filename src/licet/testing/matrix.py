@@ -16,13 +16,16 @@
 
 What the policy decides about the object in the database is what the response must show: done; 401
 or 403 where the caller may see the object; else a 404 that is, byte for byte, the one of an object
-that does not exist. Every endpoint, grant and denial of the matrix must have had its case.
+that does not exist. For nobody, a 401 before the object is looked for will do as well, and a
+redirect to the sign-in page counts as one. Every endpoint, grant and denial of the matrix must have
+had its case. `licet.testing.signed_in` and `form_to` are for apps with cookies and forms.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +33,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from licet.authz._nobody import is_nobody
 from licet.authz.declared.marks import AccessKind, access_of
 from licet.authz.flask import current_caller, current_session, policies_of
 from licet.authz.policies._check import Check
@@ -37,11 +41,24 @@ from licet.authz.policies._reader import using_session
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import CREATE, LIST, VIEW, Verb
 from licet.errors import AccessDenied
+from licet.testing.browsing import (
+    SignIn,
+    csrf_headers,
+    forget_messages,
+    leads_to,
+    sign_in_path_of,
+    what_is_shown,
+)
 
 __all__ = ["MatrixCases", "MatrixReport", "list_request", "request_to", "verify_matrix"]
 
 Send = Callable[[FlaskClient, Mapping[str, str], Any], Any]
 ABSENT_KEY = 2_000_000_011
+_NOWHERE = "/licet-verify-matrix"  # whom a cookie stands for is known within a request
+
+
+def _nothing() -> None:
+    """What resets nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +67,8 @@ class MatrixCases:
 
     Args:
         policy: a policy of the app.
-        callers: by what they are called, the headers that they send.
+        callers: by what they are called, the headers that they send, or a function that signs them
+            in with a test client, such as `signed_in`: it is called once, and after each `reset`.
         objects: by what they are called, their primary keys.
         requests: for each verb, what sends it; of LIST, what tells the keys that were listed.
         drafts: for CREATE, by what they are called, functions that make the proposed object and the
@@ -58,16 +76,19 @@ class MatrixCases:
         expected: a table of one's own, (caller, object, verb) to allowed, to hold the policy to.
         only: the names of the roles whose grants must have a case, when not all.
         reset: brings the data back after a request that may have changed it.
+        sign_in_path: where callers who are not signed in are sent; Flask-Login's ``login_view``,
+            when not given.
     """
 
     policy: Policy
-    callers: Mapping[str, Mapping[str, str]]
+    callers: Mapping[str, Mapping[str, str] | SignIn]
     objects: Mapping[str, Any]
     requests: Mapping[Verb, Send]
     drafts: Mapping[str, Callable[[], tuple[Any, dict[str, Any]]]] = field(default_factory=dict)
     expected: Callable[[str, str, Verb], bool] | None = None
     only: Collection[str] | None = None
-    reset: Callable[[], None] = lambda: None
+    reset: Callable[[], None] = _nothing
+    sign_in_path: str | None = None
 
 
 @dataclass
@@ -87,9 +108,10 @@ def request_to(method: str, path: str, json: Any = None) -> Send:
     """Sends a request; ``{key}`` in the path is the object's key, and a draft's body is its own."""
 
     def send(client: FlaskClient, headers: Mapping[str, str], key: Any) -> TestResponse:
+        sent = {**headers, **csrf_headers(client, method, headers)}
         if isinstance(key, dict):
-            return client.open(path, method=method, headers=dict(headers), json=key)
-        return client.open(path.format(key=key), method=method, headers=dict(headers), json=json)
+            return client.open(path, method=method, headers=sent, json=key)
+        return client.open(path.format(key=key), method=method, headers=sent, json=json)
 
     return send
 
@@ -156,6 +178,8 @@ class _Verifier:
         ]
         self._seen_grants: set[tuple[int, str]] = set()
         self._seen_denials: set[str] = set()
+        self._signed_in: dict[str, FlaskClient] = {}
+        self._sign_in_path = case.sign_in_path or sign_in_path_of(app)
 
     def run(self) -> None:
         for caller, verb, name, key in self._combinations():
@@ -177,9 +201,38 @@ class _Verifier:
                 for name, key in objects.items():
                     yield caller, verb, name, key
 
+    def _client(self, caller: str) -> tuple[FlaskClient, Mapping[str, str]]:
+        """What the caller's next request is sent with."""
+        given = self.case.callers[caller]
+        if not callable(given):
+            return self.app.test_client(), given
+        if caller not in self._signed_in:
+            self._signed_in[caller] = self.app.test_client()
+            given(self._signed_in[caller])
+        forget_messages(self._signed_in[caller])
+        return self._signed_in[caller], {}
+
+    @contextmanager
+    def _request_of(self, caller: str) -> Iterator[None]:
+        """The context of a request of the caller's."""
+        given = self.case.callers[caller]
+        if not callable(given):
+            with self.app.test_request_context(headers=dict(given)):
+                yield
+            return
+        client, _ = self._client(caller)
+        with client:
+            client.get(_NOWHERE)
+            if is_nobody(current_caller()):
+                raise AssertionError(
+                    f"{self.policy.name}: {caller} is nobody after signing in: is what the "
+                    "caller's function sends what the app's sign-in takes?"
+                )
+            yield
+
     def _wanted(self, caller: str, verb: Verb, name: str, key: Any) -> _Want:
         """What the policy decides about the object that lies in the database."""
-        with self.app.test_request_context(headers=dict(self.case.callers[caller])):
+        with self._request_of(caller):
             try:
                 identity, session = current_caller(), current_session()
             except AccessDenied:  # whoever has no account, or none that may be used
@@ -196,21 +249,26 @@ class _Verifier:
                 )
             else:
                 self._seen_denials.add(verb.name)
-            anonymous = getattr(identity, "is_authenticated", True) is False
-            return _Want(decision.allowed, decision.visible, anonymous)
+            return _Want(decision.allowed, decision.visible, is_nobody(identity))
 
     def _try(self, told: str, caller: str, verb: Verb, key: Any, want: _Want) -> None:
-        send, headers = self.case.requests[verb], self.case.callers[caller]
-        with self.app.test_client() as client:
-            if verb == LIST:
-                self._check_list(told, key in send(client, headers, key), want)
-                return
-            answer = send(client, headers, key()[1] if verb == CREATE else key)
-            self._check_status(told, answer, want, hides_parents=verb == CREATE)
-            if not want.visible:
-                self._check_hidden(told, answer, send(client, headers, ABSENT_KEY), key)
+        send = self.case.requests[verb]
+        client, headers = self._client(caller)
+        if verb == LIST:
+            self._check_list(told, key in send(client, headers, key), want)
+            return
+        answer = send(client, headers, key()[1] if verb == CREATE else key)
+        self._check_status(told, answer, want, hides_parents=verb == CREATE)
+        if not want.visible:
+            shown = what_is_shown(client, answer, (str(key), str(key)))
+            client, headers = self._client(caller)
+            absent = send(client, headers, ABSENT_KEY)
+            if shown != what_is_shown(client, absent, (str(ABSENT_KEY), str(key))):
+                self._fail(told, "is answered otherwise than an object that does not exist")
         if answer.status_code < 400 and verb != VIEW:
             self.case.reset()
+            if self.case.reset is not _nothing:
+                self._signed_in.clear()  # sessions may be data
 
     def _check_list(self, told: str, is_listed: bool, want: _Want) -> None:  # noqa: FBT001
         self.report.outcomes["listed" if is_listed else "not listed"] += 1
@@ -220,25 +278,20 @@ class _Verifier:
     def _check_status(
         self, told: str, answer: TestResponse, want: _Want, *, hides_parents: bool
     ) -> None:
-        status = answer.status_code
-        self.report.outcomes[str(status)] += 1
+        found = str(answer.status_code)
+        self.report.outcomes[found] += 1
+        asks_to_sign_in = leads_to(self._sign_in_path, answer)
+        status = 401 if asks_to_sign_in else answer.status_code
+        if 300 <= answer.status_code < 400:
+            found += f", to {answer.location},"
         if want.allowed and status >= 400:
-            self._fail(told, f"is answered {status} though it is allowed")
+            self._fail(told, f"is answered {found} though it is allowed")
         if want.allowed or (hides_parents and status == 404):  # the parent may be hidden
             return
+        if want.anonymous and status == 401:  # before the object is looked for
+            return
         if status != want.status:
-            self._fail(told, f"is answered {status} instead of {want.status}")
-
-    def _check_hidden(
-        self, told: str, answer: TestResponse, absent: TestResponse, key: Any
-    ) -> None:
-        alike = absent.data.replace(str(ABSENT_KEY).encode(), str(key).encode())
-        headers = [
-            [h for h in r.headers if h[0] not in ("Date", "Content-Length")]
-            for r in (answer, absent)
-        ]
-        if answer.data != alike or headers[0] != headers[1]:
-            self._fail(told, "is answered otherwise than an object that does not exist")
+            self._fail(told, f"is answered {found} instead of {want.status}")
 
     def _require_all_seen(self) -> None:
         sent = {verb.name for verb in self.case.requests}
