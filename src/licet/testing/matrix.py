@@ -26,8 +26,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import Context
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Flask
 from flask.testing import FlaskClient
@@ -52,6 +53,7 @@ from licet.testing.browsing import (
 
 __all__ = ["MatrixCases", "MatrixReport", "list_request", "request_to", "verify_matrix"]
 
+T = TypeVar("T")
 Send = Callable[[FlaskClient, Mapping[str, str], Any], Any]
 ABSENT_KEY = 2_000_000_011
 _NOWHERE = "/licet-verify-matrix"  # whom a cookie stands for is known within a request
@@ -71,8 +73,8 @@ class MatrixCases:
             in with a test client, such as `signed_in`: it is called once, and after each `reset`.
         objects: by what they are called, their primary keys.
         requests: for each verb, what sends it; of LIST, what tells the keys that were listed.
-        drafts: for CREATE, by what they are called, functions that make the proposed object and the
-            body that proposes it.
+        drafts: for CREATE, by what they are called, functions that make the proposed object, within
+            a request of the caller's, and the body that proposes it.
         expected: a table of one's own, (caller, object, verb) to allowed, to hold the policy to.
         only: the names of the roles whose grants must have a case, when not all.
         reset: brings the data back after a request that may have changed it.
@@ -151,6 +153,14 @@ def verify_matrix(app: Flask, cases: Sequence[MatrixCases]) -> MatrixReport:
     return report
 
 
+def _apart(ask: Callable[..., T], *arguments: Any) -> T:
+    """What `ask` gives outside of every app context that the test has pushed.
+
+    Requests within one would share `flask.g`, where Flask-Login keeps who calls.
+    """
+    return Context().run(ask, *arguments)
+
+
 @dataclass(frozen=True)
 class _Want:
     """What a response must be."""
@@ -183,7 +193,7 @@ class _Verifier:
 
     def run(self) -> None:
         for caller, verb, name, key in self._combinations():
-            want = self._wanted(caller, verb, name, key)
+            want = _apart(self._wanted, caller, verb, name, key)
             told = f"{self.policy.name}: {caller} {verb} {name}"
             if self.case.expected is not None and want.allowed != self.case.expected(
                 caller, name, verb
@@ -191,7 +201,11 @@ class _Verifier:
                 self._fail(
                     told, f"the policy says {'yes' if want.allowed else 'no'}, the table not"
                 )
-            self._try(told, caller, verb, key, want)
+            sent = key()[1] if verb == CREATE else key
+            if _apart(self._try, told, caller, verb, sent, want):
+                self.case.reset()
+                if self.case.reset is not _nothing:
+                    self._signed_in.clear()  # sessions may be data
         self._require_all_seen()
 
     def _combinations(self) -> Iterator[tuple[str, Verb, str, Any]]:
@@ -251,13 +265,14 @@ class _Verifier:
                 self._seen_denials.add(verb.name)
             return _Want(decision.allowed, decision.visible, is_nobody(identity))
 
-    def _try(self, told: str, caller: str, verb: Verb, key: Any, want: _Want) -> None:
+    def _try(self, told: str, caller: str, verb: Verb, key: Any, want: _Want) -> bool:
+        """Send the request; whether it may have changed the data."""
         send = self.case.requests[verb]
         client, headers = self._client(caller)
         if verb == LIST:
             self._check_list(told, key in send(client, headers, key), want)
-            return
-        answer = send(client, headers, key()[1] if verb == CREATE else key)
+            return False
+        answer = send(client, headers, key)
         self._check_status(told, answer, want, hides_parents=verb == CREATE)
         if not want.visible:
             shown = what_is_shown(client, answer, (str(key), str(key)))
@@ -265,10 +280,7 @@ class _Verifier:
             absent = send(client, headers, ABSENT_KEY)
             if shown != what_is_shown(client, absent, (str(ABSENT_KEY), str(key))):
                 self._fail(told, "is answered otherwise than an object that does not exist")
-        if answer.status_code < 400 and verb != VIEW:
-            self.case.reset()
-            if self.case.reset is not _nothing:
-                self._signed_in.clear()  # sessions may be data
+        return answer.status_code < 400 and verb != VIEW
 
     def _check_list(self, told: str, is_listed: bool, want: _Want) -> None:  # noqa: FBT001
         self.report.outcomes["listed" if is_listed else "not listed"] += 1
