@@ -17,7 +17,7 @@ Mails lead to pages with a button, since programs that look into mails follow li
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import partial, update_wrapper
 from typing import Any, Final, TypeVar
 
 from flask import Blueprint, make_response, redirect, request, url_for
@@ -148,7 +148,8 @@ def _add_you(pages: Blueprint, parts: AccountParts) -> None:
         return _signed_in(lambda session: page("you", email=session.account.email))
 
     for path, (act, done) in _LEAVING.items():
-        view = partial(_leave, parts, act, done)
+        # Extensions such as Flask-WTF ask views for their names, which a partial has not.
+        view = update_wrapper(partial(_leave, parts, act, done), _leave)
         endpoint = path.replace("-", "_")
         pages.add_url_rule(f"/you/{path}", endpoint, view, methods=["POST"])
 
