@@ -39,10 +39,12 @@ def create_app(config: dict[str, Any] | None = None) -> Flask:
     posts = make_posts()
     register_policies(app, posts, session=lambda: db.session, caller=lambda: current_user)
     declare_decorator(app, login_required)
-    app.register_error_handler(MissingToken, lambda _error: manager.unauthorized())
 
+    site = make_views(posts)
+    # for these pages only: programs that call licet's endpoints without a token get their 401
+    site.register_error_handler(MissingToken, lambda _error: manager.unauthorized())
+    app.register_blueprint(site)
     app.register_error_handler(404, lambda _error: (render_template("missing.html"), 404))
-    app.register_blueprint(make_views(posts))
     app.cli.add_command(fill)
     return app
 

@@ -16,7 +16,7 @@ class Base(DeclarativeBase):
 db = SQLAlchemy(model_class=Base)
 
 
-class User(UserMixin, db.Model):  # type: ignore[name-defined]  # Flask-SQLAlchemy makes it
+class User(UserMixin, db.Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
     password_hash: Mapped[str]
@@ -30,7 +30,7 @@ class User(UserMixin, db.Model):  # type: ignore[name-defined]  # Flask-SQLAlche
         return check_password_hash(self.password_hash, password)
 
 
-class Post(db.Model):  # type: ignore[name-defined]  # as above
+class Post(db.Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     title: Mapped[str]
     is_public: Mapped[bool] = mapped_column(default=False)

@@ -31,12 +31,12 @@ from .models import Post, User, db
 __all__ = ["make_views"]
 
 
-class SignInForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+class SignInForm(FlaskForm):
     name = StringField(validators=[InputRequired()])
     password = PasswordField(validators=[InputRequired()])
 
 
-class PostForm(FlaskForm):  # type: ignore[misc]  # as above
+class PostForm(FlaskForm):
     title = StringField(validators=[InputRequired()])
     is_public = BooleanField()
 

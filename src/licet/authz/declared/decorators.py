@@ -130,10 +130,12 @@ class DecoratorReader:
             is_known = _is_licets(layer) or any(one.made(layer) for one in self.known)
             if hasattr(layer, "__wrapped__") and not is_known:
                 name, place = _name_of(layer), layer.__globals__.get("__name__")
-                yield (
-                    f"@{name} ({place}) is not known here. If it refuses callers: "
-                    f"licet.declare_decorator(app, {name}). What is below it was not looked at."
-                )
+                if any(one.code is layer.__code__ for one in self.known):
+                    what = "is declared with other arguments than it has here."
+                else:
+                    declared = f"licet.declare_decorator(app, {name})"
+                    what = f"is not known here. If it refuses callers: {declared}."
+                yield f"@{name} ({place}) {what} What is below it was not looked at."
                 return
 
     def _found(self, view: object) -> Iterator[tuple[Decorator, FunctionType]]:

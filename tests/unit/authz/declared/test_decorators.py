@@ -232,6 +232,7 @@ def test_arguments_are_declared_one_by_one(app):
         app.add_url_rule(f"/{name}", name, in_role(*roles)(ok))
     assert said(app, "editor") == (["the role editor"], [])
     assert said(app, "other")[0] == said(app, "none")[0] == []
+    assert "is declared with other arguments than it has here" in said(app, "none")[1][0]
     with pytest.raises(ConfigurationError, match=r"in_role has arguments: say what it asks"):
         declare_decorator(app, in_role("writer"))
 
