@@ -6,12 +6,22 @@ import logging
 import flask_login
 import pytest
 from examples.with_flask_app.app import create_app
-from examples.with_flask_app.models import User, db
+from examples.with_flask_app.models import Post, User, db
 from examples.with_flask_app.tests.test_access import app as posts_app
 from flask import Flask
-from flask_login import LoginManager, UserMixin, current_user
+from flask_login import AnonymousUserMixin, LoginManager, UserMixin, current_user
+from werkzeug.local import LocalProxy
 
-from licet.authz import Allows, declarations, requires
+from licet.authz import (
+    UPDATE,
+    Allows,
+    authorize,
+    declarations,
+    policies_of,
+    register_policies,
+    requires,
+)
+from licet.errors import MissingToken
 from licet.testing import signed_in
 
 app = posts_app  # a fixture
@@ -131,6 +141,15 @@ def test_a_request_loader_counts(own):
     assert client.get("/in").status_code == 401
     assert client.get("/in", headers={"X-Key": "k"}).status_code == 200
     assert client.get("/in").status_code == 401
+
+
+@pytest.mark.parametrize("nobody", [None, LocalProxy(lambda: None), AnonymousUserMixin()])
+def test_a_policy_asks_nobody_to_sign_in(app, nobody):
+    """None, as Flask's tutorial has it in ``g.user``, is nobody as the anonymous user is."""
+    (posts,) = policies_of(app)
+    register_policies(app, caller=lambda: nobody)
+    with app.test_request_context(), pytest.raises(MissingToken, match="Sign in to do this"):
+        authorize(posts, UPDATE, db.session.get(Post, 1))
 
 
 @pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow")  # Flask-Login 0.6 on Python 3.12
