@@ -12,7 +12,6 @@ from flask_wtf import CSRFProtect
 
 from licet import Licet, declare_decorator
 from licet.authz import Allows, register_policies
-from licet.errors import MissingToken
 
 from .access import make_posts
 from .models import Post, User, db
@@ -41,8 +40,7 @@ def create_app(config: dict[str, Any] | None = None) -> Flask:
     declare_decorator(app, login_required)
 
     site = make_views(posts)
-    # for these pages only: programs that call licet's endpoints without a token get their 401
-    site.register_error_handler(MissingToken, lambda _error: manager.unauthorized())
+    site.register_error_handler(401, lambda _error: manager.unauthorized())
     app.register_blueprint(site)
     app.register_error_handler(404, lambda _error: (render_template("missing.html"), 404))
     app.cli.add_command(fill)
