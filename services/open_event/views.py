@@ -26,6 +26,7 @@ from licet.authz import (
     with_object,
 )
 from licet.authz.flask import current_caller, current_session
+from licet.wire.text import is_storable
 
 from . import policies
 from .models import EventRole, Membership, Session
@@ -67,7 +68,7 @@ def _converted(column: sa.Column[Any], value: Any) -> Any:
             return wanted(value)
         except ValueError:
             abort(422, f"{column.key} is one of {', '.join(m.value for m in wanted)}.")
-    if type(value) is not wanted or (isinstance(value, str) and "\x00" in value):
+    if type(value) is not wanted or (isinstance(value, str) and not is_storable(value)):
         abort(422, f"{column.key} must be of type {wanted.__name__}.")
     if wanted is int and not -MOST <= value <= MOST:
         abort(422, f"{column.key} is out of range.")

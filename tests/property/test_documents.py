@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.actions.making import ALICE, BOB, TEAM
 
-from licet.actions._types import clipped, is_plain_text, parse_duration, readable
+from licet.actions._types import clipped, parse_duration
 from licet.actions.documents import ActionStatus, ActionStatusValue, render
 from licet.actions.enumeration import parse_enumeration, parse_log_query
 from licet.actions.store._rows import duration_text
 from licet.authn.identity import is_principal
 from licet.errors import RequestValidationError
+from licet.wire.text import is_storable, readable
 
 _any_text = st.text(st.characters(exclude_categories=()))
 _moments = st.datetimes(timezones=st.just(UTC))
@@ -72,14 +73,14 @@ def test_a_status_always_has_its_eleven_members(status: ActionStatus):
 def test_display_statuses_are_short_and_readable(text: str):
     """Any text becomes a display status of at most 64 characters that can be stored."""
     shown = clipped(text)
-    assert shown is None or (0 < len(shown) <= 64 and is_plain_text(shown))
+    assert shown is None or (0 < len(shown) <= 64 and is_storable(shown))
 
 
 @given(_any_text)
 def test_readable_changes_nothing_that_is_readable(text: str):
     """Only what no database takes is replaced."""
-    assert is_plain_text(readable(text))
-    assert not is_plain_text(text) or readable(text) == text
+    assert is_storable(readable(text))
+    assert not is_storable(text) or readable(text) == text
 
 
 @given(st.text(max_size=60) | st.builds("urn:globus:{}".format, st.text(max_size=60)))

@@ -277,6 +277,14 @@ def test_two_rules_both_count(client, tokens, db):
         assert client.patch(f"/v1/sessions/{own}", json=body, headers=bob).status_code == 403
 
 
+@pytest.mark.parametrize("title", ["a\0", "\ud800"])
+def test_text_that_cannot_be_stored_is_refused(client, tokens, db, title: str):
+    """NUL and lone surrogates, which JSON can hold and a database cannot, are a 422."""
+    own = session_id(db, PUBLISHED, "pending", "bob")
+    changed = client.patch(f"/v1/sessions/{own}", json={"title": title}, headers=tokens["bob"])
+    assert changed.status_code == 422
+
+
 @pytest.mark.parametrize("who", CALLERS)
 def test_head_is_get(client, tokens, db, who: str):
     """Flaw 4: HEAD passed every check; the status and headers are those of GET, and no body."""

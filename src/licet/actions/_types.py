@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from licet.authn.identity import is_principal, principal_urn_regex
+from licet.wire.text import readable, unstorable
 
 __all__ = [
     "MAX_PRINCIPALS",
@@ -39,10 +40,8 @@ __all__ = [
     "StrictDuration",
     "StrictTime",
     "clipped",
-    "is_plain_text",
     "parse_duration",
     "plain_text",
-    "readable",
     "utc_isoformat",
 ]
 
@@ -54,32 +53,9 @@ _timedelta: TypeAdapter[timedelta] = TypeAdapter(timedelta)
 
 def plain_text(value: str) -> str:
     """Refuse text that no database or JSON reader can take: NUL and lone surrogates."""
-    if "\x00" in value:
-        raise ValueError("must not contain NUL characters")
-    if not value.isascii():
-        try:
-            value.encode("utf-8")
-        except UnicodeEncodeError:
-            raise ValueError("must be valid Unicode") from None
+    if (reason := unstorable(value)) is not None:
+        raise ValueError(f"must not contain {reason}s")
     return value
-
-
-def is_plain_text(value: str) -> bool:
-    """Whether every database and JSON reader can take the text."""
-    try:
-        plain_text(value)
-    except ValueError:
-        return False
-    return True
-
-
-def readable(text: str) -> str:
-    """The text with a replacement character for each NUL and lone surrogate."""
-    if is_plain_text(text):
-        return text
-    return (
-        text.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    )
 
 
 def parse_duration(value: object) -> timedelta:

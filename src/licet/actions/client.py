@@ -15,8 +15,9 @@ from urllib.parse import quote
 import httpx2
 import stamina
 
-from licet.authn.tokens._fetch import PAST_PROXIES
 from licet.errors import LicetError
+from licet.wire.client import Bounds, ProxyUnusable, make_client
+from licet.wire.documents import read_json
 
 __all__ = [
     "LOG_PAGE",
@@ -30,6 +31,8 @@ __all__ = [
 ATTEMPTS: Final = 4
 TIMEOUT_SECONDS: Final = 30.0
 WAIT_SECONDS: Final = 10
+MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024  # a page of log entries has up to a thousand
+ANSWER_SECONDS: Final = 300.0
 LOG_PAGE: Final = 1000
 COMPLETE: Final = frozenset({"SUCCEEDED", "FAILED"})
 _POLL_SECONDS: Final = (0.1, 0.2, 0.4, 0.8, 1.6, 2.0)
@@ -107,12 +110,11 @@ class ActionClient:
         if not callable(token):
             headers |= _authorization(token)
         self._base_url = base_url.rstrip("/").removesuffix("/run")
-        self._http = httpx2.Client(
+        self._http = make_client(
+            timeout_seconds=TIMEOUT_SECONDS,
+            bounds=Bounds(max_bytes=MAX_ANSWER_BYTES, deadline_seconds=ANSWER_SECONDS),
             headers=headers,
-            timeout=TIMEOUT_SECONDS,
             transport=transport,
-            mounts=PAST_PROXIES,
-            follow_redirects=False,
         )
         self._sleep = sleep
 
@@ -266,8 +268,8 @@ def _authorization(token: str | None) -> dict[str, str]:
 
 
 def _is_passing(error: Exception) -> bool:
-    if isinstance(error, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError):
-        return False  # our own mistake, and it stays one
+    if isinstance(error, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError | ProxyUnusable):
+        return False  # our own mistake, or the environment's, and it stays one
     return isinstance(error, httpx2.TransportError | ProviderError)
 
 
@@ -291,14 +293,14 @@ def _segment(action_id: str) -> str:
 
 def _json(response: httpx2.Response) -> Any:
     try:
-        return response.json()
+        return read_json(response.content)
     except ValueError as error:
         raise ProviderUnreachable(f"{response.url} did not answer with JSON.") from error
 
 
 def _refusal(response: httpx2.Response) -> ProviderError:
     try:
-        body = response.json()
+        body = read_json(response.content)
     except ValueError:
         body = {}
     if not isinstance(body, dict):

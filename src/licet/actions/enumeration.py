@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from licet.actions.documents import ActionStatus, ActionStatusValue
 from licet.errors import RequestValidationError
+from licet.wire.text import readable
 
 __all__ = [
     "ROLES",
@@ -105,7 +106,7 @@ def parse_log_query(request: HasArgs) -> LogQuery:
         reverse_order=args.get("reverse_order", "").casefold() in _TRUE,
         since=_time(args, "since"),
         until=_time(args, "until"),
-        code=args.get("code", "").replace("\x00", "") or None,
+        code=readable(args.get("code", "")) or None,
     )
 
 

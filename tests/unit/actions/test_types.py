@@ -14,11 +14,10 @@ from licet.actions._types import (
     StrictDuration,
     StrictTime,
     clipped,
-    is_plain_text,
     parse_duration,
-    readable,
     utc_isoformat,
 )
+from licet.wire.text import is_storable, readable
 
 
 class Colour(Enum):
@@ -145,8 +144,8 @@ def test_display_statuses_are_cut(value: object, shown: object):
 @pytest.mark.parametrize("text", ["\x00", "\ud800", "a\udc00"])
 def test_unreadable_text_is_known_and_replaced(text: str):
     """NUL and lone surrogates are the two things that no database takes."""
-    assert not is_plain_text(text)
-    assert is_plain_text(readable(text))
+    assert not is_storable(text)
+    assert is_storable(readable(text))
     assert readable("aé😀\n") == "aé😀\n"
 
 

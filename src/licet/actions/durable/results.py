@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic_core import from_json, to_json
 
-from licet.actions._types import clipped, readable
+from licet.actions._types import clipped
 from licet.actions.documents import (
     COMPLETE,
     ActionStatus,
@@ -21,6 +21,7 @@ from licet.actions.documents import (
 )
 from licet.actions.lifecycle import Ending
 from licet.errors import ActionFailure, LicetError
+from licet.wire.text import readable
 
 __all__ = ["ResultNotJSON", "ResultTooLarge", "ending_of_error", "ending_of_result", "result_json"]
 

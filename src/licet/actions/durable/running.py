@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Final, NoReturn, TypeVar
 
 from pydantic_core import from_json
 
-from licet.actions._types import clipped, readable
+from licet.actions._types import clipped
 from licet.actions.documents import ActionInactiveDetails
 from licet.actions.durable.results import result_json
 from licet.actions.durable.store.runs import Claimed, LogLine, Runs
@@ -26,6 +26,7 @@ from licet.actions.lifecycle import Life
 from licet.actions.lifecycle import pause as paused
 from licet.authn.auth_state import AuthState
 from licet.errors import LeaseLost, StoreUnavailable, UsageError
+from licet.wire.text import readable
 
 __all__ = [
     "ActionCancelled",

@@ -16,7 +16,6 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy.engine import Row
 
-from licet.actions._types import is_plain_text, readable
 from licet.actions.digest import request_digest
 from licet.actions.documents import (
     AbstractActionRepository,
@@ -36,6 +35,7 @@ from licet.actions.store._rows import duration_text, json_text, principals_text,
 from licet.db.engine import Database, Transaction
 from licet.db.statement import Statement
 from licet.errors import ActionConflict, ActionNotFound, ConfigurationError, RequestValidationError
+from licet.wire.text import is_storable, readable
 
 __all__ = ["ActionStore", "Submission"]
 
@@ -200,7 +200,7 @@ class ActionStore(AbstractActionRepository):
 
     def get(self, action_id: str) -> ActionStatus | None:
         """The action, or None when this provider has none of that id."""
-        if not is_plain_text(action_id):
+        if not is_storable(action_id):
             return None
         row = self._database().fetch_one(sql.BY_ID, {"a": action_id, "p": self.provider})
         return None if row is None else status_of(*row)
@@ -208,7 +208,7 @@ class ActionStore(AbstractActionRepository):
     def enumerate(self, principals: frozenset[str], query: EnumerationQuery) -> Page:
         """The newest actions in which any of the principals has any of the asked roles."""
         before = _position(query.marker)
-        principals = frozenset(filter(is_plain_text, principals))
+        principals = frozenset(filter(is_storable, principals))
         with self._database().read() as connection:
             ids = newest_ids(connection, self.provider, principals, query, before)
             has_more = len(ids) > query.limit
@@ -281,7 +281,7 @@ class ActionStore(AbstractActionRepository):
         return status
 
     def _which(self, action_id: str) -> dict[str, str]:
-        if not is_plain_text(action_id):
+        if not is_storable(action_id):
             raise ActionNotFound(f"No Action with id {action_id!a}")
         return {"a": action_id, "p": self.provider}
 
@@ -328,7 +328,7 @@ class ActionStore(AbstractActionRepository):
         """A page of an action's log, oldest entry first unless asked otherwise."""
         statement = sql.log_page(query, self.provider, action_id, _position(query.marker))
         rows: Sequence[Row[Any]] = ()
-        if is_plain_text(action_id) and is_plain_text(query.code or ""):
+        if is_storable(action_id) and is_storable(query.code or ""):
             with self._database().read() as connection:
                 rows = connection.execute(statement).all()
         has_next_page = len(rows) > query.limit

@@ -14,13 +14,14 @@ import hmac
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote_plus
 
 import httpx2
 
 from licet.authn.identity import Identity
-from licet.authn.tokens._fetch import TIMEOUT_SECONDS, ProviderUnusable, bounded_body
+from licet.authn.tokens._fetch import TIMEOUT_SECONDS
 from licet.authn.tokens.jwt import JWTVerifier, KeySource
 from licet.authn.tokens.provider_metadata import MetadataCache
 from licet.errors import (
@@ -31,6 +32,7 @@ from licet.errors import (
     SignInFailed,
 )
 from licet.settings import ProviderSettings
+from licet.wire.client import CarefulClient, make_client_of
 
 try:
     from authlib.integrations.base_client.errors import OAuthError
@@ -178,7 +180,7 @@ class CodeFlow:
             if error.error == "invalid_grant":
                 raise self._failed("the code is not good") from error
             raise self._unavailable("it refuses us; are client id and secret right?") from error
-        except (httpx2.HTTPError, ProviderUnusable, ValueError, RecursionError) as error:
+        except (httpx2.HTTPError, ValueError, RecursionError) as error:
             raise self._unavailable(f"the token endpoint: {type(error).__name__}") from error
         token = answer.get("id_token")
         if not isinstance(token, str):
@@ -202,16 +204,17 @@ class CodeFlow:
         client_id, secret = settings.client_id, settings.client_secret
         if sends_secret and method == _BASIC:  # RFC 6749 section 2.3.1, which Authlib leaves to us
             client_id, secret = quote_plus(client_id), quote_plus(secret)
-        return _BoundedClient(
+        authlibs: Any = _SignInClient  # Authlib has no types
+        kind = partial(
+            authlibs,
             client_id,
             secret or None,
             token_endpoint_auth_method=method,
             scope=" ".join(settings.scopes),
             redirect_uri=self.redirect_uri,
             code_challenge_method="S256",
-            timeout=TIMEOUT_SECONDS,
-            headers={"Accept-Encoding": "identity"},
         )
+        return make_client_of(kind, timeout_seconds=TIMEOUT_SECONDS)
 
     def _method(self) -> str:
         if not self.settings.client_secret:
@@ -230,16 +233,5 @@ class CodeFlow:
         )
 
 
-class _BoundedClient(OAuth2Client):  # type: ignore[misc]  # Authlib has no types
-    """Authlib's client, whose answers are read within 5 s and 256 KiB."""
-
-    def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
-        deadline = time.monotonic() + TIMEOUT_SECONDS
-        response: httpx2.Response = super().send(request, **{**options, "stream": True})
-        try:
-            body = bounded_body(response, deadline)
-        finally:
-            response.close()
-        return httpx2.Response(
-            response.status_code, headers=response.headers, content=body, request=request
-        )
+class _SignInClient(OAuth2Client, CarefulClient):  # type: ignore[misc]  # Authlib has no types
+    """Authlib's client, whose requests are sent as all others of licet."""

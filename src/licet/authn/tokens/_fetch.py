@@ -5,33 +5,27 @@ Source: OpenID Connect Discovery 1.0 section 4 (metadata over TLS).
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Mapping
-from ipaddress import ip_address
+from codecs import BOM_UTF8
+from collections.abc import Callable
 from typing import Any, Final
 
 import httpx2
 
 from licet.errors import ConfigurationError
+from licet.wire.client import AnswerRefused, Bounds, make_client
+from licet.wire.documents import read_json
+from licet.wire.loopback import is_loopback
 
 __all__ = [
-    "PAST_PROXIES",
     "JSONFetcher",
     "ProviderUnusable",
-    "bounded_body",
     "checked_issuer",
     "is_safe_to_fetch",
 ]
 
 TIMEOUT_SECONDS: Final = 5.0
-MAX_BYTES: Final = 256 * 1024
 _MAX_REDIRECTS: Final = 3
-# A proxy of the environment gets nothing that is for this machine: plain HTTP is allowed there.
-PAST_PROXIES: Final[Mapping[str, None]] = {
-    f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")
-}
-_HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
 
 class ProviderUnusable(Exception):
@@ -65,16 +59,7 @@ def checked_issuer(issuer: str, *, allow_http: bool) -> httpx2.URL:
 def is_safe_to_fetch(url: httpx2.URL, *, allow_http: bool) -> bool:
     """Whether nobody on the way can change what is fetched, or the operator vouches for that."""
     is_plain = url.scheme == "http"
-    return url.scheme == "https" or (is_plain and (allow_http or _is_loopback(url.host)))
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return url.scheme == "https" or (is_plain and (allow_http or is_loopback(url.host)))
 
 
 class JSONFetcher:
@@ -90,15 +75,14 @@ class JSONFetcher:
         transport: httpx2.BaseTransport | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._http = httpx2.Client(
+        # An idle connection would outlive its use, and a fork would share it.
+        self._http = make_client(
+            timeout_seconds=TIMEOUT_SECONDS,
+            bounds=Bounds(deadline_seconds=TIMEOUT_SECONDS, monotonic=monotonic),
+            headers={"Accept": "application/json"},
+            keeps_connections=False,
             transport=transport,
-            mounts=PAST_PROXIES,
-            headers=_HEADERS,
-            timeout=TIMEOUT_SECONDS,
-            # An idle connection would outlive its use, and a fork would share it.
-            limits=httpx2.Limits(max_keepalive_connections=0),
         )
-        self._monotonic = monotonic
 
     def get(self, url: httpx2.URL) -> dict[str, Any]:
         """The JSON object at `url`.
@@ -106,52 +90,33 @@ class JSONFetcher:
         Raises:
             ProviderUnusable: for whatever reason it cannot be had; the text says which.
         """
-        deadline = self._monotonic() + TIMEOUT_SECONDS
         try:
-            found = json.loads(self._get_bytes(url, deadline))
+            # a document that somebody saved with Notepad begins with a byte order mark
+            found = read_json(self._answer(url).content.removeprefix(BOM_UTF8))
+        except AnswerRefused as error:
+            raise ProviderUnusable(f"{error.request.url} {error}") from error
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise ProviderUnusable(f"{url} does not answer: {type(error).__name__}") from error
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise ProviderUnusable(f"{url} holds no JSON") from error
         if not isinstance(found, dict):
             raise ProviderUnusable(f"{url} holds no JSON object")
         return found
 
-    def _get_bytes(self, url: httpx2.URL, deadline: float) -> bytes:
+    def _answer(self, url: httpx2.URL) -> httpx2.Response:
         for _ in range(_MAX_REDIRECTS + 1):
-            with self._http.stream("GET", url) as response:
-                if response.next_request is None:
-                    return self._body(response, deadline)
-                target = response.next_request.url
-                if _origin(target) != _origin(url):
-                    raise ProviderUnusable(f"{url} redirects to another host")
-                url = target
-        raise ProviderUnusable(f"{url} redirects without end")
-
-    def _body(self, response: httpx2.Response, deadline: float) -> bytes:
+            response = self._http.get(url)
+            if response.next_request is None:
+                break
+            target = response.next_request.url
+            if _origin(target) != _origin(url):
+                raise ProviderUnusable(f"{url} redirects to another host")
+            url = target
+        else:
+            raise ProviderUnusable(f"{url} redirects without end")
         if response.status_code != 200:
             raise ProviderUnusable(f"{response.url} answers {response.status_code}")
-        return bounded_body(response, deadline, self._monotonic)
-
-
-def bounded_body(
-    response: httpx2.Response, deadline: float, monotonic: Callable[[], float] = time.monotonic
-) -> bytes:
-    """The body of a response that is read as it comes.
-
-    Raises:
-        ProviderUnusable: it is compressed, longer than 256 KiB, or not there by the deadline.
-    """
-    if response.headers.get("Content-Encoding", "identity") != "identity":
-        raise ProviderUnusable(f"{response.url} is compressed, though that was not asked for")
-    body = b""
-    for chunk in response.iter_bytes():
-        body += chunk
-        if len(body) > MAX_BYTES:
-            raise ProviderUnusable(f"{response.url} is longer than {MAX_BYTES} bytes")
-        if monotonic() > deadline:
-            raise ProviderUnusable(f"{response.url} takes longer than {TIMEOUT_SECONDS:.0f} s")
-    return body
+        return response
 
 
 def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:

@@ -8,14 +8,14 @@ Source: RFC 7662 section 2.2.
 
 from __future__ import annotations
 
-import json
 import logging
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from licet.authn.identity import Identity, group_principals, identity_principal
 from licet.errors import AuthenticationUnavailable
+from licet.wire.documents import read_json
 
 __all__ = ["Answer", "AnswerRules", "AnswerTime", "read_answer"]
 
@@ -63,26 +63,13 @@ def read_answer(body: bytes) -> Answer:
             on is missing or of another type.
     """
     try:
-        found = json.loads(
-            body.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constants
-        )
+        found = read_json(body)
         if not _Inactive.model_validate(found).active:
             return Answer(active=False)
         return Answer.model_validate(found)
     except (ValueError, RecursionError) as error:
         log.warning("A token's introspection cannot be read: %s", type(error).__name__)
         raise AuthenticationUnavailable("The token's introspection cannot be read.") from error
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a member stands twice")
-    return found
-
-
-def _no_constants(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
 
 
 class AnswerRules:

@@ -9,7 +9,6 @@ Source: RFC 7515 (JWS), RFC 7518 section 3 (algorithms), RFC 8725 section 3 (bes
 from __future__ import annotations
 
 import binascii
-import json
 from typing import Any, Final, NamedTuple
 
 from joserfc.errors import JoseError
@@ -17,6 +16,7 @@ from joserfc.jwk import Key
 from joserfc.jws import JWSRegistry
 
 from licet.errors import InvalidToken
+from licet.wire.documents import read_json
 
 __all__ = [
     "ASYMMETRIC_ALGORITHMS",
@@ -32,6 +32,7 @@ ASYMMETRIC_ALGORITHMS: Final = frozenset(
     {"ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "Ed25519"}
 )
 _TO_BASE64: Final = bytes.maketrans(b"-_+/=", b"+/   ")  # base64's own become no letters
+_MAX_DEPTH: Final = 32
 _REGISTRY: Final = JWSRegistry(algorithms=sorted(ASYMMETRIC_ALGORITHMS))
 
 
@@ -85,9 +86,9 @@ def json_object(raw: bytes, what: str) -> dict[str, Any]:
         InvalidToken: it is not UTF-8, not JSON, no object, or a member stands twice in it.
     """
     try:
-        found = _DECODER.decode(raw.decode("utf-8"))
+        found = read_json(raw)
         _refuse_depth(found, raw)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InvalidToken(f"The bearer token's {what} cannot be read.") from error
     if not isinstance(found, dict):
         raise InvalidToken(f"The bearer token's {what} is not an object.")
@@ -112,17 +113,6 @@ def _refuse_depth(found: object, raw: bytes) -> None:
         level = inner
     if level:
         raise ValueError("it is nested too deep")
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a member stands twice")
-    return found
-
-
-_MAX_DEPTH: Final = 32
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_no_duplicates)
 
 
 def unverified_claims(token: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from cachetools import LRUCache
 
 from licet.authn.identity import Identity
 from licet.authn.tokens._asked_once import SingleFlight
+from licet.authn.tokens._fetch import is_safe_to_fetch
 from licet.authn.tokens._introspected import AnswerRules, read_answer
 from licet.authn.tokens.bearer import MAX_TOKEN_BYTES
 from licet.errors import (
@@ -32,6 +33,7 @@ from licet.errors import (
     InsufficientScope,
     InvalidToken,
 )
+from licet.wire.client import AnswerRefused, Bounds, make_client
 
 __all__ = ["IntrospectionVerifier"]
 
@@ -40,7 +42,6 @@ TIMEOUT_SECONDS: Final = 5.0
 MAX_ANSWER_BYTES: Final = 64 * 1024
 _CACHE_ENTRIES: Final = 4096
 _CACHE_SECONDS: Final = 30.0
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,12 +112,15 @@ class IntrospectionVerifier:
             accepts_clients=accepts_clients,
             groups_are_local=groups_are_local,
         )
-        self._headers = {
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-            "Authorization": _basic(client_id, client_secret),
-        }
-        self._http = httpx2.Client(timeout=TIMEOUT_SECONDS, transport=transport)
+        self._http = make_client(
+            timeout_seconds=TIMEOUT_SECONDS,
+            bounds=Bounds(max_bytes=MAX_ANSWER_BYTES, deadline_seconds=TIMEOUT_SECONDS),
+            headers={
+                "Accept": "application/json",
+                "Authorization": _basic(client_id, client_secret),
+            },
+            transport=transport,
+        )
         self._clock = clock
         self._lock = threading.Lock()
         self._good: LRUCache[bytes, _Verdict] = LRUCache(_CACHE_ENTRIES)
@@ -176,27 +180,14 @@ class IntrospectionVerifier:
         """The body of the endpoint's answer about `token`."""
         form = {"token": token, "token_type_hint": "access_token"}
         try:
-            with self._http.stream(
-                "POST", self._endpoint, data=form, headers=self._headers
-            ) as response:
-                if response.status_code != 200:
-                    raise _unanswered(f"it answers {response.status_code}")
-                return self._body_of(response)
+            response = self._http.post(self._endpoint, data=form)
+        except AnswerRefused as error:
+            raise _unanswered(f"its answer {error}") from error
         except httpx2.HTTPError as error:
             raise _unanswered(type(error).__name__) from error
-
-    def _body_of(self, response: httpx2.Response) -> bytes:
-        if response.headers.get("Content-Encoding", "identity") != "identity":
-            raise _unanswered("its answer is packed")  # a small body may unpack to gigabytes
-        body = bytearray()
-        started = time.monotonic()
-        for chunk in response.iter_bytes():
-            body += chunk
-            if len(body) > MAX_ANSWER_BYTES:
-                raise _unanswered(f"its answer is longer than {MAX_ANSWER_BYTES} bytes")
-            if time.monotonic() - started > TIMEOUT_SECONDS:
-                raise _unanswered(f"its answer takes longer than {TIMEOUT_SECONDS} s")
-        return bytes(body)
+        if response.status_code != 200:
+            raise _unanswered(f"it answers {response.status_code}")
+        return response.content
 
 
 def _unanswered(why: str) -> AuthenticationUnavailable:
@@ -221,7 +212,7 @@ def _checked_endpoint(endpoint: str) -> str:
         url = httpx2.URL(endpoint)
     except httpx2.InvalidURL as error:
         raise _bad_endpoint() from error
-    is_private = url.scheme == "https" or (url.scheme == "http" and url.host in _LOOPBACK)
+    is_private = is_safe_to_fetch(url, allow_http=False)
     if not is_private or not url.host or url.userinfo or url.fragment:
         raise _bad_endpoint()
     return endpoint

@@ -25,6 +25,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from licet.authz._places import invalid
 from licet.authz.policies._shape import Column, Kind, Relation, Shape, Unsupported
 from licet.db.types import UTCDateTime
+from licet.wire.text import is_storable
 
 __all__ = [
     "can_hold",
@@ -178,7 +179,7 @@ def key_names(model: type[Any]) -> tuple[str, ...]:
 
 def can_hold(column_type: TypeEngine[Any], value: object) -> bool:
     """Whether a column of this type could hold the value: its type matches, and its range."""
-    if value is None or (isinstance(value, str) and not _is_storable(value)):
+    if value is None or (isinstance(value, str) and not is_storable(value)):
         return False
     if isinstance(column_type, TypeDecorator):
         return _is_taken(column_type, value)
@@ -207,10 +208,6 @@ def _bits(column_type: sa.Integer) -> int:
     if isinstance(column_type, sa.BigInteger):
         return 63
     return 15 if isinstance(column_type, sa.SmallInteger) else 31
-
-
-def _is_storable(text: str) -> bool:
-    return "\x00" not in text and text.encode("utf-8", "ignore").decode() == text
 
 
 def _is_uuid(text: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 
 from licet.authz.policies.conditions import Op, in_utc
+from licet.wire.text import unstorable
 
 __all__ = [
     "Column",
@@ -139,7 +140,8 @@ def misfit(column: Column, value: object) -> str | None:
     if isinstance(value, datetime):
         return misplaced(value)
     if isinstance(value, str) and column.kind is Kind.TEXT:
-        return _unstorable(value)
+        reason = unstorable(value)
+        return reason and f"holds a {reason}"
     return None
 
 
@@ -151,15 +153,4 @@ def misplaced(moment: datetime) -> str | None:
         in_utc(moment)
     except OverflowError:
         return "is outside of the years 1 to 9999 in UTC"
-    return None
-
-
-def _unstorable(text: str) -> str | None:
-    if "\x00" in text:
-        return "holds a NUL character"
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            return "holds a lone surrogate"
     return None

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 import httpx2
 
-from licet.authn.tokens._fetch import PAST_PROXIES
 from licet.cli.logins.errors import LoginRefused, LoginUnreachable
 from licet.cli.text import printable
+from licet.wire.client import AnswerRefused, Bounds, make_client
+from licet.wire.documents import read_json
 
 __all__ = ["Answer", "post"]
 
 TIMEOUT_SECONDS: Final = 10.0
-MAX_BYTES: Final = 256 * 1024
 _MAX_TOLD: Final = 200
-_HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
 
 class Answer(NamedTuple):
@@ -58,33 +56,24 @@ def post(
     Raises:
         LoginUnreachable: nobody answers, or with a status of 500 and more, or endlessly.
     """
-    deadline = monotonic() + TIMEOUT_SECONDS
+    bounds = Bounds(deadline_seconds=TIMEOUT_SECONDS, monotonic=monotonic)
+    headers = {"Accept": "application/json"}
     try:
-        with (
-            httpx2.Client(headers=_HEADERS, timeout=TIMEOUT_SECONDS, mounts=PAST_PROXIES) as client,
-            client.stream("POST", url, data=form, json=body) as response,
-        ):
-            received = _received(response, deadline, monotonic)
+        with make_client(timeout_seconds=TIMEOUT_SECONDS, bounds=bounds, headers=headers) as client:
+            response = client.post(url, data=form, json=body)
+    except AnswerRefused as error:
+        raise LoginUnreachable(f"The answer of {url} {error}.") from None
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         # only the kind of error: its text may hold what was sent
         raise LoginUnreachable(f"{url} does not answer: {type(error).__name__}") from None
     if response.status_code >= 500:
         raise LoginUnreachable(f"{url} answers {response.status_code}")
-    return Answer(response.status_code, _object(received))
-
-
-def _received(response: httpx2.Response, deadline: float, monotonic: Callable[[], float]) -> bytes:
-    received = b""
-    for chunk in response.iter_bytes():
-        received += chunk
-        if len(received) > MAX_BYTES or monotonic() > deadline:
-            raise LoginUnreachable(f"{response.url} answers with too much, or too slowly")
-    return received
+    return Answer(response.status_code, _object(response.content))
 
 
 def _object(received: bytes) -> Mapping[str, Any]:
     try:
-        found = json.loads(received)
-    except (ValueError, RecursionError):
+        found = read_json(received)
+    except ValueError:
         return {}
     return found if isinstance(found, dict) else {}

@@ -9,7 +9,8 @@ import pytest
 from tests.unit.actions.serving import served
 from werkzeug import Response
 
-from licet.authn.tokens._fetch import MAX_BYTES, JSONFetcher, ProviderUnusable
+from licet.authn.tokens._fetch import JSONFetcher, ProviderUnusable
+from licet.wire.client import MAX_BYTES
 
 
 @pytest.fixture

@@ -4,10 +4,11 @@ import pytest
 from tests.unit.actions.serving import answer, answering, served
 from werkzeug import Response
 
-from licet.cli.logins.asking import MAX_BYTES, Answer, post
+from licet.cli.logins.asking import Answer, post
 from licet.cli.logins.errors import LoginRefused, LoginUnreachable
 from licet.cli.logins.grant import grant_of
 from licet.cli.logins.services import is_within
+from licet.wire.client import MAX_BYTES
 
 GOOD = {"access_token": "a.b", "token_type": "bearer"}
 
@@ -73,9 +74,9 @@ def test_an_answer_without_end():
     """Too much, or too slow, is no answer."""
     moments = iter([0.0, 11.0])
     long, slow = Response(b"x" * (MAX_BYTES + 1)), answer({})
-    with served(answering(long)) as url, pytest.raises(LoginUnreachable, match="too much"):
+    with served(answering(long)) as url, pytest.raises(LoginUnreachable, match="is longer than"):
         post(url)
-    with served(answering(slow)) as url, pytest.raises(LoginUnreachable, match="too slowly"):
+    with served(answering(slow)) as url, pytest.raises(LoginUnreachable, match="takes longer than"):
         post(url, monotonic=lambda: next(moments))
 
 

@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
-from licet.actions._types import parse_duration, readable
+from licet.actions._types import parse_duration
 from licet.actions.documents import ActionStatusValue
 from licet.actions.lifecycle import Life, Phase
 from licet.actions.store._rows import json_text
 from licet.db.types import moment_of
+from licet.wire.text import readable
 
 __all__ = [
     "Claimed",

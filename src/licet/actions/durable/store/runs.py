@@ -15,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
-from licet.actions._types import is_plain_text
 from licet.actions.durable.store import _statements as sql
 from licet.actions.durable.store._rows import (
     Claimed,
@@ -35,6 +34,7 @@ from licet.actions.store._rows import json_text
 from licet.db.engine import Database, Transaction
 from licet.db.statement import Statement
 from licet.errors import LeaseLost
+from licet.wire.text import is_storable
 
 __all__ = ["Claimed", "LogLine", "Runs", "StoredRun", "Then", "stored_providers"]
 
@@ -118,7 +118,7 @@ class Runs:
 
         Who says so by a message may have a clock that is a little ahead.
         """
-        if not is_plain_text(action_id):
+        if not is_storable(action_id):
             return None
         params = {"a": action_id, "soon": self.clock() + SKEW}
         return self._claimed(sql.CLAIM_ONE, owner, lease, params)
@@ -282,7 +282,7 @@ class Runs:
 
     def find(self, action_id: str) -> StoredRun | None:
         """The action, or None when this provider has none of that id."""
-        if not is_plain_text(action_id):
+        if not is_storable(action_id):
             return None
         row = self._database().fetch_one(sql.BY_ACTION_ID, {"a": action_id, "p": self.provider})
         return None if row is None else stored_run(row)

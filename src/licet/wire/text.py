@@ -1,0 +1,35 @@
+"""Which text can be stored: by every database, and in JSON for every reader."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["is_storable", "readable", "unstorable"]
+
+_NUL: Final = "\x00"
+
+
+def unstorable(text: str) -> str | None:
+    """What the text holds that cannot be stored, such as "NUL character"; None when it can be."""
+    if _NUL in text:
+        return "NUL character"
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return "lone surrogate"
+    return None
+
+
+def is_storable(text: str) -> bool:
+    """Whether every database and JSON reader can take the text."""
+    return unstorable(text) is None
+
+
+def readable(text: str) -> str:
+    """The text with a replacement character for each NUL and lone surrogate."""
+    if is_storable(text):
+        return text
+    return (
+        text.replace(_NUL, "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    )
