@@ -15,19 +15,22 @@ settings.register_profile("licet", deadline=None, suppress_health_check=[HealthC
 settings.load_profile("licet")
 
 
-@pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in os.environ:
-        if name.startswith("LICET_") and not name.startswith("LICET_TEST_"):
-            monkeypatch.delenv(name)
+# What the tests are told by the environment is read before `pytest_runtestloop` empties it.
+POSTGRESQL_URL = os.environ.get("LICET_TEST_POSTGRESQL_URL")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """Have no setting of the machine reach a test, nor a name that is none: that is refused."""
+    for name in [name for name in os.environ if name.startswith("LICET_")]:
+        del os.environ[name]
 
 
 @pytest.fixture(scope="session")
 def postgresql_url() -> Iterator[str]:
     """A PostgreSQL server: ``LICET_TEST_POSTGRESQL_URL``, or one made for this run."""
-    given = os.environ.get("LICET_TEST_POSTGRESQL_URL")
-    if given:
-        yield given
+    if POSTGRESQL_URL:
+        yield POSTGRESQL_URL
     else:
         with temporary_server() as url:
             yield url

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
@@ -16,6 +16,7 @@ import httpx2
 import stamina
 
 from licet.errors import LicetError
+from licet.errors.names import knows_its_options, refuse_unknown
 from licet.wire.client import Bounds, ProxyUnusable, make_client
 from licet.wire.documents import read_json
 
@@ -34,6 +35,7 @@ WAIT_SECONDS: Final = 10
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024  # a page of log entries has up to a thousand
 ANSWER_SECONDS: Final = 300.0
 LOG_PAGE: Final = 1000
+LOG_OPTIONS: Final = frozenset({"limit", "marker", "reverse_order", "since", "until", "code"})
 COMPLETE: Final = frozenset({"SUCCEEDED", "FAILED"})
 _POLL_SECONDS: Final = (0.1, 0.2, 0.4, 0.8, 1.6, 2.0)
 Document = dict[str, Any]
@@ -137,13 +139,43 @@ class ActionClient:
         """The provider's description."""
         return self._object("GET", "/")
 
-    def run(self, body: Mapping[str, Any], *, request_id: str | None = None, **options: Any) -> Any:
+    @knows_its_options
+    def run(
+        self,
+        body: Mapping[str, Any],
+        *,
+        request_id: str | None = None,
+        label: str | None = None,
+        deadline: str | None = None,
+        release_after: str | None = None,
+        monitor_by: Collection[str] = (),
+        manage_by: Collection[str] = (),
+        allowed_clients: Collection[str] = (),
+        tags: Collection[str] = (),
+    ) -> Document:
         """Start an action; its status.
 
-        `options` are the request's other fields: ``label``, ``deadline``, ``release_after``,
-        ``monitor_by``, ``manage_by``.
+        Args:
+            body: the action's input.
+            request_id: repeat with the same id to be sure of exactly one action.
+            label: a name for people to read, at most 64 characters.
+            deadline: when it must have ended, in ISO 8601.
+            release_after: how long it is kept, an ISO 8601 duration.
+            monitor_by: principals that may see it.
+            manage_by: principals that may cancel it.
+            allowed_clients: for providers that know it, as `tags`; licet's do nothing with them.
+            tags: words to find it by.
         """
-        asked = {"request_id": request_id or str(uuid.uuid4()), "body": dict(body), **options}
+        asked = {"request_id": request_id or str(uuid.uuid4()), "body": dict(body)}
+        others = {"label": label, "deadline": deadline, "release_after": release_after}
+        lists = {
+            "monitor_by": monitor_by,
+            "manage_by": manage_by,
+            "allowed_clients": allowed_clients,
+            "tags": tags,
+        }
+        asked |= {name: value for name, value in others.items() if value is not None}
+        asked |= {name: sorted(value) for name, value in lists.items() if value}
         return self._object("POST", "/run", json=asked)
 
     def status(self, action_id: str, *, wait_seconds: int = 0) -> Document:
@@ -167,7 +199,15 @@ class ActionClient:
         return self._object("POST", f"/{_segment(action_id)}/resume")
 
     def log(self, action_id: str, **query: Any) -> Document:
-        """A page of the action's log; `query` may hold limit, marker, reverse_order and filters."""
+        """A page of the action's log.
+
+        `query` may hold ``limit``, ``marker``, ``reverse_order``, and the filters ``since``,
+        ``until`` and ``code``.
+
+        Raises:
+            UnknownName: it holds something else, which a provider would pass over.
+        """
+        refuse_unknown("ActionClient.log has no option", query, LOG_OPTIONS)
         return self._object("GET", f"/{_segment(action_id)}/log", params=query)
 
     def log_entries(self, action_id: str, **query: Any) -> Iterator[Document]:

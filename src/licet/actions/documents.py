@@ -15,9 +15,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    SerializeAsAny,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import to_json, to_jsonable_python
 
 from licet.actions._types import (
@@ -33,6 +42,7 @@ from licet.actions._types import (
     StrictTime,
     clipped,
 )
+from licet.actions._written import Written
 
 __all__ = [
     "AbstractActionRepository",
@@ -91,13 +101,22 @@ class ActionStatusValue(StrEnum):
 COMPLETE: Final = frozenset({ActionStatusValue.SUCCEEDED, ActionStatusValue.FAILED})
 
 
-class ActionProviderDescription(BaseModel):
+class ActionProviderDescription(Written):
     """What introspection tells of a provider.
 
     `input_schema` is a JSON schema as a dict or as text, or a pydantic class. `maximum_deadline` is
     an ISO 8601 duration; `visible_to` and `runnable_by` list principal URNs, ``public`` or
     ``all_authenticated_users``.
+
+    A field that does not exist is refused, also in a document that is read: it may be the
+    program's own. Another provider's is read by ``model_validate(document, extra="ignore")``.
+
+    Raises:
+        UnknownName: a keyword is no field's name; pydantic's ValidationError with the same text,
+            where a document is read.
     """
+
+    model_config = ConfigDict(extra="forbid")
 
     globus_auth_scope: str
     title: str
@@ -116,9 +135,19 @@ class ActionProviderDescription(BaseModel):
     log_supported: bool | None = False
     event_types: list[EventType] | None = None
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _suggest_fields(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(value)
+        except ValidationError as error:
+            unknown = [str(e["loc"][0]) for e in error.errors() if e["type"] == "extra_forbidden"]
+            cls.refuse_unknown_fields(unknown)
+            raise
 
-class ActionRequest(BaseModel):
-    """What a client sends to start an action; unknown fields are ignored."""
+
+class ActionRequest(Written):
+    """What a client sends to start an action; unknown fields of what is sent are ignored."""
 
     request_id: RequestId = Field(max_length=512)
     body: dict[str, Any]
@@ -179,7 +208,7 @@ class ActionInactiveDetails(ExtensibleCodeDescription):
     resolution_url: str | None = None
 
 
-class PaginationWrapper(BaseModel):
+class PaginationWrapper(Written):
     """Where a page stands in a list."""
 
     limit: int
@@ -212,7 +241,7 @@ class ActionLogReturn(PaginationWrapper):
             self.limit = len(self.entries)
 
 
-class ActionStatus(BaseModel):
+class ActionStatus(Written):
     """The state of an action: always these eleven members in JSON, nulls included.
 
     `start_time` is ISO 8601 text, as in every version of the original toolkit; naive times are UTC.

@@ -10,7 +10,7 @@ from licet.errors import InvalidCondition
 
 __all__ = ["declared_at", "invalid"]
 
-_PACKAGE: Final = f"{Path(__file__).parent}/"
+_PACKAGE: Final = f"{Path(__file__).parents[1]}/"
 
 
 def declared_at() -> str:

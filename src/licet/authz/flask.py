@@ -40,6 +40,7 @@ from licet.authz.policies._mapping import can_hold
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import VIEW, Verb
 from licet.errors import AccessDenied, ConfigurationError, ObjectNotFound
+from licet.errors.names import knows_its_options
 
 __all__ = [
     "authorize",
@@ -74,6 +75,7 @@ class _Registered:
     caller: Callable[[], Any] = _identity
 
 
+@knows_its_options
 def register_policies(
     app: Flask,
     *policies: Policy,
@@ -213,6 +215,7 @@ def _can_be_key(model: type[Any], key: Any) -> bool:
     )
 
 
+@knows_its_options
 def guarded_by(policy: Policy, verb: Verb) -> Callable[[F], F]:
     """Say of a view that it asks the policy itself, by `filter` or `authorize`.
 
@@ -228,6 +231,7 @@ def guarded_by(policy: Policy, verb: Verb) -> Callable[[F], F]:
     return decorate
 
 
+@knows_its_options
 def with_object(policy: Policy, verb: Verb, key: str) -> Callable[[F], F]:
     """Give the view the object instead of its key, if the caller may do `verb` with it.
 

@@ -32,6 +32,7 @@ from licet.authz._places import invalid
 from licet.authz.declared.marks import Access, AccessKind, mark
 from licet.authz.flask import request_id
 from licet.errors import AccessDenied, LicetError, MissingToken
+from licet.errors.names import knows_its_options
 
 __all__ = ["requires_auth"]
 
@@ -39,6 +40,7 @@ log = logging.getLogger("licet.authz.decisions")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+@knows_its_options
 def requires_auth(
     resource: str | None = None,
     allowed_roles: Iterable[str] = (),

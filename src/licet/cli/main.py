@@ -24,6 +24,7 @@ from licet.cli.serve import serve
 from licet.cli.token import token
 from licet.cli.worker import sweep, worker
 from licet.errors import LicetError
+from licet.settings import check_environment
 
 __all__ = ["main"]
 
@@ -50,6 +51,7 @@ class _Group(click.Group):
 @click.pass_context
 def main(ctx: click.Context, import_path: str | None) -> None:
     """Run and inspect services made with licet."""
+    check_environment()
     ctx.obj = _app_loader(import_path)
 
 

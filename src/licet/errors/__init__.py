@@ -5,6 +5,7 @@
     LicetError
     ├── UsageError (RuntimeError)            the program called licet wrongly
     │   ├── ConfigurationError               a setting is missing, blank or contradictory
+    │   │   └── UnknownName                  a setting, field or option that nobody knows
     │   ├── InvalidCondition                 a condition or policy is declared wrongly
     │   │   └── UntranslatableCondition      SQL cannot say it, or not the same on every database
     │   ├── InvalidRequirement               a requirement answered neither yes nor no
@@ -98,6 +99,7 @@ from licet.errors.base import (
     LicetError,
     UndeclaredEndpoint,
     UndeclaredEndpoints,
+    UnknownName,
     UnloadedObject,
     UntranslatableCondition,
     UsageError,
@@ -142,6 +144,7 @@ __all__ = [
     "UnauthorizedRequest",
     "UndeclaredEndpoint",
     "UndeclaredEndpoints",
+    "UnknownName",
     "UnloadedObject",
     "UnstorableDocument",
     "UntranslatableCondition",

@@ -24,6 +24,7 @@ __all__ = [
     "LicetError",
     "UndeclaredEndpoint",
     "UndeclaredEndpoints",
+    "UnknownName",
     "UnloadedObject",
     "UntranslatableCondition",
     "UsageError",
@@ -48,6 +49,16 @@ class ConfigurationError(UsageError, ValueError):
     """A setting is missing, blank, malformed or at odds with another."""
 
     code_name = "configuration_error"
+
+
+class UnknownName(ConfigurationError, TypeError):
+    """A setting, a field or an option has a name that licet does not know: `names` of them."""
+
+    code_name = "unknown_name"
+
+    def __init__(self, text: str, names: Iterable[str] = ()) -> None:
+        super().__init__(text)
+        self.names = tuple(names)
 
 
 class InvalidCondition(UsageError, TypeError):

@@ -1,11 +1,19 @@
 """The ``LICET_*`` settings, typed, with a section for each subject.
 
 `app.config` wins over the environment, the environment over the default. Everything is read once,
-when licet first touches the app; a malformed value is a `ConfigurationError` that names it.
+when licet first touches the app; a malformed value is a `ConfigurationError` that names it, and so
+is a name that starts with ``LICET_`` and is no setting.
 """
 
 from licet.settings.accounts import AccountSettings
-from licet.settings.app import DEFAULT_ISSUER, Settings
+from licet.settings.app import DEFAULT_ISSUER, Settings, check_environment, known_settings
 from licet.settings.providers import ProviderSettings
 
-__all__ = ["DEFAULT_ISSUER", "AccountSettings", "ProviderSettings", "Settings"]
+__all__ = [
+    "DEFAULT_ISSUER",
+    "AccountSettings",
+    "ProviderSettings",
+    "Settings",
+    "check_environment",
+    "known_settings",
+]

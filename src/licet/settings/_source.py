@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,13 +17,15 @@ _FALSE = frozenset({"0", "false", "no", "off"})
 
 @dataclass(frozen=True)
 class Source:
-    """The app's config before the environment, read name by name."""
+    """The app's config before the environment, read name by name; `asked` are those names."""
 
     config: Mapping[str, Any]
     environ: Mapping[str, str]
+    asked: set[str] = field(default_factory=set)
 
     def value(self, name: str) -> Any:
         """The setting as it was given; None when nobody says."""
+        self.asked.add(name)
         found = self.config.get(name)
         return self.environ.get(name) if found is None else found
 

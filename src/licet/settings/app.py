@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from licet.settings._names import refuse_unknown_settings, refuse_unknown_variables
 from licet.settings._source import Source
 from licet.settings.accounts import AccountSettings
 from licet.settings.providers import ProviderSettings, read_providers
@@ -15,6 +17,8 @@ from licet.settings.providers import ProviderSettings, read_providers
 __all__ = [
     "DEFAULT_ISSUER",
     "Settings",
+    "check_environment",
+    "known_settings",
 ]
 
 DEFAULT_ISSUER: Final = "http://localhost:8000"
@@ -64,8 +68,18 @@ class Settings:
         instance_path: Path,
         environ: Mapping[str, str] | None = None,
     ) -> Settings:
-        """Take every setting from the app's config, else the environment, else the default."""
+        """Take every setting from the app's config, else the environment, else the default.
+
+        Raises:
+            UnknownName: either has a name that starts with ``LICET_`` and is no setting.
+            ConfigurationError: a setting is malformed, or at odds with another.
+        """
         source = Source(config, os.environ if environ is None else environ)
+        refuse_unknown_settings(source, known_settings())
+        return cls._of(source, instance_path)
+
+    @classmethod
+    def _of(cls, source: Source, instance_path: Path) -> Settings:
         issuer = source.url("LICET_ISSUER", DEFAULT_ISSUER).rstrip("/")
         return cls(
             instance_path=Path(source.text("LICET_INSTANCE_PATH", str(instance_path))),
@@ -88,3 +102,20 @@ class Settings:
             accounts=AccountSettings.read(source),
             providers=read_providers(source, issuer),
         )
+
+
+@cache
+def known_settings() -> frozenset[str]:
+    """The names of all settings, save those of each provider: what a reading asks for."""
+    source = Source({}, {})
+    Settings._of(source, Path())  # noqa: SLF001 - of this module
+    return frozenset(source.asked)
+
+
+def check_environment(environ: Mapping[str, str] | None = None) -> None:
+    """Refuse misspelt settings of the environment before any app is there.
+
+    Raises:
+        UnknownName: a name starts with ``LICET_`` and is no setting.
+    """
+    refuse_unknown_variables(os.environ if environ is None else environ, known_settings())

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from licet.errors import ConfigurationError
 from licet.settings._source import Source
 
-__all__ = ["ProviderSettings", "read_providers"]
+__all__ = ["ProviderSettings", "provider_names", "read_providers"]
 
 _PROVIDER_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
@@ -61,9 +61,14 @@ class ProviderSettings:
         return found
 
 
+def provider_names(source: Source) -> list[str]:
+    """The names in ``LICET_OIDC_PROVIDERS``, as they were given."""
+    return source.text("LICET_OIDC_PROVIDERS", "").split()
+
+
 def read_providers(source: Source, own_issuer: str) -> tuple[ProviderSettings, ...]:
     """The one provider of ``LICET_OIDC_…``, or those of ``LICET_OIDC_PROVIDERS``."""
-    names = source.text("LICET_OIDC_PROVIDERS", "").split()
+    names = provider_names(source)
     single = [f"LICET_OIDC_{key}" for key in ("ISSUER", "CLIENT_ID", "AUDIENCE")]
     given = [name for name in single if source.text(name, "")]
     if given and names:

@@ -42,6 +42,7 @@ from licet.authz.policies._reader import using_session
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import CREATE, LIST, VIEW, Verb
 from licet.errors import AccessDenied
+from licet.errors.names import knows_options_of
 from licet.testing.browsing import (
     SignIn,
     csrf_headers,
@@ -63,6 +64,7 @@ def _nothing() -> None:
     """What resets nothing."""
 
 
+@knows_options_of
 @dataclass(frozen=True, kw_only=True)
 class MatrixCases:
     """The callers, objects and requests with which one policy is proved.

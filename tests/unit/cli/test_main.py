@@ -54,6 +54,16 @@ def test_a_misconfigured_app_is_one_line(licet):
     assert result.stderr.startswith("licet: LICET_MAX_BODY_BYTES is 'many'")
 
 
+@pytest.mark.parametrize("words", [("--app", SITE, "db", "current"), ("whoami",)])
+def test_a_misspelt_variable_is_one_line(licet, words):
+    """With an app and without one, before anything is done."""
+    result = licet(*words, env={"LICET_TOKN": "hidden"})
+    assert result.exit_code == 2
+    assert result.stderr.startswith("licet: The environment has LICET_TOKN, which is no setting: ")
+    assert "did you mean LICET_TOKEN?" in result.stderr
+    assert "hidden" not in result.output
+
+
 @pytest.mark.parametrize("words", [("nothing",), ("action", "nothing"), ("--nothing",)])
 def test_unknown_words(licet, words):
     """What is no command is wrong usage."""

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from licet.actions.documents import ActionProviderDescription
 from licet.errors import ActionFailure, ConfigurationError
+from licet.errors.names import knows_options_of
 
 __all__ = ["DurableAction", "Handler", "Retry"]
 
@@ -25,6 +26,7 @@ Handler = Callable[..., Any]
 MAX_CONCURRENCY: Final = 1000
 
 
+@knows_options_of
 @dataclass(frozen=True, kw_only=True)
 class Retry:
     """Which failures are tried again, and when.

@@ -34,6 +34,7 @@ from licet.actions.types import (
 from licet.authn.auth_state import AuthState, StateBuilder
 from licet.authn.tokens.bearer import parse_bearer
 from licet.errors import ConfigurationError
+from licet.errors.names import knows_its_options, options_of, refuse_unknown
 
 __all__ = ["ActionProviderBlueprint", "CheckerStateBuilder", "add_lifecycle_hooks"]
 
@@ -59,6 +60,7 @@ class ActionProviderBlueprint(Blueprint):
         blueprint_options: passed on to Flask's Blueprint.
 
     Raises:
+        UnknownName: neither this nor Flask's Blueprint has an option of that name.
         ConfigurationError: the description's input schema is not usable; and, when the blueprint is
             registered with an app, there is no way to check tokens.
     """
@@ -77,6 +79,7 @@ class ActionProviderBlueprint(Blueprint):
         globus_auth_client_name: str | None = None,
         **blueprint_options: Any,
     ) -> None:
+        refuse_unknown("ActionProviderBlueprint has no option", blueprint_options, _OPTIONS)
         if provider_description is None:
             raise ConfigurationError(f"The provider {name!r} has no provider_description.")
         super().__init__(name, import_name, url_prefix=url_prefix, **blueprint_options)
@@ -176,6 +179,7 @@ class ActionProviderBlueprint(Blueprint):
         self.provider.callbacks.register(operation, function)
         return function
 
+    @knows_its_options
     def durable(
         self,
         *,
@@ -279,6 +283,9 @@ def _add_to_runtime(app: Any, action: DurableAction, store: ActionStore) -> None
     if not runtime.jobs:  # the first one: workers begin with the first request
         app.before_request(runtime.start)
     runtime.add(action, store)
+
+
+_OPTIONS: Final = options_of(ActionProviderBlueprint.__init__) | options_of(Blueprint.__init__)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from licet.authn.globus import ClientFactory
+from licet.errors.names import knows_options_of
 
 __all__ = ["DEFAULT_CONFIG", "ActionProviderConfig"]
 
 
+@knows_options_of
 @dataclass(frozen=True)
 class ActionProviderConfig:
     """Options of a blueprint.

@@ -33,6 +33,7 @@ from licet.errors import (
     InsufficientScope,
     InvalidToken,
 )
+from licet.errors.names import knows_its_options
 from licet.wire.client import AnswerRefused, Bounds, make_client
 
 __all__ = ["IntrospectionVerifier"]
@@ -81,6 +82,7 @@ class IntrospectionVerifier:
     endpoint is asked once; none of them waits longer than 5 s for somebody else's question.
     """
 
+    @knows_its_options
     def __init__(
         self,
         endpoint: str,

@@ -30,6 +30,7 @@ from licet.authn.tokens._jws import (
 )
 from licet.authn.tokens.bearer import MAX_TOKEN_BYTES
 from licet.errors import ConfigurationError, InvalidToken
+from licet.errors.names import knows_its_options
 
 __all__ = ["JWTVerifier", "KeySource"]
 
@@ -71,6 +72,7 @@ class JWTVerifier:
         ConfigurationError: issuer, audience or algorithms are missing or cannot be.
     """
 
+    @knows_its_options
     def __init__(
         self,
         *,

@@ -6,7 +6,6 @@ what cannot be decorated. The audit and the printed matrix read the same list.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +21,7 @@ from licet.authz.declared._mounts import mounts_of, normalised
 from licet.authz.declared._views import ANY, is_exempt, location_of, parts_of, sources_of
 from licet.authz.declared.decorators import Decorator, DecoratorReader, decorator_of
 from licet.authz.declared.marks import Access, AccessKind
-from licet.errors import ConfigurationError
+from licet.errors.names import knows_its_options, refuse_unknown
 
 __all__ = [
     "PUBLIC",
@@ -79,6 +78,7 @@ def audit_state(app: Flask) -> AuditState:
     return app_state(app).get_or_build(_KEY, lambda _settings: AuditState())
 
 
+@knows_its_options
 def declare(app: Flask, *endpoints: str, access: Access) -> None:
     """Say who may call endpoints whose views cannot be decorated, such as ``static``.
 
@@ -95,6 +95,7 @@ def declare(app: Flask, *endpoints: str, access: Access) -> None:
         declared[endpoint] = (*declared.get(endpoint, ()), access)
 
 
+@knows_its_options
 def declare_decorator(
     app: Flask, decorator: Callable[[Any], Any], *, text: str | None = None
 ) -> None:
@@ -116,6 +117,7 @@ def declare_decorator(
     audit_state(app).decorators.append(decorator_of(decorator, text))
 
 
+@knows_its_options
 def declare_mount(app: Flask, path: str, access: Access) -> None:
     """Say who may call the WSGI app, the files or the proxy that `app.wsgi_app` serves at `path`.
 
@@ -129,12 +131,12 @@ def declare_mount(app: Flask, path: str, access: Access) -> None:
 
 
 def _require_known(kind: str, name: str, known: Iterable[str]) -> None:
-    names = sorted(map(str, known))
-    if name not in names:
-        near = ", ".join(difflib.get_close_matches(name, names)) or ", ".join(names[:10]) or "none"
-        raise ConfigurationError(
-            f"The app has no {kind} {name!r}. Declare it after it was added. Known: {near}."
-        )
+    refuse_unknown(
+        f"The app has no {kind}",
+        [name],
+        frozenset(map(str, known)),
+        remedy="Declare it after it was added.",
+    )
 
 
 def declarations(app: Flask) -> list[Declaration]:

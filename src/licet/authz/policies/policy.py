@@ -38,6 +38,7 @@ from licet.authz.policies.fields import FieldRule, Fields, Unless, make_rule, un
 from licet.authz.policies.roles import Role
 from licet.authz.policies.verbs import CREATE, LIST, USUAL, VIEW, Verb
 from licet.errors import InvalidCondition, UntranslatableCondition
+from licet.errors.names import knows_its_options
 
 __all__ = ["Grant", "Policy"]
 
@@ -78,6 +79,7 @@ class Policy:
         self._built: _Built | None = None
         self._lock = threading.Lock()
 
+    @knows_its_options
     def allow(self, role: Role, verbs: Verb, when: Condition | None = None) -> Policy:
         """Let holders of `role` do `verbs`, with every object or with those that fulfil `when`.
 
@@ -94,14 +96,17 @@ class Policy:
         self.grants.append(Grant(role, verbs, when, declared_at()))
         return self
 
+    @knows_its_options
     def hide(self, *fields: str, unless: Unless = None) -> Policy:
         """Show these fields only to callers for whom one of `unless` holds."""
         return self._mask("hide", fields, unless)
 
+    @knows_its_options
     def readonly(self, *fields: str, unless: Unless = None) -> Policy:
         """Let these fields be written only by callers for whom one of `unless` holds."""
         return self._mask("readonly", fields, unless)
 
+    @knows_its_options
     def writable_only(self, *fields: str, unless: Unless = None) -> Policy:
         """Let only these fields be written, but by callers for whom one of `unless` holds."""
         return self._mask("readonly", fields, unless, is_only=True)

@@ -34,6 +34,7 @@ from licet.authz.requirements._engine import Checklist
 from licet.authz.requirements._guard import Throws, guard
 from licet.authz.requirements.changes import AdditionalManager, OverrideManager, while_in_force
 from licet.errors import AccessDenied, UsageError
+from licet.errors.names import knows_its_options
 
 __all__ = [
     "Allows",
@@ -67,6 +68,7 @@ class Allows:
         TypeError: the loader cannot be called, or would give a coroutine.
     """
 
+    @knows_its_options
     def __init__(
         self,
         app: Flask | None = None,
@@ -129,6 +131,7 @@ class Allows:
         self._identity_loader = loader
         return loader
 
+    @knows_its_options
     def requires(
         self,
         *requirements: Any,
@@ -285,6 +288,7 @@ class Permission:
         TypeError: one of them cannot be a requirement.
     """
 
+    @knows_its_options
     def __init__(
         self,
         *requirements: Any,

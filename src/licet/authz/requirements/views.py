@@ -15,6 +15,7 @@ from licet.authz.requirements._engine import Checklist
 from licet.authz.requirements._guard import Throws, access_to, guard
 from licet.authz.requirements.allows import allows_of_app
 from licet.errors import UsageError
+from licet.errors.names import knows_its_options
 
 __all__ = ["exempt_from_requirements", "guard_entire", "requirements_of", "requires"]
 
@@ -23,6 +24,7 @@ _EXEMPT: Final = "__allows_exempt__"
 _ENTIRE: Final = "__licet_guards_entire__"
 
 
+@knows_its_options
 def requires(
     *requirements: Any, identity: Any = None, throws: Throws | None = None, on_fail: Any = None
 ) -> Callable[[F], F]:
@@ -44,6 +46,7 @@ def requires(
     return guard(allows_of_app, checklist, identity=identity, throws=throws, on_fail=on_fail)
 
 
+@knows_its_options
 def guard_entire(
     requirements: Any, identity: Any = None, throws: Throws | None = None, on_fail: Any = None
 ) -> Callable[[], Any]:

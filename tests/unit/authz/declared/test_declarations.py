@@ -49,14 +49,14 @@ def test_what_is_declared_stands_between_guards_and_view(app):
 def test_an_unknown_endpoint_is_not_declared(app):
     """A typing mistake is told, with the names that are near; nothing of the call counts."""
     app.add_url_rule("/", "reports", ok)
-    with pytest.raises(ConfigurationError, match=r"no endpoint 'report'.*Known: reports\."):
+    with pytest.raises(ConfigurationError, match="no endpoint 'report': did you mean 'reports'"):
         declare(app, "reports", "report", access=PUBLIC)
     assert declarations(app)[0].access == ()
 
 
 def test_an_unknown_mount_is_not_declared(app):
     """There is nothing to declare where nothing is mounted."""
-    with pytest.raises(ConfigurationError, match=r"no mount '/dash'.*Known: none\."):
+    with pytest.raises(ConfigurationError, match="no mount '/dash': there is none"):
         declare_mount(app, "dash", PUBLIC)
 
 
