@@ -21,8 +21,9 @@ from licet.authz.declared.audit import protect, protect_before_first_request
 from licet.authz.declared.declarations import PUBLIC, declare
 from licet.authz.templates import install_allowed
 from licet.db.apart import refuse_to_drop
-from licet.db.flask import check_database_settings
+from licet.db.flask import check_database_settings, database_place
 from licet.rest.problems import install_problem_handler
+from licet.settings import Settings
 
 __all__ = ["Licet", "protect_attached"]
 
@@ -75,6 +76,7 @@ class Licet:
                 _serve_sign_in(app)
             if state.settings.problem_errors:
                 install_problem_handler(app)
+            _say_where(app, state.settings)
             if state.settings.protect:
                 protect_before_first_request(app)
         self._map_identities_of(app)
@@ -116,6 +118,16 @@ class Licet:
         mapping.take(self._mapping)
         if mapping not in self._mappings_of_apps:
             self._mappings_of_apps.append(mapping)
+
+
+def _say_where(app: Flask, settings: Settings) -> None:
+    """One line, since other keys or another database than expected look like a wrong token."""
+    app.logger.info(
+        "licet: instance folder %s, database %s, issuer %s",
+        settings.instance_path.absolute(),
+        database_place(settings),
+        settings.issuer if settings.embedded_issuer else "switched off",
+    )
 
 
 def _serve_accounts(app: Flask) -> None:

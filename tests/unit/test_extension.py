@@ -1,5 +1,7 @@
 """`Licet(app)`: what one line attaches."""
 
+import logging
+
 import pytest
 
 from licet import Licet
@@ -72,3 +74,39 @@ def test_the_endpoints_of_accounts_are_declared(app):
     app.config["LICET_ACCOUNTS"] = True
     Licet(app).protect(app)
     assert app.test_client().get("/auth/session").status_code == 401
+
+
+def told_at_start(app, caplog, **config):
+    """The one line about where things are."""
+    app.config.update(config)
+    with caplog.at_level(logging.INFO):
+        Licet(app)
+    (line,) = [r.getMessage() for r in caplog.records if "instance folder" in r.getMessage()]
+    return line
+
+
+def test_the_start_tells_where_keys_and_data_are(app, tmp_path, caplog, monkeypatch):
+    """As absolute paths, since the same setting may mean another folder elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    assert told_at_start(app, caplog, LICET_INSTANCE_PATH="here") == (
+        f"licet: instance folder {tmp_path / 'here'}, database "
+        f"{tmp_path / 'here' / 'licet.sqlite3'}, issuer http://localhost:8000"
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        (
+            "postgresql+psycopg://u:hidden@db.example:5433/app?password=hidden&sslmode=require",
+            "postgresql+psycopg://db.example:5433/app",
+        ),
+        ("postgresql+psycopg:///app?host=/run/postgresql&user=hidden", "postgresql+psycopg:///app"),
+        ("sqlite:////data/my.sqlite3", "/data/my.sqlite3"),
+    ],
+)
+def test_the_start_tells_no_secret(app, caplog, url, place):
+    """Neither the database's user nor any option of its URL, which may hold a password."""
+    line = told_at_start(app, caplog, LICET_DATABASE_URL=url, LICET_EMBEDDED_ISSUER=False)
+    assert f"database {place}, issuer switched off" in line
+    assert "hidden" not in caplog.text

@@ -203,7 +203,7 @@ JWT = {"issuer": "https://i.example", "audience": "a", "algorithms": ["ES256"]}
         (lambda: with_object(POLICY, VIEW, ky="x"), "key"),
         (lambda: guarded_by(poliicy=POLICY, verb=VIEW), "policy"),
         (lambda: register_policies(APP, sessionn=no_view), "session"),
-        (lambda: declare(APP, accesss=PUBLIC), "access"),
+        (lambda: declare(APP, axcess=PUBLIC), "access"),
         (lambda: POLICY.allow(1, VIEW, wen=None), "when"),
         (lambda: POLICY.hide("a", unlesss=None), "unless"),
         (lambda: CLIENT.run({}, labll="x"), "label"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -76,9 +77,8 @@ def serve_app(
         ConfigurationError: the address is not to be had.
     """
     check_port_is_free(host, port)
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     options: dict[str, Any] = {
-        "bind": [address],
+        "bind": [_address(host, port)],
         "workers": workers,
         "threads": threads,
         "worker_class": "gthread",
@@ -94,6 +94,10 @@ def serve_app(
     _Server(load_app, options).run()
 
 
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def _start_actions(worker: Any) -> None:
     """Have the worker process run durable actions from its start, not from its first request."""
     worker.cfg.set("graceful_timeout", GRACE_SECONDS)  # the main process waits for the actions, too
@@ -104,6 +108,16 @@ def _start_actions(worker: Any) -> None:
 def _stop_actions(_server: Any, worker: Any) -> None:
     if isinstance(getattr(worker, "wsgi", None), Flask):
         durable_runtime(worker.wsgi).stop()
+
+
+def _say_where(address: str, folder: Path) -> Callable[[Any], None]:
+    """What is printed when requests are taken: the address, and where keys and data are."""
+
+    def say(_server: Any) -> None:
+        click.echo(f"licet: serving on http://{address}")
+        click.echo(f"licet: keys and data are in {folder}")
+
+    return say
 
 
 @click.command()
@@ -118,12 +132,13 @@ def serve(load_app: Callable[[], Flask], host: str, port: int, workers: int, thr
     """Serve the app with gunicorn."""
     app = load_app()
     protect_attached(app)  # a broken app is told once, here, and not by every worker
-    stop_seconds = app_state(app).settings.stop_seconds
+    settings = app_state(app).settings
     serve_app(
         load_app,
         host=host,
         port=port,
         workers=workers,
         threads=threads,
-        stop_seconds=stop_seconds,
+        stop_seconds=settings.stop_seconds,
+        on_ready=_say_where(_address(host, port), settings.instance_path.absolute()),
     )

@@ -43,4 +43,10 @@ def token(
             f"Give --scope or --all-scopes. The app's providers know:\n  {listed}"
         )
     issuer = embedded_issuer(app)
+    if issuer.has_new_keys:
+        click.echo(
+            f"licet: {issuer.key_path} was made just now: only a service that is started with the "
+            "same LICET_INSTANCE_PATH takes this token.",
+            err=True,
+        )
     click.echo(issuer.mint(user, wanted, groups=groups, ttl_seconds=ttl_seconds))

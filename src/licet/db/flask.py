@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Final
 
+import sqlalchemy as sa
 from flask import Flask
 
 from licet._state import app_state
@@ -12,7 +14,7 @@ from licet.db.engine import Database
 from licet.db.migrate import current_revision, is_known, upgrade
 from licet.settings import Settings
 
-__all__ = ["check_database_settings", "database_of", "database_url"]
+__all__ = ["check_database_settings", "database_of", "database_place", "database_url"]
 
 log = logging.getLogger(__name__)
 _ENGINE: Final = "db.engine"
@@ -27,6 +29,14 @@ def database_of(app: Flask) -> Database:
 def database_url(settings: Settings) -> str:
     """``LICET_DATABASE_URL``, or a SQLite file in the instance folder."""
     return settings.database_url or f"sqlite:///{settings.instance_path / SQLITE_FILE}"
+
+
+def database_place(settings: Settings) -> str:
+    """Where the database is, for people: its URL without user, password and options."""
+    url = sa.make_url(database_url(settings))
+    if url.get_backend_name() == "sqlite" and url.database:
+        return str(Path(url.database).absolute())
+    return str(sa.URL.create(url.drivername, host=url.host, port=url.port, database=url.database))
 
 
 def check_database_settings(app: Flask) -> None:

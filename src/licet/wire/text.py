@@ -1,12 +1,13 @@
-"""Which text can be stored: by every database, and in JSON for every reader."""
+"""Which text can be stored, by every database and in JSON; and text made fit for a log."""
 
 from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["is_storable", "readable", "unstorable"]
+__all__ = ["is_storable", "readable", "shown", "unstorable"]
 
 _NUL: Final = "\x00"
+_MAX_SHOWN: Final = 120
 
 
 def unstorable(text: str) -> str | None:
@@ -33,3 +34,11 @@ def readable(text: str) -> str:
     return (
         text.replace(_NUL, "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     )
+
+
+def shown(value: object) -> str:
+    """What somebody sent, as one short quoted line of ASCII: for a log, never for an answer."""
+    if not isinstance(value, str):
+        return "none" if value is None else f"a {type(value).__name__}"
+    whole = ascii(value[: _MAX_SHOWN + 1])
+    return whole if len(whole) <= _MAX_SHOWN else f"{whole[:_MAX_SHOWN]}…"

@@ -111,16 +111,17 @@ def test_it_serves_until_told_to_stop(tmp_path: Path):
     port = unused_port()
     command = [Path(sys.executable).with_name("licet"), "--app", SITE, "serve"]
     environ = {**os.environ, "LICET_INSTANCE_PATH": str(tmp_path), "PORT": str(port)}
-    process = subprocess.Popen([*command, "--workers", "1"], env=environ, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [*command, "--workers", "1"], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     try:
-        for _attempt in range(2_000_000):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
+        assert process.stdout.readline() == f"licet: serving on http://127.0.0.1:{port}\n".encode()
+        assert process.stdout.readline() == f"licet: keys and data are in {tmp_path}\n".encode()
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/skeleton/", timeout=30) as answer:
             assert answer.status == 200
     finally:
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=30)
+        more, errors = process.communicate(timeout=30)
     assert process.returncode == 0
+    assert more == b""
     assert b"Traceback" not in errors

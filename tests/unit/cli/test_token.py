@@ -75,3 +75,13 @@ def test_an_issuer_that_is_switched_off(licet):
     result = licet("--app", BARE, "token", "alice", "--scope", "s", env=env)
     assert result.exit_code == 2
     assert "LICET_EMBEDDED_ISSUER" in result.stderr
+
+
+def test_new_keys_are_told(licet, tmp_path):
+    """A token of keys that no service has yet is likely one of another folder than meant."""
+    words = ("--app", SITE, "token", "alice", "--scope", "a")
+    first, second = licet(*words), licet(*words)
+    path = tmp_path / "instance" / "licet-signing-keys.json"
+    assert first.stderr.startswith(f"licet: {path} was made just now: only a service that is ")
+    assert first.stdout.count("\n") == 1
+    assert second.stderr == ""

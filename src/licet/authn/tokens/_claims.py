@@ -9,12 +9,16 @@ Source: RFC 7519 section 4, RFC 9068 sections 2 and 4, OpenID Connect Core 1.0 s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+import threading
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
 from licet.errors import ConfigurationError, InvalidToken
 
-__all__ = ["ClaimRules", "TokenUse", "verified_email"]
+__all__ = ["ClaimRules", "RefusalLog", "TokenUse", "verified_email"]
+
+log = logging.getLogger(__name__)
 
 TokenUse = Literal["access", "id"]
 _ID: Final = "id"
@@ -26,6 +30,7 @@ _OTHERS_CLAIMS: Final = {
     "access": ("events", "nonce", "at_hash", "c_hash"),
     _ID: ("events",),
 }
+PAUSE_SECONDS: Final = 60.0
 _MAX_TIME: Final = 253_402_300_799  # 9999-12-31T23:59:59Z, the last moment a datetime can hold
 
 
@@ -72,10 +77,13 @@ class ClaimRules:
         """Refuse claims that are missing, malformed, out of time or not meant for us.
 
         Raises:
-            InvalidToken: with the claim's name, never its value.
+            InvalidToken: with the claim's name, never its value; of the issuer, which one is ours.
         """
         if claims.get("iss") != self.issuer:
-            raise InvalidToken("The bearer token comes from an issuer that is not accepted.")
+            raise InvalidToken(
+                "The bearer token comes from an issuer that is not accepted: only "
+                f"{self.issuer} is."
+            )
         subject = claims.get("sub")
         if not isinstance(subject, str) or not _is_subject(subject):
             raise InvalidToken("The bearer token names no subject.")
@@ -99,6 +107,31 @@ class ClaimRules:
         party = claims.get("azp", self.audience if len(listed) == 1 else None)
         if self._is_id and party != self.audience:
             raise InvalidToken("The bearer token was made for another client.")
+
+
+class RefusalLog:
+    """Tells the operator when tokens of a whole kind are refused: another issuer's, other keys'.
+
+    The caller is told what is expected and no more; what came instead, and where keys lie, stands
+    in the log. It warns at most once a minute, since callers choose what they send; the rest is for
+    debugging.
+
+    Concurrency: one for all threads.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._told_at = float("-inf")
+
+    def tell(self, text: str, *facts: object) -> None:
+        """Log a refusal; `facts` are put into `text` as by `logging`."""
+        now = self._clock()
+        with self._lock:
+            is_due = abs(now - self._told_at) >= PAUSE_SECONDS
+            if is_due:
+                self._told_at = now
+        log.log(logging.WARNING if is_due else logging.DEBUG, text, *facts)
 
 
 def verified_email(claims: Mapping[str, Any]) -> str | None:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from licet.authn.identity import Identity, group_principals, identity_principal
 from licet.errors import AuthenticationUnavailable
 from licet.wire.documents import read_json
+from licet.wire.text import shown
 
 __all__ = ["Answer", "AnswerRules", "AnswerTime", "read_answer"]
 
@@ -100,7 +101,16 @@ class AnswerRules:
         if not answer.active:
             return "The bearer token is expired, revoked or unknown to its issuer."
         if answer.iss is not None and answer.iss != self.issuer:
-            return "The bearer token comes from an issuer that is not accepted."
+            log.warning(
+                "A token was refused: its introspection names the issuer %s, and only %s is "
+                "accepted.",
+                shown(answer.iss),
+                self.issuer,
+            )
+            return (
+                "The bearer token comes from an issuer that is not accepted: only "
+                f"{self.issuer} is."
+            )
         if self.audience is not None and self.audience not in _listed(answer.aud):
             return "The bearer token is meant for another service."
         if answer.exp is not None and answer.exp <= now:

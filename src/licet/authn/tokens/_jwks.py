@@ -87,6 +87,11 @@ class ProviderKeys:
         self._absent_lock = threading.Lock()
         self._absent: TTLCache[str, bool] = TTLCache(ABSENT_ENTRIES, ABSENT_SECONDS, timer=clock)
 
+    @property
+    def place(self) -> str:
+        """Where the keys are, for the log."""
+        return f"what {self.issuer} publishes"
+
     def key(self, kid: str) -> Key | None:
         """The public key with this id, or None when the provider has none such.
 

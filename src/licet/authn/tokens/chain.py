@@ -7,14 +7,17 @@ opaque tokens.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from licet.authn.identity import Identity
+from licet.authn.tokens._claims import RefusalLog
 from licet.authn.tokens._jws import decode_compact, decode_part, json_object
 from licet.authn.tokens.bearer import MAX_TOKEN_BYTES
 from licet.errors import ConfigurationError, InvalidToken
+from licet.wire.text import shown
 
 __all__ = [
     "IssuerVerifier",
@@ -55,6 +58,7 @@ class VerifierChain:
     def __init__(self, *verifiers: IssuerVerifier, opaque: TokenVerifier | None = None) -> None:
         self.by_issuer = {verifier.issuer: verifier for verifier in verifiers}
         self.opaque = opaque
+        self._refusals = RefusalLog(time.time)
         if len(self.by_issuer) != len(verifiers):
             raise ConfigurationError("A VerifierChain takes one verifier for each issuer.")
         if not verifiers and opaque is None:
@@ -75,10 +79,25 @@ class VerifierChain:
         """
         if len(token) > MAX_TOKEN_BYTES:
             raise InvalidToken(f"The bearer token is longer than {MAX_TOKEN_BYTES} bytes.")
-        verifier = self._verifier_for(token)
+        if not _is_jwt(token):
+            return self._opaque().verify(token)
+        issuer = json_object(decode_compact(token).payload, "claims").get("iss")
+        verifier = self.by_issuer.get(issuer) if isinstance(issuer, str) else None
         if verifier is None:
-            raise InvalidToken("The bearer token comes from an issuer that is not accepted.")
+            accepted = " and ".join(self.by_issuer) or "none"
+            self._refusals.tell(
+                "A token was refused: its issuer is %s; accepted: %s.", shown(issuer), accepted
+            )
+            raise InvalidToken(
+                "The bearer token comes from an issuer that is not accepted: only "
+                f"{accepted} {'are' if len(self.by_issuer) > 1 else 'is'}."
+            )
         return verifier.verify(token)
+
+    def _opaque(self) -> TokenVerifier:
+        if self.opaque is None:
+            raise InvalidToken("The bearer token is no JWT, and no other kind is accepted.")
+        return self.opaque
 
     def forget(self) -> None:
         """Have every token verified anew, by all verifiers that remember any."""
@@ -86,12 +105,6 @@ class VerifierChain:
             forget = getattr(verifier, "forget", None)
             if forget is not None:
                 forget()
-
-    def _verifier_for(self, token: str) -> TokenVerifier | None:
-        if not _is_jwt(token):
-            return self.opaque
-        issuer = json_object(decode_compact(token).payload, "claims").get("iss")
-        return self.by_issuer.get(issuer) if isinstance(issuer, str) else None
 
 
 def _is_jwt(token: str) -> bool:

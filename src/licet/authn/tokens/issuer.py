@@ -58,6 +58,21 @@ class EmbeddedIssuer:
         """How long an access token lives."""
         return self._ttl_seconds
 
+    @property
+    def place(self) -> str:
+        """Where the keys are, for the log."""
+        return f"{self.key_path} (in LICET_INSTANCE_PATH)"
+
+    @property
+    def key_path(self) -> Path:
+        """The file with the keys."""
+        return self._key_file.path
+
+    @property
+    def has_new_keys(self) -> bool:
+        """Whether the file was made just now, so that nobody has its keys yet."""
+        return self._key_file.was_made
+
     def key(self, kid: str) -> Key | None:
         """The public half of the key with this id."""
         return next((key for key in self._key_file.current() if key.kid == kid), None)

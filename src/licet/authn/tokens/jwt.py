@@ -20,7 +20,7 @@ from cachetools import LRUCache
 from joserfc.jwk import Key
 
 from licet.authn.identity import Identity, group_principals, identity_principal
-from licet.authn.tokens._claims import ClaimRules, TokenUse
+from licet.authn.tokens._claims import ClaimRules, RefusalLog, TokenUse
 from licet.authn.tokens._jwks import ProviderKeys
 from licet.authn.tokens._jws import (
     ASYMMETRIC_ALGORITHMS,
@@ -31,6 +31,7 @@ from licet.authn.tokens._jws import (
 from licet.authn.tokens.bearer import MAX_TOKEN_BYTES
 from licet.errors import ConfigurationError, InvalidToken
 from licet.errors.names import knows_its_options
+from licet.wire.text import shown
 
 __all__ = ["JWTVerifier", "KeySource"]
 
@@ -39,7 +40,7 @@ _CACHE_SECONDS: Final = 30.0
 
 
 class KeySource(Protocol):
-    """Where the public keys of an issuer are."""
+    """Where the public keys of an issuer are; `place`, if it has one, says so in the log."""
 
     def key(self, kid: str) -> Key | None:
         """The public key with this id, or None."""
@@ -108,6 +109,7 @@ class JWTVerifier:
         are_ours = groups_are_local or issuer == local_issuer
         self._groups_issuer = None if are_ours else issuer
         self._clock = clock
+        self._refusals = RefusalLog(clock)
         self._lock = threading.Lock()
         self._seen: LRUCache[bytes, tuple[Identity, float]] = LRUCache(_CACHE_ENTRIES)
 
@@ -145,10 +147,26 @@ class JWTVerifier:
             raise InvalidToken("The bearer token is not signed in an accepted way.")
         # Before the key is looked up: no token of another issuer has our issuer's keys fetched.
         claims = json_object(compact.payload, "claims")
+        if claims.get("iss") != self.issuer:
+            self._refusals.tell(
+                "A token was refused: its issuer is %s, and only %s is accepted.",
+                shown(claims.get("iss")),
+                self.issuer,
+            )
         self._rules.check_claims(claims, now)
         key = self.keys.key(kid)
         if key is None:
-            raise InvalidToken("The bearer token is signed with an unknown key.")
+            self._refusals.tell(
+                "A token of %s was refused: it is signed with the key %s, which is not in %s. It "
+                "was made elsewhere, or its key was replaced.",
+                self.issuer,
+                shown(kid),
+                getattr(self.keys, "place", "the keys of its issuer"),
+            )
+            raise InvalidToken(
+                "The bearer token is signed with an unknown key: it was made elsewhere, or its key "
+                "was replaced."
+            )
         check_signature(compact, key)
         return claims
 

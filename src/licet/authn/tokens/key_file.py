@@ -44,7 +44,7 @@ class _Loaded:
 
 
 class KeyFile:
-    """The keys of one file.
+    """The keys of one file; `was_made` is whether the file was not there before.
 
     Raises:
         ConfigurationError: at first, when the file cannot be read or made. A file that is damaged
@@ -54,15 +54,16 @@ class KeyFile:
     """
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
-        self._path = path
+        self.path: Final = path.absolute()
+        self.was_made: Final = not path.exists()
         self._clock = clock
         self._lock = threading.Lock()
         self._told: Signature | None = None
-        self._loaded = _load_or_make(path)
+        self._loaded = _load_or_make(self.path)
 
     def current(self) -> list[Key]:
         """The key that signs, then those that were replaced not long ago."""
-        signature = _signature(self._path)
+        signature = _signature(self.path)
         if signature != self._loaded.signature and signature is not None:
             self._reload(signature)
         loaded = self._loaded
@@ -76,7 +77,7 @@ class KeyFile:
             if signature in (self._loaded.signature, self._told):
                 return
             try:
-                self._loaded = _load_or_make(self._path)
+                self._loaded = _load_or_make(self.path)
             except ConfigurationError as error:
                 self._told = signature
                 log.error("%s The keys in use stay in use.", error)  # noqa: TRY400 - one line tells it
@@ -88,19 +89,19 @@ class KeyFile:
             ConfigurationError: the file cannot be read or written.
         """
         try:
-            with _exclusive(self._path.parent):
+            with _exclusive(self.path.parent):
                 self._rotate()
         except OSError as error:
-            raise _unusable(self._path, error) from error
+            raise _unusable(self.path, error) from error
 
     def _rotate(self) -> None:
         now = self._clock()
-        before = _load_or_make(self._path)
+        before = _load_or_make(self.path)
         since = {str(key.kid): before.retired.get(str(key.kid), now) for key in before.keys}
         kept = [key for key in before.keys if since[str(key.kid)] > now - KEEP_SECONDS]
         retired = {str(key.kid): since[str(key.kid)] for key in kept}
-        with _draft(self._path, [_new_key(), *map(_public, kept)], retired) as draft:
-            draft.replace(self._path)
+        with _draft(self.path, [_new_key(), *map(_public, kept)], retired) as draft:
+            draft.replace(self.path)
 
 
 def _public(key: Key) -> dict[str, Any]:
