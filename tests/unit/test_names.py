@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
-from pydantic import ValidationError
+from pydantic import AliasChoices, AliasPath, Field, ValidationError
 from tests.unit.actions.making import ALICE
 
 from licet.actions import (
@@ -25,11 +25,14 @@ from licet.authz import (
     PUBLIC,
     VIEW,
     Allows,
+    ConditionalRequirement,
     Permission,
     Policy,
+    Role,
     declare,
     guard_entire,
     guarded_by,
+    predicate,
     register_policies,
     requires,
     requires_auth,
@@ -99,6 +102,34 @@ class TestDescriptions:
         with pytest.raises(UnknownName, match="did you mean 'runnable_by'"):
             DESCRIPTION.model_copy(update={"runable_by": ONLY})
         assert DESCRIPTION.model_copy(update={"runnable_by": ONLY}).runnable_by == ONLY
+
+    def test_what_is_not_looked_at_has_names_that_are(self):
+        """Values that skip pydantic's checks are still of fields."""
+        with pytest.raises(UnknownName, match="did you mean 'runnable_by'"):
+            ActionProviderDescription.model_construct(**WRITTEN, runable_by=ONLY)
+        found = ActionProviderDescription.model_construct(**WRITTEN, runnable_by=ONLY)
+        assert found.runnable_by == ONLY
+
+    def test_a_subclass_may_have_aliases(self):
+        """Of every kind that pydantic has."""
+
+        class Mine(ActionProviderDescription):
+            room: str = Field("1", alias="place")
+            floor: str = Field("0", validation_alias=AliasChoices("level", AliasPath("levels", 0)))
+
+        assert Mine(**WRITTEN, place="2").room == "2"
+        assert Mine(**WRITTEN, level="2").floor == "2"
+        assert Mine(**WRITTEN, levels=["3"]).floor == "3"
+        with pytest.raises(UnknownName, match="did you mean 'place'"):
+            Mine(**WRITTEN, plac="2")
+
+    def test_a_subclass_may_be_open(self):
+        """Where that is said."""
+
+        class Mine(ActionProviderDescription, extra="allow"):
+            pass
+
+        assert Mine(**WRITTEN, anything=1).model_extra == {"anything": 1}
 
     def test_no_other_attribute_is_set(self):
         """Later neither."""
@@ -205,6 +236,10 @@ JWT = {"issuer": "https://i.example", "audience": "a", "algorithms": ["ES256"]}
         (lambda: register_policies(APP, sessionn=no_view), "session"),
         (lambda: declare(APP, axcess=PUBLIC), "access"),
         (lambda: POLICY.allow(1, VIEW, wen=None), "when"),
+        (lambda: Policy(Flask, nam="x"), "name"),
+        (lambda: Role("x", conditon=None), "condition"),
+        (lambda: predicate(no_view, footnot="x"), "footnote"),
+        (lambda: ConditionalRequirement(no_view, untl=True), "until"),
         (lambda: POLICY.hide("a", unlesss=None), "unless"),
         (lambda: CLIENT.run({}, labll="x"), "label"),
         (lambda: CLIENT.run({}, releaseafter="P1D"), "release_after"),

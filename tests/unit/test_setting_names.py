@@ -45,10 +45,10 @@ def refusal(config=None, environ=None):
 )
 def test_a_misspelt_setting_is_refused(name, meant):
     """In the app's config and in the environment; the setting that was meant is named."""
-    assert f"app.config has {name}, which is no setting: did you mean {meant}?" in refusal(
+    assert f"app.config has {name!r}, which is no setting: did you mean {meant}?" in refusal(
         {name: 1}
     )
-    assert f"The environment has {name}, which is no setting: did you mean {meant}?" in refusal(
+    assert f"The environment has {name!r}, which is no setting: did you mean {meant}?" in refusal(
         None, {name: "1"}
     )
 
@@ -57,7 +57,7 @@ def test_a_misspelt_setting_is_refused(name, meant):
 def test_a_name_like_no_setting_is_refused_too(name):
     """A shared environment may hold another program's: then it needs another prefix."""
     told = refusal(None, {name: "1"})
-    assert f"has {name}, which is no setting" in told
+    assert f"has {name!r}, which is no setting" in told
     assert "Names that start with LICET_ are licet's alone" in told
 
 
@@ -67,10 +67,18 @@ def test_the_case_of_a_setting_counts(name):
     assert "did you mean LICET_PROTECT?" in refusal({name: False})
 
 
+@pytest.mark.parametrize("name", ["LICET_PROTECT ", "LICET_PRO\nTECT", "LICET_\udcff"])
+def test_a_name_is_told_so_that_one_sees_it(name):
+    """Blanks at the end, and what a terminal would obey."""
+    told = refusal(None, {name: "1"})
+    assert repr(name) in told
+    assert told.isprintable()
+
+
 def test_all_are_told_at_once_and_no_value_is():
     """Who mends one need not start again for the next; a value may be a secret."""
     told = refusal({"LICET_SMTP": "hidden-1"}, {"LICET_TOKE": "hidden-2", "LICET_APPS": "hidden-3"})
-    assert re.findall(r"has (LICET_\w+),", told) == ["LICET_SMTP", "LICET_APPS", "LICET_TOKE"]
+    assert re.findall(r"has '(LICET_\w+)',", told) == ["LICET_SMTP", "LICET_APPS", "LICET_TOKE"]
     assert "hidden" not in told
 
 
@@ -155,7 +163,7 @@ def test_an_app_does_not_start_with_a_misspelt_setting(app: Flask, monkeypatch):
         app_state(app)
     del app.config["LICET_PROTCT"]
     monkeypatch.setenv("LICET_PROTEC", "true")
-    with pytest.raises(UnknownName, match="The environment has LICET_PROTEC,"):
+    with pytest.raises(UnknownName, match="The environment has 'LICET_PROTEC',"):
         Licet(app)
     monkeypatch.delenv("LICET_PROTEC")
     Licet(app)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, Self
 
-from pydantic import BaseModel
+from pydantic import AliasChoices, AliasPath, BaseModel
 
 from licet.errors.names import refuse_unknown
 
@@ -40,6 +40,18 @@ class Written(BaseModel):
         return super().model_copy(update=update, deep=deep)
 
     @classmethod
+    def model_construct(  # type: ignore[override]  # of what pydantic's mypy plugin imagines
+        cls, _fields_set: set[str] | None = None, **values: Any
+    ) -> Self:
+        """A document of values that are not looked at; their names are.
+
+        Raises:
+            UnknownName: there is no such field.
+        """
+        cls.refuse_unknown_fields(values)
+        return super().model_construct(_fields_set, **values)
+
+    @classmethod
     def refuse_unknown_fields(cls, names: Collection[str]) -> None:
         """Refuse names that are no fields'.
 
@@ -49,7 +61,7 @@ class Written(BaseModel):
         fields = cls.model_fields
         if cls.model_config.get("extra") == "allow" or fields.keys() >= set(names):
             return
-        aliases = {one.alias for one in fields.values() if one.alias is not None}
+        aliases = {str(each) for one in fields.values() for each in _aliases(one.validation_alias)}
         refuse_unknown(
             f"{cls.__name__} has no field",
             names,
@@ -57,3 +69,15 @@ class Written(BaseModel):
             remedy="A document of somebody else's, which may have more fields, is read with "
             f'{cls.__name__}.model_validate(document, extra="ignore").',
         )
+
+
+def _aliases(alias: str | AliasPath | AliasChoices | None) -> list[str | int]:
+    """The keywords that an alias of a subclass's field stands for."""
+    match alias:
+        case AliasChoices(choices=choices):
+            return [name for each in choices for name in _aliases(each)]
+        case AliasPath(path=path):
+            return path[:1]
+        case None:
+            return []
+    return [alias]

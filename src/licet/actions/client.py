@@ -17,7 +17,7 @@ import stamina
 
 from licet.errors import LicetError
 from licet.errors.names import knows_its_options, refuse_unknown
-from licet.wire.client import Bounds, ProxyUnusable, make_client
+from licet.wire.client import AnswerRefused, Bounds, ProxyUnusable, make_client
 from licet.wire.documents import read_json
 
 __all__ = [
@@ -291,6 +291,8 @@ class ActionClient:
                     response = self._http.request(method, url, **options)
                     if response.status_code in (502, 503, 504):
                         raise _refusal(response)
+        except AnswerRefused as error:
+            raise ProviderUnreachable(f"The answer of {url} {error}.") from error
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
             reason = str(error) or type(error).__name__
             raise ProviderUnreachable(f"{url} does not answer: {reason}") from error

@@ -87,7 +87,7 @@ def _names_in_environment(environ: Mapping[str, str]) -> Iterator[str]:
 def _told(where: str, names: Iterator[str], known: Collection[str]) -> Iterator[tuple[str, str]]:
     for name in sorted(names):
         if name not in known:
-            yield name, f"{where} has {name}, which is no setting{_suggestion(name, known)}"
+            yield name, f"{where} has {name!r}, which is no setting{_suggestion(name, known)}"
 
 
 def _suggestion(name: str, known: Collection[str]) -> str:

@@ -7,7 +7,6 @@ size and a latest moment; redirects are not followed. What an answer means is it
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -101,20 +100,22 @@ class CarefulClient(httpx2.Client):
 
         A proxy that cannot be used is no trouble to what goes past it.
         """
-        with _MAKING:
-            if self._for_outside is None:
-                try:
-                    self._for_outside = make()
-                except (ImportError, ValueError, httpx2.InvalidURL) as error:
-                    raise ProxyUnusable(
-                        "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY of the environment cannot be used: "
-                        f"{error}"
-                    ) from error
-            return self._for_outside
+        if self._for_outside is None:
+            try:
+                made = make()
+            except (ImportError, ValueError, httpx2.InvalidURL) as error:
+                raise ProxyUnusable(
+                    "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY of the environment cannot be used: "
+                    f"{error}"
+                ) from error
+            # Without a lock, which a fork could take along: of two that are made at once, one stays
+            self.__dict__.setdefault("_for_outside", made)
+        found: httpx2.Client = self.__dict__["_for_outside"]
+        return found
 
     def _body(self, response: httpx2.Response, deadline: float) -> bytes:
         bounds = self.bounds
-        if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        if response.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
             raise AnswerRefused("is compressed, though that was not asked for")
         body = bytearray()
         for chunk in response.iter_bytes():
@@ -142,9 +143,6 @@ class CarefulClient(httpx2.Client):
     def _close_outside(self) -> None:
         if self._for_outside is not None:
             self._for_outside.close()
-
-
-_MAKING: Final = threading.Lock()
 
 
 def make_client(

@@ -1,5 +1,6 @@
 """The client against real servers: good ones, flaky ones and wrong ones."""
 
+import itertools
 import json
 import uuid
 
@@ -231,6 +232,32 @@ class TestWrongAnswers:
             pytest.raises(ProviderError, match=message),
         ):
             client.introspect()
+
+    def test_an_answer_without_end(self):
+        """It is left at the limit, and not asked for again."""
+        app = answering(Response(itertools.repeat(b" " * 1024 * 1024)))
+        with (
+            served(app) as url,
+            ActionClient(url) as client,
+            pytest.raises(ProviderUnreachable, match=f"The answer of {url}/ is longer than"),
+        ):
+            client.introspect()
+        assert len(app.asked) == 1
+
+    def test_a_proxy_that_cannot_be_used(self, monkeypatch: pytest.MonkeyPatch):
+        """Its variables are named, and trying again would not help."""
+        for name in ("HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+        made: list[object] = []
+        client_class = httpx2.Client
+        monkeypatch.setattr(httpx2, "Client", lambda **o: made.append(o) or client_class(**o))
+        with (
+            ActionClient("http://far.example") as client,
+            pytest.raises(ProviderUnreachable, match="ALL_PROXY of the environment cannot be used"),
+        ):
+            client.introspect()
+        assert len(made) == 1
 
     def test_redirects_are_not_followed(self):
         """A token goes to the provider it was meant for and nowhere else."""

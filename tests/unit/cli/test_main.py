@@ -59,7 +59,9 @@ def test_a_misspelt_variable_is_one_line(licet, words):
     """With an app and without one, before anything is done."""
     result = licet(*words, env={"LICET_TOKN": "hidden"})
     assert result.exit_code == 2
-    assert result.stderr.startswith("licet: The environment has LICET_TOKN, which is no setting: ")
+    assert result.stderr.startswith(
+        "licet: The environment has 'LICET_TOKN', which is no setting: "
+    )
     assert "did you mean LICET_TOKEN?" in result.stderr
     assert "hidden" not in result.output
 
@@ -89,4 +91,5 @@ def test_the_command_itself(tmp_path: Path):
         timeout=60,
     )
     assert found.stdout.count(".") == 2
-    assert found.stderr == ""
+    assert found.stderr.startswith(f"licet: {tmp_path}/instance/licet-signing-keys.json was made ")
+    assert found.stderr.count("\n") == 1

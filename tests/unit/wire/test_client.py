@@ -4,6 +4,7 @@ import gzip
 import itertools
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -160,6 +161,42 @@ def test_an_answer_that_unpacks_is_left():
     with served(app) as url, pytest.raises(AnswerRefused, match="is compressed") as caught:
         get(url)
     assert str(caught.value.request.url).startswith(url)
+
+
+@pytest.mark.parametrize("coding", ["", "identity", "Identity "])
+def test_an_answer_that_is_not_packed(coding):
+    """Some servers say so."""
+    with served(answering(Response("{}", headers={"Content-Encoding": coding}))) as url:
+        assert get(url).json() == {}
+
+
+@pytest.mark.parametrize(
+    "exempt", ["::1", "[::1]:x", "fe80::/10,10.0.0.0/8", "http://x:99999", ","]
+)
+def test_exemptions_that_cannot_be_read_are_no_trouble(proxy, exempt, monkeypatch):
+    """Neither to this machine nor to others."""
+    monkeypatch.setenv("NO_PROXY", exempt)
+    with served(answering(Response("{}"))) as url:
+        assert get(url).json() == {}
+    assert proxy.seen == []
+    assert get("http://far.example/x").status_code == 502
+
+
+def test_a_request_header_is_no_proxy(proxy, monkeypatch):
+    """Under CGI the header ``Proxy`` of whoever asks comes as HTTP_PROXY (CVE-2016-1000110)."""
+    name_proxy(monkeypatch, proxy.url, "HTTP_PROXY")
+    monkeypatch.setenv("REQUEST_METHOD", "GET")
+    with pytest.raises(httpx2.ConnectError):
+        get("http://far.invalid/x")
+    assert proxy.seen == []
+
+
+def test_of_many_threads_each_is_answered(proxy):
+    """The client for other machines is made by whoever needs it first."""
+    with make_client(timeout_seconds=5.0) as client, ThreadPoolExecutor(20) as pool:
+        found = list(pool.map(lambda n: client.get(f"http://far.example/{n}"), range(60)))
+    assert {one.status_code for one in found} == {502}
+    assert len(proxy.seen) == 60
 
 
 def test_an_answer_that_drips_is_left():

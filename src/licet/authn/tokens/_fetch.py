@@ -109,7 +109,7 @@ class JSONFetcher:
             if response.next_request is None:
                 break
             target = response.next_request.url
-            if _origin(target) != _origin(url):
+            if _origin(target) != _origin(response.url):
                 raise ProviderUnusable(f"{url} redirects to another host")
             url = target
         else:

@@ -20,6 +20,7 @@ from enum import Enum
 from typing import Any, Final, NoReturn
 
 from licet.authz._places import declared_at, invalid
+from licet.errors.names import knows_its_options
 
 __all__ = [
     "NEVER",
@@ -342,6 +343,7 @@ def attr(path: str) -> AttributePath:
     return AttributePath(tuple(path.split(".")))
 
 
+@knows_its_options
 def predicate(function: Callable[[Any, Any], bool], footnote: str | None = None) -> Condition:
     """A Python function of (object, identity) as a condition, for checks of single objects only."""
     if not callable(function) or isinstance(function, type):

@@ -68,6 +68,7 @@ class Policy:
         name: for the matrix and the log; the class's own name when not given.
     """
 
+    @knows_its_options
     def __init__(self, model: type[Any], name: str | None = None) -> None:
         if not isinstance(model, type):
             raise invalid(f"A policy is about a mapped class, not {model!r}.")

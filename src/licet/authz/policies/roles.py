@@ -27,6 +27,7 @@ from licet.authz.policies.conditions import (
     Negation,
     caller,
 )
+from licet.errors.names import knows_its_options
 
 __all__ = ["Role", "everyone", "registered"]
 
@@ -43,6 +44,7 @@ class Role:
         InvalidCondition: an argument is of the wrong kind, or the role would imply itself.
     """
 
+    @knows_its_options
     def __init__(
         self,
         name: str,

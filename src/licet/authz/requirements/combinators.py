@@ -20,6 +20,7 @@ from licet.authz.requirements._answer import Check, answering, describe, ensure_
 from licet.authz.requirements._contexts import no_context_is_open
 from licet.authz.requirements._engine import Node, leaf, node_of
 from licet.authz.requirements.changes import overrides_in_force
+from licet.errors.names import knows_its_options
 
 __all__ = [
     "And",
@@ -76,6 +77,7 @@ class ConditionalRequirement(Requirement):
         TypeError: one of them cannot be a requirement.
     """
 
+    @knows_its_options
     def __init__(
         self,
         *requirements: Any,

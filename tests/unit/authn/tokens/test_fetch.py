@@ -108,6 +108,25 @@ def test_redirects_within_one_server_are_followed(url, pages):
     assert JSONFetcher().get(url.join("/x")) == {"a": 1}
 
 
+def test_a_server_may_be_spelt_in_another_way(url, pages):
+    """A redirect at home is one, however the address of this machine was written."""
+    pages["/x"] = Response("", 302, {"Location": "/good"})
+    assert JSONFetcher().get(url.copy_with(host="127.1").join("/x")) == {"a": 1}
+
+
+def test_a_mark_at_the_beginning_is_passed_over(url, pages):
+    """Some editors put one before every document."""
+    pages["/x"] = Response(b'\xef\xbb\xbf{"a": 1}')
+    assert JSONFetcher().get(url.join("/x")) == {"a": 1}
+
+
+def test_a_member_twice_is_refused(url, pages):
+    """Whoever reads the other one would trust other keys."""
+    pages["/x"] = Response(b'{"jwks_uri": "https://a", "jwks_uri": "https://b"}')
+    with pytest.raises(ProviderUnusable, match="holds no JSON"):
+        JSONFetcher().get(url.join("/x"))
+
+
 @pytest.mark.parametrize(
     "target",
     [
