@@ -113,8 +113,8 @@ class RefusalLog:
     """Tells the operator when tokens of a whole kind are refused: another issuer's, other keys'.
 
     The caller is told what is expected and no more; what came instead, and where keys lie, stands
-    in the log. It warns at most once a minute, since callers choose what they send; the rest is for
-    debugging.
+    in the log. It warns at most once a minute of each kind, since callers choose what they send;
+    the rest is for debugging.
 
     Concurrency: one for all threads.
     """
@@ -122,15 +122,15 @@ class RefusalLog:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._told_at = float("-inf")
+        self._told_at: dict[str, float] = {}
 
     def tell(self, text: str, *facts: object) -> None:
-        """Log a refusal; `facts` are put into `text` as by `logging`."""
+        """Log a refusal; `facts` are put into `text`, which is the kind, as by `logging`."""
         now = self._clock()
         with self._lock:
-            is_due = abs(now - self._told_at) >= PAUSE_SECONDS
+            is_due = abs(now - self._told_at.get(text, float("-inf"))) >= PAUSE_SECONDS
             if is_due:
-                self._told_at = now
+                self._told_at[text] = now
         log.log(logging.WARNING if is_due else logging.DEBUG, text, *facts)
 
 

@@ -109,7 +109,7 @@ def test_several_issuers_are_told():
 
 
 def test_a_flood_of_tokens_is_no_flood_of_warnings(caplog):
-    """One warning a minute; the others are for who looks for them."""
+    """One warning of a kind a minute; the others are for who looks for them."""
     clock = Clock()
     verifier = jwt_verifier(clock=clock)
     with caplog.at_level(logging.DEBUG, LOGGER):
@@ -119,6 +119,14 @@ def test_a_flood_of_tokens_is_no_flood_of_warnings(caplog):
         refused(verifier, token(iss="https://later.example"))
     assert len(warnings_of(caplog)) == 2
     assert len(caplog.records) == 101
+
+
+def test_each_kind_of_trap_is_told(caplog):
+    """Who has mended the first sees the second at once."""
+    verifier = jwt_verifier()
+    refused(verifier, token({"kid": "unknown"}))
+    refused(verifier, token(iss="https://x.example"))
+    assert len(warnings_of(caplog)) == 2
 
 
 def test_a_clock_that_is_set_back_does_not_silence(caplog):
