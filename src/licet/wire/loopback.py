@@ -18,16 +18,17 @@ _SHORT_FORM: Final = re.compile(rf"{_PART}(?:\.{_PART}){{0,3}}")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether what is sent to `host` stays on this machine, whatever a name server says."""
+    """Whether what is sent to `host` stays on this machine."""
     return loopback_name(host) is not None
 
 
 def loopback_name(host: str) -> str | None:
-    """The name or address by which `host`, if it is this machine, is reached without a name server.
+    """The name or address by which `host` is reached, if it is this machine; else None.
 
-    That is ``localhost``, with or without a dot at its end; any address of 127.0.0.0/8, in the
-    short and hexadecimal forms that the system takes, too; ``::1``; these as IPv6 addresses that
-    stand for IPv4 ones; and the unspecified addresses, which the system takes for this machine.
+    That is ``localhost``, with or without a dot at its end (which is taken away, since with it some
+    resolvers ask a name server); any address of 127.0.0.0/8, in the short and hexadecimal forms
+    that the system takes, too; ``::1``; these as IPv6 addresses that stand for IPv4 ones; and the
+    unspecified addresses, which the system takes for this machine.
     Names below ``localhost.`` are not among them: many systems ask a name server about those.
     """
     name = host.strip("[]").removesuffix(".").lower()
