@@ -7,12 +7,31 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from coverage import Coverage
 from tests.postgresql import NoLocale, empty_schema, temporary_server
 
-# A machine that is busy makes no test fail.
-settings.register_profile("licet", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("licet")
+from tests import counts
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--full``: try everything that there is, with full counts."""
+    parser.addoption(counts.FULL, action="store_true", help="full counts, as in make prove")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell `counts` before any test module is imported."""
+    counts.load(full=config.getoption(counts.FULL))
+    if hasattr(config, "workerinput"):  # what this process starts is not to be measured, too
+        os.environ.pop("COVERAGE_PROCESS_START", None)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is for full runs only."""
+    if counts.is_full():
+        return
+    left_out = [item for item in items if item.get_closest_marker("full")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("full")]
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +39,18 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith("LICET_") and not name.startswith("LICET_TEST_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def unmeasured() -> Iterator[None]:
+    """No coverage is counted during the test, which has other proofs and takes twice as long so."""
+    coverage = Coverage.current()
+    if coverage is None:
+        yield
+        return
+    coverage.stop()
+    yield
+    coverage.start()
 
 
 @pytest.fixture(scope="session")
@@ -40,9 +71,7 @@ def english_postgresql_url() -> Iterator[str]:
         with temporary_server(locale="en_US") as url:
             yield url
     except NoLocale as error:
-        if "CI" in os.environ:
-            raise
-        pytest.skip(str(error))
+        counts.unavailable(str(error))
 
 
 @pytest.fixture

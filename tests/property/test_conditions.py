@@ -1,16 +1,15 @@
-"""Conditions mean the same in Python, on SQLite and on PostgreSQL, of whatever collation.
+"""Conditions mean the same in Python, on SQLite and on PostgreSQL, of whatever collation."""
 
-``LICET_CASES=90000`` tries so many conditions on each database instead of two thousand.
-"""
-
-import os
-
+import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
+from tests.counts import count
 from tests.property.condition_cases import CONDITIONS_A_CASE, Case, cases
 from tests.property.condition_check import check
 
-CASES = int(os.environ.get("LICET_CASES", "2000"))
+CASES = count(quick=200, full=10_000)  # on each database
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 
 def test_the_readings_agree(condition_connection: sa.Connection) -> None:
