@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -106,6 +107,14 @@ def test_a_port_that_cannot_be(port: int):
         check_port_is_free("127.0.0.1", port)
 
 
+def until_it_listens(port: int) -> None:
+    for _attempt in range(3_000):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+
+
 def test_it_serves_until_told_to_stop(tmp_path: Path):
     """The real command answers requests and ends cleanly on SIGTERM."""
     port = unused_port()
@@ -113,10 +122,7 @@ def test_it_serves_until_told_to_stop(tmp_path: Path):
     environ = {**os.environ, "LICET_INSTANCE_PATH": str(tmp_path), "PORT": str(port)}
     process = subprocess.Popen([*command, "--workers", "1"], env=environ, stderr=subprocess.PIPE)
     try:
-        for _attempt in range(2_000_000):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
+        until_it_listens(port)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/skeleton/", timeout=30) as answer:
             assert answer.status == 200
     finally:
