@@ -13,8 +13,10 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
+# Without its bytecode each process that a test starts compiles for two seconds what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run token test kill check lint bench requirements clean coverage
+.PHONY: run token test prove kill check lint bench requirements clean coverage
 
 run: .venv/.run-installed
 	@PORT=$(PORT) $(BIN)/python -m services.serve
@@ -23,26 +25,25 @@ run: .venv/.run-installed
 token: .venv/.run-installed
 	@$(BIN)/licet --app $(APP) token "$(or $(USER),alice)" $(if $(filter all,$(SCOPES)),--all-scopes,$(foreach s,$(SCOPES),--scope $(s)))
 
-test: .venv/.dev-installed .tools/.locales tests/oidc/node_modules .tools/.chromium
-	@rm -f .coverage .coverage.*
-	@$(if $(ARGS),$(BIN)/coverage run -m pytest $(ARGS),$(TWO_HALVES))
-	@$(MAKE) --no-print-directory coverage
+TESTS_NEED := .venv/.dev-installed .tools/.locales tests/oidc/node_modules .tools/.chromium
+QUEUE := $(BIN)/pytest -n auto --dist worksteal
+MEASURED := rm -f .coverage .coverage.*; COVERAGE_PROCESS_START=pyproject.toml
 
-# Two processes, one a core; the output of the first is shown when the second has ended. What counts
-# cases by the thousand, and what kills processes, runs without being measured: that takes half as long.
-UNMEASURED := tests/property/test_conditions.py tests/property/test_condition_faults.py tests/acceptance/kill
-FIRST_HALF := tests/property tests/acceptance
-define TWO_HALVES
-{ $(BIN)/pytest $(UNMEASURED); unmeasured=$$?; \
-  $(BIN)/coverage run -m pytest $(FIRST_HALF) $(UNMEASURED:%=--ignore=%) && test $$unmeasured -eq 0; \
-} >.tools/first-half.log 2>&1 & first=$$!; \
-$(BIN)/coverage run -m pytest $(FIRST_HALF:%=--ignore=%); second=$$?; \
-wait $$first; first=$$?; cat .tools/first-half.log; test $$first -eq 0 && test $$second -eq 0
-endef
+# Every test at quick counts: one queue for all cores, with coverage and its floors. ARGS names tests,
+# which are run alone and without that: make test ARGS="tests/unit/authz -k page"
+test: $(TESTS_NEED)
+	@$(if $(ARGS),$(BIN)/pytest $(ARGS),$(MEASURED) $(QUEUE))
+	@$(if $(ARGS),,$(MAKE) --no-print-directory coverage)
 
-# Processes killed at every point, on every database and broker: eight minutes or so.
-kill: .venv/.dev-installed .tools/.rabbitmq
-	timeout 1500 $(BIN)/pytest -q -p no:randomly -m "kill or not kill" tests/acceptance/kill $(ARGS)
+# All there is at full counts, to be run before a release; docs/tests.md has the list.
+prove: $(TESTS_NEED) .tools/.rabbitmq
+	@$(MEASURED) $(QUEUE) --full --ignore=tests/acceptance/kill
+	@$(MAKE) --no-print-directory coverage kill
+
+# The part of it that kills processes at every point, on every database and broker. Nothing else runs
+# at the same time: how soon another process takes over is measured.
+kill: $(TESTS_NEED) .tools/.rabbitmq
+	$(BIN)/pytest -q -p no:randomly --full tests/acceptance/kill $(ARGS)
 
 coverage:
 	@$(BIN)/coverage combine --quiet
@@ -72,12 +73,11 @@ tests/oidc/node_modules: tests/oidc/package-lock.json
 	-@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
 	-@mkdir -p .tools && command -v chromium >/dev/null && touch $@
 
-# RabbitMQ, for `make kill`: a service, so elsewhere than in CI it is left to you to install it, and
-# its tests are skipped where it is missing
+# RabbitMQ, which `make prove` starts and stops by itself: RUNLEVEL keeps Debian from doing so
 .tools/.rabbitmq:
-	-@test -z "$$CI" || test -x /usr/lib/rabbitmq/bin/rabbitmq-server || \
-		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends rabbitmq-server; }
-	-@mkdir -p .tools && touch $@
+	-@test -x /usr/lib/rabbitmq/bin/rabbitmq-server || { apt-get update -qq && \
+		RUNLEVEL=1 apt-get install -y -qq --no-install-recommends rabbitmq-server; }
+	-@mkdir -p .tools && test -x /usr/lib/rabbitmq/bin/rabbitmq-server && touch $@
 
 requirements: $(UV)
 	$(UV) export --frozen --no-dev --no-emit-project --all-extras --quiet --output-file requirements.txt

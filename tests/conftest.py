@@ -7,12 +7,38 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from coverage import Coverage
 from tests.postgresql import NoLocale, empty_schema, temporary_server
 
-# A machine that is busy makes no test fail.
-settings.register_profile("licet", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("licet")
+from tests import counts
+
+# The one authority that tests trust, who vouches for nobody. A client that loads those of the
+# machine, which no test asks for anything, takes 25 ms for that.
+AUTHORITY = Path(__file__).with_name("authority.pem")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--full``: try everything that there is, with full counts."""
+    parser.addoption(counts.FULL, action="store_true", help="full counts, as in make prove")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell `counts` before any test module is imported."""
+    counts.load(full=config.getoption(counts.FULL))
+    os.environ["SSL_CERT_FILE"] = str(AUTHORITY)
+    os.environ.pop("SSL_CERT_DIR", None)
+    if hasattr(config, "workerinput"):  # what this process starts is not to be measured, too
+        os.environ.pop("COVERAGE_PROCESS_START", None)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is for full runs only."""
+    if counts.is_full():
+        return
+    left_out = [item for item in items if item.get_closest_marker("full")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("full")]
 
 
 # What the tests are told by the environment is read before `pytest_runtestloop` empties it.
@@ -24,6 +50,18 @@ def pytest_runtestloop() -> None:
     """Have no setting of the machine reach a test, nor a name that is none: that is refused."""
     for name in [name for name in os.environ if name.startswith("LICET_")]:
         del os.environ[name]
+
+
+@pytest.fixture
+def unmeasured() -> Iterator[None]:
+    """No coverage is counted during the test, which has other proofs and takes twice as long so."""
+    coverage = Coverage.current()
+    if coverage is None:
+        yield
+        return
+    coverage.stop()
+    yield
+    coverage.start()
 
 
 @pytest.fixture(scope="session")
@@ -43,9 +81,7 @@ def english_postgresql_url() -> Iterator[str]:
         with temporary_server(locale="en_US") as url:
             yield url
     except NoLocale as error:
-        if "CI" in os.environ:
-            raise
-        pytest.skip(str(error))
+        counts.unavailable(str(error))
 
 
 @pytest.fixture

@@ -39,14 +39,6 @@ def prepare(engine: Engine) -> None:
             add_conference(connection)
 
 
-def restore(engine: Engine) -> None:
-    """Bring the conference back as it was at first."""
-    with engine.begin() as connection:
-        for table in reversed(Base.metadata.sorted_tables):
-            connection.execute(table.delete())
-        add_conference(connection)
-
-
 def add_conference(connection: Connection) -> None:
     """Accounts, events, sessions and speakers."""
     with OrmSession(connection, join_transaction_mode="create_savepoint") as session:

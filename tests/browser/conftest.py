@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from playwright.sync_api import Browser, Page, sync_playwright
+from tests.counts import unavailable
 from tests.unit.actions.serving import _Quiet
 from tests.unit.authn.accounts.people import Mails
 from werkzeug.serving import make_server
@@ -31,8 +31,7 @@ def chromium() -> Iterator[Browser]:
     """The browser; without one the tests are skipped, or fail under CI."""
     path = shutil.which("chromium")
     if path is None:
-        missing = "chromium is not installed: apt-get install chromium, or make .tools/.chromium"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
+        unavailable("chromium is not installed: apt-get install chromium, or make .tools/.chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser

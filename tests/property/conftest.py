@@ -1,20 +1,10 @@
-"""How much is tried in every run, and the databases that conditions are tried on."""
+"""The databases that conditions are tried on."""
 
 from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, settings
 from tests.property.condition_models import Base
-
-settings.register_profile(
-    "licet",
-    deadline=None,
-    max_examples=100,
-    suppress_health_check=[HealthCheck.too_slow],
-    print_blob=True,
-)
-settings.load_profile("licet")
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql", "english postgresql"])

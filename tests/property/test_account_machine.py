@@ -8,6 +8,7 @@ from pathlib import Path
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+from tests.counts import count
 from tests.unit.authn.accounts.people import (
     asked,
     grant,
@@ -253,4 +254,6 @@ class AccountMachine(RuleBasedStateMachine):
 
 
 TestAccountMachine = AccountMachine.TestCase
-TestAccountMachine.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+TestAccountMachine.settings = settings(
+    max_examples=count(quick=10, full=300), stateful_step_count=30, deadline=None
+)

@@ -1,16 +1,16 @@
-"""Conditions mean the same in Python, on SQLite and on PostgreSQL, of whatever collation.
+"""Conditions mean the same in Python, on SQLite and on PostgreSQL, of whatever collation."""
 
-``LICET_CASES=90000`` tries so many conditions on each database instead of two thousand.
-"""
-
-import os
-
+import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
+from tests.counts import count
 from tests.property.condition_cases import CONDITIONS_A_CASE, Case, cases
 from tests.property.condition_check import check
 
-CASES = int(os.environ.get("LICET_CASES", "2000"))
+CASES = count(quick=120, full=10_000)  # on each database
+EXAMPLES = CASES // CONDITIONS_A_CASE + count(quick=4, full=100)  # a few are too deep
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 
 def test_the_readings_agree(condition_connection: sa.Connection) -> None:
@@ -18,7 +18,7 @@ def test_the_readings_agree(condition_connection: sa.Connection) -> None:
     tried = 0
 
     @settings(
-        max_examples=-(-CASES // CONDITIONS_A_CASE) + 20,  # a few are too deep
+        max_examples=EXAMPLES,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )

@@ -18,6 +18,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from tests.counts import count
 from tests.unit.actions.durables import Bench
 from tests.unit.actions.making import BOB, make_request
 
@@ -367,6 +368,8 @@ def test_every_sequence_of_events(database_url):
     upgrade(database)
     run_state_machine_as_test(
         lambda: DurableMachine(database),
-        settings=settings(max_examples=100, stateful_step_count=40, deadline=None),
+        settings=settings(
+            max_examples=count(quick=30, full=1_000), stateful_step_count=40, deadline=None
+        ),
     )
     database.close()

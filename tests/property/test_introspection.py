@@ -1,7 +1,7 @@
 """Any answer of an introspection endpoint, any Authorization header: a verdict, never an accident.
 
-20,000 cases: 10,000 answers, most checked against an oracle that reads the standard once more, and
-10,000 headers.
+With full counts 20,000 cases: 10,000 answers, most checked against an oracle that reads the
+standard once more, and 10,000 headers.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ import pytest
 from flask import Flask
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.counts import count
 
 from licet import Licet, current_identity
 from licet.authn import IntrospectionVerifier, embedded_issuer, use_verifier
@@ -144,7 +145,7 @@ def endpoint(tmp_path_factory):
     return Endpoint(tmp_path_factory.mktemp("instance"))
 
 
-@settings(max_examples=6000)
+@settings(max_examples=count(quick=300, full=6_000))
 @given(answer=answers())
 @example(GOOD)
 @example({**GOOD, "active": 1})
@@ -159,7 +160,7 @@ def test_no_answer_is_taken_for_a_yes_that_is_none(endpoint, answer):
         assert response.text == answer["sub"]
 
 
-@settings(max_examples=2000)
+@settings(max_examples=count(quick=100, full=2_000))
 @given(body=st.one_of(st.binary(max_size=60), st.text(max_size=60).map(str.encode)))
 @example(b'{"active": true, "active": true}')
 @example(b'\xef\xbb\xbf{"active": false}')
@@ -187,7 +188,7 @@ def states():
 UUID = "0f6d3f3a-9f0f-5b7e-8a2e-53a8f6c1d2b4"
 
 
-@settings(max_examples=2000)
+@settings(max_examples=count(quick=100, full=2_000))
 @given(answer=answers(), has_subject=st.booleans())
 @example(answer=GOOD, has_subject=True)
 def test_globus_vouches_only_by_a_clear_yes(states, answer, has_subject):
@@ -219,7 +220,7 @@ headers = st.one_of(
 )
 
 
-@settings(max_examples=5000)
+@settings(max_examples=count(quick=250, full=5_000))
 @given(header=headers)
 @example("Bearer \xe9")
 @example("Basic Zm9vOmJhcg==")
@@ -247,7 +248,7 @@ def near_misses(draw):
     return draw(st.floats(0, 1)), draw(st.integers(0, 3)), draw(st.text("aA0-_.=~ é", max_size=3))
 
 
-@settings(max_examples=5000)
+@settings(max_examples=count(quick=250, full=5_000))
 @given(header=st.one_of(headers, near_misses()))
 def test_no_header_breaks_an_app_with_its_own_issuer(site, header):
     """Neither does any; and a good token that is changed anywhere is good no more."""

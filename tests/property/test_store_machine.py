@@ -15,6 +15,7 @@ from hypothesis.stateful import (
     multiple,
     rule,
 )
+from tests.counts import count
 from tests.unit.actions.making import ALICE, BOB, TEAM, make_request, make_status
 
 from licet.actions.documents import ActionStatus, ActionStatusValue, render
@@ -170,4 +171,6 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 TestStoreMachine = StoreMachine.TestCase
-TestStoreMachine.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+TestStoreMachine.settings = settings(
+    max_examples=count(quick=10, full=250), stateful_step_count=20, deadline=None
+)

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.counts import count
 from tests.unit.authn.made_tokens import (
     AUDIENCE,
     CLAIMS,
@@ -30,7 +31,8 @@ from licet.authz import public
 from licet.errors import AuthenticationError
 
 many = settings(
-    max_examples=5_000, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=count(quick=300, full=5_000),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 GOOD = token()
 SCALAR = (

@@ -1,5 +1,6 @@
 """The conference's access matrix, proved by requests, and held to the page in docs."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from flask import Flask
 from services.open_event import policies
 from services.open_event.app import create_app
 from services.open_event.models import Event, EventRole, Session
-from services.open_event.seed import restore
+from services.open_event.tests.saved import restorer
 
 from licet.authn import embedded_issuer
 from licet.authz import CREATE, DELETE, LIST, UPDATE, VIEW, Policy
@@ -25,7 +26,14 @@ def app(tmp_path: Path) -> Flask:
     return app
 
 
-def cases(app: Flask, policy: Policy, objects: dict[str, Any], drafts: dict[str, Any], body: Any):
+def cases(
+    app: Flask,
+    policy: Policy,
+    objects: dict[str, Any],
+    drafts: dict[str, Any],
+    body: Any,
+    restore: Callable[[], None],
+):
     issuer = embedded_issuer(app)
     callers = {who: {"Authorization": f"Bearer {issuer.mint(who, ['site'])}"} for who in CALLERS}
     path = f"/v1/{policy.name}"
@@ -41,7 +49,7 @@ def cases(app: Flask, policy: Policy, objects: dict[str, Any], drafts: dict[str,
             UPDATE: request_to("PATCH", f"{path}/{{key}}", body),
             DELETE: request_to("DELETE", f"{path}/{{key}}"),
         },
-        reset=lambda: restore(app.extensions["open_event"].engine),
+        reset=restore,
     )
 
 
@@ -69,7 +77,7 @@ def keys_of(app: Flask) -> dict[str, dict[str, int]]:
 
 def test_every_cell_of_the_matrix_is_what_requests_get(app: Flask):
     """Every role, verb and state: done, 401, 403 or a 404 like that of nothing."""
-    keys = keys_of(app)
+    keys, restore = keys_of(app), restorer(app)
     numbers = keys["events"].values()
     drafts = {
         policy.name: {f"into event {n}": in_event(policy.model, n) for n in numbers}
@@ -79,7 +87,7 @@ def test_every_cell_of_the_matrix_is_what_requests_get(app: Flask):
     report = verify_matrix(
         app,
         [
-            cases(app, policy, keys[policy.name], drafts[policy.name], body)
+            cases(app, policy, keys[policy.name], drafts[policy.name], body, restore)
             for policy, body in (
                 (policies.events, {"name": "Renamed"}),
                 (policies.sessions, {"title": "Renamed"}),

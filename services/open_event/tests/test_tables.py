@@ -5,7 +5,7 @@ Source: seed document 003. Letters are the verbs: List, View, Update, Delete.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from services.open_event.app import create_app
 from services.open_event.models import Account, Event, Session, Speaker
-from services.open_event.seed import restore
+from services.open_event.tests.saved import restorer
 
 from licet.authn import embedded_issuer
 from licet.authn.tokens.issuer import subject_of
@@ -78,12 +78,15 @@ def tokens(app: Flask) -> dict[str, dict[str, str]]:
     return {"nobody": {}, **signed_in}
 
 
+@pytest.fixture(scope="module")
+def restore(app: Flask) -> Callable[[], None]:
+    return restorer(app)
+
+
 @pytest.fixture
-def db(app: Flask) -> Iterator[sa.orm.Session]:
-    database = app.extensions["open_event"]
-    database.prepare()
-    restore(database.engine)
-    with sa.orm.Session(database.engine) as session:
+def db(app: Flask, restore: Callable[[], None]) -> Iterator[sa.orm.Session]:
+    restore()
+    with sa.orm.Session(app.extensions["open_event"].engine) as session:
         yield session
 
 
@@ -131,14 +134,14 @@ def check_row(
 
 
 def check_deletion(
-    client: FlaskClient, tokens: Any, path: str, key: int, row: dict[str, str], app: Flask
+    client: FlaskClient, tokens: Any, path: str, key: int, row: dict[str, str], restore: Any
 ) -> None:
     for who, allowed in row.items():
         response = client.delete(f"{path}/{key}", headers=tokens[who])
         assert response.status_code == wanted_status("DELETE", allowed, who), (who, "DELETE")
         if response.status_code == 204:
             assert client.get(f"{path}/{key}", headers=tokens["admin"]).status_code == 404
-            restore(app.extensions["open_event"].engine)
+            restore()
 
 
 def part_row(event: str, submitter: str, *, is_shown: bool) -> dict[str, str]:
@@ -162,7 +165,9 @@ CASES = [
 
 
 @pytest.mark.parametrize(("resource", "event", "state", "creator"), CASES)
-def test_the_tables_are_what_requests_get(client, tokens, db, app, resource, event, state, creator):
+def test_the_tables_are_what_requests_get(
+    client, tokens, db, restore, resource, event, state, creator
+):
     """Each role, verb and state of events, sessions and speakers."""
     if resource == "events":
         key, body, row = event_id(db, event), {"name": event}, EVENT_TABLE[event]
@@ -175,7 +180,7 @@ def test_the_tables_are_what_requests_get(client, tokens, db, app, resource, eve
     assert key is not None
 
     check_row(client, tokens, f"/v1/{resource}", key, body, row)
-    check_deletion(client, tokens, f"/v1/{resource}", key, row, app)
+    check_deletion(client, tokens, f"/v1/{resource}", key, row, restore)
 
 
 def speaker_id(db: sa.orm.Session, event: str, creator: str, *, is_shown: bool) -> int | None:

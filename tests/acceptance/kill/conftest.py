@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -91,9 +92,9 @@ def count(request: pytest.FixtureRequest) -> Callable[..., None]:
 
 
 @pytest.fixture
-def slack_seconds(pytestconfig: pytest.Config) -> float:
+def slack_seconds() -> float:
     """How much later than measured alone things may be, where other tests run at the same time."""
-    return 2.0 if pytestconfig.option.markexpr == "not kill" else 0.0
+    return 2.0 if "PYTEST_XDIST_WORKER" in os.environ else 0.0
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -117,3 +118,8 @@ def new_database(server_url: str) -> str:
 def _tell_outputs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Where the outputs of the processes are, for a test that fails."""
     request.node.add_report_section("setup", "folder", str(tmp_path_factory.getbasetemp()))
+
+
+@pytest.fixture(autouse=True)
+def _unmeasured(unmeasured: None) -> None:
+    """What runs here is in other processes."""

@@ -14,8 +14,7 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -187,30 +186,11 @@ def _become(asked: dict[str, Any]) -> None:
     from licet.cli import main
 
     try:
-        with _measured(asked["arguments"][0]):
-            main()
+        main()
     except Exception:  # noqa: BLE001 - the process ends
         traceback.print_exc()
         sys.exit(1)
     sys.exit(0)
-
-
-@contextmanager
-def _measured(role: str) -> Iterator[None]:
-    """Count for the coverage of the test run, if that is measured and the process ends in peace."""
-    if "COVERAGE_RUN" not in os.environ or role not in ("worker", "sweep"):
-        yield
-        return
-    from coverage import Coverage
-
-    coverage = Coverage(data_suffix=True)
-    coverage.set_option("run:disable_warnings", ["module-not-measured", "no-data-collected"])
-    coverage.start()
-    try:
-        yield
-    finally:
-        coverage.stop()
-        coverage.save()
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def test_messages_that_name_nothing(system: System, valkey: Valkey, count: Calla
     assert worker.is_alive
 
 
-@pytest.mark.parametrize("outage", [pytest.param("stopped", marks=pytest.mark.kill), "frozen"])
+@pytest.mark.parametrize("outage", [pytest.param("stopped", marks=pytest.mark.full), "frozen"])
 def test_the_broker_is_away_when_actions_are_submitted(
     system: System, valkey: Valkey, outage: str, count: Callable[..., None]
 ):

@@ -43,8 +43,8 @@ def without_its_broker(system: System, broker: Valkey | RabbitMQ, n_actions: int
 @pytest.mark.parametrize(
     ("kind", "n_actions"),
     [
-        pytest.param("sqlite-celery", 500, marks=pytest.mark.kill),
-        pytest.param("postgresql-celery", 500, marks=pytest.mark.kill),
+        pytest.param("sqlite-celery", 500, marks=pytest.mark.full),
+        pytest.param("postgresql-celery", 500, marks=pytest.mark.full),
         ("sqlite-celery", 60),
     ],
 )
@@ -64,8 +64,8 @@ def test_the_broker_restarts(
 @pytest.mark.parametrize(
     ("kind", "n_actions"),
     [
-        pytest.param("postgresql-threads", 500, marks=pytest.mark.kill),
-        pytest.param("postgresql-celery", 500, marks=pytest.mark.kill),
+        pytest.param("postgresql-threads", 500, marks=pytest.mark.full),
+        pytest.param("postgresql-celery", 500, marks=pytest.mark.full),
         ("postgresql-threads", 60),
     ],
 )
@@ -91,7 +91,7 @@ def test_postgresql_restarts(
 
 
 @pytest.mark.parametrize(
-    ("n_actions", "n_kills"), [pytest.param(200, 8, marks=pytest.mark.kill), (40, 2)]
+    ("n_actions", "n_kills"), [pytest.param(200, 8, marks=pytest.mark.full), (40, 2)]
 )
 def test_embedded_workers_killed_at_random(
     make_system: Callable[..., System], n_actions: int, n_kills: int, count: Callable[..., None]
@@ -113,7 +113,7 @@ def test_embedded_workers_killed_at_random(
     system.end()
 
 
-@pytest.mark.kill
+@pytest.mark.full
 def test_whole_servers_killed_at_random(
     make_system: Callable[..., System], count: Callable[..., None]
 ):
@@ -135,7 +135,7 @@ def test_whole_servers_killed_at_random(
 
 
 SQLITE_AND_POSTGRESQL = [
-    pytest.param("sqlite-threads", marks=pytest.mark.kill),
+    pytest.param("sqlite-threads", marks=pytest.mark.full),
     "postgresql-celery",
 ]
 
@@ -173,7 +173,7 @@ def test_a_request_id_sent_by_fifty_with_other_bodies(
     count(system.finish(ids), requests=50)
 
 
-@pytest.mark.kill
+@pytest.mark.full
 def test_a_server_told_to_stop_gives_back(
     make_system: Callable[..., System], count: Callable[..., None]
 ):

@@ -44,7 +44,7 @@ def matrix(*points: str) -> pytest.MarkDecorator:
         pytest.param(
             kind,
             point,
-            marks=() if (kind, point) in FAST else pytest.mark.kill,
+            marks=() if (kind, point) in FAST else pytest.mark.full,
             id=f"{kind}-{point}",
         )
         for kind in KINDS

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
 from tests.acceptance.kill.system import System
 from tests.acceptance.kill.test_outages import without_its_broker
 from tests.acceptance.kill.test_processes_killed import assert_recovered
+from tests.counts import unavailable
 from tests.rabbitmq import RabbitMQ, stoppable_rabbitmq
 
-pytestmark = pytest.mark.kill
+pytestmark = pytest.mark.full
 KINDS = ["sqlite-celery", "postgresql-celery"]
 
 
 @pytest.fixture(scope="module")
 def rabbitmq() -> Iterator[RabbitMQ]:
     """A broker that the test may stop."""
-    if not RabbitMQ.is_installed() and "CI" not in os.environ:
-        pytest.skip("RabbitMQ is not installed: apt-get install rabbitmq-server")
+    if not RabbitMQ.is_installed():
+        unavailable("RabbitMQ is not installed: apt-get install rabbitmq-server")
     with stoppable_rabbitmq() as server:
         yield server
 

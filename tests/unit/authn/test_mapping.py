@@ -6,6 +6,7 @@ import inspect
 
 import pytest
 import sqlalchemy as sa
+from tests.ids import shown
 from tests.unit.authn.callers import Names, by
 from werkzeug.local import LocalProxy
 
@@ -185,7 +186,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("name", "answer"), BAD, ids=repr)
+@pytest.mark.parametrize(("name", "answer"), BAD, ids=shown)
 def test_a_function_that_fails_denies(app, licet, caplog, name, answer):
     """Wrong answers and errors are 403 to everybody, logged without a word about whom, once."""
     hooks = {"roles_of": {"admin"}, "account_of": account, "standing_of": Standing.ACTIVE}
@@ -272,7 +273,7 @@ def test_there_is_one_function_of_each_kind(app):
         unattached.init_app(app)
 
 
-@pytest.mark.parametrize("hook", [None, "f", dict, asynchronous], ids=repr)
+@pytest.mark.parametrize("hook", [None, "f", dict, asynchronous], ids=shown)
 def test_what_is_no_ordinary_function_is_refused(hook):
     """A class, a coroutine function and what cannot be called are told when they are given."""
     with pytest.raises(ConfigurationError, match=r"@licet\.roles_of takes"):

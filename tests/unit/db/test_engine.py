@@ -1,9 +1,8 @@
 """Statements and transactions, on both kinds of database."""
 
 import gc
+import os
 import sqlite3
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -12,6 +11,7 @@ from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
+from tests.processes import in_processes
 
 from licet.db import _connecting as connecting_module
 from licet.db import engine as engine_module
@@ -37,53 +37,6 @@ RAISE = Statement(
 )
 BROKEN = Statement(sa.text("SELECT nothing FROM nowhere"))
 ZERO = {"name": "a", "number": 0}
-
-FORK_IN_TRANSACTION = """
-import os, sys
-from licet.db.engine import Database
-database = Database(sys.argv[1])
-child = None
-try:
-    with database.transaction():
-        child = os.fork()
-        if child == 0:
-            raise ValueError("its own error")
-except Exception as error:
-    sys.stdout.write(f"child: {error}")
-    sys.stdout.flush()
-if child == 0:
-    os._exit(0)
-os.waitpid(child, 0)
-"""
-
-FORK = """
-import os, sys, threading
-from licet.db.engine import Database
-from licet.db.statement import Statement
-import sqlalchemy as sa
-pid = Statement(sa.text(sys.argv[2]))
-database = Database(sys.argv[1])
-before = database.fetch_one(pid, {})
-many = threading.Barrier(int(sys.argv[3]))
-
-def use():
-    database.fetch_one(pid, {})
-    many.wait()
-
-threads = [threading.Thread(target=use) for _ in range(many.parties)]
-for thread in threads:
-    thread.start()
-for thread in threads:
-    thread.join()
-child = os.fork()
-inside = database.fetch_one(pid, {})
-if child == 0:
-    sys.stdout.write(f"child {inside != before} ")
-    sys.stdout.flush()
-    os._exit(0)
-os.waitpid(child, 0)
-print("parent", database.fetch_one(pid, {}) == before)
-"""
 
 
 @pytest.fixture
@@ -256,17 +209,46 @@ def test_a_transaction_that_is_interrupted_at_its_edges(database, at):
     assert number(database) == 2
 
 
+def go_wrong():
+    raise ValueError("its own error")
+
+
+def fork_in_transaction(url):
+    """What goes wrong in a child that is forked in a transaction, as it is told there."""
+    database, out = Database(url), Pipe()
+    child = None
+    try:
+        with database.transaction():
+            child = os.fork()
+            if child == 0:
+                go_wrong()
+    except Exception as error:  # noqa: BLE001 - whatever is told there
+        out.write(str(error))
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    return out.read()
+
+
+class Pipe:
+    """What a forked child writes and its parent reads."""
+
+    def __init__(self):
+        self.reading, self.writing = os.pipe()
+
+    def write(self, text):
+        os.write(self.writing, text.encode())
+
+    def read(self):
+        os.close(self.writing)
+        with os.fdopen(self.reading) as file:
+            return file.read()
+
+
 def test_a_fork_in_a_transaction_hides_no_error(tmp_path):
     """The child is told what went wrong there, not of a turn that is its parent's."""
     url = f"sqlite:///{tmp_path}/forked.sqlite3"
-    ran = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", FORK_IN_TRANSACTION, url],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ran.stdout == "child: its own error", ran.stderr
+    assert in_processes(fork_in_transaction, (url,)) == ["its own error"]
 
 
 def test_a_database_can_be_closed_in_a_transaction(database):
@@ -375,13 +357,38 @@ def test_a_child_process_forgets_its_parents_connections(database, monkeypatch):
     before.close()
 
 
+def fork_when_idle(url, n_idle):
+    """Whether a forked child has another backend than its parent, and whether that keeps its own.
+
+    The pool has connections of so many threads then.
+    """
+    backend = Statement(sa.text("SELECT pg_backend_pid()"))
+    database, out = Database(url), Pipe()
+    before = database.fetch_one(backend, {})
+    many = Barrier(n_idle)
+
+    def use():
+        database.fetch_one(backend, {})
+        many.wait()
+
+    threads = [threading.Thread(target=use) for _ in range(n_idle)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    child = os.fork()
+    inside = database.fetch_one(backend, {})
+    if child == 0:
+        out.write(f"{inside != before}")
+        os._exit(0)
+    os.waitpid(child, 0)
+    return out.read(), inside == before
+
+
 @pytest.mark.parametrize("idle", [1, 11])
 def test_a_forked_process_opens_its_own_connection(postgresql_schema_url, idle):
     """The child has another backend, and the parent keeps its own, be the pool full or not."""
-    select = "SELECT pg_backend_pid()"
-    command = [sys.executable, "-c", FORK, postgresql_schema_url, select, str(idle)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.stdout == "child True parent True\n", done.stderr
+    assert in_processes(fork_when_idle, (postgresql_schema_url, idle)) == [("True", True)]
 
 
 def test_sqlite_is_prepared_for_many_processes(tmp_path):
@@ -397,7 +404,7 @@ def test_sqlite_is_prepared_for_many_processes(tmp_path):
 
 def test_a_second_writer_waits_for_the_first(tmp_path, monkeypatch):
     """The write lock is taken when a transaction begins, so that nobody fails half-way."""
-    monkeypatch.setattr(engine_module, "BUSY_SECONDS", 0.01)
+    monkeypatch.setattr(connecting_module, "BUSY_SECONDS", 0.01)
     one, two = (Database(f"sqlite:///{tmp_path / 'file'}") for _ in range(2))
     with one.transaction():
         with pytest.raises(StoreUnavailable), two.transaction():

@@ -1,6 +1,5 @@
 """Migrations, up and down."""
 
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -10,6 +9,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from tests.processes import in_processes, meet
 
 import licet.actions.store.tables
 import licet.authn.accounts.tables
@@ -25,15 +25,6 @@ SUBJECTS = (
     licet.authn.accounts.tables,
     licet.authn.sign_in.tables,
 )  # whose tables are in `metadata`
-
-PROCESS = """
-import sys
-from licet.db import Database, current_revision, upgrade
-database = Database(sys.argv[1])
-sys.stdin.read(1)
-upgrade(database)
-print(current_revision(database))
-"""
 
 
 @pytest.fixture
@@ -143,16 +134,19 @@ def test_threads_that_start_at_once_migrate_once(database):
         assert list(pool.map(start, range(4))) == [head_revision()] * 4
 
 
+def migrate(url):
+    """The revision that an empty database has after this process has migrated it."""
+    database = Database(url)
+    meet()
+    upgrade(database)
+    found = current_revision(database)
+    database.close()
+    return found
+
+
 def test_processes_that_start_at_once_migrate_once(database_url):
     """So do processes."""
-    command = [sys.executable, "-c", PROCESS, database_url]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    processes = [subprocess.Popen(command, **pipes) for _ in range(3)]
-    for process in processes:
-        process.stdin.write("x")
-        process.stdin.flush()
-    answers = {process.communicate(timeout=60)[0] for process in processes}
-    assert answers == {head_revision() + "\n"}
+    assert in_processes(migrate, *[(database_url,)] * 3) == [head_revision()] * 3
 
 
 def test_a_failed_migration_leaves_nothing(database):

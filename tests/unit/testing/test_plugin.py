@@ -48,7 +48,7 @@ def helper_app():
 TESTS = """
 import pytest
 
-from program import aptb, blueprint_app, helper_app
+from program_{scope} import aptb, blueprint_app, helper_app
 
 
 @pytest.fixture(scope="{scope}")
@@ -84,12 +84,12 @@ def test_a_failing_test_closes_too(blueprint_client, helper_client):
 """
 
 
-@pytest.mark.parametrize("scope", ["function", "module", "session"])
 @pytest.mark.parametrize("seed", [1, 2])
-def test_fixtures_are_in_force_where_they_are_asked_for(tmp_path: Path, scope: str, seed: int):
+def test_fixtures_are_in_force_where_they_are_asked_for(tmp_path: Path, seed: int):
     """At each scope and in any order: open in the tests that ask, closed in all others."""
-    (tmp_path / "program.py").write_text(PROGRAM)
-    (tmp_path / "test_program.py").write_text(TESTS.replace("{scope}", scope))
+    for scope in ("function", "module", "session"):
+        (tmp_path / f"program_{scope}.py").write_text(PROGRAM)
+        (tmp_path / f"test_{scope}.py").write_text(TESTS.replace("{scope}", scope))
 
     settings = {
         "LICET_INSTANCE_PATH": str(tmp_path / "instance"),
@@ -106,7 +106,7 @@ def test_fixtures_are_in_force_where_they_are_asked_for(tmp_path: Path, scope: s
         check=False,
     )
 
-    assert "1 failed, 8 passed" in done.stdout, done.stdout + done.stderr
+    assert "3 failed, 24 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_the_plugin_is_an_entry_point():

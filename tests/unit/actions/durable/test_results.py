@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 from pydantic import BaseModel
+from tests.ids import shown
 from tests.unit.actions.making import make_status
 
 from licet.actions.durable.results import (
@@ -91,7 +92,7 @@ class TestResults:
             b"\xff",
             {1: object()},
         ],
-        ids=repr,
+        ids=shown,
     )
     def test_what_is_not_json(self, value):
         """NaN, infinities, objects, cycles, lone surrogates: refused, and not stored as null."""

@@ -1,12 +1,11 @@
 """Accounts in SQL, on SQLite and PostgreSQL."""
 
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
+from tests.processes import in_processes, meet
 from tests.unit.authn.made_tokens import NOW
 
 from licet.authn.accounts.records import Account, Mark, NewSession
@@ -14,6 +13,7 @@ from licet.authn.accounts.revocation import ALL_GENERATIONS
 from licet.authn.accounts.store import AccountStore
 from licet.authn.accounts.tables import refresh_token, reset, revocation, session, sign_up, throttle
 from licet.authn.throttle import Limit
+from licet.db.engine import Database
 from licet.errors import TooManyAttempts
 
 
@@ -373,35 +373,20 @@ def test_deleting_is_tried_only_now_and_then(store, database):
     assert count(database, sign_up) == 0
 
 
-REFRESH = """
-import sys
-from licet.authn.accounts.store import AccountStore
-from licet.db.engine import Database
-
-database = Database(sys.argv[1])
-store = AccountStore(lambda: database, mark_seconds=960)
-store.get("warm up")
-print("ready", flush=True)
-sys.stdin.readline()
-found = store.rotate("r1", sys.argv[2], int(sys.argv[3]))
-print("won" if found.session else "reused" if found.reused else "unknown")
-"""
+def refresh(url, new):
+    """What becomes of the refresh token r1 in this process."""
+    database = Database(url)
+    store = AccountStore(lambda: database, mark_seconds=960)
+    store.get("warm up")
+    meet()
+    found = store.rotate("r1", new, NOW)
+    database.close()
+    return "won" if found.session else "reused" if found.reused else "unknown"
 
 
 def test_processes_that_refresh_at_once_end_the_family(store, database):
     """So it is between processes."""
     opened(store, added(store))
     url = database.url.render_as_string(hide_password=False)
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    processes = [
-        subprocess.Popen([sys.executable, "-c", REFRESH, url, f"n{n}", str(NOW)], **pipes)
-        for n in range(2)
-    ]
-    for process in processes:
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    answers = sorted(process.communicate(timeout=60)[0].strip() for process in processes)
-    assert answers == ["reused", "won"]
+    assert sorted(in_processes(refresh, (url, "n0"), (url, "n1"))) == ["reused", "won"]
     assert count(database, session) == 0

@@ -17,6 +17,7 @@ import pytest
 import responses
 from cachetools import TTLCache
 from flask import Flask
+from tests.ids import shown
 
 from licet.authn.globus import (
     GROUPS_SCOPE,
@@ -144,7 +145,7 @@ def test_tokens_and_clients_share_no_answer():
         *({"exp": exp} for exp in (1, 0.5, int(time.time()))),
         {"nbf": int(time.time()) + 10**6},
     ],
-    ids=str,
+    ids=shown,
 )
 def test_a_token_that_is_not_active_is_refused(changes):
     """Inactive, expired and nobody's tokens are 401, and the refusal is remembered."""

@@ -3,8 +3,6 @@
 import json
 import re
 import stat
-import subprocess
-import sys
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -14,20 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
+from tests.ids import shown
+from tests.processes import in_processes, meet
 from tests.unit.authn.made_tokens import AUDIENCE, ISSUER, NOW, Clock
 
 from licet.authn import EmbeddedIssuer, JWTVerifier
 from licet.authn.tokens.issuer import KEY_FILE, subject_of
 from licet.errors import ConfigurationError, InvalidToken
-
-PROCESS = f"""
-import sys
-from pathlib import Path
-from licet.authn import EmbeddedIssuer
-sys.stdin.read(1)
-issuer = EmbeddedIssuer(issuer="{ISSUER}", audience="{AUDIENCE}", folder=Path(sys.argv[1]))
-print(issuer.jwks()["keys"][0]["kid"])
-"""
 
 
 def issuer(folder, clock=None, **options):
@@ -178,16 +169,16 @@ def test_threads_that_start_at_once_have_one_key(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [KEY_FILE]
 
 
+def begun(folder):
+    """The id of the key that an issuer has which begins in this process."""
+    meet()
+    return key_id(issuer(folder))
+
+
 def test_processes_that_start_at_once_have_one_key(tmp_path):
     """So it is for processes."""
-    command = [sys.executable, "-c", PROCESS, tmp_path]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    processes = [subprocess.Popen(command, **pipes) for _ in range(4)]
-    for process in processes:
-        process.stdin.write("x")
-        process.stdin.flush()
-    answers = {process.communicate(timeout=60)[0] for process in processes}
-    assert answers == {key_id(issuer(tmp_path)) + "\n"}
+    answers = in_processes(begun, *[(tmp_path,)] * 4)
+    assert set(answers) == {key_id(issuer(tmp_path))}
 
 
 def test_of_two_keys_the_first_wins(tmp_path, monkeypatch):
@@ -229,7 +220,7 @@ P384 = ECKey.generate_key("P-384", auto_kid=True)
         keys(RSAKey.generate_key(2048).as_dict(private=True)),
         keys({**P256.as_dict(private=True), "d": "AA"})[:-20],
     ],
-    ids=lambda content: repr(content[:30]),
+    ids=shown,
 )
 def test_a_damaged_key_file_is_told_at_start(tmp_path, content):
     """A file that holds no key to sign with is an error that names it, and is left as it is."""

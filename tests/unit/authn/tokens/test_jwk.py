@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 from joserfc.util import int_to_base64
+from tests.ids import shown
 from tests.unit.authn.made_tokens import KEY, KID, RSA_KEY, changed
 
 from licet.authn.tokens._jwk import usable_key, usable_keys
@@ -53,7 +54,7 @@ def test_keys_for_signatures_are_usable(key, more):
         {"d": None},
         {"k": "AAAA"},
     ],
-    ids=str,
+    ids=shown,
 )
 def test_other_keys_are_not(changes):
     """Keys for something else, without an id, off their curve, or with their private half."""

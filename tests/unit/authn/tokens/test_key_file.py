@@ -4,25 +4,17 @@ import json
 import logging
 import os
 import stat
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
+from tests.processes import in_processes
 from tests.unit.authn.made_tokens import NOW, Clock
 from tests.unit.authn.tokens.test_issuer import issuer, key_id, verifier
 
 from licet.authn.tokens.key_file import KEEP_SECONDS, KEY_FILE, KeyFile
 from licet.errors import ConfigurationError, InvalidToken
-
-ROTATE = """
-import sys
-from pathlib import Path
-from licet.authn.tokens.key_file import KEY_FILE, KeyFile
-KeyFile(Path(sys.argv[1]) / KEY_FILE).rotate()
-"""
 
 
 def test_a_rotation_signs_with_a_new_key(tmp_path):
@@ -67,11 +59,16 @@ def test_a_key_keeps_the_moment_it_was_replaced(tmp_path):
     assert len(local.jwks()["keys"]) == 2
 
 
+def rotate(folder):
+    """Rotate the keys in this process."""
+    KeyFile(folder / KEY_FILE).rotate()
+
+
 def test_a_running_process_notices_at_its_next_token(tmp_path):
     """What another process rotated is used and accepted without a restart."""
     running = issuer(tmp_path, time.time)
     old = key_id(running)
-    subprocess.run([sys.executable, "-c", ROTATE, tmp_path], check=True, timeout=60)
+    in_processes(rotate, (tmp_path,))
     assert running.mint("ann", ["a"])
     assert key_id(running) != old
     assert running.key(old) is not None

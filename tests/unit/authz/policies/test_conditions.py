@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+from tests.ids import shown
 from tests.unit.authz.readings import Asked
 from werkzeug.exceptions import Unauthorized
 
@@ -184,7 +185,7 @@ RULES = [
 ]
 
 
-@pytest.mark.parametrize(("condition", "row", "expected"), RULES, ids=lambda case: str(case)[:60])
+@pytest.mark.parametrize(("condition", "row", "expected"), RULES, ids=shown)
 def test_every_reading_follows_the_rule(
     db: Session, condition: Condition, row: dict[str, Any], expected: bool
 ):
@@ -256,9 +257,7 @@ OF_CALLERS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("condition", "identity", "row", "expected"), OF_CALLERS, ids=lambda case: str(case)[:60]
-)
+@pytest.mark.parametrize(("condition", "identity", "row", "expected"), OF_CALLERS, ids=shown)
 def test_the_callers_values_follow_the_rules(
     db: Session, condition: Condition, identity: dict[str, Any], row: dict[str, Any], expected: bool
 ):

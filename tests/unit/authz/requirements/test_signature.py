@@ -5,6 +5,7 @@ import operator
 from unittest import mock
 
 import pytest
+from tests.ids import shown
 from tests.unit.authz.asking import Has, is_admin, later, yes
 
 from licet.authz import Requirement
@@ -83,7 +84,7 @@ class WrappedBoth(Requirement):
         *(later, agen, gen, AsyncCallable(), AsyncRequirement(), functools.partial(later)),
         *(mock.AsyncMock(), "admin", None, 1, ["admin"]),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_what_would_always_pass_is_refused(bad):
     """Classes, coroutine and generator functions, and what cannot be called."""
@@ -100,7 +101,7 @@ def test_the_refusal_names_the_remedy():
 @pytest.mark.parametrize(
     "good",
     [is_admin, Has("x"), Callable(), Callable().__call__, functools.partial(is_admin), mock.Mock()],
-    ids=repr,
+    ids=shown,
 )
 def test_what_can_be_asked_is_let_through(good):
     """Functions, methods, partials, instances and mocks."""
