@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
@@ -105,14 +104,6 @@ def test_a_port_that_cannot_be(port: int):
     """A number that is no port is a configuration error."""
     with pytest.raises(ConfigurationError):
         check_port_is_free("127.0.0.1", port)
-
-
-def until_it_listens(port: int) -> None:
-    for _attempt in range(3_000):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
 
 
 def test_it_serves_until_told_to_stop(tmp_path: Path):
