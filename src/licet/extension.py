@@ -140,7 +140,7 @@ def _serve_accounts(app: Flask) -> None:
 
 
 def _serve_sign_in(app: Flask) -> None:
-    from licet.authn.web.attach import attach_sign_in  # noqa: PLC0415 - needs Authlib
+    from licet.authn.web.attach import attach_sign_in  # noqa: PLC0415 - seldom needed
 
     before = set(app.view_functions)
     attach_sign_in(app)

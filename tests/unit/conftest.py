@@ -45,8 +45,9 @@ def token(site: Flask, request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def no_backoff() -> Iterator[None]:
     """Retries without pauses, four attempts as always."""
-    with stamina.set_testing(True, attempts=4):
-        yield
+    stamina.set_testing(True, attempts=4)
+    yield
+    stamina.set_testing(False)
 
 
 @pytest.fixture(scope="session")

@@ -9,19 +9,12 @@ logged for a caller who may not; a name or a verb that does not exist is an erro
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from typing import Any
 
 from flask import Flask
 
-from licet._state import app_itself, app_state
-from licet.authz.flask import current_caller, decision_about, policies_of
-from licet.authz.policies.policy import Policy
-from licet.authz.policies.verbs import Verb
-from licet.authz.requirements._current import IN_TEMPLATES, registered_allows
-from licet.authz.requirements._engine import Checklist
-from licet.errors import AccessDenied, AuthenticationError, UsageError
+from licet._state import app_state
+from licet.authz.requirements._current import IN_TEMPLATES
 
 __all__ = ["allowed", "install_allowed"]
 
@@ -43,64 +36,9 @@ def allowed(*asked: Any, identity: Any = None) -> bool:
         InvalidCondition: the object is not of the policy's class.
         TypeError: what is asked is neither.
     """
-    if not asked:
-        raise UsageError("allowed() was asked nothing: " + _FORMS)
-    try:
-        if isinstance(asked[0], str | Policy):
-            return _by_policy(asked, identity)
-        return _by_requirements(asked, identity)
-    except (AuthenticationError, AccessDenied):
-        return False
+    from licet.authz._allowed import answer  # noqa: PLC0415 - policies, in apps that ask
 
-
-_FORMS = 'write allowed("posts", "UPDATE", post) or allowed(a_requirement).'
-
-
-def _by_policy(asked: tuple[Any, ...], identity: Any) -> bool:
-    if len(asked) != 3:
-        raise UsageError(
-            f"allowed() needs a policy, a verb and an object (for CREATE a draft), and was given "
-            f"{len(asked)} of them: {_FORMS}"
-        )
-    policy = _policy(asked[0])
-    verb = _verb(policy, asked[1])
-    asking = current_caller() if identity is None else identity
-    return decision_about(policy, verb, asked[2], asking).allowed
-
-
-def _policy(named: str | Policy) -> Policy:
-    if isinstance(named, Policy):
-        return named
-    known = {policy.name: policy for policy in policies_of(app_itself())}
-    if named not in known:
-        raise UsageError(f"The app has no policy {named!r}: {_near(named, known)}.")
-    return known[named]
-
-
-def _verb(policy: Policy, named: str | Verb) -> Verb:
-    verb = named if isinstance(named, Verb) else None
-    name = named if verb is None else verb.name
-    if name not in policy.verbs:
-        raise UsageError(
-            f"The policy {policy.name} has no verb {name!r}: {_near(name, policy.verbs)}."
-        )
-    return Verb(name) if verb is None else verb
-
-
-def _near(name: Any, known: Iterable[str]) -> str:
-    names = sorted(known)
-    near = difflib.get_close_matches(str(name).upper(), names) or difflib.get_close_matches(
-        str(name), names
-    )
-    return f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names) or 'none'}"
-
-
-def _by_requirements(asked: tuple[Any, ...], identity: Any) -> bool:
-    allows = registered_allows()
-    if allows is not None:
-        return bool(allows.fulfill(asked, identity))
-    checklist = Checklist(asked)
-    return checklist.holds(current_caller() if identity is None else identity)
+    return answer(asked, identity)
 
 
 def install_allowed(app: Flask) -> None:

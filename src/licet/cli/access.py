@@ -15,6 +15,7 @@ from sqlalchemy import inspect
 from licet.authn.issuers import embedded_issuer
 from licet.authz.flask import current_caller, current_session, matrix_of, policies_of
 from licet.authz.matrix import Matrix, as_html, as_json, as_markdown
+from licet.authz.policies._mapping import python_type
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import Verb
 from licet.errors import AccessDenied, ConfigurationError
@@ -108,7 +109,10 @@ def _policy(app: Flask, name: str) -> Policy:
 def _typed(policy: Policy, key: str) -> Any:
     """The key as the type of the primary key's column."""
     (column,) = inspect(policy.model).primary_key
+    wanted = python_type(column.type)
+    if wanted is object:  # the database reads what is written
+        return key
     try:
-        return column.type.python_type(key)
+        return getattr(wanted, "fromisoformat", wanted)(key)
     except ValueError as error:
         raise click.ClickException(f"The key {key!r} is no {column.type}.") from error

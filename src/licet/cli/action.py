@@ -9,11 +9,9 @@ from contextlib import contextmanager
 from functools import wraps
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from stamina.instrumentation import set_on_retry_hooks
 
 from licet.actions.client import (
@@ -24,16 +22,17 @@ from licet.actions.client import (
     ProviderError,
     ProviderUnreachable,
 )
-from licet.actions.interface.validation import parse_json
-from licet.cli.login import login_exit_codes
-from licet.cli.logins.renewal import KeptToken
+from licet.cli.logins.exit_codes import login_exit_codes
 from licet.cli.text import printable
-from licet.errors import BadActionRequest
+
+if TYPE_CHECKING:
+    from licet.cli.logins.renewal import KeptToken
+
+    Token = str | KeptToken
 
 __all__ = ["action"]
 
 Command = Callable[..., None]
-Token = str | KeptToken
 INTERRUPTED = 130  # what a shell tells of a program that Ctrl-C ended
 
 
@@ -102,9 +101,15 @@ def _with_token(command: Command) -> Command:
 
     @wraps(command)
     def called(*, url: str, token: str | None, scopes: tuple[str, ...], **options: Any) -> None:
-        command(url=url, token=KeptToken(url, scopes=scopes) if token is None else token, **options)
+        command(url=url, token=_kept(url, scopes) if token is None else token, **options)
 
     return called
+
+
+def _kept(url: str, scopes: tuple[str, ...]) -> KeptToken:
+    from licet.cli.logins.renewal import KeptToken  # not for who brings a token
+
+    return KeptToken(url, scopes=scopes)
 
 
 _with_action_id = click.argument("action_id")
@@ -159,6 +164,9 @@ def run(
 
 
 def _read_body(text: str) -> dict[str, Any]:
+    from licet.actions.interface.validation import parse_json  # pydantic, for `run` alone
+    from licet.errors import BadActionRequest
+
     try:
         body = parse_json(Path(text[1:]).read_bytes() if text.startswith("@") else text.encode())
         json.dumps(body, allow_nan=False)
@@ -262,6 +270,9 @@ def list_actions(
 
 def _watch(client: ActionClient, action_id: str) -> dict[str, Any]:
     """Follow an action on standard error until it has ended."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),

@@ -8,18 +8,17 @@ import threading
 import time
 import warnings
 import webbrowser
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from getpass import GetPassWarning
 from typing import Final
 
 import click
 
-from licet.authn.tokens.provider_metadata import ProviderMetadata, ProviderUnusable, discover
+from licet.authn.tokens.provider_metadata import ProviderMetadata, discover
 from licet.cli.logins.accounts import accounts_endpoint, sign_in_with_password
 from licet.cli.logins.code_flow import CodeFlow
 from licet.cli.logins.errors import LoginRefused, LoginUnreachable
+from licet.cli.logins.exit_codes import login_exit_codes, tell
 from licet.cli.logins.file import Kind, Login, LoginsFile
 from licet.cli.logins.renewal import renew_at, replace_login, sign_out
 from licet.cli.logins.services import Service, find_service
@@ -27,29 +26,10 @@ from licet.cli.text import printable
 from licet.errors import UsageError
 from licet.settings import DEFAULT_ISSUER
 
-__all__ = ["login", "login_exit_codes", "logout", "whoami"]
+__all__ = ["login", "logout", "whoami"]
 
 _NOBODY: Final = 1
-_REFUSED: Final = 3
-_UNREACHABLE: Final = 4
 _MAX_PASSWORD_LINE: Final = 4096
-
-
-@contextmanager
-def login_exit_codes() -> Iterator[None]:
-    """End with 3 when the sign-in is refused, with 4 when somebody cannot be reached."""
-    try:
-        yield
-    except LoginRefused as error:
-        _tell(str(error))
-        sys.exit(_REFUSED)
-    except (LoginUnreachable, ProviderUnusable) as error:
-        _tell(str(error))
-        sys.exit(_UNREACHABLE)
-
-
-def _tell(text: str) -> None:
-    click.echo(printable(f"licet: {text}"), err=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,12 +239,12 @@ def logout(issuer: str | None, everywhere: bool) -> None:
             try:
                 is_revoked = sign_out(logins, one)
             except (LoginRefused, LoginUnreachable) as error:
-                _tell(f"The sign-in at {one.issuer} is forgotten here, but was not ended there.")
+                tell(f"The sign-in at {one.issuer} is forgotten here, but was not ended there.")
                 failed = error
                 continue
             click.echo(printable(f"Signed out at {one.issuer}"))
             if not is_revoked:
-                _tell(f"{one.issuer} cannot end a sign-in: it ends there by itself.")
+                tell(f"{one.issuer} cannot end a sign-in: it ends there by itself.")
         if failed is not None:
             raise failed
 
@@ -293,5 +273,5 @@ def _show_logins() -> None:
     for one in found:
         click.echo(printable(f"{one.who}  {one.issuer}  {one.resource}  {one.scope or '-'}"))
     if not found:
-        _tell("You are not signed in.")
+        tell("You are not signed in.")
         sys.exit(_NOBODY)

@@ -6,36 +6,70 @@ Exit codes: 0 done, 1 the action failed, 2 wrong usage, 3 refused, 4 unreachable
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
-from flask import Flask
-from flask.cli import NoAppException, ScriptInfo
 
-from licet.cli.access import explain, matrix
-from licet.cli.account import account
-from licet.cli.action import action
-from licet.cli.audit import audit
-from licet.cli.db import db
-from licet.cli.doctor import doctor
-from licet.cli.keys import keys
-from licet.cli.login import login, logout, whoami
-from licet.cli.serve import serve
-from licet.cli.token import token
-from licet.cli.worker import sweep, worker
-from licet.errors import LicetError
+from licet.cli.lazy_group import LazyCommand, LazyGroup
+from licet.errors import ConfigurationError, LicetError
 from licet.settings import check_environment
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 __all__ = ["main"]
 
+_COMMANDS: Final = (
+    LazyCommand("account", "licet.cli.account", "Create, block and list local accounts."),
+    LazyCommand("action", "licet.cli.action", "Run and follow actions of a provider."),
+    LazyCommand("audit", "licet.cli.audit", "Print who may call each endpoint."),
+    LazyCommand("db", "licet.cli.db", "Migrate licet's tables."),
+    LazyCommand("doctor", "licet.cli.doctor", "Try whether the app is configured safely."),
+    LazyCommand(
+        "explain",
+        "licet.cli.access",
+        "Print why somebody may or may not do VERB with the object KEY of the policy RESOURCE.",
+    ),
+    LazyCommand("keys", "licet.cli.keys", "Manage the signing keys."),
+    LazyCommand(
+        "login",
+        "licet.cli.login",
+        "Sign in at ISSUER, so that `licet action` needs no --token.",
+    ),
+    LazyCommand(
+        "logout",
+        "licet.cli.login",
+        "Sign out at ISSUER: end the sign-in there, and forget its tokens.",
+    ),
+    LazyCommand(
+        "matrix",
+        "licet.cli.access",
+        "Print who may do what: a table for each policy of APP, and its endpoints.",
+    ),
+    LazyCommand("serve", "licet.cli.serve", "Serve the app with gunicorn."),
+    LazyCommand(
+        "sweep",
+        "licet.cli.worker",
+        "Look after durable actions that nobody else looks after, until SIGTERM.",
+    ),
+    LazyCommand("token", "licet.cli.token", "Print a bearer token for USER that the app accepts."),
+    LazyCommand(
+        "whoami",
+        "licet.cli.login",
+        "Tell who is signed in, where, for which service and with which scopes; "
+        "ends with 1 if nobody.",
+    ),
+    LazyCommand("worker", "licet.cli.worker", "Run the app's durable actions until SIGTERM."),
+)
 
-class _Group(click.Group):
+
+class _Group(LazyGroup):
     """Shows licet's own errors as one line instead of a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (LicetError, NoAppException) as error:
+        except LicetError as error:
             click.echo(f"licet: {error}", err=True)
             sys.exit(2)
 
@@ -57,6 +91,8 @@ def main(ctx: click.Context, import_path: str | None) -> None:
 
 def _app_loader(import_path: str | None) -> Any:
     def load(given: str | None = None) -> Flask:
+        from flask.cli import NoAppException, ScriptInfo
+
         path = given or import_path
         if path is None:
             raise click.UsageError(
@@ -64,23 +100,12 @@ def _app_loader(import_path: str | None) -> Any:
             )
         if "" not in sys.path:
             sys.path.insert(0, "")
-        return ScriptInfo(app_import_path=path, set_debug_flag=False).load_app()
+        try:
+            return ScriptInfo(app_import_path=path, set_debug_flag=False).load_app()
+        except NoAppException as error:
+            raise ConfigurationError(str(error)) from error
 
     return load
 
 
-main.add_command(account)
-main.add_command(action)
-main.add_command(audit)
-main.add_command(db)
-main.add_command(doctor)
-main.add_command(explain)
-main.add_command(keys)
-main.add_command(login)
-main.add_command(logout)
-main.add_command(matrix)
-main.add_command(serve)
-main.add_command(sweep)
-main.add_command(token)
-main.add_command(whoami)
-main.add_command(worker)
+main.add_lazily(_COMMANDS)

@@ -22,6 +22,7 @@ __all__ = ["check_port_is_free", "serve", "serve_app"]
 GRACE_SECONDS = 10
 STOP_SECONDS = 10
 MARGIN_SECONDS = 5  # in which what did not end is given back
+_NEWER = frozenset({"control_socket_disable"})  # gunicorn before 25.1 has no such socket
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -34,7 +35,8 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     def load_config(self) -> None:
         for name, value in self._options.items():
-            self.cfg.set(name, value)
+            if name in self.cfg.settings or name not in _NEWER:
+                self.cfg.set(name, value)
 
     def load(self) -> Flask:
         return self._load_app()

@@ -54,56 +54,87 @@ Source: seed documents 000 and 001 (names); RFC 6750 section 3 (``WWW-Authentica
 
 from __future__ import annotations
 
-from licet.errors._actions import (
-    ActionConflict,
-    ActionFailure,
-    ActionForbidden,
-    ActionNotFound,
-    ActionProviderError,
-    ActionProviderToolsException,
-    BadActionRequest,
-    HiddenAction,
-    LeaseLost,
-    OperationNotImplemented,
-    RequestTooLarge,
-    RequestValidationError,
-    UnauthorizedRequest,
-    UnstorableDocument,
-)
-from licet.errors._callers import (
-    AccessDenied,
-    AccountDisabled,
-    AccountNotApproved,
-    AuthenticationError,
-    AuthenticationUnavailable,
-    ForgeryRefused,
-    InsufficientScope,
-    InvalidCredentials,
-    InvalidLink,
-    InvalidRequest,
-    InvalidToken,
-    MissingToken,
-    NotRegistered,
-    ObjectNotFound,
-    ServiceUnavailable,
-    SignInDeclined,
-    SignInFailed,
-    StoreUnavailable,
-    TooManyAttempts,
-    UnverifiedAuthenticationError,
-)
-from licet.errors.base import (
-    ConfigurationError,
-    InvalidCondition,
-    InvalidRequirement,
-    LicetError,
-    UndeclaredEndpoint,
-    UndeclaredEndpoints,
-    UnknownName,
-    UnloadedObject,
-    UntranslatableCondition,
-    UsageError,
-)
+from typing import TYPE_CHECKING
+
+from licet.errors._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from licet.errors._actions import (
+        ActionConflict,
+        ActionFailure,
+        ActionForbidden,
+        ActionNotFound,
+        ActionProviderError,
+        ActionProviderToolsException,
+        BadActionRequest,
+        HiddenAction,
+        LeaseLost,
+        OperationNotImplemented,
+        RequestTooLarge,
+        RequestValidationError,
+        UnauthorizedRequest,
+        UnstorableDocument,
+    )
+    from licet.errors._callers import (
+        AccessDenied,
+        AccountDisabled,
+        AccountNotApproved,
+        AuthenticationError,
+        AuthenticationUnavailable,
+        ForgeryRefused,
+        InsufficientScope,
+        InvalidCredentials,
+        InvalidLink,
+        InvalidRequest,
+        InvalidToken,
+        MissingToken,
+        NotRegistered,
+        ObjectNotFound,
+        ServiceUnavailable,
+        SignInDeclined,
+        SignInFailed,
+        StoreUnavailable,
+        TooManyAttempts,
+        UnverifiedAuthenticationError,
+    )
+    from licet.errors._usage import (
+        ConfigurationError,
+        InvalidCondition,
+        InvalidRequirement,
+        LicetError,
+        UndeclaredEndpoint,
+        UndeclaredEndpoints,
+        UnknownName,
+        UnloadedObject,
+        UntranslatableCondition,
+        UsageError,
+    )
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "licet.errors._actions": (
+                "ActionConflict ActionFailure ActionForbidden ActionNotFound "
+                "ActionProviderError ActionProviderToolsException BadActionRequest "
+                "HiddenAction LeaseLost OperationNotImplemented RequestTooLarge "
+                "RequestValidationError UnauthorizedRequest UnstorableDocument"
+            ),
+            "licet.errors._callers": (
+                "AccessDenied AccountDisabled AccountNotApproved AuthenticationError "
+                "AuthenticationUnavailable ForgeryRefused InsufficientScope "
+                "InvalidCredentials InvalidLink InvalidRequest InvalidToken "
+                "MissingToken NotRegistered ObjectNotFound ServiceUnavailable "
+                "SignInDeclined SignInFailed StoreUnavailable TooManyAttempts "
+                "UnverifiedAuthenticationError"
+            ),
+            "licet.errors._usage": (
+                "ConfigurationError InvalidCondition InvalidRequirement LicetError "
+                "UndeclaredEndpoint UndeclaredEndpoints UnknownName UnloadedObject "
+                "UntranslatableCondition UsageError"
+            ),
+        },
+        own_lock=True,
+    )
 
 __all__ = [
     "AccessDenied",

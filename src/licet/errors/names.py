@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Collection, Iterable
 from typing import ParamSpec, TypeVar
 
-from licet.errors.base import UnknownName
+from licet.errors._usage import UnknownName
 
 __all__ = [
     "closest",

@@ -7,13 +7,39 @@ access matrix of an app by requests, `assert_policy_consistent` the decisions of
 tokens. `run_pending` runs an app's durable actions here and now.
 """
 
-from licet.testing.browsing import form_to, signed_in
-from licet.testing.clients import protected_client
-from licet.testing.durable import run_pending
-from licet.testing.introspection import FakeIntrospection
-from licet.testing.matrix import MatrixCases, MatrixReport, list_request, request_to, verify_matrix
-from licet.testing.mocks import mock_authstate, mock_tokenchecker
-from licet.testing.policies import assert_policy_consistent
+from typing import TYPE_CHECKING
+
+from licet.errors._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from licet.testing.browsing import form_to, signed_in
+    from licet.testing.clients import protected_client
+    from licet.testing.durable import run_pending
+    from licet.testing.introspection import FakeIntrospection
+    from licet.testing.matrix import (
+        MatrixCases,
+        MatrixReport,
+        list_request,
+        request_to,
+        verify_matrix,
+    )
+    from licet.testing.mocks import mock_authstate, mock_tokenchecker
+    from licet.testing.policies import assert_policy_consistent
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "licet.testing.browsing": "form_to signed_in",
+            "licet.testing.clients": "protected_client",
+            "licet.testing.durable": "run_pending",
+            "licet.testing.introspection": "FakeIntrospection",
+            "licet.testing.matrix": (
+                "MatrixCases MatrixReport list_request request_to verify_matrix"
+            ),
+            "licet.testing.mocks": "mock_authstate mock_tokenchecker",
+            "licet.testing.policies": "assert_policy_consistent",
+        },
+    )
 
 __all__ = [
     "FakeIntrospection",

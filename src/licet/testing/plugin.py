@@ -2,6 +2,9 @@
 
 Registered as an entry point, so that it is there wherever licet is installed. The first two can be
 asked for at session, module or function scope.
+
+Every test run of an environment with licet imports this module, so it imports nothing of licet and
+none of what licet needs until a fixture is asked for.
 """
 
 from __future__ import annotations
@@ -9,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from unittest import mock
 
 import pytest
 
@@ -84,6 +86,8 @@ def fake_introspection() -> FakeIntrospection:
 
 @contextmanager
 def _helpers_without_authentication() -> Iterator[None]:
+    from unittest import mock  # noqa: PLC0415 - see the module
+
     from licet.testing.mocks import mock_authstate  # noqa: PLC0415 - see the module
 
     target = "licet.actions.interface.helpers.HelperStateBuilder"

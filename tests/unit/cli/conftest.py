@@ -1,5 +1,6 @@
 """The command as a user types it, without a process of its own."""
 
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,8 +23,12 @@ def licet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setattr(sys, "path", sys.path[:])
 
+    # click 8.1 would put both streams into one
+    mixes = "mix_stderr" in inspect.signature(CliRunner).parameters
+    runner = CliRunner(**({"mix_stderr": False} if mixes else {}))
+
     def run(*words: str, **options: object) -> Result:
-        return CliRunner().invoke(main, words, **options)
+        return runner.invoke(main, words, **options)
 
     yield run
     set_on_retry_hooks(None)

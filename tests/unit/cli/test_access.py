@@ -82,6 +82,21 @@ def test_explain_names_what_is_not_there(licet, words, told):
     assert told in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("Day", "2030-01-31"), 0, "nobody VIEW Day 2030-01-31: allowed"),
+        (("Day", "2030-02-31"), 1, "The key '2030-02-31' is no DATE."),
+        (("Stone", "(1,2)"), 0, "nobody VIEW Stone (1,2): allowed"),
+    ],
+)
+def test_explain_takes_keys_of_any_type(licet, words, code, told):
+    """A date is written as in ISO 8601; a key of a type that says nothing is taken as it is."""
+    result = licet("--app", "tests.unit.cli.keyed:app", "explain", "VIEW", *words)
+    assert result.exit_code == code, result.stderr
+    assert told in result.stdout + result.stderr
+
+
 def test_explain_tells_who_has_no_standing(licet):
     """Whoever the app refuses altogether may do nothing with any object."""
     result = licet(

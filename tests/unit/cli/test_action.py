@@ -287,7 +287,7 @@ class TestWatch:
         """The bar shows the display status, and a fraction when the details tell one."""
         shown: list[dict[str, object]] = []
         monkeypatch.setattr(
-            action_module.Progress, "update", lambda _self, _task, **fields: shown.append(fields)
+            "rich.progress.Progress.update", lambda _self, _task, **fields: shown.append(fields)
         )
 
         class Client:

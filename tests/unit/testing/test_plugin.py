@@ -114,3 +114,31 @@ def test_the_plugin_is_an_entry_point():
     (found,) = importlib.metadata.entry_points(group="pytest11", name="licet")
 
     assert found.value == "licet.testing.plugin"
+
+
+def test_a_run_that_asks_for_no_fixture_imports_nothing(tmp_path: Path):
+    """In an environment with licet, the tests of other programs start as fast as without it."""
+    (tmp_path / "conftest.py").write_text(
+        "import sys\n\n\ndef pytest_unconfigure():\n    print('loaded', *sys.modules)\n"
+    )
+    (tmp_path / "test_nothing.py").write_text("def test_nothing():\n    pass\n")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *PLUGINS[:2], "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    loaded = set(done.stdout.partition("loaded ")[2].split())
+    assert {name for name in loaded if name.partition(".")[0] == "licet"} == {
+        "licet",
+        "licet.errors",
+        "licet.errors._lazy",
+        "licet.testing",
+        "licet.testing.plugin",
+    }
+    assert not loaded & {"flask", "sqlalchemy", "werkzeug", "unittest.mock"}

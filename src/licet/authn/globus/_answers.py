@@ -177,7 +177,8 @@ class ClientFactory:
 
 
 def _tune(client: Any, params: dict[str, Any]) -> None:
-    """Set the transport's time-out and the retry limits, in globus-sdk 4's own places."""
+    """Set the transport's time-out and the retry limits, which globus-sdk 3 keeps there, too."""
     client.transport.http_timeout = params["http_timeout"]
-    client.retry_config.max_retries = params["max_retries"]
-    client.retry_config.max_sleep = params["max_sleep"]
+    retries = getattr(client, "retry_config", client.transport)
+    retries.max_retries = params["max_retries"]
+    retries.max_sleep = params["max_sleep"]

@@ -26,21 +26,12 @@ from licet.authn.tokens.jwt import JWTVerifier, KeySource
 from licet.authn.tokens.provider_metadata import MetadataCache
 from licet.errors import (
     AuthenticationUnavailable,
-    ConfigurationError,
     InvalidToken,
     SignInDeclined,
     SignInFailed,
 )
 from licet.settings import ProviderSettings
-from licet.wire.client import CarefulClient, make_client_of
-
-try:
-    from authlib.integrations.base_client.errors import OAuthError
-    from authlib.integrations.httpx_client import OAuth2Client
-except ImportError as error:  # pragma: no cover - the tests have it
-    raise ConfigurationError(
-        "To sign people in at an OpenID provider install licet[console]: Authlib is missing."
-    ) from error
+from licet.wire.client import make_client_of
 
 __all__ = ["Challenge", "CodeFlow"]
 
@@ -81,7 +72,8 @@ class CodeFlow:
     Concurrency: one for all threads.
 
     Raises:
-        ConfigurationError: the issuer is not one that can be trusted, or an algorithm is not.
+        ConfigurationError: the issuer is not one that can be trusted, an algorithm is not, or
+            Authlib is not installed.
     """
 
     def __init__(
@@ -92,6 +84,9 @@ class CodeFlow:
         keys: KeySource,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        from licet.authn.sign_in import _oauth  # noqa: PLC0415 - needs Authlib, an extra
+
+        self._oauth = _oauth
         self.settings = settings
         self.redirect_uri = redirect_uri
         self._metadata = MetadataCache(settings.issuer, clock=clock)
@@ -176,7 +171,7 @@ class CodeFlow:
                     code_verifier=challenge.code_verifier,
                     redirect_uri=self.redirect_uri,
                 )
-        except OAuthError as error:
+        except self._oauth.OAuthError as error:
             if error.error == "invalid_grant":
                 raise self._failed("the code is not good") from error
             raise self._unavailable("it refuses us; are client id and secret right?") from error
@@ -204,7 +199,7 @@ class CodeFlow:
         client_id, secret = settings.client_id, settings.client_secret
         if sends_secret and method == _BASIC:  # RFC 6749 section 2.3.1, which Authlib leaves to us
             client_id, secret = quote_plus(client_id), quote_plus(secret)
-        authlibs: Any = _SignInClient  # Authlib has no types
+        authlibs: Any = self._oauth.SignInClient  # Authlib has no types
         kind = partial(
             authlibs,
             client_id,
@@ -231,7 +226,3 @@ class CodeFlow:
         return AuthenticationUnavailable(
             "The sign-in service does not answer at the moment. Try again later."
         )
-
-
-class _SignInClient(OAuth2Client, CarefulClient):  # type: ignore[misc]  # Authlib has no types
-    """Authlib's client, whose requests are sent as all others of licet."""

@@ -30,6 +30,7 @@ from licet.wire.text import is_storable
 __all__ = [
     "can_hold",
     "key_names",
+    "python_type",
     "shape_of",
 ]
 
@@ -190,8 +191,16 @@ def can_hold(column_type: TypeEngine[Any], value: object) -> bool:
         return isinstance(value, str) and value in column_type.enums
     if isinstance(column_type, sa.Uuid) and not column_type.as_uuid:
         return isinstance(value, str) and _is_uuid(value)
-    wanted = column_type.python_type  # object, of a type that says nothing
+    wanted = python_type(column_type)
     return isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))
+
+
+def python_type(column_type: TypeEngine[Any]) -> type[Any]:
+    """What a column of this type gives; `object`, of a type that does not say."""
+    try:
+        return column_type.python_type
+    except NotImplementedError:  # SQLAlchemy 2.0; 2.1 says object
+        return object
 
 
 def _is_taken(column_type: TypeDecorator[Any], value: Any) -> bool:

@@ -55,7 +55,7 @@ class Book(Base):
     printed: Mapped[date | None]
     sold_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     author_id: Mapped[int | None] = mapped_column(sa.ForeignKey("author.id"))
-    price: Mapped[float | None]
+    price: Mapped[float | None] = mapped_column(sa.Double)
     author: Mapped[Author | None] = relationship(back_populates="books")
     reviews: Mapped[list[Review]] = relationship()
 

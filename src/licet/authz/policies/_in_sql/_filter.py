@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapper
 from sqlalchemy.sql.elements import _textual_label_reference
+from sqlalchemy.sql.visitors import iterate
 
 from licet.authz._places import invalid
 from licet.authz.policies._in_sql._page import on_page
 from licet.authz.policies._in_sql._terms import Term
 
 __all__ = ["restrict"]
+
+_TUPLES_ONCE: Final = sa.__version__.startswith("2.0.")
 
 
 def restrict(statement: sa.Select[Any], model: type[Any], term: Term) -> sa.Select[Any]:
@@ -28,7 +31,7 @@ def restrict(statement: sa.Select[Any], model: type[Any], term: Term) -> sa.Sele
     if isinstance(term, bool):
         return statement if term else statement.where(sa.false())
     size = _rows_to_choose_from(statement)
-    if size is None or not _is_plain(statement, sa.inspect(model)):
+    if size is None or not _is_plain(statement, sa.inspect(model)) or not _is_copied(statement):
         return statement.where(term)
     keys = [getattr(model, _key_name(model, column)) for column in sa.inspect(model).primary_key]
     labels = (key.label(f"key_{index}") for index, key in enumerate(keys))
@@ -71,6 +74,14 @@ def _is_plain(statement: Any, mapper: Mapper[Any]) -> bool:
         for column in statement._raw_columns
     ) and not any(
         isinstance(clause, _textual_label_reference) for clause in statement._order_by_clauses
+    )
+
+
+def _is_copied(statement: Any) -> bool:
+    """Whether SQLAlchemy can have the statement's parameters twice: 2.0 no lists of tuples."""
+    return not _TUPLES_ONCE or not any(
+        isinstance(part, sa.BindParameter) and part.expanding and part.type._is_tuple_type
+        for part in iterate(statement)
     )
 
 
