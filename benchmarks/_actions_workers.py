@@ -19,10 +19,10 @@ from typing import Any
 from celery import Celery
 
 from _durables import LIMIT_SECONDS, folder, make_app
-from licet._state import app_state
 from licet.actions.durable.celery_worker import run_celery_worker
 from licet.actions.durable.runtime import durable_runtime
 from licet.actions.durable.worker import Worker
+from licet.settings.state import app_state
 
 THREADS = 8
 WAIT_SECONDS = 0.05

@@ -11,10 +11,10 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session as OrmSession
 
 from licet import Licet, current_identity
-from licet._state import app_state
 from licet.authz import register_policies
 from licet.db.flask import database_url
 from licet.errors import StoreUnavailable
+from licet.settings.state import app_state
 
 from . import policies
 from .models import Account

@@ -7,7 +7,6 @@ from typing import Any, Final, TypeVar
 
 from flask import Flask
 
-from licet._state import AppState, app_state
 from licet.authn.callers import mapping_of
 from licet.authn.issuers import embedded_issuer, provider_verifiers
 from licet.authn.mapping import IdentityMapping
@@ -24,6 +23,7 @@ from licet.db.apart import refuse_to_drop
 from licet.db.flask import check_database_settings, database_place
 from licet.rest.problems import install_problem_handler
 from licet.settings import Settings
+from licet.settings.state import AppState, app_state
 
 __all__ = ["Licet", "protect_attached"]
 

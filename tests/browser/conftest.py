@@ -19,9 +19,9 @@ from tests.unit.authn.accounts.people import Mails
 from werkzeug.serving import make_server
 
 from licet import Licet
-from licet._state import app_state
 from licet.authn.accounts.flask import MAIL, PASSWORDS, accounts_of
 from licet.authn.accounts.passwords import Passwords
+from licet.settings.state import app_state
 
 ENOUGH_MS = 15_000
 

@@ -7,9 +7,9 @@ import pytest
 from flask import Flask
 
 from licet import Licet
-from licet._state import app_state
 from licet.errors import ConfigurationError, UnknownName
 from licet.settings import Settings, check_environment, known_settings
+from licet.settings.state import app_state
 
 HERE = Path("/nowhere/instance")
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"

@@ -6,8 +6,8 @@ from threading import Barrier
 import pytest
 from flask import Flask
 
-from licet._state import app_state, request_state
 from licet.errors import ConfigurationError
+from licet.settings.state import app_state, request_state
 
 THREADS = 8
 

@@ -12,7 +12,6 @@ from typing import Any, Final, TypeVar, cast
 
 from flask import Flask, current_app
 
-from licet._state import app_itself, app_state, request_state
 from licet.authn.identity import Identity
 from licet.authn.mapping import IdentityMapping, Standing
 from licet.errors import (
@@ -23,6 +22,7 @@ from licet.errors import (
     NotRegistered,
 )
 from licet.errors.base import HTTPError
+from licet.settings.state import app_itself, app_state, request_state
 
 __all__ = [
     "account_of",

@@ -8,7 +8,6 @@ from typing import Any
 from flask import Flask, current_app, request
 from werkzeug.local import LocalProxy
 
-from licet._state import app_state, request_state
 from licet.authn.auth_state import AuthState, require_scope
 from licet.authn.callers import account_of, with_roles
 from licet.authn.identity import ANONYMOUS, Identity
@@ -18,6 +17,7 @@ from licet.authn.issuers import (
 from licet.authn.tokens.bearer import parse_bearer
 from licet.authn.tokens.chain import TokenVerifier
 from licet.authn.verifiers import verify_of
+from licet.settings.state import app_state, request_state
 
 __all__ = [
     "IdentityStateBuilder",

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from flask import Flask
 
-from licet._state import app_state
 from licet.authn.tokens._jwks import ProviderKeys
 from licet.authn.tokens.issuer import EmbeddedIssuer
 from licet.authn.tokens.jwt import JWTVerifier
 from licet.errors import ConfigurationError
 from licet.settings import ProviderSettings, Settings
+from licet.settings.state import app_state
 
 __all__ = [
     "accept_scopes",

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from flask import Flask
 
-from licet._state import app_state
 from licet.authn.identity import Identity
 from licet.authn.issuers import (
     embedded_issuer,
@@ -18,6 +17,7 @@ from licet.authn.tokens.chain import IssuerVerifier, TokenGuard, TokenVerifier, 
 from licet.authn.tokens.issuer import ALGORITHM
 from licet.authn.tokens.jwt import JWTVerifier
 from licet.settings import Settings
+from licet.settings.state import app_state
 
 __all__ = [
     "embedded_verifier",

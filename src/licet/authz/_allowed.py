@@ -6,13 +6,13 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-from licet._state import app_itself
 from licet.authz.flask import current_caller, decision_about, policies_of
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import Verb
 from licet.authz.requirements._current import registered_allows
 from licet.authz.requirements._engine import Checklist
 from licet.errors import AccessDenied, AuthenticationError, UsageError
+from licet.settings.state import app_itself
 
 __all__ = ["answer"]
 

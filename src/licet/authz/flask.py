@@ -26,7 +26,6 @@ import sqlalchemy as sa
 from flask import Flask, current_app, has_request_context, request
 from sqlalchemy.orm import Session
 
-from licet._state import app_itself, app_state, request_state
 from licet.authn.callers import has_accounts, require_standing
 from licet.authn.flask import current_identity
 from licet.authn.identity import Identity
@@ -41,6 +40,7 @@ from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import VIEW, Verb
 from licet.errors import AccessDenied, ConfigurationError, ObjectNotFound
 from licet.errors.names import knows_its_options
+from licet.settings.state import app_itself, app_state, request_state
 
 __all__ = [
     "authorize",

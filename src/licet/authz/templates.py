@@ -13,8 +13,8 @@ from typing import Any
 
 from flask import Flask
 
-from licet._state import app_state
 from licet.authz.requirements._current import IN_TEMPLATES
+from licet.settings.state import app_state
 
 __all__ = ["allowed", "install_allowed"]
 

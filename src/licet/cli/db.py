@@ -7,10 +7,10 @@ from collections.abc import Callable
 import click
 from flask import Flask
 
-from licet._state import app_state
 from licet.db.engine import Database
 from licet.db.flask import database_url
 from licet.db.migrate import current_revision, downgrade, head_revision, upgrade
+from licet.settings.state import app_state
 
 __all__ = ["db"]
 

@@ -10,7 +10,6 @@ import click
 from flask import Flask
 from joserfc.jwk import Key
 
-from licet._state import app_state
 from licet.authn.issuers import embedded_issuer
 from licet.authn.tokens._jwks import ProviderKeys
 from licet.authn.tokens._jws import decode_compact
@@ -21,6 +20,7 @@ from licet.authn.verifiers import verifier_of
 from licet.errors import AuthenticationUnavailable
 from licet.ops.doctor.attacks import Outcome, attack, control
 from licet.ops.doctor.forge import Forge
+from licet.settings.state import app_state
 
 __all__ = ["doctor"]
 

@@ -11,11 +11,11 @@ import click
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-from licet._state import app_state
 from licet.actions.durable.runtime import durable_runtime
 from licet.actions.interface.flask import leave_threads_free
 from licet.errors import ConfigurationError
 from licet.extension import protect_attached
+from licet.settings.state import app_state
 
 __all__ = ["check_port_is_free", "serve", "serve_app"]
 

@@ -11,9 +11,9 @@ from typing import Any
 import click
 from flask import Flask
 
-from licet._state import app_state
 from licet.actions.durable.runtime import Runtime, durable_runtime
 from licet.actions.durable.worker import Worker
+from licet.settings.state import app_state
 
 __all__ = ["sweep", "worker"]
 

@@ -9,10 +9,10 @@ from typing import Final
 import sqlalchemy as sa
 from flask import Flask
 
-from licet._state import app_state
 from licet.db.engine import Database
 from licet.db.migrate import current_revision, is_known, upgrade
 from licet.settings import Settings
+from licet.settings.state import app_state
 
 __all__ = ["check_database_settings", "database_of", "database_place", "database_url"]
 

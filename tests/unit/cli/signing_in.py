@@ -14,9 +14,9 @@ from tests.unit.actions.serving import served
 from tests.unit.authn.accounts.people import CHEAP, EMAIL, PASSWORD, ann
 
 from licet import Licet
-from licet._state import app_state
 from licet.authn.accounts.flask import PASSWORDS, accounts_of
 from licet.authn.accounts.passwords import Passwords
+from licet.settings.state import app_state
 
 SCOPE = aptb.provider_description.globus_auth_scope
 

@@ -21,7 +21,6 @@ from typing import Any, Final, Protocol
 
 from flask import Flask
 
-from licet._state import app_state
 from licet.actions import lifecycle
 from licet.actions.documents import ActionRequest, ActionStatus, ActionStatusValue
 from licet.actions.durable.declaration import DurableAction
@@ -43,6 +42,7 @@ from licet.errors import (
     StoreUnavailable,
 )
 from licet.settings import Settings
+from licet.settings.state import app_state
 
 __all__ = ["Dispatcher", "Runtime", "durable_runtime"]
 

@@ -12,7 +12,6 @@ from typing import Any, Final, TypeVar, cast
 from flask import Blueprint, Flask, current_app, has_app_context, request
 from flask.blueprints import BlueprintSetupState
 
-from licet._state import app_state
 from licet.actions.documents import AbstractActionRepository, ActionProviderDescription
 from licet.actions.durable.declaration import DurableAction, Retry, body_model_of
 from licet.actions.durable.runtime import durable_runtime
@@ -35,6 +34,7 @@ from licet.authn.auth_state import AuthState, StateBuilder
 from licet.authn.tokens.bearer import parse_bearer
 from licet.errors import ConfigurationError
 from licet.errors.names import knows_its_options, options_of, refuse_unknown
+from licet.settings.state import app_state
 
 __all__ = ["ActionProviderBlueprint", "CheckerStateBuilder", "add_lifecycle_hooks"]
 

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from flask import Flask, current_app
 
-from licet._state import app_itself, app_state
 from licet.actions.interface.http import WaitingRoom
 from licet.actions.store.actions import ActionStore
 from licet.authn.auth_state import AuthState, StateBuilder
@@ -20,6 +19,7 @@ from licet.authn.verifiers import has_authentication
 from licet.db.engine import Database
 from licet.db.flask import database_of
 from licet.errors import ConfigurationError
+from licet.settings.state import app_itself, app_state
 
 __all__ = [
     "action_store",

@@ -11,7 +11,6 @@ from typing import cast
 from flask import Blueprint, Flask, current_app
 from flask.blueprints import BlueprintSetupState
 
-from licet._state import app_state
 from licet.actions.documents import ActionProviderDescription
 from licet.actions.interface.callbacks import Operation
 from licet.actions.interface.config import DEFAULT_CONFIG
@@ -27,6 +26,7 @@ from licet.actions.types import (
 )
 from licet.authn.auth_state import AuthState, StateBuilder
 from licet.errors import ConfigurationError
+from licet.settings.state import app_state
 
 __all__ = ["HelperStateBuilder", "add_action_routes_to_blueprint"]
 

@@ -17,10 +17,10 @@ from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, default_exceptions
 from werkzeug.http import parse_list_header
 
-from licet._state import app_itself, app_state
 from licet.actions.documents import ActionStatus, convert_to_json, render
 from licet.errors import ActionNotFound, RequestTooLarge, ServiceUnavailable
 from licet.errors.rendering import error_document, is_final
+from licet.settings.state import app_itself, app_state
 
 __all__ = [
     "MAX_WAIT_SECONDS",

@@ -7,7 +7,6 @@ from typing import Final
 
 from flask import Flask, Response, after_this_request, has_request_context
 
-from licet._state import app_state
 from licet.authn.accounts.mail import MailTransport, Outbox, transport_for
 from licet.authn.accounts.parts import AccountParts
 from licet.authn.accounts.passwords import Passwords
@@ -19,6 +18,7 @@ from licet.authn.throttle import Limits
 from licet.authn.tokens.chain import IssuerVerifier, TokenGuard
 from licet.db.flask import database_of
 from licet.settings import Settings
+from licet.settings.state import app_state
 
 __all__ = [
     "LIMITS",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Flask
 
-from licet._state import AppState, app_state
 from licet.authn.accounts.flask import accounts_of, token_guard
 from licet.authn.issuers import accepted_scopes, keys_of_provider
 from licet.authn.shared_counts import make_throttle
@@ -17,6 +16,7 @@ from licet.authn.web import accounts_api, accounts_pages, sign_in_pages
 from licet.authn.web.cookies import SignedIn, find_sessions_with
 from licet.authn.web.foreign_sessions import PARTS, serve_foreign_sessions
 from licet.db.flask import database_of
+from licet.settings.state import AppState, app_state
 
 __all__ = [
     "attach_accounts",

@@ -20,11 +20,11 @@ from typing import Final, NamedTuple
 
 from flask import Flask, Response, current_app, request
 
-from licet._state import app_state, request_state
 from licet.authn.flask import read_cookies_with
 from licet.authn.identity import Identity
 from licet.errors import ForgeryRefused
 from licet.settings import AccountSettings
+from licet.settings.state import app_state, request_state
 
 __all__ = [
     "CSRF_FIELD",

@@ -20,7 +20,6 @@ from typing import Any, Final
 
 from flask import Blueprint, Flask, Response, jsonify, make_response, redirect, request
 
-from licet._state import app_state
 from licet.authn.flask import authenticate
 from licet.authn.sign_in.sessions import SignInParts
 from licet.authn.sign_in.store import ForeignSession
@@ -28,6 +27,7 @@ from licet.authn.tokens._claims import verified_email
 from licet.authn.web.cookies import csrf_token, end_cookie, signed_in
 from licet.authn.web.pages import page, sign_in_url
 from licet.errors import MissingToken
+from licet.settings.state import app_state
 
 __all__ = ["API_RULES", "PAGE_RULES", "PARTS", "add_views", "serve_foreign_sessions"]
 

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, current_app, make_response, render_template, request, url_for
 
-from licet._state import app_state
 from licet.authn.web.cookies import check_form, csrf_token, ensure_form_cookie
 from licet.errors.base import HTTPError
 from licet.errors.rendering import error_document
+from licet.settings.state import app_state
 
 __all__ = ["ACCOUNT_PAGES", "SIGN_IN_PAGES", "page", "prepare_pages", "problem_page", "sign_in_url"]
 

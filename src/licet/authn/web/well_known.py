@@ -14,13 +14,13 @@ from typing import Any, Final
 from flask import Flask, Response, jsonify
 from flask.typing import ResponseReturnValue
 
-from licet._state import app_state
 from licet.authn.issuers import (
     embedded_issuer,
 )
 from licet.authn.tokens.provider_metadata import ACCOUNTS_ENDPOINT
 from licet.authn.verifiers import issuers_of
 from licet.errors import ConfigurationError
+from licet.settings.state import app_state
 
 __all__ = [
     "METADATA_ENDPOINT",

@@ -16,12 +16,12 @@ from typing import Any, Final
 from flask import Blueprint, Flask
 from werkzeug.routing import Rule
 
-from licet._state import app_state
 from licet.authz.declared._mounts import mounts_of, normalised
 from licet.authz.declared._views import ANY, is_exempt, location_of, parts_of, sources_of
 from licet.authz.declared.decorators import Decorator, DecoratorReader, decorator_of
 from licet.authz.declared.marks import Access, AccessKind
 from licet.errors.names import knows_its_options, refuse_unknown
+from licet.settings.state import app_state
 
 __all__ = [
     "PUBLIC",

@@ -17,10 +17,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
-from licet._state import request_state
 from licet.authz.requirements._current import current_request, has_request_context
 from licet.authz.requirements._requirement_set import RequirementSet
 from licet.errors import UsageError
+from licet.settings.state import request_state
 
 __all__ = [
     "Manager",

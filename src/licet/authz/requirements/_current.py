@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import has_app_context, has_request_context, request
 
-from licet._state import app_itself, app_state, request_itself
+from licet.settings.state import app_itself, app_state, request_itself
 
 __all__ = [
     "EXTENSION",

@@ -12,12 +12,12 @@ from tests.unit.authn.accounts.people import CHEAP, Mails, make_parts, quiet_end
 from tests.unit.authn.made_tokens import Clock
 
 from licet import Licet
-from licet._state import app_state
 from licet.authn.accounts.flask import LIMITS, MAIL, PASSWORDS, accounts_of
 from licet.authn.accounts.parts import AccountParts
 from licet.authn.accounts.passwords import Passwords
 from licet.authn.accounts.tables import account, revocation, sign_up, throttle
 from licet.db.engine import Database
+from licet.settings.state import app_state
 
 
 @pytest.fixture

@@ -160,6 +160,6 @@ def test_a_password_is_in_no_repr(make_app):
     """Whoever prints the settings prints none."""
     app = make_app(LICET_THROTTLE_STORAGE_URL="redis://:secret@127.0.0.1")
     assert "secret" not in repr(accounts_of(app))
-    from licet._state import app_state
+    from licet.settings.state import app_state
 
     assert "secret" not in repr(app_state(app).settings)

@@ -19,11 +19,11 @@ from tests.unit.authn.sign_in.foreign import (
 )
 
 from licet import Licet
-from licet._state import app_state
 from licet.authn import current_identity
 from licet.authn.accounts.flask import MAIL, PASSWORDS, accounts_of
 from licet.authn.accounts.passwords import Passwords
 from licet.authz import public
+from licet.settings.state import app_state
 
 
 @pytest.fixture

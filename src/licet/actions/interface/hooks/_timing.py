@@ -6,7 +6,7 @@ import time
 
 from flask import request
 
-from licet._state import request_state
+from licet.settings.state import request_state
 
 __all__ = ["begin", "operation", "seconds_since_begin"]
 
