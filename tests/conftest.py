@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -50,6 +51,19 @@ def pytest_runtestloop() -> None:
     """Have no setting of the machine reach a test, nor a name that is none: that is refused."""
     for name in [name for name in os.environ if name.startswith("LICET_")]:
         del os.environ[name]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_worker_outlives_the_run() -> Iterator[None]:
+    """An app that works on durable actions looks into its database, and logs, until it is stopped.
+
+    `durable_runtime(app).stop(0)` does that; with LICET_WORKER_THREADS=0 none begins.
+    """
+    yield
+    left = [thread for thread in threading.enumerate() if thread.name == "licet-sweeper"]
+    for thread in left:
+        thread.join(5)
+    assert not [thread for thread in left if thread.is_alive()], "an app's workers were not stopped"
 
 
 @pytest.fixture

@@ -14,7 +14,9 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     instance = tmp_path_factory.mktemp("site")
-    return create_app({"LICET_INSTANCE_PATH": str(instance)}).test_client()
+    return create_app(
+        {"LICET_INSTANCE_PATH": str(instance), "LICET_WORKER_THREADS": 0}
+    ).test_client()
 
 
 def test_every_link_of_the_page_leads_somewhere(client):

@@ -6,6 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 from services.site import create_app
 
+from licet.actions import durable_runtime
 from licet.actions.interface.flask import provider_scopes
 from licet.authn import embedded_issuer
 from licet.db import database_of
@@ -21,6 +22,7 @@ def client(postgresql_schema_url: str, tmp_path: Path):
     client = app.test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
     yield client
+    durable_runtime(app).stop(0)
     database_of(app).close()
 
 

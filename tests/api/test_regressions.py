@@ -80,7 +80,7 @@ def test_an_unfinished_action_s_release_is_refused_before_the_callback(tmp_path:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Flask:
-    return create_app({"LICET_INSTANCE_PATH": str(tmp_path)})
+    return create_app({"LICET_INSTANCE_PATH": str(tmp_path), "LICET_WORKER_THREADS": 0})
 
 
 @pytest.mark.parametrize(
@@ -116,10 +116,11 @@ def test_a_clock_and_its_first_log_line_are_stored_together(site: Flask):
 
 def test_a_newer_database_is_used_as_it_is(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     """While a newer version is rolled out, the older one keeps answering."""
-    site = create_app({"LICET_INSTANCE_PATH": str(tmp_path)})
+    config = {"LICET_INSTANCE_PATH": str(tmp_path), "LICET_WORKER_THREADS": 0}
+    site = create_app(config)
     with site.app_context(), database_of(site).read() as connection:
         connection.exec_driver_sql("UPDATE licet_alembic_version SET version_num = '9999'")
-    older = create_app({"LICET_INSTANCE_PATH": str(tmp_path)})
+    older = create_app(config)
     assert client_of(older).get("/apt/actions").json == []
     assert "revision 9999, which is newer than this code" in caplog.text
 

@@ -12,6 +12,7 @@ from services.site import create_app
 from tests.postgresql import empty_schema
 from tests.unit.actions.serving import served
 
+from licet.actions import durable_runtime
 from licet.actions.interface.flask import provider_scopes
 from licet.authn.issuers import embedded_issuer
 from licet.db.engine import Database
@@ -25,8 +26,10 @@ def app(tmp_path: Path) -> Flask:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Flask:
-    return create_app({"LICET_INSTANCE_PATH": str(tmp_path_factory.mktemp("instance"))})
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    found = create_app({"LICET_INSTANCE_PATH": str(tmp_path_factory.mktemp("instance"))})
+    yield found
+    durable_runtime(found).stop(0)
 
 
 @pytest.fixture(scope="session")

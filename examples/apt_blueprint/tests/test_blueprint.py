@@ -26,6 +26,7 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _app(instance: Path) -> Flask:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LICET_INSTANCE_PATH", str(instance))
+        patch.setenv("LICET_WORKER_THREADS", "0")  # nothing durable is tried here
         return create_app()
 
 

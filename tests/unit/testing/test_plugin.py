@@ -95,6 +95,7 @@ def test_fixtures_are_in_force_where_they_are_asked_for(tmp_path: Path, seed: in
         "LICET_INSTANCE_PATH": str(tmp_path / "instance"),
         "PYTHONPATH": str(tmp_path),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTEST_ADDOPTS": "",
     }
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *PLUGINS, f"--randomly-seed={seed}"],
