@@ -86,7 +86,8 @@ class System:
         database.close()
         self.witness.install()
         self.client = httpx2.Client(trust_env=False, timeout=SECONDS)
-        token = self.licet("token", "alice", "--all-scopes", "--ttl-seconds", "3600")
+        said = self.licet("token", "alice", "--all-scopes", "--ttl-seconds", "3600")
+        token = said.splitlines()[-1]  # after what is said of new keys
         self.client.headers["Authorization"] = f"Bearer {token}"
 
     @property
