@@ -48,6 +48,7 @@ kill: $(TESTS_NEED) .tools/.rabbitmq
 # The wheel without any extra, and the lowest versions that pyproject.toml allows with all of them:
 # each in an environment of its own, with the tests that notice what is missing there.
 TOOLS_OF_TESTS := aiosmtpd coverage hypothesis jsonschema pytest pytest-randomly pytest-xdist
+BARE_WITHOUT_FILES := tests/unit/authn/accounts/test_shared_counts.py tests/unit/testing/test_browsing.py
 BARE_WITHOUT := postgresql or celery or does_not_answer_has_no
 AT_ONCE := -n 2 --dist worksteal
 TESTS_BARE := tests/unit/test_*.py tests/unit/cli tests/unit/testing tests/unit/rest \
@@ -63,7 +64,7 @@ test-bare: .tools/bare/.made
 	@$(UV) pip install --quiet --python .tools/bare --reinstall-package licet .tools/dist/*.whl
 	@.tools/bare/bin/python tests/no_extras.py
 	.tools/bare/bin/python -m pytest -q -p no:cacheprovider $(AT_ONCE) -k "not ($(BARE_WITHOUT))" \
-		--ignore=tests/unit/authn/accounts/test_shared_counts.py $(TESTS_BARE) $(ARGS)
+		$(BARE_WITHOUT_FILES:%=--ignore=%) $(TESTS_BARE) $(ARGS)
 
 test-lowest: .tools/lowest/.made
 	@$(UV) pip install --quiet --python .tools/lowest --no-deps --reinstall-package licet .
