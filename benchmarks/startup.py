@@ -66,7 +66,8 @@ def main() -> None:
 
 
 def run(command: list[str | Path], folder: str) -> Run:
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
+    environ = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    process = subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:

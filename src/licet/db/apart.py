@@ -12,7 +12,9 @@ Alembic is imported by none of it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable
+import sys
+from collections.abc import Collection, Iterable, Iterator
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -115,3 +117,16 @@ def _refuse(target: sa.MetaData, _connection: object, **options: Any) -> None:
             "was dropped. Leave them out, as in metadata.drop_all(engine, tables=[…]); or, if they "
             "are to go, run `licet db downgrade` first."
         )
+
+
+class _Plugin(ModuleType):
+    """This module, as Alembic takes it: 1.18 to 1.20.0 iterate over what an entry point names.
+
+    An import of Alembic would end in an error otherwise, in every program beside licet.
+    """
+
+    def __iter__(self) -> Iterator[ModuleType]:
+        yield self
+
+
+sys.modules[__name__].__class__ = _Plugin

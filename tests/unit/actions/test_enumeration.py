@@ -132,10 +132,10 @@ class TestLog:
             parse_log_query(Asked(since=text))
 
     @pytest.mark.parametrize(
-        ("text", "code"), [("A", "A"), ("", None), ("\x00", None), ("A\x00", "A")]
+        ("text", "code"), [("A", "A"), ("", None), ("\x00", "\ufffd"), ("A\x00", "A\ufffd")]
     )
     def test_codes(self, text: str, code: str | None):
-        """A code is taken as it is, without what no database takes."""
+        """A code is taken as it is, with another character for what no database takes."""
         assert parse_log_query(Asked(code=text)).code == code
 
 

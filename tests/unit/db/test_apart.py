@@ -1,6 +1,7 @@
 """Migrations and metadata of an app leave licet's tables alone, and the reverse."""
 
 import logging
+from importlib.metadata import entry_points
 
 import pytest
 import sqlalchemy as sa
@@ -156,3 +157,10 @@ def test_two_apps_attach_it_once():
         Licet(Flask(name))
     metadata = sa.MetaData()
     assert len(list(metadata.dispatch.before_drop)) <= 1
+
+
+def test_older_versions_of_alembic_may_iterate_over_the_plugin():
+    """Alembic 1.18 to 1.20.0 take what an entry point names for a collection of modules."""
+    (found,) = entry_points(group="alembic.plugins", name="alembic.autogenerate.licet")
+
+    assert list(found.load()) == [found.load()]
