@@ -53,6 +53,14 @@ def pytest_runtestloop() -> None:
         del os.environ[name]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """Save what was measured: pytest-xdist ends a process that takes ten seconds to end."""
+    coverage = Coverage.current()
+    if coverage is not None:
+        coverage.save()
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _no_worker_outlives_the_run() -> Iterator[None]:
     """An app that works on durable actions looks into its database, and logs, until it is stopped.
