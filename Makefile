@@ -23,7 +23,7 @@ run: .venv/.run-installed
 
 # One line, a token that the running site accepts: curl -H "Authorization: Bearer $(make -s token)"
 token: .venv/.run-installed
-	@$(BIN)/licet --app $(APP) token "$(or $(USER),alice)" $(if $(filter all,$(SCOPES)),--all-scopes,$(foreach s,$(SCOPES),--scope $(s)))
+	@$(BIN)/licet --app $(APP) token "$(if $(findstring command,$(origin USER)),$(USER),alice)" $(if $(filter all,$(SCOPES)),--all-scopes,$(foreach s,$(SCOPES),--scope $(s)))
 
 TESTS_NEED := .venv/.dev-installed .tools/.locales tests/oidc/node_modules .tools/.chromium
 QUEUE := $(BIN)/pytest -n auto --dist worksteal
@@ -93,7 +93,7 @@ check: .venv/.dev-installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/licet matrix services.site:create_app --check docs/access-matrix.md
-	$(BIN)/codespell src tests examples services benchmarks docs README.md CHANGELOG.md Makefile pyproject.toml
+	$(BIN)/codespell src tests examples services benchmarks docs *.md Makefile pyproject.toml
 
 bench: .venv/.bench-installed
 	@for script in $(wildcard benchmarks/[a-z]*.py); do \

@@ -64,10 +64,13 @@ class Source:
         found = self.value(name)
         if found in (0, "0") and not isinstance(found, bool):
             return 0
-        return self.positive(name, default)
+        return self._whole(name, default, "0 or a whole number above it")
 
     def positive(self, name: str, default: int) -> int:
         """A whole number above 0."""
+        return self._whole(name, default, "a whole number above 0")
+
+    def _whole(self, name: str, default: int, wanted: str) -> int:
         found = self.value(name)
         try:
             number = default if found is None else int(found)
@@ -76,5 +79,5 @@ class Source:
         if isinstance(found, bool | float):  # int() takes them, and cuts
             number = 0
         if number <= 0:
-            raise ConfigurationError(f"{name} is {found!r}: write a whole number above 0.")
+            raise ConfigurationError(f"{name} is {found!r}: write {wanted}.")
         return number
