@@ -104,11 +104,13 @@ class Check:
             return self._piece.make(values)
         return build(self.plan, entity).make(values)
 
-    def column(self, identity: Any) -> Term:
-        """The same to be selected with the rows of the class, as `_sql.as_column` takes it."""
+    def column(self, identity: Any, entity: Any = None) -> Term:
+        """The same to be selected with the rows, in the form that `as_column` takes."""
         values = self._caller_values.read(identity)
         if values is None:
             return False
+        if not (entity is None or isinstance(sa.inspect(entity), Mapper)):
+            return build(self.plan, entity, as_column=True).make(values)
         if self._column is None:
             self._column = build(self.plan, self._shape.model, as_column=True)
         return self._column.make(values)

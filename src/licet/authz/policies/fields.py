@@ -76,9 +76,9 @@ class Fields:
         masked = (names for names, check in self.rules if check.criterion(identity) is not True)
         return self.names.difference(*masked)
 
-    def terms(self, identity: Any) -> list[Term]:
-        """For each rule, where it does not mask; to be selected."""
-        return [check.column(identity) for _, check in self.rules]
+    def terms(self, identity: Any, entity: Any = None) -> list[Term]:
+        """For each rule, where it does not mask; to be selected with the class or an alias."""
+        return [check.column(identity, entity) for _, check in self.rules]
 
     def free_given(self, outcomes: Iterable[bool]) -> frozenset[str]:
         """The fields that no rule masks, given each rule's outcome in the order of `terms`."""

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from licet.authz._places import declared_at, invalid
 from licet.authz.policies._check import FORMER, NOW, Check
+from licet.authz.policies._in_sql._entity import restricted_entity
 from licet.authz.policies._in_sql._filter import restrict
 from licet.authz.policies._in_sql._terms import as_where
 from licet.authz.policies._in_words import ALLOWED, Decision, Explanation
@@ -215,12 +216,17 @@ class Policy:
     def filter(self, statement: sa.Select[Any], identity: Any, verb: Verb = LIST) -> sa.Select[Any]:
         """The statement, restricted to rows with which the caller may do `verb`.
 
-        It must select from the policy's class; rows of an alias need a `criterion` of their own.
-        With an ORDER BY and a LIMIT the page is chosen so that an index can answer it: put your
-        own conditions, order and limit into the statement before.
+        It must select the policy's class, a subclass or an alias of it. With an ORDER BY and a
+        LIMIT the primary key is added as the last that it is ordered by, and the page is chosen so
+        that an index can answer it: put your own conditions, order and limit into the statement
+        before.
+
+        Raises:
+            InvalidCondition: it selects something else, which no policy would then restrict.
         """
-        term = self._ready().check(verb.name).criterion(identity)
-        return restrict(statement, self.model, term)
+        check = self._ready().check(verb.name)
+        entity = restricted_entity(statement, self.model)
+        return restrict(statement, entity, check.criterion(identity, entity))
 
     def criterion(
         self, identity: Any, verb: Verb = LIST, entity: Any = None
