@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from werkzeug.exceptions import HTTPException
 
-from licet.authz.policies._shape import Column, Kind, misfit, misplaced
+from licet.authz.policies._models.shape import Column, Kind, misfit, misplaced
 from licet.authz.policies.conditions import CallerCheck, CallerTest, Condition, IsNull, Op, in_utc
 
 __all__ = [

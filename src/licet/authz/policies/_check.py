@@ -12,6 +12,7 @@ from licet.authz.policies._caller import CallerValues, InvalidCaller
 from licet.authz.policies._in_memory import compile_decision
 from licet.authz.policies._in_sql._terms import Piece, Term, build
 from licet.authz.policies._in_words import Explanation, explain
+from licet.authz.policies._models.shape import ObjectReader, Shape
 from licet.authz.policies._plan import (
     AllOf,
     AnyOf,
@@ -23,7 +24,6 @@ from licet.authz.policies._plan import (
     make_plan,
 )
 from licet.authz.policies._reader import FormerReader, LoadedReader
-from licet.authz.policies._shape import ObjectReader, Shape
 from licet.authz.policies.conditions import Condition
 
 __all__ = ["FORMER", "NOW", "Check"]

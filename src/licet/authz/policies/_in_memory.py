@@ -34,6 +34,7 @@ from enum import Enum
 from typing import Any, Final
 
 from licet.authz.policies._caller import read_predicate
+from licet.authz.policies._models.shape import Column, Kind, ObjectReader, Relation
 from licet.authz.policies._plan import (
     AllOf,
     AnyOf,
@@ -46,7 +47,6 @@ from licet.authz.policies._plan import (
     Test,
     Truth,
 )
-from licet.authz.policies._shape import Column, Kind, ObjectReader, Relation
 from licet.authz.policies.conditions import in_utc
 
 __all__ = ["Decide", "compile_decision"]

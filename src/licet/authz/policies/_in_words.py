@@ -22,8 +22,8 @@ from licet.authz.policies._caller import (
     read_test,
     require_fit,
 )
+from licet.authz.policies._models.shape import Column, ObjectReader, Relation, Shape, misfit
 from licet.authz.policies._plan import resolve_path
-from licet.authz.policies._shape import Column, ObjectReader, Relation, Shape, misfit
 from licet.authz.policies.conditions import (
     Always,
     CallerCheck,

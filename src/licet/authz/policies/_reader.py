@@ -19,8 +19,8 @@ from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.exc import DetachedInstanceError
 
 from licet.authz.policies._caller import InvalidCaller
-from licet.authz.policies._mapping import can_hold, key_names
-from licet.authz.policies._shape import Column, Relation
+from licet.authz.policies._models.mapping import can_hold, key_names
+from licet.authz.policies._models.shape import Column, Relation
 from licet.errors import UnloadedObject
 
 __all__ = ["FormerReader", "LoadedReader", "follow_changed_relations", "using_session"]

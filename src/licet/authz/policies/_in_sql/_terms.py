@@ -23,7 +23,8 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.annotation import _deep_deannotate
 
 from licet.authz.policies._in_sql._functions import Many, begins, code_points, is_among, position
-from licet.authz.policies._mapping import is_equality
+from licet.authz.policies._models.mapping import is_equality
+from licet.authz.policies._models.shape import Column, Kind, Relation
 from licet.authz.policies._plan import (
     AllOf,
     AnyOf,
@@ -37,7 +38,6 @@ from licet.authz.policies._plan import (
     Truth,
     folded,
 )
-from licet.authz.policies._shape import Column, Kind, Relation
 from licet.errors import UntranslatableCondition
 
 __all__ = ["Term", "Values", "as_column", "as_where", "build"]

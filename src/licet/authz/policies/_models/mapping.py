@@ -24,7 +24,7 @@ from sqlalchemy.sql.elements import BooleanClauseList
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from licet.authz._places import invalid
-from licet.authz.policies._shape import Column, Kind, Relation, Shape, Unsupported
+from licet.authz.policies._models.shape import Column, Kind, Relation, Shape, Unsupported
 from licet.db.types import UTCDateTime
 from licet.wire.text import is_storable
 
