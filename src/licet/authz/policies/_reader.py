@@ -22,6 +22,7 @@ from licet.authz.policies._caller import InvalidCaller
 from licet.authz.policies._models.mapping import can_hold, key_names
 from licet.authz.policies._models.shape import Column, Relation
 from licet.errors import UnloadedObject
+from licet.wire.text import unstorable
 
 __all__ = ["FormerReader", "LoadedReader", "follow_changed_relations", "using_session"]
 
@@ -49,7 +50,12 @@ class LoadedReader:
 
     def value(self, owner: Any, column: Column) -> Any:
         """The attribute's value; what a flush puts in its place, when that can be known already."""
-        return _value_to_come(owner, column.name)
+        value = _value_to_come(owner, column.name)
+        if isinstance(value, str) and _is_new(_state(owner), column.name):
+            reason = unstorable(value)
+            if reason is not None:  # what was stored once is compared as it is
+                raise InvalidCaller(f"{type(owner).__name__}.{column.name} holds a {reason}.")
+        return value
 
     def one(self, owner: Any, relation: Relation) -> Any:
         """The related object of a to-one relationship, or None."""
@@ -131,6 +137,11 @@ def follow_changed_relations(owner: Any, relations: Iterable[Relation]) -> None:
                 key = None if related is None else _load(related, other)
                 if state.dict.get(own, _MISSING) != key:
                     setattr(owner, own, key)
+
+
+def _is_new(state: InstanceState[Any], name: str) -> bool:
+    """Whether no database has the attribute's value yet."""
+    return state.key is None or name in state.committed_state
 
 
 def _is_set(state: InstanceState[Any], relation: Relation) -> bool:
