@@ -153,6 +153,7 @@ def _relation(name: str, prop: RelationshipProperty[Any], mapper: Mapper[Any]) -
         _foreign_keys(prop, mapper),
         is_iterable=prop.collection_class in (None, list, set),
         is_keyed=is_equality(prop.primaryjoin, prop.local_remote_pairs or ()),
+        own_names=_own_names(prop, mapper),
     )
 
 
@@ -209,6 +210,14 @@ def _foreign_keys(
             return ()
         pairs.append((own, other))
     return tuple(pairs)
+
+
+def _own_names(prop: RelationshipProperty[Any], mapper: Mapper[Any]) -> tuple[str, ...]:
+    """The own attributes that the join of a many-to-one reads."""
+    if prop.direction is not RelationshipDirection.MANYTOONE:
+        return ()
+    props = mapper.column_attrs
+    return tuple(one.key for one in props if not prop.local_columns.isdisjoint(one.columns))
 
 
 def key_names(model: type[Any]) -> tuple[str, ...]:

@@ -93,6 +93,12 @@ class Relation:
     foreign_keys: tuple[tuple[str, str], ...] = ()
     is_iterable: bool = True  # the loaded collection yields its objects when it is iterated
     is_keyed: bool = True  # equal foreign keys are all that relates the two
+    own_names: tuple[str, ...] = ()  # of a many-to-one: own attributes that its join reads
+
+    @property
+    def is_asked_by_join(self) -> bool:
+        """Whether it leads to one object that only the database finds, by the join itself."""
+        return bool(self.own_names) and not self.is_keyed
 
     @cached_property
     def target(self) -> Shape:
