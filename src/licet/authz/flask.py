@@ -35,7 +35,7 @@ from licet.authz.declared.declarations import declarations
 from licet.authz.declared.marks import Access, AccessKind, mark
 from licet.authz.matrix import EndpointRow, Matrix, tabulate
 from licet.authz.policies._in_words import Decision
-from licet.authz.policies._mapping import can_hold
+from licet.authz.policies._models.mapping import can_hold
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import VIEW, Verb
 from licet.errors import AccessDenied, ConfigurationError, ObjectNotFound

@@ -15,7 +15,7 @@ from sqlalchemy import inspect
 from licet.authn.issuers import embedded_issuer
 from licet.authz.flask import current_caller, current_session, matrix_of, policies_of
 from licet.authz.matrix import Matrix, as_html, as_json, as_markdown
-from licet.authz.policies._mapping import python_type
+from licet.authz.policies._models.mapping import python_type
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import Verb
 from licet.errors import AccessDenied, ConfigurationError

@@ -13,8 +13,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from licet.authz.policies._models.shape import Column, Kind, Relation, Shape
 from licet.authz.policies._plan import resolve_path
-from licet.authz.policies._shape import Column, Kind, Relation, Shape
 from licet.authz.policies.conditions import (
     CallerPath,
     CallerTest,

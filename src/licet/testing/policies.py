@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from licet.authz._places import invalid
 from licet.authz.policies._in_sql._terms import as_column
-from licet.authz.policies._mapping import key_names
+from licet.authz.policies._models.mapping import key_names
 from licet.authz.policies.lists import list_objects
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import Verb

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from licet.authz.policies._check import Check
 from licet.authz.policies._in_sql import _terms as _sql
 from licet.authz.policies._in_sql._filter import restrict
-from licet.authz.policies._mapping import shape_of
+from licet.authz.policies._models.mapping import shape_of
 from licet.authz.policies.conditions import Condition
 
 __all__ = ["Asked"]

@@ -40,7 +40,7 @@ from licet.authz import (
 )
 from licet.authz.policies import _check as check_module
 from licet.authz.policies import policy as policy_module
-from licet.authz.policies._mapping import shape_of
+from licet.authz.policies._models.mapping import shape_of
 from licet.errors import InvalidCondition
 from licet.testing import assert_policy_consistent
 from licet.testing._callers import MadeUpCaller, _Asked, made_up_callers

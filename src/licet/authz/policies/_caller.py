@@ -17,12 +17,13 @@ from typing import Any, Final
 
 from werkzeug.exceptions import HTTPException
 
-from licet.authz.policies._shape import Column, Kind, misfit, misplaced
+from licet.authz.policies._models.shape import Column, Kind, misfit, misplaced
 from licet.authz.policies.conditions import CallerCheck, CallerTest, Condition, IsNull, Op, in_utc
 
 __all__ = [
     "CallerValues",
     "InvalidCaller",
+    "fitting",
     "read_caller",
     "read_collection",
     "read_predicate",
@@ -164,6 +165,18 @@ def require_fit(path: tuple[str, ...], column: Column, value: Any) -> None:
     """
     if (reason := misfit(column, value)) is not None:
         raise InvalidCaller(f"caller.{'.'.join(path)}, compared with {column.name}, {reason}.")
+
+
+def fitting(value: Any, column: Column, owner_name: str) -> Any:
+    """An object's value as it is compared, in UTC when it is a moment.
+
+    Raises:
+        InvalidCaller: it is not of the column's type, as one that was assigned and not read back.
+    """
+    is_unlike = type(value) is not column.value_type or column.kind is Kind.MOMENT
+    if value is not None and is_unlike and (reason := misfit(column, value)) is not None:
+        raise InvalidCaller(f"{owner_name}.{column.name} {reason}.")
+    return in_utc(value)
 
 
 def _test_reader(condition: Condition) -> Reader:

@@ -12,6 +12,7 @@ from licet.authz.policies._caller import CallerValues, InvalidCaller
 from licet.authz.policies._in_memory import compile_decision
 from licet.authz.policies._in_sql._terms import Piece, Term, build
 from licet.authz.policies._in_words import Explanation, explain
+from licet.authz.policies._models.shape import ObjectReader, Shape
 from licet.authz.policies._plan import (
     AllOf,
     AnyOf,
@@ -23,7 +24,6 @@ from licet.authz.policies._plan import (
     make_plan,
 )
 from licet.authz.policies._reader import FormerReader, LoadedReader
-from licet.authz.policies._shape import ObjectReader, Shape
 from licet.authz.policies.conditions import Condition
 
 __all__ = ["FORMER", "NOW", "Check"]
@@ -104,11 +104,13 @@ class Check:
             return self._piece.make(values)
         return build(self.plan, entity).make(values)
 
-    def column(self, identity: Any) -> Term:
-        """The same to be selected with the rows of the class, as `_sql.as_column` takes it."""
+    def column(self, identity: Any, entity: Any = None) -> Term:
+        """The same to be selected with the rows, in the form that `as_column` takes."""
         values = self._caller_values.read(identity)
         if values is None:
             return False
+        if not (entity is None or isinstance(sa.inspect(entity), Mapper)):
+            return build(self.plan, entity, as_column=True).make(values)
         if self._column is None:
             self._column = build(self.plan, self._shape.model, as_column=True)
         return self._column.make(values)

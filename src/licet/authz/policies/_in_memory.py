@@ -29,11 +29,12 @@ For ``(attr("event.state") == "published") & attr("sessions").any(attr("owner") 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from typing import Any, Final
 
-from licet.authz.policies._caller import read_predicate
+from licet.authz.policies._caller import fitting, read_predicate
+from licet.authz.policies._models.shape import Column, Kind, ObjectReader, Relation
 from licet.authz.policies._plan import (
     AllOf,
     AnyOf,
@@ -46,7 +47,6 @@ from licet.authz.policies._plan import (
     Test,
     Truth,
 )
-from licet.authz.policies._shape import Column, Kind, ObjectReader, Relation
 from licet.authz.policies.conditions import in_utc
 
 __all__ = ["Decide", "compile_decision"]
@@ -90,7 +90,9 @@ class _Writer:
             "value": reader.value,
             "one": reader.one,
             "many": reader.many,
+            "fitting": fitting,
             "in_utc": in_utc,
+            "type_of": type,
             "predicate": read_predicate,
             "missing": _Missing(),
             "unknown": object(),
@@ -188,6 +190,9 @@ class _Writer:
             return _is_not_none(value)
         is_positive = not (leaf.is_negated or self._is_negated)
         operand = self._operand(_quickest(leaf.operand) if is_positive else leaf.operand)
+        is_equality = leaf.test in (Test.EQ, Test.IN)
+        if not (is_positive and is_equality):
+            value = self._fitting(leaf.column, value, owner)
         parts: list[ast.expr] = []
         if isinstance(leaf.operand, Slot) and leaf.test not in (Test.NE, Test.IN):
             parts.append(_is_not_none(operand))
@@ -199,9 +204,36 @@ class _Writer:
             parts.append(_call(ast.Attribute(value, "startswith", ast.Load()), operand))
         elif leaf.test is Test.CONTAINS:
             parts.append(ast.Compare(operand, [ast.In()], [value]))
+        elif is_positive and is_equality:
+            parts.extend(self._is_equal(leaf, value, operand, owner))
         else:
             parts.append(ast.Compare(value, [_COMPARE[leaf.test]], [operand]))
         return parts[0] if len(parts) == 1 else ast.BoolOp(ast.And(), parts)
+
+    def _is_equal(
+        self, leaf: Leaf, value: ast.expr, operand: ast.expr, owner: str
+    ) -> Iterator[ast.expr]:
+        """Whether the value equals, or is among; one of another type is told when it seems so."""
+        name = self._new("x")
+        yield ast.Compare(ast.NamedExpr(_store(name), value), [_COMPARE[leaf.test]], [operand])
+        yield _is_not_none(self._fitting(leaf.column, _name(name), owner))
+
+    def _fitting(self, column: Column, value: ast.expr, owner: str) -> ast.expr:
+        """The value, if it is None or of the column's very type; else an error that denies."""
+        name = self._new("x")
+        kept = ast.NamedExpr(_store(name), value)
+        if column.kind is Kind.MOMENT:  # which must have a zone as well
+            return self._refused_unless_fit(column, value, owner)
+        is_of_type = ast.Compare(
+            _call(_name("type_of"), kept), [ast.Is()], [self._constant(column.value_type)]
+        )
+        refused = self._refused_unless_fit(column, _name(name), owner)
+        return ast.IfExp(is_of_type, _name(name), refused)
+
+    def _refused_unless_fit(self, column: Column, value: ast.expr, owner: str) -> ast.expr:
+        owner_type = _call(_name("type_of"), _name(owner))
+        owner_name = ast.Attribute(owner_type, "__name__", ast.Load())
+        return _call(_name("fitting"), value, self._constant(column), owner_name)
 
     def _value(self, column: Column, owner: str) -> ast.expr:
         value = _if_loaded(
@@ -212,6 +244,8 @@ class _Writer:
     def _one(self, relation: Relation, owner: str) -> ast.expr:
         """The related object if it is loaded and still the one that the key names, else asked."""
         asked = _call(_name("one"), _name(owner), self._constant(relation))
+        if relation.is_asked_by_join:
+            return asked
         if len(relation.foreign_keys) != 1:
             state = _item(f"d_{owner}", _STATE)
             unchanged = ast.UnaryOp(ast.Not(), ast.Attribute(state, "modified", ast.Load()))

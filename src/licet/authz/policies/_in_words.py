@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from licet.authz.policies._caller import (
-    InvalidCaller,
+    fitting,
     read_caller,
     read_collection,
     read_predicate,
     read_test,
     require_fit,
 )
+from licet.authz.policies._models.shape import Column, ObjectReader, Relation, Shape
 from licet.authz.policies._plan import resolve_path
-from licet.authz.policies._shape import Column, ObjectReader, Relation, Shape, misfit
 from licet.authz.policies.conditions import (
     Always,
     CallerCheck,
@@ -124,10 +124,9 @@ class _Explainer:
             case Comparison():
                 return self._compared(condition, owner, shape)
             case Conjunction():
-                parts = tuple([self.explain(part, owner, shape) for part in condition.parts])
-                return Explanation(condition, all(part.holds for part in parts), None, parts)
+                return self._joined(condition, condition.parts, owner, shape, until=False)
             case Disjunction():
-                return self._either(condition, owner, shape)
+                return self._joined(condition, condition.parts, owner, shape, until=True)
             case CallerTest() | CallerCheck() | IsNull(of_caller=True):
                 return Explanation(condition, read_test(condition, self.identity))
             case Quantifier():
@@ -146,15 +145,27 @@ class _Explainer:
             case _:
                 raise TypeError(f"{condition!r} is no kind of condition.")
 
-    def _either(self, condition: Disjunction, owner: Any, shape: Shape) -> Explanation:
-        """The first alternative that holds, or all of them when none does."""
-        failed = []
-        for alternative in condition.parts:
-            part = self.explain(alternative, owner, shape)
-            if part.holds:
-                return Explanation(condition, True, None, (part,))  # noqa: FBT003 - a field
-            failed.append(part)
-        return Explanation(condition, False, None, tuple(failed))  # noqa: FBT003 - as above
+    def _joined(
+        self,
+        condition: Condition,
+        parts: Iterable[Condition],
+        owner: Any,
+        shape: Shape,
+        *,
+        until: bool,
+    ) -> Explanation:
+        """The parts up to the first whose outcome is `until`, which decides about the whole.
+
+        What a decision does not read is not read here: it may be fit for other callers only.
+        """
+        read = []
+        for one in parts:
+            part = self.explain(one, owner, shape)
+            read.append(part)
+            if part.holds is until:
+                shown = (part,) if until else tuple(read)
+                return Explanation(condition, until, None, shown)
+        return Explanation(condition, not until, None, tuple(read))
 
     def _at(
         self, condition: Condition, path: tuple[str, ...], owner: Any, shape: Shape
@@ -171,9 +182,7 @@ class _Explainer:
 
     def _value(self, owner: Any, column: Column) -> Any:
         value = self.reader.value(owner, column)
-        if value is not None and (reason := misfit(column, value)) is not None:
-            raise InvalidCaller(f"{type(owner).__name__}.{column.name} {reason}.")
-        return in_utc(value)
+        return fitting(value, column, type(owner).__name__)
 
     def _quantified(self, condition: Quantifier, owner: Any, shape: Shape) -> Explanation:
         holder, relation = self._at(condition, condition.path, owner, shape)
@@ -181,11 +190,17 @@ class _Explainer:
             raise TypeError(f"{condition} is not about a relationship.")
         rows = () if holder is None else self.reader.many(holder, relation)
         target = relation.target
-        parts = tuple([self.explain(condition.inner, row, target) for row in rows])
-        decisive = next((part for part in parts if part.holds is not condition.is_all), None)
-        holds = condition.is_all if decisive is None else not condition.is_all
-        shown = parts[:_SHOWN_ROWS] if decisive is None else (decisive,)
-        return Explanation(condition, holds, (relation.name, len(parts)), shown)
+        shown: list[Explanation] = []
+        n_read = 0
+        for row in rows:
+            part = self.explain(condition.inner, row, target)
+            n_read += 1
+            if part.holds is not condition.is_all:
+                found = (relation.name, n_read)
+                return Explanation(condition, not condition.is_all, found, (part,))
+            if n_read <= _SHOWN_ROWS:
+                shown.append(part)
+        return Explanation(condition, condition.is_all, (relation.name, n_read), tuple(shown))
 
     def _compared(self, condition: Comparison, owner: Any, shape: Shape) -> Explanation:
         value, column = self._at(condition, condition.path, owner, shape)

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any, Final, NoReturn
 
 from licet.authz.policies._caller import CallerValues
-from licet.authz.policies._shape import (
+from licet.authz.policies._models.shape import (
     INTEGER_MAX,
     INTEGER_MIN,
     Column,

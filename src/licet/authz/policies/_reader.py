@@ -14,14 +14,22 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.exc import InvalidRequestError
-from sqlalchemy.orm import InstanceState, Session, collections, object_session, with_parent
+from sqlalchemy.orm import (
+    InstanceState,
+    Session,
+    aliased,
+    collections,
+    object_session,
+    with_parent,
+)
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.exc import DetachedInstanceError
 
 from licet.authz.policies._caller import InvalidCaller
-from licet.authz.policies._mapping import can_hold, key_names
-from licet.authz.policies._shape import Column, Relation
+from licet.authz.policies._models.mapping import can_hold, key_names
+from licet.authz.policies._models.shape import Column, Relation
 from licet.errors import UnloadedObject
+from licet.wire.text import unstorable
 
 __all__ = ["FormerReader", "LoadedReader", "follow_changed_relations", "using_session"]
 
@@ -49,13 +57,20 @@ class LoadedReader:
 
     def value(self, owner: Any, column: Column) -> Any:
         """The attribute's value; what a flush puts in its place, when that can be known already."""
-        return _value_to_come(owner, column.name)
+        value = _value_to_come(owner, column.name)
+        if isinstance(value, str) and _is_new(_state(owner), column.name):
+            reason = unstorable(value)
+            if reason is not None:  # what was stored once is compared as it is
+                raise InvalidCaller(f"{type(owner).__name__}.{column.name} holds a {reason}.")
+        return value
 
     def one(self, owner: Any, relation: Relation) -> Any:
         """The related object of a to-one relationship, or None."""
         state = _state(owner)
         if _is_set(state, relation):
             return state.dict.get(relation.name)
+        if relation.is_asked_by_join:
+            return _joined(owner, relation)
         if relation.name in state.dict:
             related = state.dict[relation.name]
             if not _disagrees(owner, related, relation):
@@ -101,12 +116,12 @@ class FormerReader:
         is_changed = relation.name in state.committed_state
         if is_changed:
             known = _known_before(owner, relation.name)
-            if known or not relation.foreign_keys:
+            if known or not relation.own_names:
                 return next(iter(known), None)
         if not is_changed and not _is_moved(state, relation):
             return self._now.one(owner, relation)
-        if not relation.is_keyed:
-            raise _forgotten(owner, relation.name)
+        if relation.is_asked_by_join:
+            return _joined_as_stored(owner, relation)
         keys = {own: _former(owner, own) for own, _ in relation.foreign_keys}
         values = {own: _value(owner, own) if key is None else key[0] for own, key in keys.items()}
         return _found(owner, relation, values)
@@ -133,16 +148,21 @@ def follow_changed_relations(owner: Any, relations: Iterable[Relation]) -> None:
                     setattr(owner, own, key)
 
 
+def _is_new(state: InstanceState[Any], name: str) -> bool:
+    """Whether no database has the attribute's value yet."""
+    return state.key is None or name in state.committed_state
+
+
 def _is_set(state: InstanceState[Any], relation: Relation) -> bool:
     """Whether a many-to-one relationship was given another object, which a flush goes by."""
-    if relation.name not in state.committed_state or not relation.foreign_keys:
+    if relation.name not in state.committed_state or not relation.own_names:
         return False
     history = state.attrs[relation.name].history
     return bool(history.added or history.deleted)
 
 
 def _is_moved(state: InstanceState[Any], relation: Relation) -> bool:
-    return any(own in state.committed_state for own, _ in relation.foreign_keys)
+    return any(name in state.committed_state for name in relation.own_names)
 
 
 def _is_unlisted(state: InstanceState[Any], relation: Relation) -> bool:
@@ -200,13 +220,41 @@ def _found(owner: Any, relation: Relation, own_keys: dict[str, Any]) -> Any:
     for new in session.new:
         if isinstance(new, model) and all(_state(new).dict.get(n) == k for n, k in keys.items()):
             return new
-    if not relation.is_keyed:
-        return next(iter(_selected(session, relation, owner)), None)
     with session.no_autoflush:
         if set(keys) == set(key_names(model)):
             return session.get(model, tuple(keys[name] for name in key_names(model)))
         by_key = sa.select(model).where(*(getattr(model, name) == keys[name] for name in keys))
         return session.scalars(by_key).one_or_none()
+
+
+def _joined(owner: Any, relation: Relation) -> Any:
+    """The related object that the relationship's own join finds, by the owner's present values.
+
+    An object that is in no session goes by what was loaded, as nothing can change it any more.
+    """
+    state = _state(owner)
+    if None in [_value(owner, name) for name in relation.own_names]:
+        return None
+    session = object_session(owner) or _session.get()
+    if session is not None:
+        return next(iter(_selected(session, relation, owner)), None)
+    if relation.name in state.dict and state.key is not None and not _is_moved(state, relation):
+        return state.dict[relation.name]
+    raise _unknown(owner, relation)
+
+
+def _joined_as_stored(owner: Any, relation: Relation) -> Any:
+    """The related object by the row that the database has, which no flush has changed yet."""
+    session = object_session(owner)
+    if session is None:
+        raise _forgotten(owner, relation.name)
+    model, key = type(owner), sa.inspect(owner).identity
+    names = key_names(model)
+    of_row = (getattr(model, name) == value for name, value in zip(names, key, strict=True))
+    target = aliased(relation.target.model)
+    related = getattr(model, relation.name).of_type(target)
+    with session.no_autoflush:
+        return session.scalars(sa.select(target).join_from(model, related).where(*of_row)).first()
 
 
 def _no_autoflush(owner: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 from licet.authz._places import invalid
 from licet.authz.policies._check import Check
 from licet.authz.policies._in_sql._terms import Term
-from licet.authz.policies._shape import Shape
+from licet.authz.policies._models.sources import Sources
 from licet.authz.policies.conditions import (
     NEVER,
     Condition,
@@ -41,27 +41,21 @@ class FieldRule:
 class Fields:
     """The fields of a model under rules of one kind, each rule one check."""
 
-    shape: Shape
-    names: frozenset[str]
+    sources: Sources
     rules: list[tuple[frozenset[str], Check]] = field(default_factory=list)
 
     def add(self, rule: FieldRule, check: Check) -> None:
-        """Mask what the rule says unless its check holds.
+        """Mask what the rule says, under each of its names, unless its check holds."""
+        if rule.is_only:
+            masked = self.names - self.sources.within(rule.names)
+        else:
+            masked = self.sources.touching(rule.names)
+        self.rules.append((masked, check))
 
-        A relationship and its foreign key say the same, so a rule on one is on the other as well.
-        """
-        named = rule.names | self._same_as(rule.names)
-        self.rules.append((self.names - named if rule.is_only else named, check))
-
-    def _same_as(self, names: frozenset[str]) -> set[str]:
-        found: set[str] = set()
-        for relation in self.shape.relations.values():
-            own = {key for key, _ in relation.foreign_keys}
-            if relation.name in names:
-                found |= own
-            if own & names:
-                found.add(relation.name)
-        return found
+    @property
+    def names(self) -> frozenset[str]:
+        """All fields."""
+        return frozenset(self.sources.own)
 
     def free(self, owner: Any, identity: Any) -> frozenset[str]:
         """The fields of one object that no rule masks."""
@@ -76,9 +70,9 @@ class Fields:
         masked = (names for names, check in self.rules if check.criterion(identity) is not True)
         return self.names.difference(*masked)
 
-    def terms(self, identity: Any) -> list[Term]:
-        """For each rule, where it does not mask; to be selected."""
-        return [check.column(identity) for _, check in self.rules]
+    def terms(self, identity: Any, entity: Any = None) -> list[Term]:
+        """For each rule, where it does not mask; to be selected with the class or an alias."""
+        return [check.column(identity, entity) for _, check in self.rules]
 
     def free_given(self, outcomes: Iterable[bool]) -> frozenset[str]:
         """The fields that no rule masks, given each rule's outcome in the order of `terms`."""

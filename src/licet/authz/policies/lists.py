@@ -13,6 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from licet.authz._places import invalid
+from licet.authz.policies._in_sql._entity import restricted_entity, selects_entity_first
 from licet.authz.policies._in_sql._terms import Term, as_column
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import LIST, Verb
@@ -40,17 +42,29 @@ def list_objects(
     """The objects of ``select(Model)…`` that the caller may list.
 
     `may` names verbs of which each row says whether the caller may do them.
+
+    Raises:
+        InvalidCondition: the statement selects something else, or columns instead of objects.
     """
+    entity = restricted_entity(statement, policy.model)
+    if not selects_entity_first(statement, entity):
+        raise invalid(
+            f"A list has objects, so write select({policy.model.__name__})…: the statement "
+            "selects something else first."
+        )
     terms = [
-        *policy.shown.terms(identity),
-        *(policy.check(verb).column(identity) for verb in may),
+        *policy.shown.terms(identity, entity),
+        *(policy.check(verb).column(identity, entity) for verb in may),
     ]
     asked = [as_column(term) for term in terms if not isinstance(term, bool)]
     filtered = policy.filter(statement, identity, LIST).add_columns(
         *(column.label(f"licet_{index}") for index, column in enumerate(asked))
     )
     masks = len(terms) - len(may)
-    for row in session.execute(filtered):
+    result = session.execute(filtered)
+    if result._unique_filter_state:  # a collection is loaded by a JOIN, which repeats its owner
+        result = result.unique()
+    for row in result:
         outcomes = _outcomes(terms, iter(row[len(row) - len(asked) :]))
         verbs = (verb.name for verb, ok in zip(may, outcomes[masks:], strict=True) if ok)
         yield Listed(row[0], policy.shown.free_given(outcomes[:masks]), frozenset(verbs))

@@ -12,49 +12,30 @@ filter of a list, the fields that are shown, and the explanation; they always ag
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from licet.authz._places import declared_at, invalid
+from licet.authz.policies._built import Built, Grant
 from licet.authz.policies._check import FORMER, NOW, Check
+from licet.authz.policies._in_sql._entity import restricted_entity
 from licet.authz.policies._in_sql._filter import restrict
 from licet.authz.policies._in_sql._terms import as_where
 from licet.authz.policies._in_words import ALLOWED, Decision, Explanation
-from licet.authz.policies._mapping import shape_of
+from licet.authz.policies._models.shape import Shape
 from licet.authz.policies._reader import follow_changed_relations, using_session
-from licet.authz.policies._shape import Shape
 from licet.authz.policies.conditions import (
-    NEVER,
-    Always,
     Condition,
-    Conjunction,
-    Disjunction,
 )
-from licet.authz.policies.fields import FieldRule, Fields, Unless, make_rule, unless_condition
+from licet.authz.policies.fields import FieldRule, Fields, Unless, make_rule
 from licet.authz.policies.roles import Role
 from licet.authz.policies.verbs import CREATE, LIST, USUAL, VIEW, Verb
-from licet.errors import InvalidCondition, UntranslatableCondition
+from licet.errors import InvalidCondition
 from licet.errors.names import knows_its_options
 
 __all__ = ["Grant", "Policy"]
-
-
-@dataclass(frozen=True, eq=False)
-class Grant:
-    """One line of a policy: these verbs, for holders of the role, when the condition holds."""
-
-    role: Role
-    verbs: Verb
-    when: Condition | None
-    declared: str
-
-    def __str__(self) -> str:
-        when = "" if self.when is None else f" {self.when.footnote or f'when {self.when}'}"
-        return f"{self.role.name}: {self.verbs}{when}"
 
 
 class Policy:
@@ -77,7 +58,8 @@ class Policy:
         self.declared = declared_at()
         self.grants: list[Grant] = []
         self.field_rules: dict[str, list[FieldRule]] = {"hide": [], "readonly": []}
-        self._built: _Built | None = None
+        self.derived_fields: dict[str, tuple[str, ...]] = {}
+        self._built: Built | None = None
         self._lock = threading.Lock()
 
     @knows_its_options
@@ -112,6 +94,16 @@ class Policy:
         """Let only these fields be written, but by callers for whom one of `unless` holds."""
         return self._mask("readonly", fields, unless, is_only=True)
 
+    @knows_its_options
+    def derived(self, name: str, *sources: str) -> Policy:
+        """Say which fields a field is made of, when its mapping does not tell.
+
+        What masks one of `sources` masks `name`, too. Without any, `name` shows nothing of others.
+        """
+        self._require_open()
+        self.derived_fields[name] = sources
+        return self
+
     def _mask(
         self, kind: str, fields: tuple[str, ...], unless: Unless, *, is_only: bool = False
     ) -> Policy:
@@ -134,11 +126,11 @@ class Policy:
         self._ready()
         return self
 
-    def _ready(self) -> _Built:
+    def _ready(self) -> Built:
         if self._built is None:
             with self._lock:
                 if self._built is None:
-                    self._built = _Built(self)
+                    self._built = Built(self)
         return self._built
 
     # --- decisions -------------------------------------------------------------------------------
@@ -186,7 +178,7 @@ class Policy:
         )
 
     def _decide_changed(
-        self, built: _Built, check: Check, identity: Any, verb: Verb, owner: Any
+        self, built: Built, check: Check, identity: Any, verb: Verb, owner: Any
     ) -> Decision:
         follow_changed_relations(owner, built.relations)
         is_draft = owner._sa_instance_state.key is None
@@ -215,12 +207,17 @@ class Policy:
     def filter(self, statement: sa.Select[Any], identity: Any, verb: Verb = LIST) -> sa.Select[Any]:
         """The statement, restricted to rows with which the caller may do `verb`.
 
-        It must select from the policy's class; rows of an alias need a `criterion` of their own.
-        With an ORDER BY and a LIMIT the page is chosen so that an index can answer it: put your
-        own conditions, order and limit into the statement before.
+        It must select the policy's class, a subclass or an alias of it. With an ORDER BY and a
+        LIMIT the primary key is added as the last that it is ordered by, and the page is chosen so
+        that an index can answer it: put your own conditions, order and limit into the statement
+        before.
+
+        Raises:
+            InvalidCondition: it selects something else, which no policy would then restrict.
         """
-        term = self._ready().check(verb.name).criterion(identity)
-        return restrict(statement, self.model, term)
+        check = self._ready().check(verb.name)
+        entity = restricted_entity(statement, self.model)
+        return restrict(statement, entity, check.criterion(identity, entity))
 
     def criterion(
         self, identity: Any, verb: Verb = LIST, entity: Any = None
@@ -285,87 +282,3 @@ class Policy:
 
     def __repr__(self) -> str:
         return f"<Policy {self.name}>"
-
-
-class _Built:
-    """A policy whose every path is resolved; one check a verb, one a field rule."""
-
-    def __init__(self, policy: Policy) -> None:
-        self.shape = self._shape(policy)
-        self.relations: Final = tuple(self.shape.relations.values())
-        self._policy = policy
-        self._known = {grant.role for grant in policy.grants}
-        self.checks: Final = {name: self._check(name) for name in policy.verbs}
-        self.otherwise: Final = self._check("")  # verbs that only ALL covers
-        for grant in policy.grants:
-            if grant.verbs.covers(LIST.name):
-                check = Check(self.condition(grant), self.shape)
-                self._require_sql(check, "guard a list", grant.declared)
-        names = frozenset([*self.shape.columns, *self.shape.relations, *self.shape.unsupported])
-        self.shown = self._fields(names, policy.field_rules["hide"])
-        for rule, (_, check) in zip(policy.field_rules["hide"], self.shown.rules, strict=True):
-            self._require_sql(check, "hide a field", rule.declared)
-        self.written = self._fields(names, policy.field_rules["readonly"])
-
-    def _shape(self, policy: Policy) -> Shape:
-        try:
-            return shape_of(policy.model)
-        except InvalidCondition as error:
-            raise type(error)(f"{error} (for the policy at {policy.declared})") from error
-
-    def check(self, name: str) -> Check:
-        """What decides about the verb of that name."""
-        return self.checks.get(name, self.otherwise)
-
-    def _check(self, name: str) -> Check:
-        grants = [grant for grant in self._policy.grants if grant.verbs.covers(name)]
-        for grant in grants:  # each alone first, so that an error names its line
-            self._single(grant)
-        whole = _either(map(self.condition, grants), self._policy.declared)
-        return Check(whole.named(f"{self._policy.name} {name or 'ALL'}"), self.shape)
-
-    def _single(self, grant: Grant) -> None:
-        try:
-            Check(self.condition(grant), self.shape)
-        except UntranslatableCondition as error:
-            raise type(error)(f"{error} (in the grant at {grant.declared})") from error
-
-    def condition(self, grant: Grant) -> Condition:
-        """When the grant holds."""
-        role = self._held(grant.role, grant.declared)
-        parts = (role,) if grant.when is None else (role, grant.when)
-        return Conjunction(grant.declared, str(grant), parts)
-
-    def _held(self, role: Role, declared: str) -> Condition:
-        """Somebody holds the role, or one that implies it."""
-        parts = [holder.condition for holder in role.holders(self._known)]
-        everybody = [part for part in parts if isinstance(part, Always) and part.holds]
-        return _either(everybody or parts, declared, f"is {role.name}")
-
-    def _require_sql(self, check: Check, purpose: str, declared: str) -> None:
-        if check.has_predicate:
-            raise UntranslatableCondition(
-                f"The policy {self._policy.name} cannot {purpose} with a Python function, which no "
-                f"list can ask: use a condition, or leave it out. Declared at {declared}"
-            )
-        check.prepare()
-
-    def _fields(self, names: frozenset[str], rules: Sequence[FieldRule]) -> Fields:
-        fields = Fields(self.shape, names)
-        for rule in rules:
-            if unknown := sorted(rule.names - names):
-                raise InvalidCondition(
-                    f"{self.shape.name} has no field {', '.join(unknown)}; it has "
-                    f"{', '.join(sorted(names))}. Declared at {rule.declared}"
-                )
-            of_role = {
-                one: self._held(one, rule.declared) for one in rule.unless if isinstance(one, Role)
-            }
-            check = Check(unless_condition(rule, of_role), self.shape)
-            fields.add(rule, check)
-        return fields
-
-
-def _either(parts: Iterable[Condition], declared: str, footnote: str | None = None) -> Condition:
-    listed = tuple(parts)
-    return Disjunction(declared, footnote, listed) if listed else NEVER

@@ -25,7 +25,7 @@ from tests.unit.authz.conference import (
 from licet.authz import ALL, CREATE, DELETE, UPDATE, VIEW, Policy, attr, caller, everyone, predicate
 from licet.authz.policies._check import NOW
 from licet.authz.policies._in_words import Explanation, explain, first_failure
-from licet.authz.policies._mapping import shape_of
+from licet.authz.policies._models.mapping import shape_of
 from licet.authz.policies.conditions import Condition, Quantifier
 from licet.errors import UntranslatableCondition
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator, UserDefinedType
 from tests.unit.authz.conference import Membership, Speaker
 
-from licet.authz.policies._mapping import can_hold, key_names
+from licet.authz.policies._models.mapping import can_hold, key_names
 from licet.db.types import UTCDateTime
 
 

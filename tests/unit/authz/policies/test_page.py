@@ -167,7 +167,6 @@ def test_a_page_that_begins_further_on_is_walked_from_there(rows: Session):
 @pytest.mark.parametrize(
     "page",
     {
-        "not total": FIRST.order_by(None).order_by(Row.size),
         "no index": FIRST.order_by(None).order_by(Row.color, Row.id),
         "an index of some rows": FIRST.order_by(None).order_by(Row.weight, Row.id),
         "an expression": FIRST.order_by(None).order_by(sa.func.abs(Row.id), Row.id),
@@ -177,11 +176,21 @@ def test_a_page_that_begins_further_on_is_walked_from_there(rows: Session):
     ids=lambda pair: pair[0],
 )
 def test_only_an_order_that_an_index_has_is_walked(rows: Session, page: Any):
-    """And only one that leaves no two rows alike, which another page could choose, too."""
+    """An index of all rows, by plain columns of the one table."""
     made = OWN.filter(page[1], MANY)
 
     assert not is_walked(made)
     assert rows.scalars(made).all() == rows.scalars(page[1].where(OWN.criterion(MANY))).all()
+
+
+def test_an_order_with_ties_is_walked_with_the_key(rows: Session):
+    """The key, which ends each order, leaves no two rows alike."""
+    page = FIRST.order_by(None).order_by(Row.size)
+
+    assert is_walked(OWN.filter(page, MANY))
+    assert rows.scalars(OWN.filter(page, MANY)).all() == (
+        rows.scalars(page.order_by(Row.id).where(OWN.criterion(MANY))).all()
+    )
 
 
 @pytest.mark.parametrize("path", ["friends", "lenders"])
@@ -209,7 +218,7 @@ def test_a_walk_does_not_read_all_that_is_the_callers():
     """It asks for what belongs to the row, and then whose that is."""
     text = on_sqlite(OWN.filter(FIRST, MANY))
 
-    assert "owner_1.thing_id = thing.id AND CASE WHEN (owner_1.account_id = ?) THEN" in text
+    assert "thing.id = owner_1.thing_id AND CASE WHEN (owner_1.account_id = ?) THEN" in text
 
 
 def test_a_condition_on_the_caller_alone_asks_nothing_of_the_related(rows: Session):

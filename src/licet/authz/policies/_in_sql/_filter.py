@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapper
+from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import _textual_label_reference
 from sqlalchemy.sql.visitors import iterate
 
-from licet.authz._places import invalid
 from licet.authz.policies._in_sql._page import on_page
 from licet.authz.policies._in_sql._terms import Term
 
@@ -18,61 +17,42 @@ __all__ = ["restrict"]
 _TUPLES_ONCE: Final = sa.__version__.startswith("2.0.")
 
 
-def restrict(statement: sa.Select[Any], model: type[Any], term: Term) -> sa.Select[Any]:
-    """The statement, with only rows that fulfil the term.
+def restrict(statement: sa.Select[Any], entity: Any, term: Term) -> sa.Select[Any]:
+    """The statement, with only rows of the entity that fulfil the term.
 
-    A page, ordered and limited, is chosen by `on_page` so that an index can answer it.
-
-    Raises:
-        InvalidCondition: the statement does not select from the model, so the term would bind
-            nothing.
+    A page ends its order with the primary key, so that no row is on two pages and none is lost. A
+    page that is ordered and limited is chosen by `on_page`, so that an index can answer it.
     """
-    _require_selected(statement, sa.inspect(model))
+    size = _rows_to_choose_from(statement)
+    keys = _keys(entity)
+    if _is_page(statement, entity):
+        statement = _in_total_order(statement, keys)
     if isinstance(term, bool):
         return statement if term else statement.where(sa.false())
-    size = _rows_to_choose_from(statement)
-    if size is None or not _is_plain(statement, sa.inspect(model)) or not _is_copied(statement):
+    if size is None or not _is_plain(statement, entity) or not _is_copied(statement):
         return statement.where(term)
-    keys = [getattr(model, _key_name(model, column)) for column in sa.inspect(model).primary_key]
     labels = (key.label(f"key_{index}") for index, key in enumerate(keys))
     narrow = statement.with_only_columns(*labels).offset(None).limit(size)
     return statement.where(on_page(term, narrow.scalar_subquery()))
 
 
-def _require_selected(statement: Any, mapper: Mapper[Any]) -> None:
-    if not isinstance(statement, sa.Select):
-        raise invalid(f"filter takes select({mapper.class_.__name__})…, not {statement!r}.")
-    if not any(_is_of(column, mapper) for column in statement._raw_columns):
-        tables = {part for source in statement.get_final_froms() for part in _joined(source)}
-        if tables.isdisjoint(mapper.tables):
-            raise invalid(
-                f"The statement does not select from {mapper.class_.__name__} itself, so filter "
-                "would let every row through: for an alias write "
-                "statement.where(policy.criterion(identity, entity=alias))."
-            )
+def _keys(entity: Any) -> list[Any]:
+    mapper = sa.inspect(entity).mapper
+    return [getattr(entity, mapper.get_property_by_column(one).key) for one in mapper.primary_key]
 
 
-def _joined(source: Any) -> list[Any]:
-    if isinstance(source, sa.Join):
-        return [*_joined(source.left), *_joined(source.right)]
-    return [source]
+def _is_of(column: Any, entity: Any) -> bool:
+    """Whether it is the entity or a column of it, as it is."""
+    found = column._annotations.get("parententity")
+    return isinstance(column, sa.FromClause | sa.Column) and found is sa.inspect(entity)
 
 
-def _is_of(column: Any, mapper: Mapper[Any]) -> bool:
-    entity = column._annotations.get("parententity")
-    return isinstance(entity, Mapper) and entity.isa(mapper)
-
-
-def _is_plain(statement: Any, mapper: Mapper[Any]) -> bool:
-    """Whether only the model and its columns are selected, and only expressions order them.
+def _is_plain(statement: Any, entity: Any) -> bool:
+    """Whether only the entity and its columns are selected, and only expressions order them.
 
     A window function would count the page alone, and a label could not order the branches.
     """
-    return all(
-        isinstance(column, sa.FromClause | sa.Column)
-        and column._annotations.get("parententity") is mapper
-        for column in statement._raw_columns
-    ) and not any(
+    return all(_is_of(column, entity) for column in statement._raw_columns) and not any(
         isinstance(clause, _textual_label_reference) for clause in statement._order_by_clauses
     )
 
@@ -85,14 +65,56 @@ def _is_copied(statement: Any) -> bool:
     )
 
 
+def _is_page(statement: Any, entity: Any) -> bool:
+    """Whether it selects some of the rows in an order, or from a place on."""
+    is_cut = statement._limit_clause is not None or statement._fetch_clause is not None
+    is_part = (is_cut and statement._order_by_clauses) or statement._offset_clause is not None
+    return (
+        is_part
+        and _has_rows_of_its_own(statement)
+        and any(_is_of(column, entity) for column in statement._raw_columns)
+    )
+
+
+def _has_rows_of_its_own(statement: Any) -> bool:
+    """Whether each row of the result is one of the tables, and not a group."""
+    return not (statement._group_by_clauses or statement._having_criteria or statement._distinct)
+
+
+def _in_total_order(statement: Any, keys: list[Any]) -> Any:
+    """The statement, ordered by the primary key last, in the direction of what comes before."""
+    ordering = statement._order_by_clauses
+    known = {_ordered(clause)[0] for clause in ordering}
+    missing = [key for key in keys if key.expression not in known]
+    is_descending = bool(ordering) and _ordered(ordering[-1])[1]
+    return statement.order_by(*(key.desc() if is_descending else key for key in missing))
+
+
+def _ordered(clause: Any) -> tuple[Any, bool]:
+    """What a clause of ORDER BY orders by, and whether it descends."""
+    is_descending = False
+    while isinstance(clause, sa.UnaryExpression) and clause.modifier in _MODIFIERS:
+        is_descending = is_descending or clause.modifier is operators.desc_op
+        clause = clause.element
+    return clause, is_descending
+
+
+_MODIFIERS = frozenset(
+    {
+        operators.asc_op,
+        operators.desc_op,
+        operators.nulls_first_op,
+        operators.nulls_last_op,
+    }
+)
+
+
 def _rows_to_choose_from(statement: Any) -> int | None:
     """How many rows of each alternative can be on the page; None when that cannot be said."""
     is_ordered_page = (
         statement._limit_clause is not None
         and statement._order_by_clauses
-        and not statement._group_by_clauses
-        and not statement._having_criteria
-        and not statement._distinct
+        and _has_rows_of_its_own(statement)
         and statement._for_update_arg is None
     )
     if not is_ordered_page:
@@ -101,7 +123,3 @@ def _rows_to_choose_from(statement: Any) -> int | None:
         return int(statement._limit) + int(statement._offset or 0)
     except (sa.exc.CompileError, TypeError):  # a limit that is an expression
         return None
-
-
-def _key_name(model: type[Any], column: sa.Column[Any]) -> str:
-    return str(sa.inspect(model).get_property_by_column(column).key)

@@ -200,19 +200,26 @@ def _is_walked_by_index(narrow: Any) -> bool:
 
 
 def _leading_an_index(table: Any) -> set[Any]:
-    """The columns that come first in an index, one of all rows."""
-    unique = (c for c in table.constraints if isinstance(c, sa.UniqueConstraint))
-    indexes = (index for index in table.indexes if index.dialect_kwargs.get("sqlite_where") is None)
-    return {next(iter(index.columns)) for index in (table.primary_key, *unique, *indexes)}
+    """The columns that come first in an index, one of all rows.
+
+    An index may begin with an expression or with text, and a table may have no primary key.
+    """
+    constraints = (c for c in table.constraints if isinstance(c, sa.UniqueConstraint))
+    keys = [list(one.columns) for one in (table.primary_key, *constraints)]
+    whole = (one for one in table.indexes if one.dialect_kwargs.get("sqlite_where") is None)
+    keys.extend(list(index.expressions) for index in whole)
+    first = (_without_direction(key[0]) for key in keys if key)
+    return {column for column in first if isinstance(column, sa.Column)}
 
 
 def _ordering(narrow: Any) -> list[Any]:
     """What it is ordered by, ascending or descending."""
+    return [_without_direction(clause) for clause in narrow._order_by_clauses]
+
+
+def _without_direction(clause: Any) -> Any:
     ways = (operators.asc_op, operators.desc_op)
-    return [
-        clause.element if getattr(clause, "modifier", None) in ways else clause
-        for clause in narrow._order_by_clauses
-    ]
+    return clause.element if getattr(clause, "modifier", None) in ways else clause
 
 
 def _read_by(condition: Any) -> set[Any]:

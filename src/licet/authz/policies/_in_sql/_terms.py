@@ -20,8 +20,11 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import RelationshipProperty, aliased
 from sqlalchemy.sql import operators
+from sqlalchemy.sql.annotation import _deep_deannotate
 
 from licet.authz.policies._in_sql._functions import Many, begins, code_points, is_among, position
+from licet.authz.policies._models.mapping import is_equality
+from licet.authz.policies._models.shape import Column, Kind, Relation
 from licet.authz.policies._plan import (
     AllOf,
     AnyOf,
@@ -35,7 +38,6 @@ from licet.authz.policies._plan import (
     Truth,
     folded,
 )
-from licet.authz.policies._shape import Column, Kind, Relation
 from licet.errors import UntranslatableCondition
 
 __all__ = ["Term", "Values", "as_column", "as_where", "build"]
@@ -150,6 +152,14 @@ def _where(selected: Any, inner: Term) -> Any:
     return selected if isinstance(inner, bool) else selected.where(inner)
 
 
+def rows_alone(clause: Any) -> Any:
+    """The clause as SQL about tables, which the ORM does not add anything to.
+
+    A session's `with_loader_criteria` would otherwise decide which related rows count.
+    """
+    return _deep_deannotate(clause)
+
+
 def _reached(hops: Iterable[Relation], entity: Any, is_negated: bool, last: _Link) -> Piece:  # noqa: FBT001
     """The link's condition, through to-one relationships; a negation is outermost."""
     owners = [entity]
@@ -168,7 +178,7 @@ def _reached(hops: Iterable[Relation], entity: Any, is_negated: bool, last: _Lin
 def _linked(owner: Any, link: _Link, is_negated: bool) -> Piece:  # noqa: FBT001
     attribute = getattr(owner, link.relation.name)
     related = attribute.of_type(link.target)
-    exists: Any = related.any() if link.relation.is_many else related.has()
+    exists: Any = rows_alone(related.any() if link.relation.is_many else related.has())
     starts_from_caller = link.inner.asks_caller and not link.as_column and not is_negated
     by_key = _by_key(owner, link, attribute.property) if starts_from_caller else None
 
@@ -190,11 +200,12 @@ def _by_key(
     owner: Any, link: _Link, prop: RelationshipProperty[Any]
 ) -> Callable[[Term], ColumnElement[bool]] | None:
     """``owner.key IN (SELECT …)``, when the relationship is one plain equality a side."""
-    if len(prop.synchronize_pairs) != 1 or not _is_equality(prop.primaryjoin):
+    pairs = prop.synchronize_pairs
+    if len(pairs) != 1 or not is_equality(prop.primaryjoin, pairs):
         return None
     if prop.secondary is None:
         ((local, remote),) = prop.local_remote_pairs
-        own_key, chosen = _column_of(owner, local), _column_of(link.target, remote)
+        own_key, chosen = _column_of(owner, local), _plain(link.target, remote)
         if own_key is None or chosen is None:
             return None
         selected = sa.select(chosen)
@@ -220,7 +231,7 @@ def _through_secondary(
     owner: Any, link: _Link, prop: RelationshipProperty[Any]
 ) -> tuple[Any, sa.Select[Any]] | None:
     pairs = prop.secondary_synchronize_pairs or []
-    if len(pairs) != 1 or not _is_equality(prop.secondaryjoin) or prop.secondary is None:
+    if len(pairs) != 1 or prop.secondary is None or not is_equality(prop.secondaryjoin, pairs):
         return None
     ((own, to_own),), ((other, to_other),) = prop.synchronize_pairs, pairs
     own_key, other_key = _column_of(owner, own), _plain(link.target, other)
@@ -230,10 +241,6 @@ def _through_secondary(
     chosen, other_side = between.c[str(to_own.key)], between.c[str(to_other.key)]
     selected = sa.select(chosen).where(other_side == other_key)
     return own_key, selected.where(chosen.is_not(None)) if to_own.nullable else selected
-
-
-def _is_equality(join: Any) -> bool:
-    return isinstance(join, sa.BinaryExpression) and join.operator is operators.eq
 
 
 def _column_of(entity: Any, column: Any) -> Any:

@@ -65,10 +65,14 @@ class Column:
         return op in _ORDERED and self.kind in _UNORDERED_KINDS
 
     @property
+    def value_type(self) -> type[Any]:
+        """The Python type that its values have, exactly."""
+        return self.enum_class or self.kind.value
+
+    @property
     def type_name(self) -> str:
         """The Python type that its values have, for messages."""
-        wanted = self.enum_class or self.kind.value
-        return "an aware datetime" if self.kind is Kind.MOMENT else wanted.__name__
+        return "an aware datetime" if self.kind is Kind.MOMENT else self.value_type.__name__
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +93,12 @@ class Relation:
     foreign_keys: tuple[tuple[str, str], ...] = ()
     is_iterable: bool = True  # the loaded collection yields its objects when it is iterated
     is_keyed: bool = True  # equal foreign keys are all that relates the two
+    own_names: tuple[str, ...] = ()  # of a many-to-one: own attributes that its join reads
+
+    @property
+    def is_asked_by_join(self) -> bool:
+        """Whether it leads to one object that only the database finds, by the join itself."""
+        return bool(self.own_names) and not self.is_keyed
 
     @cached_property
     def target(self) -> Shape:
@@ -134,8 +144,7 @@ def misfit(column: Column, value: object) -> str | None:
 
     Types must match exactly: a bool is no int, a datetime no date, a string no UUID.
     """
-    wanted = column.enum_class if column.kind is Kind.ENUM else column.kind.value
-    if type(value) is not wanted:
+    if type(value) is not column.value_type:
         return f"is {type(value).__name__}, not {column.type_name}"
     if isinstance(value, datetime):
         return misplaced(value)

@@ -5,6 +5,7 @@ What two databases would compare differently is refused here, by the type of its
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -23,12 +24,13 @@ from sqlalchemy.sql.elements import BooleanClauseList
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from licet.authz._places import invalid
-from licet.authz.policies._shape import Column, Kind, Relation, Shape, Unsupported
+from licet.authz.policies._models.shape import Column, Kind, Relation, Shape, Unsupported
 from licet.db.types import UTCDateTime
 from licet.wire.text import is_storable
 
 __all__ = [
     "can_hold",
+    "is_equality",
     "key_names",
     "python_type",
     "shape_of",
@@ -83,6 +85,12 @@ def _shape(mapper: Mapper[Any]) -> Shape:
                 name,
                 "leads to a subclass without a table of its own, whose kind SQLAlchemy's EXISTS "
                 "asks of the wrong row: relate it to the base class and compare its kind",
+            )
+        elif isinstance(prop, RelationshipProperty) and prop.entity.is_aliased_class:
+            unsupported[name] = Unsupported(
+                name,
+                f"leads to an alias of {prop.mapper.class_.__name__}, which no subquery can be "
+                "related to: relate it to the class itself",
             )
         elif isinstance(prop, RelationshipProperty):
             relations[name] = _relation(name, prop, mapper)
@@ -144,25 +152,57 @@ def _relation(name: str, prop: RelationshipProperty[Any], mapper: Mapper[Any]) -
         lambda: shape_of(target),
         _foreign_keys(prop, mapper),
         is_iterable=prop.collection_class in (None, list, set),
-        is_keyed=_is_equality(prop.primaryjoin, len(prop.local_remote_pairs or ())),
+        is_keyed=is_equality(prop.primaryjoin, prop.local_remote_pairs or ()),
+        own_names=_own_names(prop, mapper),
     )
 
 
-def _is_equality(join: Any, pairs: int) -> bool:
-    """Whether a join says only that so many pairs of columns are equal."""
-    parts = list(join.clauses) if isinstance(join, BooleanClauseList) else [join]
-    equal = [part for part in parts if getattr(part, "operator", None) is operators.eq]
-    return len(parts) == len(equal) == pairs
+def is_equality(join: Any, pairs: Iterable[tuple[Any, Any]]) -> bool:
+    """Whether a join says that each pair of columns is equal, and nothing else.
+
+    Both sides must be the columns themselves: ``lower(a) = b`` pairs the same two columns.
+    """
+    wanted = {_pair(*columns) for columns in pairs}
+    parts = _conjuncts(join)
+    return bool(wanted) and len(parts) == len(wanted) and _equal_pairs(parts) == wanted
+
+
+def _conjuncts(join: Any) -> list[Any]:
+    is_and = isinstance(join, BooleanClauseList) and join.operator is operators.and_
+    return list(join.clauses) if is_and else [join]
+
+
+def _equal_pairs(parts: Iterable[Any]) -> set[frozenset[int]]:
+    """The pairs of plain columns that some part says to be equal."""
+    return {
+        _pair(part.left, part.right)
+        for part in parts
+        if isinstance(part, sa.BinaryExpression)
+        and part.operator is operators.eq
+        and isinstance(part.left, sa.Column)
+        and isinstance(part.right, sa.Column)
+    }
+
+
+def _pair(one: Any, other: Any) -> frozenset[int]:
+    # By hash, which is the same for a column and for what the ORM notes on it.
+    return frozenset((hash(one), hash(other)))
 
 
 def _foreign_keys(
     prop: RelationshipProperty[Any], mapper: Mapper[Any]
 ) -> tuple[tuple[str, str], ...]:
-    """Own attributes and the related object's that must be equal, of a many-to-one."""
+    """Own attributes and the related object's that must be equal, of a many-to-one.
+
+    None when some pair is joined by more than its equality: then equal keys relate nothing.
+    """
     if prop.direction is not RelationshipDirection.MANYTOONE:
         return ()
     pairs = []
+    equal = _equal_pairs(_conjuncts(prop.primaryjoin))
     for local, remote in prop.local_remote_pairs or ():
+        if _pair(local, remote) not in equal:
+            return ()
         try:
             own = mapper.get_property_by_column(local).key
             other = prop.mapper.get_property_by_column(remote).key
@@ -170,6 +210,14 @@ def _foreign_keys(
             return ()
         pairs.append((own, other))
     return tuple(pairs)
+
+
+def _own_names(prop: RelationshipProperty[Any], mapper: Mapper[Any]) -> tuple[str, ...]:
+    """The own attributes that the join of a many-to-one reads."""
+    if prop.direction is not RelationshipDirection.MANYTOONE:
+        return ()
+    props = mapper.column_attrs
+    return tuple(one.key for one in props if not prop.local_columns.isdisjoint(one.columns))
 
 
 def key_names(model: type[Any]) -> tuple[str, ...]:

@@ -1,0 +1,165 @@
+"""A policy with every path resolved and every rule checked: one check a verb, one a field rule."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import sqlalchemy as sa
+
+from licet.authz.policies._check import Check
+from licet.authz.policies._models.mapping import shape_of
+from licet.authz.policies._models.shape import Shape
+from licet.authz.policies._models.sources import Sources, sources_of
+from licet.authz.policies.conditions import (
+    NEVER,
+    Always,
+    Condition,
+    Conjunction,
+    Disjunction,
+)
+from licet.authz.policies.fields import FieldRule, Fields, unless_condition
+from licet.authz.policies.roles import Role
+from licet.authz.policies.verbs import LIST, Verb
+from licet.errors import InvalidCondition, UntranslatableCondition
+
+__all__ = ["Built", "Grant"]
+
+
+@dataclass(frozen=True, eq=False)
+class Grant:
+    """One line of a policy: these verbs, for holders of the role, when the condition holds."""
+
+    role: Role
+    verbs: Verb
+    when: Condition | None
+    declared: str
+
+    def __str__(self) -> str:
+        when = "" if self.when is None else f" {self.when.footnote or f'when {self.when}'}"
+        return f"{self.role.name}: {self.verbs}{when}"
+
+
+class Declared(Protocol):
+    """What a policy declares."""
+
+    model: type[Any]
+    name: str
+    declared: str
+    grants: list[Grant]
+    field_rules: dict[str, list[FieldRule]]
+    derived_fields: dict[str, tuple[str, ...]]
+
+    @property
+    def verbs(self) -> tuple[str, ...]:
+        """The names of the verbs that the matrix prints."""
+
+
+class Built:
+    """A policy whose every path is resolved; one check a verb, one a field rule."""
+
+    def __init__(self, policy: Declared) -> None:
+        self.shape = self._shape(policy)
+        self.relations: Final = tuple(self.shape.relations.values())
+        self._policy = policy
+        self._known = {grant.role for grant in policy.grants}
+        self.checks: Final = {name: self._check(name) for name in policy.verbs}
+        self.otherwise: Final = self._check("")  # verbs that only ALL covers
+        for grant in policy.grants:
+            if grant.verbs.covers(LIST.name):
+                check = Check(self.condition(grant), self.shape)
+                self._require_sql(check, "guard a list", grant.declared)
+        self._sources = self._find_sources()
+        self.shown = self._fields("hide")
+        for rule, (_, check) in zip(policy.field_rules["hide"], self.shown.rules, strict=True):
+            self._require_sql(check, "hide a field", rule.declared)
+        self.written = self._fields("readonly")
+
+    def _shape(self, policy: Declared) -> Shape:
+        try:
+            return shape_of(policy.model)
+        except InvalidCondition as error:
+            raise type(error)(f"{error} (for the policy at {policy.declared})") from error
+
+    def check(self, name: str) -> Check:
+        """What decides about the verb of that name."""
+        return self.checks.get(name, self.otherwise)
+
+    def _check(self, name: str) -> Check:
+        grants = [grant for grant in self._policy.grants if grant.verbs.covers(name)]
+        for grant in grants:  # each alone first, so that an error names its line
+            self._single(grant)
+        whole = _either(map(self.condition, grants), self._policy.declared)
+        return Check(whole.named(f"{self._policy.name} {name or 'ALL'}"), self.shape)
+
+    def _single(self, grant: Grant) -> None:
+        try:
+            Check(self.condition(grant), self.shape)
+        except UntranslatableCondition as error:
+            raise type(error)(f"{error} (in the grant at {grant.declared})") from error
+
+    def condition(self, grant: Grant) -> Condition:
+        """When the grant holds."""
+        role = self._held(grant.role, grant.declared)
+        parts = (role,) if grant.when is None else (role, grant.when)
+        return Conjunction(grant.declared, str(grant), parts)
+
+    def _held(self, role: Role, declared: str) -> Condition:
+        """Somebody holds the role, or one that implies it."""
+        parts = [holder.condition for holder in role.holders(self._known)]
+        everybody = [part for part in parts if isinstance(part, Always) and part.holds]
+        return _either(everybody or parts, declared, f"is {role.name}")
+
+    def _require_sql(self, check: Check, purpose: str, declared: str) -> None:
+        if check.has_predicate:
+            raise UntranslatableCondition(
+                f"The policy {self._policy.name} cannot {purpose} with a Python function, which no "
+                f"list can ask: use a condition, or leave it out. Declared at {declared}"
+            )
+        check.prepare()
+
+    def _find_sources(self) -> Sources:
+        derived = self._policy.derived_fields
+        sources = sources_of(sa.inspect(self._policy.model), derived)
+        named = {*derived, *itertools.chain(*derived.values())}
+        self._require_fields(named, sources, self._policy.declared)
+        return sources
+
+    def _require_fields(self, names: Iterable[str], sources: Sources, declared: str) -> None:
+        if unknown := sorted(set(names) - set(sources.own)):
+            raise InvalidCondition(
+                f"{self.shape.name} has no field {', '.join(unknown)}; it has "
+                f"{', '.join(sorted(sources.own))}. Declared at {declared}"
+            )
+
+    def _fields(self, kind: str) -> Fields:
+        rules = self._policy.field_rules[kind]
+        fields = Fields(self._sources)
+        for rule in rules:
+            self._require_fields(rule.names, self._sources, rule.declared)
+            of_role = {
+                one: self._held(one, rule.declared) for one in rule.unless if isinstance(one, Role)
+            }
+            check = Check(unless_condition(rule, of_role), self.shape)
+            fields.add(rule, check)
+        self._require_known([rule for rule in rules if not rule.is_only])
+        return fields
+
+    def _require_known(self, rules: Sequence[FieldRule]) -> None:
+        """Refuse masks beside a field that may show the same by another name."""
+        named = frozenset().union(*(rule.names for rule in rules))
+        for name, reason in sorted(self._sources.unknown.items()):
+            if rules and name not in named:
+                raise InvalidCondition(
+                    f"The policy {self._policy.name} masks fields, and {self.shape.name}.{name} "
+                    f"{reason}: whether it shows them is not known. Say what it is made of with "
+                    f"derived({name!r}, …), without any field when it shows none, or mask it, "
+                    f"too. Declared at {rules[0].declared}"
+                )
+
+
+def _either(parts: Iterable[Condition], declared: str, footnote: str | None = None) -> Condition:
+    listed = tuple(parts)
+    return Disjunction(declared, footnote, listed) if listed else NEVER

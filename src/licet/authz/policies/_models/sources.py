@@ -1,0 +1,191 @@
+"""What the fields of a model are made of, so that a rule holds for every name of a value.
+
+A rule on a column holds for its synonym, composite, hybrid, column_property, association proxy and
+for a second relationship over the same key. A source is a column of a table, or the name of a
+relationship that has no column of its own. What cannot be derived is told by `unknown`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from types import CodeType
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.ext.associationproxy import AssociationProxy
+from sqlalchemy.ext.hybrid import hybrid_method, hybrid_property
+from sqlalchemy.orm import (
+    ColumnProperty,
+    CompositeProperty,
+    Mapper,
+    RelationshipDirection,
+    RelationshipProperty,
+    SynonymProperty,
+)
+from sqlalchemy.sql.visitors import iterate
+
+__all__ = ["Sources", "sources_of"]
+
+Source = Any
+_NOTHING: Final[frozenset[Source]] = frozenset()
+_PLAIN: Final = frozenset(dir(object))
+
+
+@dataclass(eq=False)
+class Sources:
+    """The sources of each field.
+
+    `values` has what a field shows or writes; `own` what it is, by which others show or write it;
+    `unknown` the fields whose sources cannot be derived, each with the reason.
+    """
+
+    values: dict[str, frozenset[Source]] = field(default_factory=dict)
+    own: dict[str, frozenset[Source]] = field(default_factory=dict)
+    unknown: dict[str, str] = field(default_factory=dict)
+
+    def touching(self, names: Iterable[str]) -> frozenset[str]:
+        """The names, and every field that shows or writes something of theirs."""
+        named = frozenset(names)
+        theirs = self._owned(named)
+        return named.union(name for name, of in self.values.items() if of & theirs)
+
+    def within(self, names: Iterable[str]) -> frozenset[str]:
+        """The names, and every field that shows or writes nothing but theirs."""
+        named = frozenset(names)
+        theirs = self._owned(named)
+        return named.union(name for name, of in self.own.items() if of and of <= theirs)
+
+    def _owned(self, names: Iterable[str]) -> frozenset[Source]:
+        return _NOTHING.union(*(self.own.get(name, _NOTHING) for name in names))
+
+
+def sources_of(mapper: Mapper[Any], said: Mapping[str, Iterable[str]]) -> Sources:
+    """The sources of all fields of a class; `said` names those of some fields, as the app says."""
+    return _Finder(mapper, said).find()
+
+
+class _Finder:
+    """Finds the sources of one class, each field's once."""
+
+    def __init__(self, mapper: Mapper[Any], said: Mapping[str, Iterable[str]]) -> None:
+        self._mapper = mapper
+        self._descriptors: Mapping[str, Any] = dict(mapper.all_orm_descriptors.items())
+        self._said = said
+        self._found = Sources()
+        self._keys = {
+            name: frozenset(prop.local_columns)
+            for name, prop in mapper.relationships.items()
+            if prop.direction is RelationshipDirection.MANYTOONE
+        }
+        self._pending: set[str] = set()
+
+    def find(self) -> Sources:
+        for name, descriptor in self._descriptors.items():
+            if not self._is_no_field(name, descriptor):
+                self._values(name)
+        return self._found
+
+    def _is_no_field(self, name: str, descriptor: Any) -> bool:
+        """Whether it is asked something, or the function that ``inplace`` made of a hybrid."""
+        own_name = getattr(descriptor, "__name__", name)
+        is_twice = own_name != name and self._descriptors.get(own_name) is descriptor
+        return is_twice or isinstance(descriptor, hybrid_method)
+
+    def _values(self, name: str) -> frozenset[Source]:
+        """The sources of one field; none of one that is being looked at, or is unknown."""
+        found = self._found
+        if name not in found.values and name not in self._pending:
+            self._pending.add(name)
+            own, derived = self._look(name)
+            found.own[name], found.values[name] = own, own | derived
+            self._pending.discard(name)
+        return found.values.get(name, _NOTHING)
+
+    def _look(self, name: str) -> tuple[frozenset[Source], frozenset[Source]]:
+        """What the field is, and what else it shows."""
+        itself = frozenset({name})
+        if name in self._said:
+            return itself, self._all(self._said[name])
+        match self._mapper.attrs.get(name):
+            case ColumnProperty(columns=columns):
+                if all(isinstance(column, sa.Column) for column in columns):
+                    return frozenset(columns), _NOTHING
+                return itself, frozenset(_columns_in(columns))
+            case RelationshipProperty():
+                return self._of_relation(name)
+            case SynonymProperty() as synonym:
+                values = self._values(synonym.name)
+                return self._found.own.get(synonym.name, itself), values
+            case CompositeProperty(columns=columns):
+                return frozenset(columns), _NOTHING
+        return itself, self._of_descriptor(name, self._descriptors[name])
+
+    def _of_relation(self, name: str) -> tuple[frozenset[Source], frozenset[Source]]:
+        """A many-to-one is its key. Columns that other relationships share are not it alone."""
+        key = self._keys.get(name)
+        if not key:
+            return frozenset({name}), _NOTHING
+        shared = _NOTHING.union(*(of for other, of in self._keys.items() if not of <= key))
+        return (key - shared - set(self._mapper.primary_key)) or key, key
+
+    def _of_descriptor(self, name: str, descriptor: Any) -> frozenset[Source]:
+        if isinstance(descriptor, AssociationProxy):
+            return self._values(descriptor.target_collection)
+        if isinstance(descriptor, hybrid_property):
+            return self._of_hybrid(name, descriptor)
+        self._found.unknown[name] = f"is a {type(descriptor).__name__}"
+        return _NOTHING
+
+    def _of_hybrid(self, name: str, hybrid: Any) -> frozenset[Source]:
+        """What its expression reads, and every field that its Python function names."""
+        try:
+            expression = getattr(self._mapper.class_, name).__clause_element__()
+        except Exception as error:  # noqa: BLE001 - an app's function, called with the class
+            return self._give_up(
+                name, f"is a hybrid whose expression raises {type(error).__name__}"
+            )
+        named = _names_in(hybrid.fget)
+        if hybrid.expr is not None and (called := sorted(self._others(named))):
+            return self._give_up(name, f"is a hybrid whose function uses {', '.join(called)}")
+        return frozenset(_columns_in([expression])) | self._all(named & self._fields())
+
+    def _give_up(self, name: str, reason: str) -> frozenset[Source]:
+        self._found.unknown[name] = reason
+        return _NOTHING
+
+    def _others(self, names: frozenset[str]) -> Iterator[str]:
+        """Methods and properties of the class, which may read whatever they like."""
+        known = self._fields() | _PLAIN
+        return (name for name in names - known if hasattr(self._mapper.class_, name))
+
+    def _fields(self) -> frozenset[str]:
+        return frozenset(self._descriptors)
+
+    def _all(self, names: Iterable[str]) -> frozenset[Source]:
+        return _NOTHING.union(*(self._values(name) for name in names if name in self._descriptors))
+
+
+def _columns_in(expressions: Iterable[Any]) -> Iterator[sa.Column[Any]]:
+    """The columns of tables in expressions, those in subqueries and of aliases included."""
+    for expression in expressions:
+        for part in iterate(expression):
+            for column in getattr(part, "base_columns", ()):
+                if isinstance(column, sa.Column):
+                    yield column
+
+
+def _names_in(function: Callable[..., Any]) -> frozenset[str]:
+    """The attributes that a function names, in functions within it as well."""
+    while isinstance(function, partial):
+        function = function.func
+    code = getattr(function, "__code__", None)
+    found: set[str] = set()
+    pending = [code] if isinstance(code, CodeType) else []
+    while pending:
+        one = pending.pop()
+        found.update(one.co_names)
+        pending.extend(const for const in one.co_consts if isinstance(const, CodeType))
+        found.update(const for const in one.co_consts if isinstance(const, str))  # for getattr
+    return frozenset(found)

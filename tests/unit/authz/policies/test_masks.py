@@ -1,0 +1,272 @@
+"""Masks by another name: a rule on a field holds for everything that shows or writes the same."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.associationproxy import AssociationProxy, association_proxy
+from sqlalchemy.ext.hybrid import hybrid_method, hybrid_property
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    aliased,
+    column_property,
+    composite,
+    mapped_column,
+    relationship,
+    synonym,
+)
+
+from licet.authz import ALL, Policy, everyone
+from licet.errors import InvalidCondition
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Pair(tuple[int, int]):
+    __slots__ = ()
+
+    def __composite_values__(self) -> tuple[int, int]:
+        return self[0], self[1]
+
+
+class Person(Base):
+    __tablename__ = "person"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+
+
+class Tag(Base):
+    __tablename__ = "tag"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    book_id: Mapped[int] = mapped_column(sa.ForeignKey("book.id"))
+    word: Mapped[str]
+
+
+class Book(Base):
+    __tablename__ = "book"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    price: Mapped[int] = mapped_column()
+    tax: Mapped[int] = mapped_column()
+    title: Mapped[str]
+    owner_id: Mapped[int | None] = mapped_column(sa.ForeignKey("person.id"))
+    owner: Mapped[Person | None] = relationship(foreign_keys=[owner_id])
+    holder: Mapped[Person | None] = relationship(foreign_keys=[owner_id], overlaps="owner")
+    tags: Mapped[list[Tag]] = relationship()
+    owner_name: AssociationProxy[str] = association_proxy("owner", "name")
+    words: AssociationProxy[list[str]] = association_proxy("tags", "word")
+    cost = synonym("price")
+    cost_again = synonym("cost")
+    gross = column_property(price + tax)
+    total = column_property(sa.select(sa.func.sum(price)).scalar_subquery())
+    pair = composite(lambda a, b: Pair((a, b)), price, tax)
+
+    @hybrid_property
+    def doubled(self) -> int:
+        return self.price * 2
+
+    @hybrid_property
+    def quadrupled(self) -> int:
+        return self.doubled * 2
+
+    @hybrid_property
+    def shown(self) -> str:
+        return f"{self.title}: {self.cost}"
+
+    @shown.inplace.expression
+    @classmethod
+    def _shown(cls) -> sa.ColumnElement[str]:
+        return sa.literal("as in Python")
+
+    @hybrid_method
+    def is_above(self, limit: int) -> bool:
+        return self.price > limit
+
+
+OF_PRICE = {
+    *("price", "cost", "cost_again", "gross", "total", "pair", "doubled", "quadrupled", "shown")
+}
+OF_OWNER = {"owner", "owner_id", "holder", "owner_name"}
+FIELDS = OF_PRICE | OF_OWNER | {"id", "tax", "title", "tags", "words"}
+
+
+def policy() -> Policy:
+    return Policy(Book).allow(everyone, ALL)
+
+
+def shown(made: Policy) -> frozenset[str]:
+    return made.visible_fields(None, Book(id=1))
+
+
+def test_every_field_is_shown_without_a_rule():
+    """All but what is asked something, as a hybrid method is."""
+    assert shown(policy()) == FIELDS
+
+
+@pytest.mark.parametrize(
+    ("hidden", "masked"),
+    [
+        ("price", OF_PRICE),
+        ("cost", OF_PRICE),
+        ("cost_again", OF_PRICE),
+        ("tax", {"tax", "gross", "pair"}),
+        ("pair", OF_PRICE | {"tax"}),
+        ("title", {"title", "shown"}),
+        ("owner", OF_OWNER),
+        ("holder", OF_OWNER),
+        ("owner_id", OF_OWNER),
+        ("tags", {"tags", "words"}),
+        ("doubled", {"doubled", "quadrupled"}),
+        ("gross", {"gross"}),
+        ("owner_name", {"owner_name"}),
+    ],
+)
+def test_a_hidden_field_is_hidden_under_each_of_its_names(hidden: str, masked: set[str]):
+    """Shown and queried alike; what it is made of stays as it is."""
+    made = policy().hide(hidden)
+
+    assert shown(made) == FIELDS - masked
+    assert made.queryable_fields(None) == FIELDS - masked
+
+
+@pytest.mark.parametrize("name", ["price", "cost", "pair", "owner", "holder", "owner_id"])
+def test_a_field_that_is_read_only_is_so_under_each_of_its_names(name: str):
+    """Another name would write the same column."""
+    masked = OF_OWNER if name in OF_OWNER else OF_PRICE
+    writable = policy().readonly(name).writable_fields(None, Book(id=1))
+
+    assert not writable & masked
+
+
+def test_only_what_writes_nothing_else_is_writable():
+    """A composite that also writes another column is not."""
+    writable = policy().writable_only("price", "owner").writable_fields(None, Book(id=1))
+
+    assert writable == {"price", "cost", "cost_again", "owner", "holder", "owner_id"}
+    both = policy().writable_only("price", "tax").writable_fields(None, Book(id=1))
+    assert both == {"price", "cost", "cost_again", "tax", "pair"}
+
+
+class Account(Base):
+    __tablename__ = "account"
+
+    tenant: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class Order(Base):
+    __tablename__ = "orders"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tenant: Mapped[int] = mapped_column()
+    buyer_id: Mapped[int] = mapped_column()
+    seller_id: Mapped[int] = mapped_column()
+    buyer: Mapped[Account] = relationship(foreign_keys=[tenant, buyer_id], overlaps="seller")
+    seller: Mapped[Account] = relationship(foreign_keys=[tenant, seller_id], overlaps="buyer")
+    __table_args__ = (
+        sa.ForeignKeyConstraint([tenant, buyer_id], [Account.tenant, Account.id]),
+        sa.ForeignKeyConstraint([tenant, seller_id], [Account.tenant, Account.id]),
+    )
+
+
+def test_a_column_that_two_keys_share_is_neither_alone():
+    """Hiding the buyer leaves the seller; hiding what both have hides both."""
+    orders = Policy(Order).allow(everyone, ALL)
+    order = Order(id=1, tenant=1, buyer_id=2, seller_id=3)
+    everything = {"id", "tenant", "buyer_id", "seller_id", "buyer", "seller"}
+
+    hidden = orders.hide("buyer").visible_fields(None, order)
+    assert hidden == everything - {"buyer", "buyer_id"}
+    of_both = Policy(Order).allow(everyone, ALL).hide("tenant").visible_fields(None, order)
+    assert of_both == {"id", "buyer_id", "seller_id"}
+
+
+# --- what the mapping does not tell ---------------------------------------------------------------
+
+
+class Label(Base):
+    __tablename__ = "label"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    secret: Mapped[str]
+
+    @hybrid_property
+    def text(self) -> str:
+        return self.written()
+
+    @text.inplace.expression
+    @classmethod
+    def _text(cls) -> sa.ColumnElement[str]:
+        return sa.literal("")
+
+    @hybrid_property
+    def odd(self) -> str:
+        return str(self.secret).upper()
+
+    @odd.inplace.expression
+    @classmethod
+    def _odd(cls) -> sa.ColumnElement[str]:
+        raise NotImplementedError
+
+    def written(self) -> str:
+        return self.secret
+
+
+@pytest.mark.parametrize("method", ["hide", "readonly"])
+def test_what_cannot_be_derived_must_be_said(method: str):
+    """The error names the field, why it is not known, and what to write."""
+    made = getattr(Policy(Label).allow(everyone, ALL), method)("secret")
+
+    with pytest.raises(InvalidCondition, match=r"Label.odd is a hybrid whose expression raises"):
+        made.build()
+    made.derived("odd", "secret")
+    with pytest.raises(InvalidCondition, match=r"uses written.*derived\('text', …\).*Declared at"):
+        made.build()
+    made.derived("text")
+    assert made.build()
+
+
+def test_what_was_said_is_gone_by():
+    """A field is masked with those that it was said to be made of."""
+    made = Policy(Label).allow(everyone, ALL).hide("secret").derived("odd", "secret")
+    label = Label(id=1, secret="x")
+
+    assert made.derived("text").visible_fields(None, label) == {"id", "text"}
+
+
+def test_a_field_that_is_masked_itself_need_not_be_known():
+    """And a policy that masks nothing asks for nothing."""
+    masked = Policy(Label).allow(everyone, ALL).hide("secret", "odd", "text")
+
+    assert masked.visible_fields(None, Label(id=1, secret="x")) == {"id"}
+    assert Policy(Label).allow(everyone, ALL).build()
+
+
+def test_an_unknown_field_cannot_be_derived():
+    """Neither the field nor what it is made of."""
+    for names in (("nothing", "secret"), ("odd", "nothing")):
+        with pytest.raises(InvalidCondition, match="Label has no field nothing"):
+            Policy(Label).allow(everyone, ALL).derived(*names).build()
+
+
+def test_an_alias_of_the_own_table_is_seen_through():
+    """A column_property over an alias shows the same column."""
+
+    class Local(DeclarativeBase):
+        pass
+
+    class Node(Local):
+        __tablename__ = "node"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        weight: Mapped[int]
+
+    other = aliased(Node)
+    Node.heaviest = column_property(sa.select(sa.func.max(other.weight)).scalar_subquery())
+
+    made = Policy(Node).allow(everyone, ALL).hide("weight")
+    assert made.visible_fields(None, Node(id=1)) == {"id"}
