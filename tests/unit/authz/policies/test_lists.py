@@ -2,7 +2,7 @@
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 from tests.unit.authz.conference import (
     ADMIN,
     CALLERS,
@@ -107,3 +107,30 @@ def test_a_verb_that_no_list_can_ask_is_refused(db: Session):
     with pytest.raises(InvalidCondition, match="about Speaker, and the statement selects Talk"):
         list(list_objects(policy, db, sa.select(Talk), NOBODY))
     assert list(list_objects(policy, db, ORDERED, NOBODY, may=(DELETE,)))
+
+
+@pytest.mark.parametrize("who", [NOBODY, CREATOR, ADMIN], ids=repr)
+def test_an_alias_is_listed_as_the_class(db: Session, who):
+    """Rows, fields and verbs are those of the class's own list."""
+    policy, other = speaker_policy(), aliased(Speaker)
+    of_class = list(list_objects(policy, db, ORDERED, who, may=(UPDATE,)))
+    of_alias = list(
+        list_objects(policy, db, sa.select(other).order_by(other.id), who, may=(UPDATE,))
+    )
+
+    assert of_alias == of_class
+
+
+def test_a_list_of_columns_is_refused(db: Session):
+    """Each row of a list is an object."""
+    with pytest.raises(InvalidCondition, match="A list has objects, so write select"):
+        list(list_objects(speaker_policy(), db, sa.select(Speaker.id), NOBODY))
+
+
+def test_a_collection_that_is_joined_repeats_no_row(db: Session):
+    """Joined eager loading multiplies rows; a list has each object once."""
+    joined = ORDERED.options(joinedload(Speaker.talks))
+
+    listed = [row.object for row in list_objects(speaker_policy(), db, joined, CREATOR)]
+
+    assert listed == [row.object for row in list_objects(speaker_policy(), db, ORDERED, CREATOR)]

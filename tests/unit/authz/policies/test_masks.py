@@ -270,3 +270,15 @@ def test_an_alias_of_the_own_table_is_seen_through():
 
     made = Policy(Node).allow(everyone, ALL).hide("weight")
     assert made.visible_fields(None, Node(id=1)) == {"id"}
+
+
+def test_a_policy_of_an_alias_beside_a_subquery_says_what_is_selected():
+    """The refusal names what the statement has instead."""
+    made = Policy(Person).allow(everyone, ALL)
+    for statement, named in (
+        (sa.select(aliased(Person, sa.select(Person).subquery())), "a subquery"),
+        (sa.select(sa.literal(1)), "nothing"),
+        (sa.select(sa.join(Tag.__table__, Book.__table__)), "book, tag"),
+    ):
+        with pytest.raises(InvalidCondition, match=f"the statement selects {named}: "):
+            made.filter(statement, None)
