@@ -1,7 +1,8 @@
 """What a model's attributes and relationships are, as far as conditions need to know.
 
 The allow-list of types is here: a comparison may use a type only when Python, SQLite and PostgreSQL
-agree about it to the last bit. `licet.authz.sqlalchemy` finds the shape of a mapped class.
+agree about it to the last bit. `licet.authz.policies._models.mapping` finds the shape of a mapped
+class.
 """
 
 from __future__ import annotations
