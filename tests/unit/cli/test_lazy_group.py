@@ -75,7 +75,7 @@ def test_the_listed_help_is_the_command_s(name: str, width: int):
     """A command is listed as click would list it if it were imported."""
     listed = main.commands[name]
     assert isinstance(listed, LazyCommand)
-    itself = main.get_command(click.Context(main), name)
+    itself = main.get_command(click.Context(main, **main.context_settings), name)
     assert itself is not None
 
     assert not isinstance(itself, LazyCommand)
@@ -97,7 +97,7 @@ def test_every_command_has_help(licet, name: str):
 @pytest.mark.parametrize(("typed", "offered"), [("w", ["whoami", "worker"]), ("x", [])])
 def test_completion(typed: str, offered: list[str]):
     """A shell is offered the commands that begin with what was typed."""
-    found = main.shell_complete(click.Context(main), typed)
+    found = main.shell_complete(click.Context(main, **main.context_settings), typed)
 
     assert [item.value for item in found] == offered
     assert all(item.help for item in found)
@@ -105,7 +105,8 @@ def test_completion(typed: str, offered: list[str]):
 
 def test_options_are_completed_too():
     """A dash completes the group's own options."""
-    assert "--app" in [item.value for item in main.shell_complete(click.Context(main), "--a")]
+    context = click.Context(main, **main.context_settings)
+    assert "--app" in [item.value for item in main.shell_complete(context, "--a")]
 
 
 def test_a_typing_error_is_pointed_at(licet):
