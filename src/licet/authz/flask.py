@@ -261,15 +261,26 @@ def with_object(policy: Policy, verb: Verb, key: str) -> Callable[[F], F]:
 
 def _log_denial(policy: Policy, verb: Verb, owner: Any, asking: Any, decision: Decision) -> None:
     """One line for each denial, for the log alone; no token, claim or value of the caller's."""
+    if not log.isEnabledFor(logging.INFO):  # the reason can cost more than the decision
+        return
     facts = {
         "request_id": request_id(),
         "principal": _principal_of(asking),
         "verb": verb.name,
         "resource": f"{policy.name}:{_key_of(owner)}",
         "visible": decision.visible,
-        "reason": decision.reason,
+        "reason": _reason(decision),
     }
     log.info("denied %s", json.dumps(facts, default=str), extra={"licet": facts})
+
+
+def _reason(decision: Decision) -> str:
+    """Why it was denied; working that out asks more than deciding did, and can fail alone."""
+    try:
+        return decision.reason
+    except Exception:
+        log.exception("The reason of a denial could not be worked out.")
+        return "unknown"
 
 
 def _principal_of(asking: Any) -> str:

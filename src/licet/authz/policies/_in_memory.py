@@ -23,7 +23,13 @@ For ``(attr("event.state") == "published") & attr("sessions").any(attr("owner") 
                    else one(o, k0)) is not None
             and (d2 := o2.__dict__) is not None
             and (d2["state"] if "state" in d2 else value(o2, k1)) == k2
-        ) and any_1(d["sessions"] if "sessions" in d else many(o, k4), v, identity)
+        ) and (
+            any_1(d["sessions"], v, identity)
+            if "sessions" in d and "info" not in d["_sa_instance_state"].__dict__
+            else k4(o, any_1, v, identity)
+        )
+
+`k4` is `Membership.holds`, which asks the database where the rows are not known to be all.
 """
 
 from __future__ import annotations
@@ -34,6 +40,7 @@ from enum import Enum
 from typing import Any, Final
 
 from licet.authz.policies._caller import fitting, read_predicate
+from licet.authz.policies._membership import Membership
 from licet.authz.policies._models.shape import Column, Kind, ObjectReader, Relation
 from licet.authz.policies._plan import (
     AllOf,
@@ -86,10 +93,10 @@ class _Writer:
     """Writes expressions; objects and constants are referred to by made-up global names."""
 
     def __init__(self, reader: ObjectReader) -> None:
+        self.reader = reader
         self.names: dict[str, Any] = {
             "value": reader.value,
             "one": reader.one,
-            "many": reader.many,
             "fitting": fitting,
             "in_utc": in_utc,
             "type_of": type,
@@ -177,9 +184,7 @@ class _Writer:
             loop = ast.For(_store(row), _name("rows"), [_assign_dict(row), found_one], [])
             body = [*operands, loop, ast.Return(ast.Constant(value=False))]
             self.functions.append(self.function(name, ["rows", "v", "identity"], body))
-            found: ast.expr = _call(
-                _name(name), self._many(plan.relation, last), _name("v"), _name("identity")
-            )
+            found: ast.expr = self._any(plan, last, name)
         else:
             found = _is_not_none(self._one(plan.relation, last))
         return ast.BoolOp(ast.And(), [*present, found]) if present else found
@@ -249,7 +254,9 @@ class _Writer:
         if len(relation.foreign_keys) != 1:
             state = _item(f"d_{owner}", _STATE)
             unchanged = ast.UnaryOp(ast.Not(), ast.Attribute(state, "modified", ast.Load()))
-            return _if_loaded(owner, relation.name, asked, unchanged)
+            noted = ast.Attribute(_item(f"d_{owner}", _STATE), "__dict__", ast.Load())
+            unnoted = ast.Compare(ast.Constant("info"), [ast.NotIn()], [noted])
+            return _if_loaded(owner, relation.name, asked, unchanged, unnoted)
         ((own, other),) = relation.foreign_keys
         name = self._new("r")
         loaded = ast.NamedExpr(_store(name), _get(_name(f"d_{owner}"), relation.name, "missing"))
@@ -260,9 +267,19 @@ class _Writer:
         )
         return ast.IfExp(is_current, _name(name), asked)
 
-    def _many(self, relation: Relation, owner: str) -> ast.expr:
-        asked = _call(_name("many"), _name(owner), self._constant(relation))
-        return _if_loaded(owner, relation.name, asked) if relation.is_iterable else asked
+    def _any(self, plan: Exists, owner: str, loop: str) -> ast.expr:
+        """Whether the loop finds one of the loaded rows; asked, unless they are known to be all."""
+        member = self._constant(Membership(plan, self.reader).holds)
+        rest = _name("v"), _name("identity")
+        asked = _call(member, _name(owner), _name(loop), *rest)
+        if not plan.relation.is_iterable:
+            return asked
+        rows = _item(f"d_{owner}", plan.relation.name)
+        noted = ast.Attribute(_item(f"d_{owner}", _STATE), "__dict__", ast.Load())
+        is_unnoted = ast.Compare(ast.Constant("info"), [ast.NotIn()], [noted])
+        is_there = ast.Compare(ast.Constant(plan.relation.name), [ast.In()], [_name(f"d_{owner}")])
+        known = ast.BoolOp(ast.And(), [is_there, is_unnoted])
+        return ast.IfExp(known, _call(_name(loop), rows, *rest), asked)
 
     def _operand(self, operand: Any) -> ast.expr:
         if isinstance(operand, Slot):

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from licet.authz.policies._caller import (
+    CallerValues,
     fitting,
     read_caller,
     read_collection,
@@ -22,8 +23,9 @@ from licet.authz.policies._caller import (
     read_test,
     require_fit,
 )
+from licet.authz.policies._membership import Membership
 from licet.authz.policies._models.shape import Column, ObjectReader, Relation, Shape
-from licet.authz.policies._plan import resolve_path
+from licet.authz.policies._plan import Exists, make_plan, resolve_path
 from licet.authz.policies.conditions import (
     Always,
     CallerCheck,
@@ -55,7 +57,16 @@ _SECRET: Final = re.compile(
     "pass|secret|token|key|mail|phone|mobile|address|birth|hash", re.IGNORECASE
 )
 _SHOWN_ROWS: Final = 3
+_MANY: Final = 20  # so many related objects are loaded to explain what was asked about them
 _REDACTED: Final = "•••"
+
+
+class _More:
+    def __repr__(self) -> str:
+        return f"more than {_MANY}"
+
+
+_MORE: Final = _More()
 
 
 class Explanation(NamedTuple):
@@ -188,12 +199,37 @@ class _Explainer:
         holder, relation = self._at(condition, condition.path, owner, shape)
         if not isinstance(relation, Relation):
             raise TypeError(f"{condition} is not about a relationship.")
-        rows = () if holder is None else self.reader.many(holder, relation)
-        target = relation.target
+        if holder is None:
+            return self._among(condition, (), relation)
+        if self.reader.session_to_ask(holder, relation) is None:
+            return self._among(condition, self.reader.many(holder, relation), relation)
+        first = self.reader.some(holder, relation, _MANY + 1)
+        if len(first) <= _MANY:
+            return self._among(condition, first, relation)
+        return self._asked(condition, holder, relation, first)
+
+    def _asked(
+        self, condition: Quantifier, holder: Any, relation: Relation, first: Sequence[Any]
+    ) -> Explanation:
+        """The same of a collection that is too large to be read for an explanation."""
+        inner = condition.inner
+        wanted = Negation(inner.declared, None, inner) if condition.is_all else inner
+        caller_values = CallerValues()
+        plan = make_plan(wanted, relation.target, caller_values)
+        values = caller_values.read(self.identity) or ()
+        found = Membership(Exists((), relation, plan), self.reader).asked(holder, values)
+        if found is None:  # a Python function is part of it
+            return self._among(condition, self.reader.many(holder, relation), relation)
+        parts = [self.explain(inner, row, relation.target) for row in first[:_SHOWN_ROWS]]
+        shown = tuple(part for part in parts if not found or part.holds is not condition.is_all)
+        return Explanation(condition, found is not condition.is_all, (relation.name, _MORE), shown)
+
+    def _among(self, condition: Quantifier, rows: Iterable[Any], relation: Relation) -> Explanation:
+        """Whether some of these objects fulfils what is asked, or all do."""
         shown: list[Explanation] = []
         n_read = 0
         for row in rows:
-            part = self.explain(condition.inner, row, target)
+            part = self.explain(condition.inner, row, relation.target)
             n_read += 1
             if part.holds is not condition.is_all:
                 found = (relation.name, n_read)

@@ -26,12 +26,19 @@ from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.exc import DetachedInstanceError
 
 from licet.authz.policies._caller import InvalidCaller
+from licet.authz.policies._in_sql._terms import rows_alone
+from licet.authz.policies._models.loading import is_known_whole
 from licet.authz.policies._models.mapping import can_hold, key_names
 from licet.authz.policies._models.shape import Column, Relation
 from licet.errors import UnloadedObject
 from licet.wire.text import unstorable
 
-__all__ = ["FormerReader", "LoadedReader", "follow_changed_relations", "using_session"]
+__all__ = [
+    "FormerReader",
+    "LoadedReader",
+    "follow_changed_relations",
+    "using_session",
+]
 
 _session: ContextVar[Session | None] = ContextVar("licet_authz_session", default=None)
 _MISSING: Final = object()
@@ -64,6 +71,23 @@ class LoadedReader:
                 raise InvalidCaller(f"{type(owner).__name__}.{column.name} holds a {reason}.")
         return value
 
+    def session_to_ask(self, owner: Any, relation: Relation) -> Session | None:
+        """The session whose database is to be asked about a collection, not its objects.
+
+        That is where it is not loaded, or not as a whole, and nothing waits to be flushed, so that
+        the database knows all that the objects know.
+        """
+        state = _state(owner)
+        is_loaded = relation.name in state.dict and not _is_unlisted(state, relation)
+        if state.key is None or (is_loaded and is_known_whole(state, relation.name)):
+            return None
+        session = object_session(owner)
+        return session if session is not None and session._is_clean() else None
+
+    def some(self, owner: Any, relation: Relation, limit: int) -> Sequence[Any]:
+        """So many of the related objects that the database has."""
+        return _stored(owner, relation, limit)
+
     def one(self, owner: Any, relation: Relation) -> Any:
         """The related object of a to-one relationship, or None."""
         state = _state(owner)
@@ -71,6 +95,10 @@ class LoadedReader:
             return state.dict.get(relation.name)
         if relation.is_asked_by_join:
             return _joined(owner, relation)
+        if relation.name in state.dict and not relation.own_names:
+            if is_known_whole(state, relation.name):
+                return state.dict[relation.name]
+            return next(reversed(_kept(owner, relation)), None)
         if relation.name in state.dict:
             related = state.dict[relation.name]
             if not _disagrees(owner, related, relation):
@@ -83,10 +111,8 @@ class LoadedReader:
     def many(self, owner: Any, relation: Relation) -> Iterable[Any]:
         """The related objects of a to-many relationship."""
         state = _state(owner)
-        if _is_unlisted(state, relation):
-            changes = state.attrs[relation.name].history
-            kept = (row for row in _stored(owner, relation) if row not in changes.deleted)
-            return [*kept, *changes.added]
+        if _is_unlisted(state, relation) or not is_known_whole(state, relation.name):
+            return _kept(owner, relation)
         found = state.dict.get(relation.name)
         if found is None:
             if state.key is None:
@@ -104,6 +130,14 @@ class FormerReader:
 
     def __init__(self) -> None:
         self._now = LoadedReader()
+
+    def session_to_ask(self, owner: Any, relation: Relation) -> Session | None:
+        """As `LoadedReader` does: the database has what was, while nothing is flushed."""
+        return self._now.session_to_ask(owner, relation)
+
+    def some(self, owner: Any, relation: Relation, limit: int) -> Sequence[Any]:
+        """So many of the related objects that the database has."""
+        return self._now.some(owner, relation, limit)
 
     def value(self, owner: Any, column: Column) -> Any:
         """The value that the attribute had."""
@@ -131,7 +165,7 @@ class FormerReader:
         state = _state(owner)
         if relation.name not in state.committed_state:
             return self._now.many(owner, relation)
-        if _is_unlisted(state, relation):
+        if _is_unlisted(state, relation) or not is_known_whole(state, relation.name):
             return _stored(owner, relation)
         return _known_before(owner, relation.name)
 
@@ -167,24 +201,42 @@ def _is_moved(state: InstanceState[Any], relation: Relation) -> bool:
 
 def _is_unlisted(state: InstanceState[Any], relation: Relation) -> bool:
     """Whether the collection is never loaded into the object."""
-    return state.mapper.relationships[relation.name].lazy in ("dynamic", "write_only")
+    return state.mapper.relationships[relation.name].lazy in ("dynamic", "write_only", "noload")
 
 
-def _stored(owner: Any, relation: Relation) -> Sequence[Any]:
-    """What the database has of such a collection."""
+def _kept(owner: Any, relation: Relation) -> list[Any]:
+    """What the database has of a relationship, with its unflushed changes."""
+    changes = _state(owner).attrs[relation.name].history
+    kept = (row for row in _stored(owner, relation) if row not in changes.deleted)
+    return [*kept, *(row for row in changes.added if row is not None)]
+
+
+def _stored(owner: Any, relation: Relation, limit: int | None = None) -> Sequence[Any]:
+    """What the database has of a relationship that is not known to be loaded as a whole."""
     if _state(owner).key is None:
         return ()
     session = object_session(owner)
     if session is None:
-        raise _unknown(owner, relation)
-    return _selected(session, relation, owner)
+        raise UnloadedObject(
+            f"{type(owner).__name__}.{relation.name} may be loaded in part, and the object is in "
+            "no session that could be asked for the rest: load it whole, by selectinload without "
+            "criteria, or decide while the object is in its session."
+        )
+    return _selected(session, relation, owner, limit)
 
 
-def _selected(session: Session, relation: Relation, owner: Any) -> Sequence[Any]:
-    """The related objects as the relationship's own join finds them."""
-    related = with_parent(owner, getattr(type(owner), relation.name))
+def _selected(
+    session: Session, relation: Relation, owner: Any, limit: int | None = None
+) -> Sequence[Any]:
+    """The related objects as the relationship's own join finds them.
+
+    By a statement about tables, which no `with_loader_criteria` of the session narrows.
+    """
+    related = rows_alone(with_parent(owner, getattr(type(owner), relation.name)))
+    model = relation.target.model
+    rows = sa.select(sa.inspect(model).selectable).where(related).limit(limit)
     with session.no_autoflush:
-        return session.scalars(sa.select(relation.target.model).where(related)).all()
+        return session.scalars(sa.select(model).from_statement(rows)).all()
 
 
 def _former(owner: Any, name: str) -> tuple[Any] | None:

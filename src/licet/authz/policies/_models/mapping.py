@@ -151,7 +151,7 @@ def _relation(name: str, prop: RelationshipProperty[Any], mapper: Mapper[Any]) -
         bool(prop.uselist),
         lambda: shape_of(target),
         _foreign_keys(prop, mapper),
-        is_iterable=prop.collection_class in (None, list, set),
+        is_iterable=prop.collection_class in (None, list, set) and prop.lazy != "noload",
         is_keyed=is_equality(prop.primaryjoin, prop.local_remote_pairs or ()),
         own_names=_own_names(prop, mapper),
     )

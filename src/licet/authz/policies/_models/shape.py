@@ -7,13 +7,15 @@ class.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
 from functools import cached_property
 from typing import Any, Final, Protocol
 from uuid import UUID
+
+from sqlalchemy.orm import Session
 
 from licet.authz.policies.conditions import Op, in_utc
 from licet.wire.text import unstorable
@@ -135,6 +137,12 @@ class ObjectReader(Protocol):
 
     def one(self, owner: Any, relation: Relation) -> Any:
         """The related object, or None when there is none."""
+
+    def session_to_ask(self, owner: Any, relation: Relation) -> Session | None:
+        """The session whose database is asked about a collection; None where objects are read."""
+
+    def some(self, owner: Any, relation: Relation, limit: int) -> Sequence[Any]:
+        """So many of the related objects that the database has."""
 
     def many(self, owner: Any, relation: Relation) -> Iterable[Any]:
         """The related objects."""

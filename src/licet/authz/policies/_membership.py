@@ -1,0 +1,85 @@
+"""Whether some object of a to-many relationship fulfils a plan, where that costs least.
+
+Of a collection that is loaded as a whole the objects are read. Of another the database is asked one
+EXISTS, which is the same for three related rows and for fifty thousand; the objects are loaded only
+while unflushed changes wait, or where a Python function is part of the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from licet.authz.policies._caller import InvalidCaller
+from licet.authz.policies._in_sql._terms import Piece, as_column, build, rows_alone
+from licet.authz.policies._models.mapping import key_names
+from licet.authz.policies._models.shape import ObjectReader
+from licet.authz.policies._plan import Exists
+from licet.errors import UntranslatableCondition
+
+__all__ = ["Membership"]
+
+InRows = Callable[[Iterable[Any], Sequence[Any], Any], bool]
+
+
+class Membership:
+    """One `Exists` about a to-many relationship, without its hops and its negation."""
+
+    def __init__(self, plan: Exists, reader: ObjectReader) -> None:
+        self._relation: Final = plan.relation
+        self._plan: Final = Exists((), plan.relation, plan.inner)
+        self._reader = reader
+        self._pieces: dict[type[Any], Piece | None] = {}
+
+    def holds(self, owner: Any, in_rows: InRows, values: Sequence[Any], identity: Any) -> bool:
+        """Whether some related object fulfils the plan.
+
+        Args:
+            owner: the object that the relationship is of.
+            in_rows: finds one among related objects.
+            values: the caller's.
+            identity: the caller.
+
+        Raises:
+            UnloadedObject: a related object cannot be known.
+        """
+        found = self.asked(owner, values)
+        if found is None:
+            return in_rows(self._reader.many(owner, self._relation), values, identity)
+        return found
+
+    def asked(self, owner: Any, values: Sequence[Any]) -> bool | None:
+        """What the database says; None when it is not to be asked, or cannot be."""
+        session = self._reader.session_to_ask(owner, self._relation)
+        piece = None if session is None else self._piece(type(owner))
+        if session is None or piece is None:
+            return None
+        return self._asked(session, owner, piece, values)
+
+    def _piece(self, model: type[Any]) -> Piece | None:
+        """The EXISTS for owners of one class; None when a Python function is part of it."""
+        if model not in self._pieces:
+            try:
+                self._pieces[model] = build(self._plan, model, as_column=True)
+            except UntranslatableCondition:
+                self._pieces[model] = None
+        return self._pieces[model]
+
+    def _asked(self, session: Session, owner: Any, piece: Piece, values: Sequence[Any]) -> bool:
+        term = piece.make(values)
+        if isinstance(term, bool):
+            return term
+        model = type(owner)
+        key = owner._sa_instance_state.key[1]
+        is_owner = (
+            getattr(model, name) == value for name, value in zip(key_names(model), key, strict=True)
+        )
+        statement = rows_alone(sa.select(as_column(term)).where(*is_owner))
+        with session.no_autoflush:
+            found = session.scalar(statement, bind_arguments={"mapper": sa.inspect(model)})
+        if found is None:
+            raise InvalidCaller(f"{model.__name__} {key} is not in the database any more.")
+        return bool(found)
