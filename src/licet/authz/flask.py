@@ -32,12 +32,12 @@ from licet.authn.identity import Identity
 from licet.authz._nobody import is_nobody, itself, sign_in_first
 from licet.authz._places import invalid
 from licet.authz.declared.declarations import declarations
-from licet.authz.declared.marks import Access, AccessKind, mark
+from licet.authz.declared.marks import Access, AccessKind, mark, take_arguments
 from licet.authz.matrix import EndpointRow, Matrix, tabulate
 from licet.authz.policies._in_words import Decision
-from licet.authz.policies._models.mapping import can_hold
+from licet.authz.policies._models.mapping import can_hold, key_names
 from licet.authz.policies.policy import Policy
-from licet.authz.policies.verbs import VIEW, Verb
+from licet.authz.policies.verbs import VIEW, Verb, one_verb
 from licet.errors import AccessDenied, ConfigurationError, ObjectNotFound
 from licet.errors.names import knows_its_options
 from licet.settings.state import app_itself, app_state, request_state
@@ -222,7 +222,7 @@ def guarded_by(policy: Policy, verb: Verb) -> Callable[[F], F]:
     It asks them for `current_caller()`. Nothing is checked here; the audit and the
     matrix learn what the view promises.
     """
-    name = verb.name
+    name = one_verb(verb)
 
     def decorate(view: F) -> F:
         access = Access(kind=AccessKind.POLICY, text=f"{policy.name} {name}", resource=policy.name)
@@ -232,16 +232,29 @@ def guarded_by(policy: Policy, verb: Verb) -> Callable[[F], F]:
 
 
 @knows_its_options
-def with_object(policy: Policy, verb: Verb, key: str) -> Callable[[F], F]:
+def with_object(policy: Policy, verb: Verb, *key: str) -> Callable[[F], F]:
     """Give the view the object instead of its key, if the caller may do `verb` with it.
 
-    `key` is the view argument that holds the primary key. The object takes its place as the view's
-    first argument (after ``self``).
+        @app.get("/seats/<int:row>/<int:number>")
+        @with_object(seats, VIEW, "row", "number")
+        def show(seat): ...
+
+    `key` names the view argument that holds the primary key; of a composite key, one for each of
+    its columns, in the model's order. The object takes their place as the view's first argument
+    (after ``self``).
 
     Raises:
-        InvalidCondition: when it does not decorate a function.
+        InvalidCondition: when it does not decorate a function, or names as many arguments as the
+            primary key has not.
     """
-    name = verb.name
+    name = one_verb(verb)
+    if not key or not all(isinstance(part, str) for part in key):
+        raise invalid(f"with_object takes the names of view arguments, not {key!r}.")
+    if len(key) != (wanted := len(sa.inspect(policy.model).primary_key)):
+        raise invalid(
+            f"with_object is given {len(key)} argument{'s' * (len(key) != 1)} for the primary key "
+            f"of {policy.model.__name__}, which has {wanted}: {', '.join(key_names(policy.model))}."
+        )
 
     def decorate(view: F) -> F:
         if not inspect.isfunction(view):
@@ -249,14 +262,26 @@ def with_object(policy: Policy, verb: Verb, key: str) -> Callable[[F], F]:
 
         @wraps(view)
         def guarded(*args: Any, **view_args: Any) -> Any:
-            owner = find_object(policy, view_args.pop(key), verb)
+            owner = find_object(policy, _taken_from(view_args, key), verb)
             return current_app.ensure_sync(view)(*args, owner, **view_args)
 
         text = f"{policy.name} {name}"
         access = Access(kind=AccessKind.POLICY, text=text, resource=policy.name)
+        take_arguments(guarded, key)
         return mark(guarded, access)  # type: ignore[return-value]  # with the object for its key
 
     return decorate
+
+
+def _taken_from(view_args: dict[str, Any], key: tuple[str, ...]) -> Any:
+    """The primary key, taken out of the view's arguments."""
+    if missing := [name for name in key if name not in view_args]:
+        raise ConfigurationError(
+            f"A view finds its object by {', '.join(map(repr, missing))}, and is called with the "
+            f"arguments: {', '.join(sorted(view_args)) or 'none'}. Name one of them in with_object."
+        )
+    parts = tuple(view_args.pop(name) for name in key)
+    return parts if len(parts) > 1 else parts[0]
 
 
 def _log_denial(policy: Policy, verb: Verb, owner: Any, asking: Any, decision: Decision) -> None:

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from flask import Flask
+from werkzeug.routing import Rule
 
-from licet.authz.declared._views import marks_on
+from licet.authz.declared._views import location_of, marks_on
 from licet.authz.declared.declarations import (
     AuditState,
     Declaration,
@@ -22,8 +23,8 @@ from licet.authz.declared.declarations import (
     declarations,
     declarations_of,
 )
-from licet.authz.declared.marks import AccessKind
-from licet.errors import UndeclaredEndpoint, UndeclaredEndpoints
+from licet.authz.declared.marks import AccessKind, arguments_of
+from licet.errors import ConfigurationError, UndeclaredEndpoint, UndeclaredEndpoints
 
 __all__ = ["SharedResourceWarning", "protect", "protect_before_first_request", "undeclared"]
 
@@ -39,12 +40,14 @@ def protect(app: Flask) -> None:
 
     Raises:
         UndeclaredEndpoints: some do not; it lists them, and says what to do.
+        ConfigurationError: a view is guarded by an argument that its rule does not have.
     """
     state = audit_state(app)
     with state.lock:
         protect_before_first_request(app)
         found = declarations(app)
         _refuse(undeclared(found))
+        _require_arguments(app, app.url_map.iter_rules())
         _warn_once(app, state, found)
         if not state.is_watching:
             state.is_watching = True
@@ -133,6 +136,22 @@ def _watch(app: Flask) -> None:
 def _look_again(app: Flask, find: Callable[[], Iterable[Declaration]]) -> None:
     protect_before_first_request(app)  # whoever catches the error serves no request either
     _refuse(undeclared(find()))
+    _require_arguments(app, app.url_map.iter_rules())
+
+
+def _require_arguments(app: Flask, rules: Iterable[Rule]) -> None:
+    """Refuse a rule without the arguments that its view takes the object's key from."""
+    if app.url_value_preprocessors:  # which may add arguments
+        return
+    for rule in rules:
+        view = app.view_functions.get(rule.endpoint)
+        if missing := [name for name in arguments_of(view) if name not in rule.arguments]:
+            known = ", ".join(sorted(rule.arguments)) or "none"
+            raise ConfigurationError(
+                f"The view {rule.endpoint} ({location_of(view)}) finds its object by "
+                f"{', '.join(map(repr, missing))}, and its rule {rule.rule} has the arguments: "
+                f"{known}. Name one of them in with_object, or add it to the rule."
+            )
 
 
 def _warn_once(app: Flask, state: AuditState, found: list[Declaration]) -> None:

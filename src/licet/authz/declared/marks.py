@@ -12,8 +12,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, TypeVar
+from weakref import WeakKeyDictionary
 
-__all__ = ["Access", "AccessKind", "access_of", "mark", "public"]
+__all__ = [
+    "Access",
+    "AccessKind",
+    "access_of",
+    "arguments_of",
+    "mark",
+    "public",
+    "take_arguments",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 _ATTRIBUTE: Final = "__licet_access__"
@@ -48,6 +57,20 @@ def mark(view: F, access: Access) -> F:
 def access_of(view: object) -> tuple[Access, ...]:
     """What a view says about its access, the outermost guard first; empty when it says nothing."""
     return getattr(view, _ATTRIBUTE, ())
+
+
+_arguments: WeakKeyDictionary[Callable[..., Any], tuple[str, ...]] = WeakKeyDictionary()
+
+
+def take_arguments(view: F, names: tuple[str, ...]) -> F:
+    """Say that this very function needs these arguments of its rule; no wrapper of it does."""
+    _arguments[view] = names
+    return view
+
+
+def arguments_of(view: Any) -> tuple[str, ...]:
+    """The arguments that the function said to need."""
+    return _arguments.get(view, ())
 
 
 def public(view: F) -> F:

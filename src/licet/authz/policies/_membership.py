@@ -18,6 +18,7 @@ from licet.authz.policies._in_sql._terms import Piece, as_column, build, rows_al
 from licet.authz.policies._models.mapping import key_names
 from licet.authz.policies._models.shape import ObjectReader
 from licet.authz.policies._plan import Exists
+from licet.authz.policies._reader import asking
 from licet.errors import UntranslatableCondition
 
 __all__ = ["Membership"]
@@ -78,7 +79,7 @@ class Membership:
             getattr(model, name) == value for name, value in zip(key_names(model), key, strict=True)
         )
         statement = rows_alone(sa.select(as_column(term)).where(*is_owner))
-        with session.no_autoflush:
+        with asking(session, owner, self._relation.name):
             found = session.scalar(statement, bind_arguments={"mapper": sa.inspect(model)})
         if found is None:
             raise InvalidCaller(f"{model.__name__} {key} is not in the database any more.")

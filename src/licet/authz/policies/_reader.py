@@ -13,18 +13,20 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.exc import InvalidRequestError, MissingGreenlet, StatementError
 from sqlalchemy.orm import (
     InstanceState,
     Session,
     aliased,
     collections,
     object_session,
+    scoped_session,
     with_parent,
 )
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.exc import DetachedInstanceError
 
+from licet.authz._places import invalid
 from licet.authz.policies._caller import InvalidCaller
 from licet.authz.policies._in_sql._terms import rows_alone
 from licet.authz.policies._models.loading import is_known_whole
@@ -36,18 +38,31 @@ from licet.wire.text import unstorable
 __all__ = [
     "FormerReader",
     "LoadedReader",
+    "asking",
     "follow_changed_relations",
     "using_session",
 ]
 
-_session: ContextVar[Session | None] = ContextVar("licet_authz_session", default=None)
+_session: ContextVar[Any] = ContextVar("licet_authz_session", default=None)
 _MISSING: Final = object()
 _state: Final = instance_state  # what sa.inspect returns, in a tenth of the time
 
 
 @contextmanager
-def using_session(session: Session | None) -> Iterator[None]:
-    """Let what drafts refer to be found in `session` while the block runs."""
+def using_session(session: Any) -> Iterator[None]:
+    """Let what drafts refer to be found in `session` while the block runs.
+
+    Raises:
+        InvalidCondition: it is no session, or an asynchronous one.
+    """
+    if session is not None and not isinstance(session, Session | scoped_session):
+        hint = ""
+        if hasattr(session, "sync_session"):
+            hint = (
+                ": decisions may load objects, which an AsyncSession cannot do for them. Decide "
+                "inside of `await session.run_sync(lambda session: …)`"
+            )
+        raise invalid(f"session takes a Session of SQLAlchemy, not {session!r}{hint}.")
     token = _session.set(session)
     try:
         yield
@@ -235,7 +250,7 @@ def _selected(
     related = rows_alone(with_parent(owner, getattr(type(owner), relation.name)))
     model = relation.target.model
     rows = sa.select(sa.inspect(model).selectable).where(related).limit(limit)
-    with session.no_autoflush:
+    with asking(session, owner, relation.name):
         return session.scalars(sa.select(model).from_statement(rows)).all()
 
 
@@ -252,7 +267,7 @@ def _former(owner: Any, name: str) -> tuple[Any] | None:
 
 def _known_before(owner: Any, name: str) -> list[Any]:
     """What a changed attribute had before; empty when that was never loaded."""
-    with _no_autoflush(owner):
+    with _no_autoflush(owner, name):
         history = _state(owner).attrs[name].load_history()
     return [*history.unchanged, *history.deleted]
 
@@ -272,7 +287,7 @@ def _found(owner: Any, relation: Relation, own_keys: dict[str, Any]) -> Any:
     for new in session.new:
         if isinstance(new, model) and all(_state(new).dict.get(n) == k for n, k in keys.items()):
             return new
-    with session.no_autoflush:
+    with asking(session, owner, relation.name):
         if set(keys) == set(key_names(model)):
             return session.get(model, tuple(keys[name] for name in key_names(model)))
         by_key = sa.select(model).where(*(getattr(model, name) == keys[name] for name in keys))
@@ -305,18 +320,38 @@ def _joined_as_stored(owner: Any, relation: Relation) -> Any:
     of_row = (getattr(model, name) == value for name, value in zip(names, key, strict=True))
     target = aliased(relation.target.model)
     related = getattr(model, relation.name).of_type(target)
-    with session.no_autoflush:
+    with asking(session, owner, relation.name):
         return session.scalars(sa.select(target).join_from(model, related).where(*of_row)).first()
 
 
-def _no_autoflush(owner: Any) -> Any:
+@contextmanager
+def asking(session: Session, owner: Any, name: str) -> Iterator[None]:
+    """Let the session's database be asked about an attribute of the object, without a flush.
+
+    Raises:
+        UnloadedObject: the session is asynchronous, and cannot be asked from here.
+    """
+    try:
+        with session.no_autoflush:
+            yield
+    except (MissingGreenlet, StatementError) as error:
+        if not isinstance(getattr(error, "orig", error), MissingGreenlet):
+            raise
+        raise UnloadedObject(
+            f"{type(owner).__name__}.{name} is not loaded, and an AsyncSession cannot load it from "
+            "here: load it with the object, for example by selectinload, or decide inside of "
+            "`await session.run_sync(lambda session: …)`."
+        ) from error
+
+
+def _no_autoflush(owner: Any, name: str) -> Any:
     session = object_session(owner)
-    return nullcontext() if session is None else session.no_autoflush
+    return nullcontext() if session is None else asking(session, owner, name)
 
 
 def _load(owner: Any, name: str) -> Any:
     try:
-        with _no_autoflush(owner):
+        with _no_autoflush(owner, name):
             return getattr(owner, name)
     except (DetachedInstanceError, InvalidRequestError) as error:  # the latter: lazy="raise"
         raise UnloadedObject(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, scoped_session
 
 from licet.authz._places import invalid
 from licet.authz.policies._in_sql._entity import restricted_entity, selects_entity_first
@@ -46,6 +46,11 @@ def list_objects(
     Raises:
         InvalidCondition: the statement selects something else, or columns instead of objects.
     """
+    if not isinstance(session, Session | scoped_session):
+        raise invalid(
+            f"list_objects takes a Session of SQLAlchemy, not {session!r}. With an AsyncSession, "
+            "call it inside of `await session.run_sync(lambda session: …)`."
+        )
     entity = restricted_entity(statement, policy.model)
     if not selects_entity_first(statement, entity):
         raise invalid(

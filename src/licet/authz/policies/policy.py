@@ -31,7 +31,7 @@ from licet.authz.policies.conditions import (
 )
 from licet.authz.policies.fields import FieldRule, Fields, Unless, make_rule
 from licet.authz.policies.roles import Role
-from licet.authz.policies.verbs import CREATE, LIST, USUAL, VIEW, Verb
+from licet.authz.policies.verbs import CREATE, LIST, USUAL, VIEW, Verb, one_verb
 from licet.errors import InvalidCondition
 from licet.errors.names import knows_its_options
 
@@ -149,7 +149,11 @@ class Policy:
             UnloadedObject: a related object cannot be known.
         """
         built = self._built or self._ready()
-        check = built.checks.get(verb.name, built.otherwise)
+        try:
+            check = built.checks.get(verb.name, built.otherwise)
+        except AttributeError:  # for what is no verb; asking first would cost each decision
+            one_verb(verb)
+            raise
         if type(owner) is not self.model and not isinstance(owner, self.model):
             raise self._about_another(owner)
         state = owner._sa_instance_state
@@ -196,7 +200,7 @@ class Policy:
         self, identity: Any, verb: Verb, owner: Any, *, session: Session | None = None
     ) -> Explanation:
         """Each grant of the verb on one object, part by part. For the log and for people."""
-        check = self._ready().check(verb.name)
+        check = self.check(verb)
         if session is None:
             return check.explain(owner, identity)
         with using_session(session):
@@ -215,7 +219,7 @@ class Policy:
         Raises:
             InvalidCondition: it selects something else, which no policy would then restrict.
         """
-        check = self._ready().check(verb.name)
+        check = self.check(verb)
         entity = restricted_entity(statement, self.model)
         return restrict(statement, entity, check.criterion(identity, entity))
 
@@ -223,7 +227,7 @@ class Policy:
         self, identity: Any, verb: Verb = LIST, entity: Any = None
     ) -> sa.ColumnElement[bool]:
         """The same as a criterion for WHERE, on the class or on an alias of it."""
-        return as_where(self._ready().check(verb.name).criterion(identity, entity))
+        return as_where(self.check(verb).criterion(identity, entity))
 
     # --- fields ----------------------------------------------------------------------------------
 
@@ -278,7 +282,7 @@ class Policy:
 
     def check(self, verb: Verb) -> Check:
         """What decides about one verb."""
-        return self._ready().check(verb.name)
+        return self._ready().check(one_verb(verb))
 
     def __repr__(self) -> str:
         return f"<Policy {self.name}>"

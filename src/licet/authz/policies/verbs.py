@@ -7,7 +7,7 @@ from typing import Final
 
 from licet.authz._places import invalid
 
-__all__ = ["ALL", "CREATE", "DELETE", "LIST", "UPDATE", "VIEW", "Verb"]
+__all__ = ["ALL", "CREATE", "DELETE", "LIST", "UPDATE", "VIEW", "Verb", "one_verb"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,23 @@ class Verb:
 
     def __str__(self) -> str:
         return " | ".join(sorted(self.names))
+
+
+def one_verb(verb: object) -> str:
+    """The name of a verb that is one.
+
+    Raises:
+        InvalidCondition: it is several, or none at all, such as the name of one.
+    """
+    if not isinstance(verb, Verb):
+        hint = ""
+        if isinstance(verb, str):
+            name = verb.upper()
+            hint = (
+                f": write {name}, from licet.authz" if name in USUAL else f": write Verb({verb!r})"
+            )
+        raise invalid(f"A verb such as VIEW is wanted here, not {verb!r}{hint}.")
+    return verb.name
 
 
 LIST: Final = Verb("LIST")

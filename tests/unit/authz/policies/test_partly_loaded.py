@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -81,6 +82,10 @@ event_tag = sa.Table(
     sa.Column("event_id", sa.ForeignKey("event.id"), primary_key=True),
     sa.Column("tag_id", sa.ForeignKey("tag.id"), primary_key=True),
 )
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of noload, which SQLAlchemy is going to remove
+    Base.registry.configure()
 
 accepted = attr("state") == "accepted"
 CONDITIONS = {

@@ -38,6 +38,7 @@ __all__ = [
 
 
 _shapes: WeakKeyDictionary[type[Any], Shape] = WeakKeyDictionary()
+sa.event.listen(Mapper, "after_configured", _shapes.clear)  # a later model may add backrefs
 _CODE_POINT_COLLATIONS: Final = frozenset({None, "C", "POSIX", "BINARY", "ucs_basic"})
 _KINDS: Final[dict[type[TypeEngine[Any]], Kind]] = {
     **dict.fromkeys(
@@ -58,9 +59,11 @@ def shape_of(model: type[Any]) -> Shape:
     Raises:
         InvalidCondition: it is not mapped.
     """
-    shape = _shapes.get(model) if isinstance(model, type) else None
+    mapper = _mapper(model)
+    mapper.registry.configure(cascade=True)  # all shapes are forgotten when there are new models
+    shape = _shapes.get(model)
     if shape is None:
-        shape = _shapes[model] = _shape(_mapper(model))
+        shape = _shapes[model] = _shape(mapper)
     return shape
 
 
