@@ -74,11 +74,12 @@ def _entities(parts: Iterable[Any]) -> set[Any]:
 
 def _within(part: Any) -> Iterator[Any]:
     """The part and what it is made of; a subquery is not looked into."""
-    if not isinstance(part, sa.SelectBase | sa.Subquery | sa.Exists | sa.ScalarSelect):
+    if "parententity" in part._annotations:
         yield part
-        if "parententity" not in part._annotations:
-            for child in part.get_children():
-                yield from _within(child)
+    elif not isinstance(part, sa.SelectBase | sa.Subquery | sa.Exists | sa.ScalarSelect):
+        yield part
+        for child in part.get_children():
+            yield from _within(child)
 
 
 def _sources(statement: Any) -> set[Any]:
@@ -91,9 +92,17 @@ def _sources(statement: Any) -> set[Any]:
 
 def _is_of_tables(entity: Any) -> bool:
     """Whether it is a class, or an alias of a class's own tables and not of a subquery."""
-    if isinstance(entity, Mapper):
+    if isinstance(entity, Mapper) or _is_alias_of_join(entity):
         return True
     return not any(isinstance(one, sa.Subquery | sa.CTE) for one in iterate(entity.selectable))
+
+
+def _is_alias_of_join(entity: AliasedInsp[Any]) -> bool:
+    """Whether it is what `aliased` makes of a joined subclass: a subquery of the whole join."""
+    if not isinstance(entity.selectable, sa.Subquery):
+        return False
+    selected, join = entity.selectable.element, entity.mapper.selectable
+    return isinstance(join, sa.Join) and bool(selected.compare(_whole(join)))
 
 
 def _has_table_alone(statement: Any, mapper: Mapper[Any]) -> bool:
@@ -119,3 +128,7 @@ def _named(entities: Iterable[Any], statement: Any) -> str:
             one.name if isinstance(one, sa.Table) else "a subquery" for one in _joined(source)
         )
     return ", ".join(sorted(names)) or "nothing"
+
+
+def _whole(join: sa.Join) -> sa.Select[Any]:
+    return join.select().set_label_style(sa.LABEL_STYLE_TABLENAME_PLUS_COL).correlate(None)

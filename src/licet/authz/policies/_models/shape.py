@@ -15,8 +15,6 @@ from functools import cached_property
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-from sqlalchemy.orm import Session
-
 from licet.authz.policies.conditions import Op, in_utc
 from licet.wire.text import unstorable
 
@@ -138,7 +136,7 @@ class ObjectReader(Protocol):
     def one(self, owner: Any, relation: Relation) -> Any:
         """The related object, or None when there is none."""
 
-    def session_to_ask(self, owner: Any, relation: Relation) -> Session | None:
+    def session_to_ask(self, owner: Any, relation: Relation) -> Any:
         """The session whose database is asked about a collection; None where objects are read."""
 
     def some(self, owner: Any, relation: Relation, limit: int) -> Sequence[Any]:
