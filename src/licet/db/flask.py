@@ -11,10 +11,18 @@ from flask import Flask
 
 from licet.db.engine import Database
 from licet.db.migrate import current_revision, is_known, upgrade
+from licet.errors import StoreUnavailable
+from licet.errors.base import reason_of
 from licet.settings import Settings
 from licet.settings.state import app_state
 
-__all__ = ["check_database_settings", "database_of", "database_place", "database_url"]
+__all__ = [
+    "check_database_settings",
+    "database_of",
+    "database_place",
+    "database_url",
+    "why_unavailable",
+]
 
 log = logging.getLogger(__name__)
 _ENGINE: Final = "db.engine"
@@ -37,6 +45,21 @@ def database_place(settings: Settings) -> str:
     if url.get_backend_name() == "sqlite" and url.database:
         return str(Path(url.database).absolute())
     return str(sa.URL.create(url.drivername, host=url.host, port=url.port, database=url.database))
+
+
+def why_unavailable(app: Flask, error: StoreUnavailable) -> str:
+    """Which database failed, the driver's reason, and what to do, in one line for the operator."""
+    settings = app_state(app).settings
+    is_file = sa.make_url(database_url(settings)).get_backend_name() == "sqlite"
+    failed = "cannot be used" if is_file else "does not answer"
+    reason = f": {reason_of(error)}" if error.__cause__ else ""
+    remedy = (
+        "Make the file readable and writable for this user, or set LICET_DATABASE_URL to another "
+        "database."
+        if is_file
+        else "Start it, or set LICET_DATABASE_URL to a database that this machine reaches."
+    )
+    return f"The database {database_place(settings)} {failed}{reason.rstrip('.')}. {remedy}"
 
 
 def check_database_settings(app: Flask) -> None:

@@ -42,12 +42,56 @@ def test_down_without_a_question(db):
     [
         ("nonsense", "LICET_DATABASE_URL is not a database URL"),
         ("mysql://x", "SQLite and PostgreSQL are supported"),
-        ("postgresql+psycopg://x@/x?host=/nowhere", "does not answer"),
     ],
 )
-def test_a_database_that_is_not_there(db, command, url: str, told: str):
-    """A database that cannot be used is one line."""
+def test_a_setting_that_names_no_database(db, command, url: str, told: str):
+    """A URL that cannot be one of a database is one line, and wrong usage."""
     result = db(*command, env={"LICET_DATABASE_URL": url})
     assert result.exit_code == 2
     assert told in result.stderr
     assert "Traceback" not in result.output
+
+
+NOWHERE = "postgresql+psycopg://ann:hidden-word@127.0.0.1:1/shop?sslpassword=hidden-word"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("db", "upgrade"),
+        ("db", "current"),
+        ("db", "downgrade", "--yes"),
+        ("account", "list"),
+        ("account", "block", "ann@example.org"),
+        ("sweep", "--once"),
+        ("worker",),
+        ("explain", "VIEW", "events", "1"),
+    ],
+    ids=lambda words: " ".join(words[:2]),
+)
+def test_a_postgresql_that_does_not_answer(licet, words):
+    """The command names the database, the driver's reason and the remedy, and ends with 4."""
+    result = licet("--app", SITE, *words, env={"LICET_DATABASE_URL": NOWHERE})
+    assert result.exit_code == 4, result.output
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith(
+        "licet: The database postgresql+psycopg://127.0.0.1:1/shop does not answer: "
+    )
+    assert "refused" in result.stderr
+    assert result.stderr.endswith(
+        "Start it, or set LICET_DATABASE_URL to a database that this machine reaches.\n"
+    )
+    assert "hidden-word" not in result.output
+
+
+def test_a_file_that_is_no_database(db, tmp_path):
+    """A wrong file is told by its path, with what SQLite says of it."""
+    path = tmp_path / "notes.txt"
+    path.write_text("Nothing but notes, and more than a hundred bytes of them. " * 20)
+    result = db("upgrade", env={"LICET_DATABASE_URL": f"sqlite:///{path}"})
+    assert result.exit_code == 4
+    assert result.stderr == (
+        f"licet: The database {path} cannot be used: DatabaseError: file is not a database. Make "
+        "the file readable and writable for this user, or set LICET_DATABASE_URL to another "
+        "database.\n"
+    )

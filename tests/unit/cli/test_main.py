@@ -26,7 +26,38 @@ def test_without_an_app(licet, words):
     """A command that needs an app says how to name one."""
     result = licet(*words)
     assert result.exit_code == 2
-    assert "Give --app module:name before the command, or set LICET_APP." in result.stderr
+    assert "Give --app module:name before the command, set LICET_APP, or" in result.stderr
+    assert "app.py or wsgi.py" in result.stderr
+
+
+def forget_at_the_end(monkeypatch, module: str) -> None:
+    """Have the module imported anew in the test, and not left to others."""
+    monkeypatch.setitem(sys.modules, module, None)
+    del sys.modules[module]
+
+
+FOUND = "from services.site import create_app\napp = create_app()\n"
+
+
+@pytest.mark.parametrize("name", ["app.py", "wsgi.py"])
+@pytest.mark.parametrize("words", [("db", "current"), ("audit",), ("matrix",)])
+def test_the_app_of_the_current_folder(licet, monkeypatch, tmp_path: Path, name: str, words):
+    """Without --app, app.py or wsgi.py of the current folder is taken, as by `flask`."""
+    (tmp_path / name).write_text(FOUND)
+    monkeypatch.chdir(tmp_path)
+    forget_at_the_end(monkeypatch, Path(name).stem)
+    assert licet(*words).exit_code == 0
+
+
+def test_a_broken_app_of_the_current_folder(licet, monkeypatch, tmp_path: Path):
+    """A file that holds no app is named, instead of asking for one."""
+    (tmp_path / "app.py").write_text("nothing = None\n")
+    monkeypatch.chdir(tmp_path)
+    forget_at_the_end(monkeypatch, "app")
+    result = licet("db", "current")
+    assert result.exit_code == 2
+    assert "'app'" in result.stderr
+    assert "Traceback" not in result.output
 
 
 @pytest.mark.parametrize(
