@@ -166,9 +166,8 @@ class Seen(logging.Handler):
 
 
 def twice(app: Flask) -> None:
-    """Two helpers that each attach licet."""
-    Licet(app)
-    Licet().init_app(app)
+    """Two helpers that each attach the same licet."""
+    Licet(app).init_app(app)
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from gunicorn.app.base import BaseApplication
 from licet.actions.durable.runtime import durable_runtime
 from licet.actions.interface.flask import leave_threads_free
 from licet.errors import ConfigurationError
-from licet.extension import protect_attached
+from licet.extension import check_attached
 from licet.settings.state import app_state
 
 __all__ = ["check_port_is_free", "serve", "serve_app"]
@@ -133,7 +133,7 @@ def _say_where(address: str, folder: Path) -> Callable[[Any], None]:
 def serve(load_app: Callable[[], Flask], host: str, port: int, workers: int, threads: int) -> None:
     """Serve the app with gunicorn."""
     app = load_app()
-    protect_attached(app)  # a broken app is told once, here, and not by every worker
+    check_attached(app)  # a broken app is told once, here, and not by every worker
     settings = app_state(app).settings
     serve_app(
         load_app,

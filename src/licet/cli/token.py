@@ -9,6 +9,7 @@ from flask import Flask
 
 from licet.actions.interface.flask import provider_scopes
 from licet.authn.issuers import embedded_issuer
+from licet.extension import require_licet
 
 __all__ = ["token"]
 
@@ -35,6 +36,7 @@ def token(
     An app with action providers asks for scopes; in any other a token needs none.
     """
     app = load_app()
+    require_licet(app)
     known = provider_scopes(app)
     wanted = (*scopes, *known) if all_scopes else scopes
     if known and not wanted:

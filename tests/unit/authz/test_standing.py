@@ -21,8 +21,7 @@ OPEN = ["/notes", "/notes/1", "/required"]
 
 def app_of(loader=lambda: current_identity):
     """Notes, which everybody may read, in an app that knows PEOPLE."""
-    app = make_app()
-    app.config["LICET_PROTECT"] = False
+    app = make_app(config={"LICET_PROTECT": False})
     use_verifier(app, Names())
     licet = Licet(app)
     licet.account_of(lambda identity: identity.subject if identity.subject in PEOPLE else None)

@@ -97,6 +97,35 @@ def test_a_misspelt_variable_is_one_line(licet, words):
     assert "hidden" not in result.output
 
 
+OF_LICET = [
+    ("token", "alice"),
+    ("doctor", "tokens"),
+    ("keys", "rotate"),
+    ("account", "list"),
+    ("account", "block", "ann@example.org"),
+]
+
+
+@pytest.mark.parametrize("words", OF_LICET, ids=" ".join)
+def test_an_app_without_licet(licet, tmp_path: Path, words):
+    """What would prove nothing, or change what the app does not use, is refused."""
+    result = licet("--app", "tests.unit.cli.bare:plain", *words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        "licet: The app 'tests.unit.cli.bare' has no Licet, so it takes no token and serves no "
+        "account: call Licet(app) where the app is made.\n"
+    )
+    assert not (tmp_path / "instance").exists()
+
+
+@pytest.mark.parametrize("words", [*OF_LICET, ("serve",)], ids=" ".join)
+def test_an_app_with_a_late_setting(licet, words):
+    """A setting that has no effect is told before anything is made with another value."""
+    result = licet("--app", "tests.unit.cli.bare:late", *words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("licet: LICET_ISSUER of app.config was changed after licet ")
+
+
 @pytest.mark.parametrize("words", [("nothing",), ("action", "nothing"), ("--nothing",)])
 def test_unknown_words(licet, words):
     """What is no command is wrong usage."""
