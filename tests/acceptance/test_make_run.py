@@ -121,7 +121,7 @@ def test_a_token_is_asked_for(site: Running):
     assert site.curl(f"{site.url}/skeleton/", token=False)[0] == 200
     status, headers, body = site.curl(f"{site.url}/skeleton/actions", token=False)
     assert (status, body["code"]) == (401, "UnauthorizedRequest")
-    metadata = "http://localhost:8000/.well-known/oauth-protected-resource"
+    metadata = f"{site.url}/.well-known/oauth-protected-resource"
     assert headers["www-authenticate"] == f'bearer realm="licet", resource_metadata="{metadata}"'
 
 

@@ -19,6 +19,7 @@ def test_everything_has_a_default():
         issuer=DEFAULT_ISSUER,
         audience=DEFAULT_ISSUER,
         public_url=DEFAULT_ISSUER,
+        has_public_url=False,
         embedded_issuer=True,
         migrate_at_start=True,
         access_token_seconds=900,
