@@ -21,6 +21,7 @@ __all__ = [
     "database_of",
     "database_place",
     "database_url",
+    "make_database",
     "why_unavailable",
 ]
 
@@ -54,8 +55,8 @@ def why_unavailable(app: Flask, error: StoreUnavailable) -> str:
     failed = "cannot be used" if is_file else "does not answer"
     reason = f": {reason_of(error)}" if error.__cause__ else ""
     remedy = (
-        "Make the file readable and writable for this user, or set LICET_DATABASE_URL to another "
-        "database."
+        "Make the file and its folder readable and writable for this user, or set "
+        f"{_setting_of_place(settings)} to another place."
         if is_file
         else "Start it, or set LICET_DATABASE_URL to a database that this machine reaches."
     )
@@ -68,16 +69,27 @@ def check_database_settings(app: Flask) -> None:
     Raises:
         ConfigurationError: it is malformed, or its driver is not installed.
     """
-    app_state(app).get_or_build(_ENGINE, _engine)
+    app_state(app).get_or_build(_ENGINE, make_database)
 
 
-def _engine(settings: Settings) -> Database:
-    return Database(database_url(settings))
+def make_database(settings: Settings) -> Database:
+    """The database that the settings name; nothing is connected or migrated yet.
+
+    Raises:
+        ConfigurationError: the setting is malformed, its driver is missing, or a SQLite file's
+            folder cannot be made.
+    """
+    return Database(database_url(settings), setting=_setting_of_place(settings))
+
+
+def _setting_of_place(settings: Settings) -> str:
+    """Which setting says where the database is."""
+    return "LICET_DATABASE_URL" if settings.database_url else "LICET_INSTANCE_PATH"
 
 
 def _migrated(app: Flask) -> Database:
     state = app_state(app)
-    database = state.get_or_build(_ENGINE, _engine)
+    database = state.get_or_build(_ENGINE, make_database)
     if state.settings.migrate_at_start:
         current = current_revision(database)
         if is_known(current):

@@ -92,6 +92,21 @@ def test_a_file_that_is_no_database(db, tmp_path):
     assert result.exit_code == 4
     assert result.stderr == (
         f"licet: The database {path} cannot be used: DatabaseError: file is not a database. Make "
-        "the file readable and writable for this user, or set LICET_DATABASE_URL to another "
-        "database.\n"
+        "the file and its folder readable and writable for this user, or set LICET_DATABASE_URL to "
+        "another place.\n"
     )
+
+
+@pytest.mark.parametrize("setting", ["LICET_INSTANCE_PATH", "LICET_DATABASE_URL"])
+@pytest.mark.parametrize("below", ["file/folder", "folder"])
+def test_a_place_that_cannot_be_written(db, tmp_path, setting, below):
+    """The error names the one setting that says where the database is."""
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder" / "licet.sqlite3").mkdir(parents=True)  # no file can be made there
+    place = tmp_path / below
+    given = f"sqlite:///{place}/licet.sqlite3" if setting == "LICET_DATABASE_URL" else str(place)
+    result = db("upgrade", env={setting: given})
+    (other,) = {"LICET_INSTANCE_PATH", "LICET_DATABASE_URL"} - {setting}
+    assert result.exit_code in (2, 4)
+    assert f"set {setting} to " in result.stderr
+    assert other not in result.stderr

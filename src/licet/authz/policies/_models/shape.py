@@ -18,6 +18,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from licet.authz.policies.conditions import Op, in_utc
+from licet.errors.names import with_article
 from licet.wire.text import unstorable
 
 __all__ = [
@@ -159,7 +160,7 @@ def misfit(column: Column, value: object) -> str | None:
         return misplaced(value)
     if isinstance(value, str) and column.kind is Kind.TEXT:
         reason = unstorable(value)
-        return reason and f"holds a {reason}"
+        return reason and f"holds {with_article(reason)}"
     return None
 
 
