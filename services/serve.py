@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from licet.cli.serve import serve_app
+from licet.db.flask import database_place
 from licet.errors import LicetError
 from licet.settings import Settings
 from services.site import create_app
@@ -28,7 +29,8 @@ licet's reference site listens on {url}; open it in a browser for what there is
 The conference at /v1 knows the users admin, alice, bob, carol, and one for each role in an event:
 owner, organizer, coorganizer, track-organizer, moderator, registrar.
 
-Stop it with Ctrl-C. What is stored stays in {instance}.
+Stop it with Ctrl-C. The keys stay in {instance}, and what is stored in
+{place}.
 """
 
 
@@ -37,7 +39,11 @@ def main() -> None:
         host, port = os.environ.get("HOST", "127.0.0.1"), _port()
         app = create_app()
         settings = Settings.read(app.config, Path(app.instance_path))
-        text = TRY_IT.format(url=f"http://localhost:{port}", instance=settings.instance_path)
+        text = TRY_IT.format(
+            url=f"http://localhost:{port}",
+            instance=settings.instance_path,
+            place=database_place(settings),
+        )
         serve_app(
             create_app,
             host=host,

@@ -8,7 +8,11 @@ from services.home import ACCOUNTS
 from services.open_event.seed import ACCOUNTS as SEEDED
 from services.site import create_app
 
-BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+CHROME = (  # to the letter
+    "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,"
+    "application/signed-exchange;v=b3;q=0.7"
+)
+BROWSER = {"Accept": CHROME}
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +49,14 @@ def test_programs_get_the_page_as_a_document(client, accept):
 def test_the_accounts_are_those_that_were_made(client):
     """Nobody is listed who has no account, and nobody is left out."""
     assert set(ACCOUNTS) == set(SEEDED)
+
+
+def test_chrome_gets_the_page(client):
+    """Its Accept header names HTML first, and everything else somewhere."""
+    answer = client.get("/", headers=BROWSER)
+
+    assert (answer.status_code, answer.mimetype) == (200, "text/html")
+    assert "<h1>licet: the reference site</h1>" in answer.text
 
 
 def test_the_page_runs_no_script(client):

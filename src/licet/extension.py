@@ -21,11 +21,13 @@ from licet.authz.declared.declarations import PUBLIC, declare
 from licet.authz.templates import install_allowed
 from licet.db.apart import refuse_to_drop
 from licet.db.flask import check_database_settings, database_place
+from licet.errors import ConfigurationError
 from licet.rest.problems import install_problem_handler
 from licet.settings import Settings
-from licet.settings.state import AppState, app_state
+from licet.settings.late import refuse_late_settings, refuse_late_settings_at_first_request
+from licet.settings.state import AppState, app_state, is_known_to_licet
 
-__all__ = ["Licet", "protect_attached"]
+__all__ = ["Licet", "check_attached", "require_licet"]
 
 H = TypeVar("H", bound=Callable[[Any], Any])
 _ATTACHED: Final = "extension"
@@ -56,29 +58,21 @@ class Licet:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> AppState:
-        """Attach to an app made elsewhere, once; its state, with the settings in it."""
+        """Attach to an app made elsewhere; its state, with the settings in it.
+
+        Raises:
+            ConfigurationError: another `Licet` is attached to the app already, or as for the class.
+        """
         state = app_state(app)
         if not state.has(_ATTACHED):
+            refuse_late_settings(app)
+            _serve(app, state)
             state.put(_ATTACHED, self)
-            check_database_settings(app)
-            refuse_to_drop()
-            install_allowed(app)
-            provider_verifiers(app)  # for what they find wrong with the settings
-            if state.settings.embedded_issuer:
-                embedded_issuer(app)  # makes its keys now, where a failure is seen
-                add_well_known_routes(app)
-                declare(app, *WELL_KNOWN_ENDPOINTS, access=PUBLIC)
-            add_protected_resource_metadata(app)
-            declare(app, METADATA_ENDPOINT, access=PUBLIC)
-            if state.settings.accounts.enabled:
-                _serve_accounts(app)
-            if any(provider.client_id for provider in state.settings.providers):
-                _serve_sign_in(app)
-            if state.settings.problem_errors:
-                install_problem_handler(app)
-            _say_where(app, state.settings)
-            if state.settings.protect:
-                protect_before_first_request(app)
+        elif state.get_or_build(_ATTACHED, lambda _settings: self) is not self:
+            raise ConfigurationError(
+                f"The app {app.name!r} has a Licet already: call Licet(app) once for each app, and "
+                "use that object wherever the app's functions are given (roles_of, account_of)."
+            )
         self._map_identities_of(app)
         return state
 
@@ -120,6 +114,31 @@ class Licet:
             self._mappings_of_apps.append(mapping)
 
 
+def _serve(app: Flask, state: AppState) -> None:
+    """Check the settings, and add what they say that the app serves."""
+    settings = state.settings
+    check_database_settings(app)
+    refuse_to_drop()
+    install_allowed(app)
+    provider_verifiers(app)  # for what they find wrong with the settings
+    if settings.embedded_issuer:
+        embedded_issuer(app)  # makes its keys now, where a failure is seen
+        add_well_known_routes(app)
+        declare(app, *WELL_KNOWN_ENDPOINTS, access=PUBLIC)
+    add_protected_resource_metadata(app)
+    declare(app, METADATA_ENDPOINT, access=PUBLIC)
+    if settings.accounts.enabled:
+        _serve_accounts(app)
+    if any(provider.client_id for provider in settings.providers):
+        _serve_sign_in(app)
+    if settings.problem_errors:
+        install_problem_handler(app)
+    _say_where(app, settings)
+    refuse_late_settings_at_first_request(app)
+    if settings.protect:
+        protect_before_first_request(app)
+
+
 def _say_where(app: Flask, settings: Settings) -> None:
     """One line, since other keys or another database than expected look like a wrong token."""
     app.logger.info(
@@ -148,12 +167,31 @@ def _serve_sign_in(app: Flask) -> None:
     declare(app, *(set(app.view_functions) - before), access=PUBLIC)
 
 
-def protect_attached(app: Flask) -> None:
-    """Protect an app as its first request would: if licet is attached, and LICET_PROTECT is on.
+def require_licet(app: Flask) -> None:
+    """Refuse an app that was never given to licet: what is tried on it would prove nothing.
+
+    An action provider or a policy is enough, since these take tokens without ``Licet(app)``.
 
     Raises:
-        UndeclaredEndpoints: some endpoint does not say who may call it.
+        ConfigurationError: licet was never given the app, or a setting was changed afterwards.
+    """
+    if not is_known_to_licet(app):
+        raise ConfigurationError(
+            f"The app {app.name!r} has no Licet, so it takes no token and serves no account: call "
+            "Licet(app) where the app is made."
+        )
+    refuse_late_settings(app)
+
+
+def check_attached(app: Flask) -> None:
+    """Check an app as its first request would, if licet is attached: late settings, endpoints.
+
+    Raises:
+        ConfigurationError: a setting was changed after licet had read it.
+        UndeclaredEndpoints: some endpoint does not say who may call it, and LICET_PROTECT is on.
     """
     state = app_state(app)
-    if state.has(_ATTACHED) and state.settings.protect:
-        protect(app)
+    if state.has(_ATTACHED):
+        refuse_late_settings(app)
+        if state.settings.protect:
+            protect(app)

@@ -110,8 +110,9 @@ def test_the_printed_lines_work(site: Running):
 
 
 def test_the_printed_folder_is_where_things_are_stored(site: Running):
-    """The last printed line names the instance folder in use."""
-    assert f"What is stored stays in {site.instance}." in site.program.output
+    """The last printed lines name the instance folder and the database in use."""
+    assert f"The keys stay in {site.instance}, and what is stored in" in site.program.output
+    assert f"{site.instance}/licet.sqlite3." in site.program.output
     assert site.token
     assert (site.instance / "licet-signing-keys.json").exists()
 
@@ -121,7 +122,7 @@ def test_a_token_is_asked_for(site: Running):
     assert site.curl(f"{site.url}/skeleton/", token=False)[0] == 200
     status, headers, body = site.curl(f"{site.url}/skeleton/actions", token=False)
     assert (status, body["code"]) == (401, "UnauthorizedRequest")
-    metadata = "http://localhost:8000/.well-known/oauth-protected-resource"
+    metadata = f"{site.url}/.well-known/oauth-protected-resource"
     assert headers["www-authenticate"] == f'bearer realm="licet", resource_metadata="{metadata}"'
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -14,6 +15,7 @@ from tests.acceptance.conftest import ROOT, Program
 
 README = (ROOT / "README.md").read_text("utf-8")
 START = README[README.index("## Start") : README.index("## The reference site")]
+PROVIDER = README[README.index("## An action provider") : README.index("## A session")]
 LINKS = re.findall(r"^\[[^\]]+\]: (\S+)$|\]\((\S+?)\)", README, re.MULTILINE)
 
 
@@ -54,6 +56,33 @@ def test_the_first_program_prints_what_the_readme_says(
     assert len(asked) == 3
     for line, expected in asked:
         assert _shell(line.replace(":5000", f":{free_port}"), tmp_path) == expected
+
+
+def test_the_action_provider_does_what_the_readme_says(
+    start: Callable[..., Program], free_port: int, tmp_path: Path
+):
+    """The provider is saved, started and run with the lines of the README."""
+    (program,) = re.findall(r"```python\n(.*?)```", PROVIDER, re.DOTALL)
+    (tmp_path / "shout.py").write_text(program)
+    words = ["flask", "--app", "shout", "run"]
+    assert "Save this one as `shout.py`" in PROVIDER
+    assert f"`{shlex.join(words)}`" in PROVIDER
+    server = start("-m", *words, "--port", str(free_port), folder=tmp_path)
+    server.wait_until(lambda: server.answers(f"http://localhost:{free_port}/shout/") == 200)
+
+    (session,) = re.findall(r"```console\n(.*?)```", PROVIDER, re.DOTALL)
+    lines = re.findall(r"^\$ (.*)$", session, re.MULTILINE)
+    printed = _shell("\n".join(lines).replace(":5000", f":{free_port}"), tmp_path)
+
+    assert json.loads(printed)["status"] == "SUCCEEDED"
+    told = session.splitlines()[-1].split("…")
+    assert all(part.strip(", ") in printed for part in told[1:])
+
+
+def test_the_description_has_what_the_readme_lists():
+    """The log is listed where `log_supported` announces it, and only there."""
+    listed = PROVIDER.rpartition("Introspection, run")[2]
+    assert ("log" in listed) is ("log_supported=True" in PROVIDER)
 
 
 def _shell(line: str, folder: Path) -> str:

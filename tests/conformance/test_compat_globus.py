@@ -1029,9 +1029,14 @@ def test_the_groups_client_lists_by_role(globus: Globus, roles: Any, count: int)
 
 
 def test_the_groups_client_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the Globus SDK the import says what to install."""
+    """Without the Globus SDK the module is there, and its class says what to install."""
     monkeypatch.setitem(sys.modules, "globus_sdk", None)
     monkeypatch.delitem(sys.modules, f"{ROOT}.groups_client")
 
+    module = importlib.import_module(f"{ROOT}.groups_client")
+
+    assert module.GROUPS_SCOPE.startswith("urn:globus:")
     with pytest.raises(ConfigurationError, match=r"licet\[globus\]"):
-        importlib.import_module(f"{ROOT}.groups_client")
+        _ = module.GroupsClient
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = module.nothing

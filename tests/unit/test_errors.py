@@ -166,13 +166,18 @@ def test_browsers_get_a_page(error):
     assert made.extra_headers().items() <= dict(response.headers).items()
 
 
-BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+BROWSER = (  # Chrome's, to the letter
+    "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,"
+    "application/signed-exchange;v=b3;q=0.7"
+)
+FIREFOX = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
 
 
 @pytest.mark.parametrize(
     ("accept", "is_page"),
     [
         (BROWSER, True),
+        (FIREFOX, True),
         ("text/html", True),
         ("text/*", True),
         ("text/html, application/xhtml+xml, */*", True),

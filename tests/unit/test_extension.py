@@ -3,8 +3,10 @@
 import logging
 
 import pytest
+from flask import Flask
 
 from licet import Licet
+from licet.authz import register_policies
 from licet.errors import ConfigurationError
 
 
@@ -54,11 +56,65 @@ def test_an_app_may_be_attached_later(app):
     assert app.test_client().get("/.well-known/jwks.json").status_code == 200
 
 
-def test_attaching_twice_changes_nothing(app):
-    """An app that was made by two helpers, each attaching licet, still starts."""
-    Licet(app)
-    assert Licet().init_app(app).has("extension")
+def test_a_second_licet_is_refused(app):
+    """Its functions would count for the app beside those of the first, which nobody may expect."""
+    first = Licet(app)
+    for attach_again in (Licet, Licet().init_app):
+        with pytest.raises(ConfigurationError, match="'licet_test_app' has a Licet already"):
+            attach_again(app)
+    assert first.init_app(app).has("extension")
     assert app.test_client().get("/.well-known/jwks.json").status_code == 200
+
+
+def test_one_licet_serves_many_apps(app):
+    """An object made without an app may be attached to several."""
+    licet, other = Licet(), Flask("other", instance_path=app.instance_path)
+    for each in (app, other):
+        licet.init_app(each)
+        assert each.test_client().get("/.well-known/jwks.json").status_code == 200
+
+
+CHANGES = [
+    lambda config: config.update(LICET_EMBEDDED_ISSUER=False),
+    lambda config: config.update(LICET_AUDIENCE="hidden-word"),
+    lambda config: config.pop("LICET_ISSUER"),
+    lambda config: config.update(LICET_PROTCT=False),
+]
+NAMES = ["LICET_EMBEDDED_ISSUER", "LICET_AUDIENCE", "LICET_ISSUER", "LICET_PROTCT"]
+
+
+@pytest.mark.parametrize(("change", "name"), list(zip(CHANGES, NAMES, strict=True)), ids=NAMES)
+@pytest.mark.parametrize("protect", [True, False])
+def test_a_setting_that_comes_too_late_is_refused(app, caplog, change, name, protect):
+    """It would have no effect: requests are refused, the log names the setting and no value."""
+    app.config.update(LICET_ISSUER="https://one.example", LICET_PROTECT=protect)
+    Licet(app)
+    app.config["OTHER"] = 1
+    change(app.config)
+    for _ in range(2):
+        assert app.test_client().get("/.well-known/jwks.json").status_code == 500
+    assert caplog.text.count(f"{name} of app.config was changed after licet had read it") == 2
+    assert "hidden-word" not in caplog.text
+
+
+def test_a_setting_that_is_put_back_is_none_too_late(app):
+    """As long as it is another, and no longer; nothing is looked at after the first request."""
+    Licet(app)
+    app.config.update(LICET_ACCOUNTS=True, TESTING=True)
+    with pytest.raises(ConfigurationError):
+        app.test_client().get("/.well-known/jwks.json")
+    del app.config["LICET_ACCOUNTS"]
+    assert app.test_client().get("/.well-known/jwks.json").status_code == 200
+    app.config["LICET_ACCOUNTS"] = True
+    assert app.test_client().get("/.well-known/jwks.json").status_code == 200
+
+
+def test_a_setting_between_licets_calls_is_too_late(app):
+    """Settings are read when licet is first given the app, which may be before Licet(app)."""
+    register_policies(app)
+    app.config["LICET_ACCOUNTS"] = True
+    with pytest.raises(ConfigurationError, match="LICET_ACCOUNTS of app"):
+        Licet(app)
 
 
 def test_keys_that_cannot_be_made_stop_the_start(app, tmp_path):

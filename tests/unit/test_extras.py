@@ -26,7 +26,6 @@ NEEDING = {
     "licet.actions.durable.celery_worker": "celery",
     "licet.actions.interface.hooks.prometheus": "metrics",
     "licet.authn.sign_in._oauth": "console",
-    "licet.compat.globus_action_provider_tools.groups_client": "globus",
 }
 BLOCKED = f"""
 import sys

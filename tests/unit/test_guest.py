@@ -16,6 +16,7 @@ from werkzeug.exceptions import HTTPException, default_exceptions
 
 from licet import Licet
 from licet import errors as ours
+from licet.authz import public, requires_auth
 from licet.errors import LicetError, UsageError
 
 OURS: Final = [
@@ -166,9 +167,8 @@ class Seen(logging.Handler):
 
 
 def twice(app: Flask) -> None:
-    """Two helpers that each attach licet."""
-    Licet(app)
-    Licet().init_app(app)
+    """Two helpers that each attach the same licet."""
+    Licet(app).init_app(app)
 
 
 @pytest.fixture(autouse=True)
@@ -291,3 +291,24 @@ def test_a_value_that_is_no_flag_is_refused(tmp_path: Path):
     app.config["LICET_PROBLEM_ERRORS"] = "perhaps"
     with pytest.raises(ours.ConfigurationError, match="LICET_PROBLEM_ERRORS"):
         Licet(app)
+
+
+CHROME: Final = (  # its Accept header, to the letter
+    "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,"
+    "application/signed-exchange;v=b3;q=0.7"
+)
+
+
+def test_chrome_gets_pages(tmp_path: Path) -> None:
+    """What a person in a browser is refused, or does not find, is told on a page."""
+    app = Flask("host", instance_path=str(tmp_path))
+    Licet(app)
+    app.add_url_rule("/", "home", public(lambda: "<h1>Welcome</h1>"))
+    app.add_url_rule("/you", "you", requires_auth("you")(lambda: "you"))
+    client = app.test_client()
+
+    got = {path: client.get(path, headers={"Accept": CHROME}) for path in ("/", "/you", "/nowhere")}
+
+    assert [answer.status_code for answer in got.values()] == [200, 401, 404]
+    assert {answer.mimetype for answer in got.values()} == {"text/html"}
+    assert "This operation needs a bearer token" in got["/you"].text

@@ -1,9 +1,12 @@
 """Misspelt fields and options are refused, and the right name is told."""
 
+import ast
 import dataclasses
 import inspect
 import pickle
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pydantic
 import pytest
@@ -11,6 +14,7 @@ from flask import Flask
 from pydantic import AliasChoices, AliasPath, Field, ValidationError
 from tests.unit.actions.making import ALICE
 
+import licet
 from licet.actions import (
     ActionLogReturn,
     ActionProviderBlueprint,
@@ -43,7 +47,13 @@ from licet.compat.globus_action_provider_tools.data_types import (
     ActionProviderDescription as PortedDescription,
 )
 from licet.errors import ConfigurationError, UnknownName
-from licet.errors.names import closest, knows_its_options, refuse_unknown, suggestion
+from licet.errors.names import (
+    closest,
+    knows_its_options,
+    refuse_unknown,
+    suggestion,
+    with_article,
+)
 from licet.testing import MatrixCases
 
 WRITTEN = {
@@ -338,3 +348,63 @@ def test_the_error_is_pickled():
     """As it is when a test or an action runs in another process."""
     error = pickle.loads(pickle.dumps(UnknownName("text", ["a"])))
     assert str(error) == "text"
+
+
+@pytest.mark.parametrize(
+    ("noun", "told"),
+    [
+        ("int", "an int"),
+        ("str", "a str"),
+        ("Event", "an Event"),
+        ("authorization_endpoint", "an authorization_endpoint"),
+        ("User", "a User"),
+        ("UUID", "a UUID"),
+        ("Uuid", "a Uuid"),
+        ("UnionType", "a UnionType"),
+        ("Update", "an Update"),
+        ("", "a "),
+    ],
+)
+def test_a_noun_has_its_article(noun, told):
+    """By its sound, as far as its letters tell it."""
+    assert with_article(noun) == told
+
+
+SOURCES = sorted((Path(licet.__file__).parent).rglob("*.py"))
+
+
+def test_no_message_puts_an_article_before_a_name_by_itself():
+    """The name in braces may begin with a vowel: `with_article` knows."""
+    written = re.compile(r"\b(?:a|an) \{")
+    found = [
+        f"{path.name}: {line.strip()}"
+        for path in SOURCES
+        for line in path.read_text("utf-8").splitlines()
+        if written.search(line)
+    ]
+    assert found == []
+
+
+def test_no_message_names_a_file_that_only_a_clone_has():
+    """Who installed licet with pip reads the docs at their address."""
+    found = [
+        f"{path.name}:{constant.lineno} {constant.value}"
+        for path in SOURCES
+        for constant in _texts(ast.parse(path.read_text("utf-8")))
+        if re.search(r"(?<!/main/)\bdocs/", constant.value)
+    ]
+    assert found == []
+
+
+def _texts(tree):
+    """The texts of a module that are no docstrings."""
+    docs = {
+        node.body[0].value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docs:
+            yield node

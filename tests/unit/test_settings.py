@@ -19,6 +19,7 @@ def test_everything_has_a_default():
         issuer=DEFAULT_ISSUER,
         audience=DEFAULT_ISSUER,
         public_url=DEFAULT_ISSUER,
+        has_public_url=False,
         embedded_issuer=True,
         migrate_at_start=True,
         access_token_seconds=900,
@@ -179,10 +180,10 @@ def test_several_providers_have_settings_of_their_own():
     ("changes", "told"),
     [
         ({"LICET_OIDC_CLIENT_ID": ""}, "set LICET_OIDC_CLIENT_ID to have people sign in there"),
-        ({"LICET_OIDC_ISSUER": ""}, "LICET_OIDC_ISSUER is '': write an http or https URL"),
+        ({"LICET_OIDC_ISSUER": ""}, "LICET_OIDC_ISSUER is not set: write an http or https URL"),
         (
             {"LICET_OIDC_ISSUER": "", "LICET_OIDC_CLIENT_ID": "", "LICET_OIDC_AUDIENCE": "x"},
-            "is ''",
+            "LICET_OIDC_ISSUER is not set",
         ),
         ({"LICET_OIDC_SCOPES": "email"}, "LICET_OIDC_SCOPES lacks openid"),
         ({"LICET_OIDC_PROVIDERS": "lab"}, "LICET_OIDC_ISSUER is set beside LICET_OIDC_PROVIDERS"),
@@ -201,7 +202,7 @@ def test_a_provider_that_cannot_be_is_told(changes, told):
         ("Lab", "LICET_OIDC_PROVIDERS has 'Lab'"),
         ("a-b", "LICET_OIDC_PROVIDERS has 'a-b'"),
         ("lab lab", "has a name twice"),
-        ("lab", "LICET_OIDC_LAB_ISSUER is ''"),
+        ("lab", "LICET_OIDC_LAB_ISSUER is not set: write"),
     ],
 )
 def test_names_of_providers_are_checked(names, told):

@@ -16,7 +16,7 @@ from licet.authn import embedded_issuer
 from licet.authz import CREATE, DELETE, LIST, UPDATE, VIEW, Policy
 from licet.testing import MatrixCases, list_request, request_to, verify_matrix
 
-CALLERS = ("admin", "alice", "bob", "carol", *(role.value for role in EventRole))
+CALLERS = ("admin", "alice", "bob", "carol", "unknown-user", *(role.value for role in EventRole))
 
 
 @pytest.fixture

@@ -235,6 +235,21 @@ def test_who_may_create_events(client, tokens, who: str):
         assert client.get(path, headers=tokens["carol"]).status_code == 404
 
 
+def test_a_good_token_of_an_unknown_user(app, client, db):
+    """The user sees what everybody sees; more is refused as not registered, not as no token."""
+    sent = {"Authorization": f"Bearer {embedded_issuer(app).mint('mallory', [])}"}
+    seen, hidden = (f"/v1/events/{event_id(db, name)}" for name in (PUBLISHED, DRAFT))
+
+    assert client.get(seen, headers=sent).status_code == 200
+    for answer in (
+        client.patch(seen, json={"name": "Mine"}, headers=sent),
+        client.delete(seen, headers=sent),
+        client.post("/v1/events", json={"name": "New"}, headers=sent),
+    ):
+        assert (answer.status_code, answer.json["code"]) == (403, "not_registered")
+    assert client.patch(hidden, json={"name": "Mine"}, headers=sent).status_code == 404
+
+
 @pytest.mark.parametrize("who", CALLERS)
 def test_private_fields_are_for_those_who_need_them(client, tokens, db, who: str):
     """In a view and in a list: address, mail and phone of a speaker of a shown session by bob."""

@@ -19,6 +19,7 @@ from typing import Any, Final
 from licet.authn.identity import Identity
 from licet.errors import AccessDenied, ConfigurationError
 from licet.errors.base import HTTPError
+from licet.errors.names import with_article
 
 __all__ = ["HOOKS", "IdentityMapping", "Standing"]
 
@@ -57,7 +58,8 @@ class IdentityMapping:
             )
         if self._hooks.setdefault(name, hook) is not hook:
             raise ConfigurationError(
-                f"The app has a {name} already: {self._hooks[name]!r}. There can be one."
+                f"The app has {with_article(name)} already: {self._hooks[name]!r}. There can be "
+                "one."
             )
 
     def take(self, other: IdentityMapping) -> None:

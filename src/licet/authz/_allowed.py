@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from typing import Any
 
 from licet.authz.flask import current_caller, decision_about, policies_of
@@ -12,6 +10,7 @@ from licet.authz.policies.verbs import Verb
 from licet.authz.requirements._current import registered_allows
 from licet.authz.requirements._engine import Checklist
 from licet.errors import AccessDenied, AuthenticationError, UsageError
+from licet.errors.names import suggestion
 from licet.settings.state import app_itself
 
 __all__ = ["answer"]
@@ -49,7 +48,7 @@ def _policy(named: str | Policy) -> Policy:
         return named
     known = {policy.name: policy for policy in policies_of(app_itself())}
     if named not in known:
-        raise UsageError(f"The app has no policy {named!r}: {_near(named, known)}.")
+        raise UsageError(f"The app has no policy {named!r}: {suggestion(str(named), known)}")
     return known[named]
 
 
@@ -58,17 +57,10 @@ def _verb(policy: Policy, named: str | Verb) -> Verb:
     name = named if verb is None else verb.name
     if name not in policy.verbs:
         raise UsageError(
-            f"The policy {policy.name} has no verb {name!r}: {_near(name, policy.verbs)}."
+            f"The policy {policy.name} has no verb {name!r}: "
+            f"{suggestion(str(name), set(policy.verbs))}"
         )
     return Verb(name) if verb is None else verb
-
-
-def _near(name: Any, known: Iterable[str]) -> str:
-    names = sorted(known)
-    near = difflib.get_close_matches(str(name).upper(), names) or difflib.get_close_matches(
-        str(name), names
-    )
-    return f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names) or 'none'}"
 
 
 def _by_requirements(asked: tuple[Any, ...], identity: Any) -> bool:

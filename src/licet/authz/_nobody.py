@@ -1,15 +1,22 @@
-"""Who is nobody, and what nobody is told, whoever's users the callers are."""
+"""Which callers are nobody, and the refusal that nobody gets, whoever's users the callers are."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from flask import has_request_context
 from werkzeug.local import LocalProxy
 
+from licet.authn.flask import current_identity
 from licet.authn.identity import Identity
-from licet.errors import MissingToken
+from licet.authn.verifiers import has_authentication
+from licet.errors import MissingToken, NotRegistered
+from licet.errors.base import HTTPError
+from licet.settings.state import app_itself
 
-__all__ = ["is_nobody", "itself", "sign_in_first"]
+__all__ = ["is_nobody", "itself", "refusal_of_nobody"]
+
+_SIGN_IN = "Sign in to do this."
 
 
 def itself(caller: Any) -> Any:
@@ -23,9 +30,20 @@ def is_nobody(caller: Any) -> bool:
     return found is None or getattr(found, "is_authenticated", True) is False
 
 
-def sign_in_first(caller: Any) -> MissingToken:
-    """The 401 for nobody: licet's own identities come of tokens, others of the app's sign-in."""
-    return MissingToken() if isinstance(itself(caller), Identity) else MissingToken(_SIGN_IN)
+def refusal_of_nobody(caller: Any) -> MissingToken | NotRegistered:
+    """401 for nobody; 403 where the request shows a good token, but the app knows no such user.
+
+    The 401 asks for a token where the callers are licet's identities, else for the app's sign-in.
+    """
+    if isinstance(itself(caller), Identity):
+        return MissingToken()
+    return NotRegistered() if _shows_a_good_token() else MissingToken(_SIGN_IN)
 
 
-_SIGN_IN = "Sign in to do this."
+def _shows_a_good_token() -> bool:
+    if not has_request_context() or not has_authentication(app_itself()):
+        return False
+    try:
+        return bool(current_identity.is_authenticated)
+    except HTTPError:  # what is in the header is for the app itself, or is no good
+        return False

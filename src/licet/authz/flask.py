@@ -29,7 +29,7 @@ from sqlalchemy.orm import Session
 from licet.authn.callers import has_accounts, require_standing
 from licet.authn.flask import current_identity
 from licet.authn.identity import Identity
-from licet.authz._nobody import is_nobody, itself, sign_in_first
+from licet.authz._nobody import is_nobody, itself, refusal_of_nobody
 from licet.authz._places import invalid
 from licet.authz.declared.declarations import declarations
 from licet.authz.declared.marks import Access, AccessKind, mark, take_arguments
@@ -39,6 +39,7 @@ from licet.authz.policies._models.mapping import can_hold, key_names
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import VIEW, Verb, one_verb
 from licet.errors import AccessDenied, ConfigurationError, ObjectNotFound
+from licet.errors.base import HTTPError
 from licet.errors.names import knows_its_options
 from licet.settings.state import app_itself, app_state, request_state
 
@@ -50,6 +51,7 @@ __all__ = [
     "guarded_by",
     "matrix_of",
     "policies_of",
+    "refusal_for",
     "register_policies",
     "request_id",
     "with_object",
@@ -163,7 +165,8 @@ def authorize(policy: Policy, verb: Verb, owner: Any, *, identity: Any = None) -
     """Let the current caller, or `identity`, do `verb` with the object, or raise.
 
     Raises:
-        NotRegistered, AccountNotApproved, AccountDisabled: as `current_caller`.
+        NotRegistered, AccountNotApproved, AccountDisabled: as `current_caller`; the first also
+            where the token is good and the app's `caller` is nobody.
         ObjectNotFound: they may not know that it exists.
         MissingToken: nobody is signed in, and the object is visible to everybody.
         AccessDenied: they may see it, but not do this.
@@ -172,13 +175,16 @@ def authorize(policy: Policy, verb: Verb, owner: Any, *, identity: Any = None) -
     decision = decision_about(policy, verb, owner, asking)
     if decision:
         return
-    is_visible = decision.visible
+    refusal = refusal_for(asking, decision)
     _log_denial(policy, verb, owner, asking, decision)
-    if not is_visible:
-        raise ObjectNotFound
-    if is_nobody(asking):
-        raise sign_in_first(asking)
-    raise AccessDenied
+    raise refusal
+
+
+def refusal_for(asking: Any, decision: Decision) -> HTTPError:
+    """The answer to a caller whom a decision denies: 404, 401 or 403."""
+    if not decision.visible:
+        return ObjectNotFound()
+    return refusal_of_nobody(asking) if is_nobody(asking) else AccessDenied()
 
 
 def decision_about(policy: Policy, verb: Verb, owner: Any, asking: Any) -> Decision:

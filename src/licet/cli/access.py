@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from difflib import unified_diff
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,22 @@ from typing import Any
 import click
 from flask import Flask
 from sqlalchemy import inspect
+from sqlalchemy.exc import DBAPIError
 
 from licet.authn.issuers import embedded_issuer
-from licet.authz.flask import current_caller, current_session, matrix_of, policies_of
+from licet.authz.flask import (
+    current_caller,
+    current_session,
+    matrix_of,
+    policies_of,
+    refusal_for,
+)
 from licet.authz.matrix import Matrix, as_html, as_json, as_markdown
 from licet.authz.policies._models.mapping import python_type
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import Verb
-from licet.errors import AccessDenied, ConfigurationError
+from licet.errors import AccessDenied, AuthenticationError, ConfigurationError
+from licet.errors.base import reason_of
 
 __all__ = ["explain", "matrix"]
 
@@ -27,6 +36,7 @@ _FORMS: dict[str, Callable[[Matrix], str]] = {
     "html": as_html,
     "json": as_json,
 }
+_UNREACHABLE = 4
 _SUFFIXES = {".html": "html", ".json": "json"}
 
 
@@ -74,27 +84,42 @@ def explain(
 ) -> None:
     """Print why somebody may or may not do VERB with the object KEY of the policy RESOURCE.
 
-    Exits with 0 when they may, with 1 when not.
+    The last line has the status that HTTP would answer. Exits with 0 when they may, with 1 when
+    not, with 4 when the database does not answer.
     """
     app = load_app(None)
     policy = _policy(app, resource)
     wanted = Verb(verb.upper() if verb.islower() else verb)
+    asked = f"{user or 'nobody'} {wanted} {policy.name} {key}"
     headers = {}
     if user is not None:
         headers["Authorization"] = f"Bearer {embedded_issuer(app).mint(user, [])}"
-    with app.test_request_context(headers=headers):
+    with app.test_request_context(headers=headers), _database_errors():
         owner = current_session().get(policy.model, _typed(policy, key))
         if owner is None:
             raise click.ClickException(f"There is no {policy.name} with the key {key!r}.")
         try:
             identity = current_caller()
-        except AccessDenied as refusal:
+        except (AccessDenied, AuthenticationError) as refusal:
+            click.echo(f"{asked}: denied, {refusal.code}")
             raise click.ClickException(f"{user} may do nothing: {refusal.description}") from refusal
         click.echo(str(policy.explain(identity, wanted, owner)))
         decision = policy.decide(identity, wanted, owner)
-        status = "allowed" if decision else f"denied, {'403' if decision.visible else '404'}"
-        click.echo(f"{user or 'nobody'} {wanted} {policy.name} {key}: {status}")
+        refused = None if decision else refusal_for(identity, decision)
+        click.echo(f"{asked}: {'allowed' if refused is None else f'denied, {refused.code}'}")
         sys.exit(0 if decision else 1)
+
+
+@contextmanager
+def _database_errors() -> Iterator[None]:
+    """End with 4 when the database of the app's objects cannot be read."""
+    try:
+        yield
+    except DBAPIError as error:
+        click.echo(
+            f"licet: The database of the app's objects cannot be read: {reason_of(error)}", err=True
+        )
+        sys.exit(_UNREACHABLE)
 
 
 def _policy(app: Flask, name: str) -> Policy:

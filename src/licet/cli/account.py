@@ -12,6 +12,7 @@ from flask import Flask
 
 from licet.authn.tokens.issuer import subject_of
 from licet.errors import UsageError
+from licet.extension import require_licet
 
 if TYPE_CHECKING:
     from licet.authn.accounts.parts import AccountParts
@@ -29,7 +30,9 @@ def account() -> None:
 def _parts(load_app: Callable[[], Flask]) -> AccountParts:
     from licet.authn.accounts.flask import accounts_of  # argon2 and more, seldom needed
 
-    return accounts_of(load_app())
+    app = load_app()
+    require_licet(app)
+    return accounts_of(app)
 
 
 @account.command()

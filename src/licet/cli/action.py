@@ -279,7 +279,9 @@ def _watch(client: ActionClient, action_id: str) -> dict[str, Any]:
         BarColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    is_hidden = not console.is_terminal  # where the bar would leave an empty line
+    with Progress(*columns, console=console, transient=True, disable=is_hidden) as progress:
         shown = progress.add_task(action_id, total=None)
 
         def update(found: dict[str, Any]) -> None:

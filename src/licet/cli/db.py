@@ -8,7 +8,7 @@ import click
 from flask import Flask
 
 from licet.db.engine import Database
-from licet.db.flask import database_url
+from licet.db.flask import make_database
 from licet.db.migrate import current_revision, downgrade, head_revision, upgrade
 from licet.settings.state import app_state
 
@@ -21,7 +21,7 @@ def db() -> None:
 
 
 def _database(load_app: Callable[[], Flask]) -> Database:
-    return Database(database_url(app_state(load_app()).settings))
+    return make_database(app_state(load_app()).settings)
 
 
 @db.command("upgrade")

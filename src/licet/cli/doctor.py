@@ -18,6 +18,7 @@ from licet.authn.tokens.issuer import EmbeddedIssuer
 from licet.authn.tokens.jwt import JWTVerifier
 from licet.authn.verifiers import verifier_of
 from licet.errors import AuthenticationUnavailable
+from licet.extension import require_licet
 from licet.ops.doctor.attacks import Outcome, attack, control
 from licet.ops.doctor.forge import Forge
 from licet.settings.state import app_state
@@ -43,6 +44,7 @@ def tokens(load_app: Callable[[], Flask]) -> None:
     could not be asked for its keys.
     """
     app = load_app()
+    require_licet(app)
     verifier = verifier_of(app)
     codes = [_attacked(verifier, forge) for forge in _forges(app, verifier)]
     sys.exit(_FAILED if _FAILED in codes else max(codes))

@@ -8,6 +8,7 @@ import click
 from flask import Flask
 
 from licet.authn.issuers import embedded_issuer
+from licet.extension import require_licet
 
 __all__ = ["keys"]
 
@@ -21,7 +22,9 @@ def keys() -> None:
 @click.pass_obj
 def rotate(load_app: Callable[[], Flask]) -> None:
     """Sign with a new key from now on; tokens in use stay good until they expire."""
-    issuer = embedded_issuer(load_app())
+    app = load_app()
+    require_licet(app)
+    issuer = embedded_issuer(app)
     issuer.rotate()
     published = issuer.jwks()["keys"]
     click.echo(f"{published[0]['kid']}\tsigns")

@@ -129,6 +129,12 @@ def _issuer_of(service: Service | None) -> str:
 def _signed_in(asked: _Asked, service: Service | None) -> Login:
     metadata = discover(asked.issuer)
     endpoint = accounts_endpoint(metadata)
+    if endpoint is None and metadata.authorization_endpoint is None:
+        raise LoginRefused(
+            f"{metadata.issuer} lets nobody sign in: it has no accounts and no page to sign in at. "
+            "If it is a service made with licet, set LICET_ACCOUNTS=true there, or use a token in "
+            "place of a sign-in: LICET_TOKEN=$(licet --app MODULE:NAME token USER --all-scopes)."
+        )
     if service is None:
         if endpoint is None:
             raise UsageError(

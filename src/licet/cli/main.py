@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 the action failed, 2 wrong usage, 3 refused, 4 unreachable
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+_WRONG_USAGE: Final = 2
+_UNREACHABLE: Final = 4
+_DEFAULT_FILES: Final = ("app.py", "wsgi.py")
 _COMMANDS: Final = (
     LazyCommand("account", "licet.cli.account", "Create, block and list local accounts."),
     LazyCommand("action", "licet.cli.action", "Run and follow actions of a provider."),
@@ -70,8 +74,52 @@ class _Group(LazyGroup):
         try:
             return super().invoke(ctx)
         except LicetError as error:
-            click.echo(f"licet: {error}", err=True)
-            sys.exit(2)
+            text, code = _told(error, ctx.obj)
+            click.echo(f"licet: {text}", err=True)
+            sys.exit(code)
+
+
+class _AppLoader:
+    """Loads the app that the command line names; `app` is the one that was loaded."""
+
+    def __init__(self, import_path: str | None) -> None:
+        self._import_path = import_path
+        self.app: Flask | None = None
+
+    def __call__(self, given: str | None = None) -> Flask:
+        """The app at `given`, else at ``--app``, else in app.py or wsgi.py of the current folder.
+
+        Raises:
+            ConfigurationError: there is no app.
+        """
+        from flask.cli import NoAppException, ScriptInfo
+
+        path = given or self._import_path
+        if path is None and not any(Path(name).is_file() for name in _DEFAULT_FILES):
+            raise click.UsageError(
+                "Which app? Give --app module:name before the command, set LICET_APP, or run the "
+                f"command in the folder of {' or '.join(_DEFAULT_FILES)}."
+            )
+        if "" not in sys.path:
+            sys.path.insert(0, "")
+        try:
+            self.app = ScriptInfo(app_import_path=path, set_debug_flag=False).load_app()
+        except NoAppException as error:
+            raise ConfigurationError(str(error)) from error
+        return self.app
+
+
+def _told(error: LicetError, load_app: _AppLoader | None) -> tuple[str, int]:
+    """What the user reads of an error, and the exit code."""
+    from licet.errors import ServiceUnavailable, StoreUnavailable
+
+    if isinstance(error, StoreUnavailable) and load_app is not None and load_app.app is not None:
+        from licet.db.flask import why_unavailable
+
+        return why_unavailable(load_app.app, error), _UNREACHABLE
+    if isinstance(error, ServiceUnavailable):
+        return error.description, _UNREACHABLE
+    return str(error), _WRONG_USAGE
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -79,33 +127,14 @@ class _Group(LazyGroup):
     "--app",
     "import_path",
     envvar=["LICET_APP", "FLASK_APP"],
-    help="The Flask app, as module:name or module:factory.",
+    help="The Flask app, as module:name or module:factory; else app.py or wsgi.py is looked for.",
 )
 @click.version_option(package_name="licet", prog_name="licet")
 @click.pass_context
 def main(ctx: click.Context, import_path: str | None) -> None:
     """Run and inspect services made with licet."""
     check_environment()
-    ctx.obj = _app_loader(import_path)
-
-
-def _app_loader(import_path: str | None) -> Any:
-    def load(given: str | None = None) -> Flask:
-        from flask.cli import NoAppException, ScriptInfo
-
-        path = given or import_path
-        if path is None:
-            raise click.UsageError(
-                "Which app? Give --app module:name before the command, or set LICET_APP."
-            )
-        if "" not in sys.path:
-            sys.path.insert(0, "")
-        try:
-            return ScriptInfo(app_import_path=path, set_debug_flag=False).load_app()
-        except NoAppException as error:
-            raise ConfigurationError(str(error)) from error
-
-    return load
+    ctx.obj = _AppLoader(import_path)
 
 
 main.add_lazily(_COMMANDS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
@@ -13,8 +12,10 @@ from gunicorn.app.base import BaseApplication
 
 from licet.actions.durable.runtime import durable_runtime
 from licet.actions.interface.flask import leave_threads_free
+from licet.db.flask import database_place
 from licet.errors import ConfigurationError
-from licet.extension import protect_attached
+from licet.extension import check_attached
+from licet.settings import Settings
 from licet.settings.state import app_state
 
 __all__ = ["check_port_is_free", "serve", "serve_app"]
@@ -112,12 +113,14 @@ def _stop_actions(_server: Any, worker: Any) -> None:
         durable_runtime(worker.wsgi).stop()
 
 
-def _say_where(address: str, folder: Path) -> Callable[[Any], None]:
-    """What is printed when requests are taken: the address, and where keys and data are."""
+def _say_where(address: str, settings: Settings) -> Callable[[Any], None]:
+    """Prints, when requests are taken, the address, and where keys and data are."""
 
     def say(_server: Any) -> None:
         click.echo(f"licet: serving on http://{address}")
-        click.echo(f"licet: keys and data are in {folder}")
+        if settings.embedded_issuer:
+            click.echo(f"licet: keys are in {settings.instance_path.absolute()}")
+        click.echo(f"licet: data is in {database_place(settings)}")
 
     return say
 
@@ -133,7 +136,7 @@ def _say_where(address: str, folder: Path) -> Callable[[Any], None]:
 def serve(load_app: Callable[[], Flask], host: str, port: int, workers: int, threads: int) -> None:
     """Serve the app with gunicorn."""
     app = load_app()
-    protect_attached(app)  # a broken app is told once, here, and not by every worker
+    check_attached(app)  # a broken app is told once, here, and not by every worker
     settings = app_state(app).settings
     serve_app(
         load_app,
@@ -142,5 +145,5 @@ def serve(load_app: Callable[[], Flask], host: str, port: int, workers: int, thr
         workers=workers,
         threads=threads,
         stop_seconds=settings.stop_seconds,
-        on_ready=_say_where(_address(host, port), settings.instance_path.absolute()),
+        on_ready=_say_where(_address(host, port), settings),
     )

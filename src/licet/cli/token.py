@@ -8,7 +8,11 @@ import click
 from flask import Flask
 
 from licet.actions.interface.flask import provider_scopes
-from licet.authn.issuers import embedded_issuer
+from licet.authn.issuers import accepted_scopes, embedded_issuer
+from licet.cli.text import printable
+from licet.errors.names import suggestion
+from licet.extension import require_licet
+from licet.settings.state import app_state
 
 __all__ = ["token"]
 
@@ -32,9 +36,11 @@ def token(
 ) -> None:
     """Print a bearer token for USER that the app accepts.
 
-    An app with action providers asks for scopes; in any other a token needs none.
+    An app with action providers asks for scopes; in any other a token needs none. A scope that
+    the app does not know is told on standard error, and is in the token all the same.
     """
     app = load_app()
+    require_licet(app)
     known = provider_scopes(app)
     wanted = (*scopes, *known) if all_scopes else scopes
     if known and not wanted:
@@ -42,6 +48,7 @@ def token(
         raise click.UsageError(
             f"Give --scope or --all-scopes. The app's providers know:\n  {listed}"
         )
+    _tell_unknown_scopes(app, scopes)
     issuer = embedded_issuer(app)
     if issuer.has_new_keys:
         click.echo(
@@ -50,3 +57,15 @@ def token(
             err=True,
         )
     click.echo(issuer.mint(user, wanted, groups=groups, ttl_seconds=ttl_seconds))
+
+
+def _tell_unknown_scopes(app: Flask, scopes: tuple[str, ...]) -> None:
+    """Say of each scope that no provider of the app knows: it may be a slip, or the app's own."""
+    known = {*provider_scopes(app), *accepted_scopes(app)}
+    if not known:
+        return
+    known.update(app_state(app).settings.accounts.scopes)
+    for scope in dict.fromkeys(scopes):
+        if scope not in known:
+            told = f"The app's providers know no scope {scope!r}: {suggestion(scope, known)}"
+            click.echo(printable(f"licet: {told}"), err=True)

@@ -39,8 +39,12 @@ def parsed_url(url: str) -> URL:
         ) from error
 
 
-def make_engine(url: URL) -> Engine:
+def make_engine(url: URL, *, setting: str = "LICET_DATABASE_URL") -> Engine:
     """An engine whose connections are in autocommit mode, with the settings that licet needs.
+
+    Args:
+        url: of the database.
+        setting: which one says where a SQLite file is, for the error.
 
     Raises:
         ConfigurationError: the database is of no kind that is supported, its driver is not
@@ -52,7 +56,7 @@ def make_engine(url: URL) -> Engine:
             f"LICET_DATABASE_URL names {backend}: SQLite and PostgreSQL are supported."
         )
     try:
-        return _sqlite_engine(url) if backend == "sqlite" else _postgresql_engine(url)
+        return _sqlite_engine(url, setting) if backend == "sqlite" else _postgresql_engine(url)
     except (ImportError, NoSuchModuleError) as error:
         raise ConfigurationError(
             f"LICET_DATABASE_URL needs {url.drivername}, which is not installed: "
@@ -89,14 +93,14 @@ def _prepare_postgresql(connection: Any, _record: object) -> None:
         connection.execute(f"SET {setting}").close()
 
 
-def _sqlite_engine(url: URL) -> Engine:
+def _sqlite_engine(url: URL, setting: str) -> Engine:
     file = _file_of(url)
     if file is None:
         raise ConfigurationError(
             "LICET_DATABASE_URL names a SQLite database in memory, which no two threads can share "
             "safely: name a file, for example in a temporary folder."
         )
-    _make_folder(file.parent)
+    _make_folder(file.parent, setting)
     engine = sa.create_engine(
         url,
         connect_args={
@@ -123,13 +127,13 @@ def _file_of(url: URL) -> Path | None:
     return None if is_in_memory else Path(name)
 
 
-def _make_folder(folder: Path) -> None:
+def _make_folder(folder: Path, setting: str) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(
-            f"The folder {folder} of the SQLite database cannot be made ({error.strerror}): set "
-            "LICET_INSTANCE_PATH or LICET_DATABASE_URL to a place that is writable."
+            f"The folder {folder} of the SQLite database cannot be made ({error.strerror}): make "
+            f"it, or set {setting} to a place that is writable."
         ) from error
 
 

@@ -101,15 +101,16 @@ class Database:
 
     Args:
         url: a SQLAlchemy URL; a SQLite file's folder is made when it is missing.
+        setting: which one says where a SQLite file is, for the error.
 
     Raises:
         ConfigurationError: the URL is malformed, or its driver is not installed.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, setting: str = "LICET_DATABASE_URL") -> None:
         self.url = parsed_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = make_engine(self.url)
+        self.engine = make_engine(self.url, setting=setting)
         self._dialect = self.engine.dialect
         driver: Any = self._dialect.dbapi
         self._driver_error: type[Exception] = driver.Error

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import re
 from collections.abc import Callable, Collection, Iterable
 from typing import ParamSpec, TypeVar
 
@@ -19,12 +20,15 @@ __all__ = [
     "options_of",
     "refuse_unknown",
     "suggestion",
+    "with_article",
 ]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T", bound=type)
 _MOST_LISTED = 12
+# a U is spoken as "you" in User, UUID, Unique, Union and the like
+_BEGINS_WITH_A_VOWEL = re.compile(r"[aeio]|u(?!u|s|ni|r|t|k|$)", re.IGNORECASE)
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
@@ -44,6 +48,11 @@ def suggestion(name: str, known: Collection[str]) -> str:
     listed = sorted(known)
     more = ", …" if len(listed) > _MOST_LISTED else ""
     return f"there is {', '.join(listed[:_MOST_LISTED])}{more}." if listed else "there is none."
+
+
+def with_article(noun: str) -> str:
+    """The noun with the article before it: "an int", "a str", "a UUID"."""
+    return f"{'an' if _BEGINS_WITH_A_VOWEL.match(noun) else 'a'} {noun}"
 
 
 def refuse_unknown(

@@ -19,6 +19,7 @@ from licet.settings.providers import ProviderSettings, provider_names
 __all__ = ["COMMAND_NAMES", "PREFIX", "refuse_unknown_settings", "refuse_unknown_variables"]
 
 PREFIX: Final = "LICET_"
+_REFERENCE: Final = "https://github.com/licet-project/licet/blob/main/docs/reference/settings.md"
 COMMAND_NAMES: Final = frozenset({"LICET_APP", "LICET_TOKEN", "LICET_LOGIN_CLIENT_ID"})
 _PROVIDER_FIELDS: Final = frozenset(one.name.upper() for one in fields(ProviderSettings)) - {"NAME"}
 _OF_PROVIDER: Final = re.compile(rf"LICET_OIDC_(.+)_({'|'.join(sorted(_PROVIDER_FIELDS))})")
@@ -65,8 +66,8 @@ def _refuse(told: list[tuple[str, str]]) -> None:
     if told:
         text = " ".join(text for _, text in told)
         raise UnknownName(
-            f"{text} Names that start with {PREFIX} are licet's alone; docs/reference/settings.md "
-            "has all of them.",
+            f"{text} Names that start with {PREFIX} are licet's alone; {_REFERENCE} has all of "
+            "them.",
             [name for name, _ in told],
         )
 

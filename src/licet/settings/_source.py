@@ -37,6 +37,8 @@ class Source:
     def url(self, name: str, default: str) -> str:
         """An http or https URL."""
         found = self.text(name, default)
+        if not found:
+            raise ConfigurationError(f"{name} is not set: write an http or https URL.")
         parts = urlsplit(found)
         if parts.scheme not in ("http", "https") or not parts.netloc or not found.isprintable():
             raise ConfigurationError(f"{name} is {found!r}: write an http or https URL.")

@@ -30,7 +30,8 @@ class Settings:
     """What the operator decided.
 
     `database_url` is a SQLAlchemy URL; `issuer` and `audience` are the ``iss`` and ``aud`` of
-    local tokens; `public_url` is where clients reach the service; `instance_path` is where the
+    local tokens; `public_url` is where clients reach the service, and `has_public_url` whether a
+    setting says so; `instance_path` is where the
     SQLite file and the signing keys live; with `protect`, an app with `Licet` answers no request
     while an endpoint of it is undeclared; with `problem_errors`, every error that the app does not
     handle itself is a problem document.
@@ -46,6 +47,7 @@ class Settings:
     issuer: str
     audience: str
     public_url: str
+    has_public_url: bool
     embedded_issuer: bool
     migrate_at_start: bool
     access_token_seconds: int
@@ -87,6 +89,9 @@ class Settings:
             issuer=issuer,
             audience=source.text("LICET_AUDIENCE", issuer),
             public_url=source.url("LICET_PUBLIC_URL", issuer).rstrip("/"),
+            has_public_url=any(
+                source.text(name, "") for name in ("LICET_PUBLIC_URL", "LICET_ISSUER")
+            ),
             embedded_issuer=source.flag("LICET_EMBEDDED_ISSUER", default=True),
             migrate_at_start=source.flag("LICET_MIGRATE_AT_START", default=True),
             access_token_seconds=source.positive("LICET_ACCESS_TOKEN_SECONDS", 900),

@@ -7,7 +7,7 @@ a program which never calls `licet.Licet` still finds everything at its default.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +16,15 @@ from flask import Flask, Request, current_app, request
 
 from licet.settings import Settings
 
-__all__ = ["AppState", "app_itself", "app_state", "request_itself", "request_state"]
+__all__ = [
+    "AppState",
+    "app_itself",
+    "app_state",
+    "is_known_to_licet",
+    "licet_values",
+    "request_itself",
+    "request_state",
+]
 
 T = TypeVar("T")
 _KEY = "licet"
@@ -24,9 +32,13 @@ _KEY = "licet"
 
 @dataclass
 class AppState:
-    """What licet knows of one app: its settings, and what was built from them."""
+    """What licet knows of one app: its settings, and what was built from them.
+
+    `config_read` holds the ``LICET_*`` values of the app's config as they were read.
+    """
 
     settings: Settings
+    config_read: Mapping[str, Any] = field(default_factory=dict, repr=False)
     _built: dict[str, Any] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -54,9 +66,19 @@ def app_state(app: Flask) -> AppState:
     """The app's state, made at first use from the app's config as it then is."""
     state = app.extensions.get(_KEY)
     if state is None:
-        state = AppState(Settings.read(app.config, Path(app.instance_path)))
+        state = AppState(Settings.read(app.config, Path(app.instance_path)), licet_values(app))
         state = app.extensions.setdefault(_KEY, state)
     return state  # type: ignore[no-any-return]  # app.extensions is untyped
+
+
+def is_known_to_licet(app: Flask) -> bool:
+    """Whether anything of licet was given the app; unlike `app_state`, this changes nothing."""
+    return _KEY in app.extensions
+
+
+def licet_values(app: Flask) -> dict[str, Any]:
+    """The ``LICET_*`` values of the app's config as it now is."""
+    return {n: v for n, v in app.config.items() if isinstance(n, str) and n.startswith("LICET_")}
 
 
 # Asked directly: each attribute that is read through the proxy costs 0.7 µs.

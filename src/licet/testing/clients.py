@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask
 from flask.testing import FlaskClient
 
-from licet.extension import protect_attached
+from licet.extension import check_attached
 
 __all__ = ["protected_client"]
 
@@ -20,5 +20,5 @@ def protected_client(app: Flask, **options: Any) -> FlaskClient:
     Raises:
         UndeclaredEndpoints: some endpoint does not say who may call it.
     """
-    protect_attached(app)
+    check_attached(app)
     return app.test_client(**options)

@@ -34,7 +34,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from licet.authz._nobody import is_nobody
+from licet.authz._nobody import is_nobody, refusal_of_nobody
 from licet.authz.declared.marks import AccessKind, access_of
 from licet.authz.flask import current_caller, current_session, policies_of
 from licet.authz.policies._check import Check
@@ -265,7 +265,8 @@ class _Verifier:
                 )
             else:
                 self._seen_denials.add(verb.name)
-            return _Want(decision.allowed, decision.visible, is_nobody(identity))
+            signs_in = is_nobody(identity) and refusal_of_nobody(identity).code == 401
+            return _Want(decision.allowed, decision.visible, signs_in)
 
     def _try(self, told: str, caller: str, verb: Verb, key: Any, want: _Want) -> bool:
         """Send the request; whether it may have changed the data."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from licet.errors.names import with_article
+
 __all__ = ["is_storable", "readable", "shown", "unstorable"]
 
 _NUL: Final = "\x00"
@@ -39,6 +41,6 @@ def readable(text: str) -> str:
 def shown(value: object) -> str:
     """What somebody sent, as one short quoted line of ASCII: for a log, never for an answer."""
     if not isinstance(value, str):
-        return "none" if value is None else f"a {type(value).__name__}"
+        return "none" if value is None else with_article(type(value).__name__)
     whole = ascii(value[: _MAX_SHOWN + 1])
     return whole if len(whole) <= _MAX_SHOWN else f"{whole[:_MAX_SHOWN]}…"

@@ -94,9 +94,12 @@ def fill(session: Session) -> None:
     session.commit()
 
 
-def make_app(policy: Policy | None = None, **faults: Any) -> Flask:
+def make_app(
+    policy: Policy | None = None, config: dict[str, Any] | None = None, **faults: Any
+) -> Flask:
     """The app; `faults` leave something out of it, or do it wrongly."""
     app = Flask("notes")
+    app.config.update(config or {})
     engine = sa.create_engine("sqlite://", poolclass=StaticPool)
     Base.metadata.create_all(engine)
     session = Session(engine)

@@ -9,7 +9,7 @@ from flask import Blueprint
 from flask.views import MethodView, View
 from tests.unit.authn.callers import Names, by
 
-from licet import Licet
+from licet import Licet, protect
 from licet.authn import Standing, current_account, current_identity, use_verifier
 from licet.authz import AccessKind, access_of, requires_auth
 from licet.errors import InvalidCondition
@@ -184,7 +184,7 @@ def test_a_guard_declares_its_endpoint(people):
     """The audit is content with it, and with the published metadata."""
     guard(people)
     people.static_folder = None
-    Licet(people).protect(people)
+    protect(people)
 
 
 def test_views_of_every_style_are_guarded(people):

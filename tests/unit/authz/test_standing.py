@@ -21,8 +21,7 @@ OPEN = ["/notes", "/notes/1", "/required"]
 
 def app_of(loader=lambda: current_identity):
     """Notes, which everybody may read, in an app that knows PEOPLE."""
-    app = make_app()
-    app.config["LICET_PROTECT"] = False
+    app = make_app(config={"LICET_PROTECT": False})
     use_verifier(app, Names())
     licet = Licet(app)
     licet.account_of(lambda identity: identity.subject if identity.subject in PEOPLE else None)
@@ -82,3 +81,38 @@ def test_without_accounts_nobody_is_asked(app):
         require_standing(ANONYMOUS)
     with app.app_context():
         assert Allows(app, identity_loader=lambda: ANONYMOUS).fulfill([lambda _: True])
+
+
+def own_callers(app):
+    """Notes whose callers are the app's own, found by a header."""
+    Allows(app, identity_loader=current_caller)
+    app.get("/required")(requires(lambda caller: caller.is_authenticated)(lambda: "ok"))
+    return app.test_client()
+
+
+@pytest.mark.parametrize("path", ["/notes/1", "/required"])
+@pytest.mark.parametrize(
+    ("headers", "status", "code"),
+    [
+        (by("ann"), 403, "not_registered"),
+        (by("bad"), 401, "missing_token"),
+        ({"Authorization": "Basic YTpi"}, 401, "missing_token"),
+        ({}, 401, "missing_token"),
+    ],
+)
+def test_a_good_token_of_nobody_the_app_knows(path, headers, status, code):
+    """The app's own callers: who shows a good token has signed in, and is not registered."""
+    method = "GET" if path == "/required" else "DELETE"
+    app = make_app()
+    use_verifier(app, Names())
+    answer = own_callers(app).open(path, method=method, headers=headers)
+    assert (answer.status_code, answer.json["code"]) == (status, code)
+
+
+@pytest.mark.parametrize("path", ["/notes/1", "/required"])
+def test_an_app_that_takes_no_tokens_asks_to_sign_in(monkeypatch, path):
+    """A header for something else is not looked into where no issuer is known."""
+    monkeypatch.setenv("LICET_EMBEDDED_ISSUER", "false")
+    method = "GET" if path == "/required" else "DELETE"
+    answer = own_callers(make_app()).open(path, method=method, headers=by("ann"))
+    assert (answer.status_code, answer.json["code"]) == (401, "missing_token")

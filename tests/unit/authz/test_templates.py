@@ -67,8 +67,8 @@ def test_another_may_be_asked_about(attached):
 @pytest.mark.parametrize(
     ("asked", "error", "told"),
     [
-        ("'note', 'UPDATE', note", UsageError, "no policy 'note': did you mean 'notes'"),
-        ("'notes', 'UPDAT', note", UsageError, "no verb 'UPDAT': did you mean 'UPDATE'"),
+        ("'note', 'UPDATE', note", UsageError, "no policy 'note': did you mean 'notes'[?]$"),
+        ("'notes', 'UPDAT', note", UsageError, "no verb 'UPDAT': did you mean 'UPDATE'[?]$"),
         ("'notes', 'update', note", UsageError, "did you mean 'UPDATE'"),
         ("'notes', 'UPDATE'", UsageError, "needs a policy, a verb and an object"),
         ("", UsageError, "asked nothing"),

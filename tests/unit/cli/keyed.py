@@ -50,3 +50,11 @@ def app() -> Flask:
     days, stones = (Policy(model).allow(everyone, VIEW) for model in (Day, Stone))
     register_policies(made, days, stones, session=lambda: session)
     return made
+
+
+def without_tables() -> Flask:
+    made = Flask(__name__)
+    Licet(made)
+    session = Session(sa.create_engine("sqlite://"))
+    register_policies(made, Policy(Stone).allow(everyone, VIEW), session=lambda: session)
+    return made

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from services.open_event.app import create_app
 
 APP = "services.open_event.app:create_app"
 
@@ -57,6 +58,8 @@ def test_a_missing_page_differs(licet, tmp_path):
         (("--as", "owner", "UPDATE", "speakers", "1"), 0, "owner UPDATE speakers 1: allowed"),
         (("--as", "bob", "update", "speakers", "4"), 1, "bob UPDATE speakers 4: denied, 403"),
         (("VIEW", "events", "3"), 1, "nobody VIEW events 3: denied, 404"),
+        (("UPDATE", "events", "1"), 1, "nobody UPDATE events 1: denied, 401"),
+        (("--as", "mallory", "UPDATE", "events", "1"), 1, "mallory UPDATE events 1: denied, 403"),
     ],
 )
 def test_explain_tells_why(licet, words, code, last):
@@ -104,3 +107,29 @@ def test_explain_tells_who_has_no_standing(licet):
     )
     assert result.exit_code == 1
     assert "bob may do nothing: You are not registered with this service." in result.stderr
+    assert result.stdout == "bob VIEW events 1: denied, 403\n"
+
+
+@pytest.mark.parametrize("user", [None, "mallory", "bob"])
+@pytest.mark.parametrize("key", ["1", "3"])
+def test_explain_says_what_http_answers(licet, tmp_path, user, key):
+    """Nobody, an unknown user and a known one, of a visible and of a hidden object."""
+    asked = () if user is None else ("--as", user)
+    told = licet("--app", APP, "explain", *asked, "UPDATE", "events", key).stdout.splitlines()[-1]
+
+    headers = {}
+    if user is not None:
+        headers["Authorization"] = f"Bearer {licet('--app', APP, 'token', user).stdout.strip()}"
+    client = create_app({"LICET_INSTANCE_PATH": str(tmp_path / "instance")}).test_client()
+    answer = client.patch(f"/v1/events/{key}", json={"name": "Mine"}, headers=headers)
+    assert told.endswith(f": denied, {answer.status_code}")
+
+
+def test_explain_when_the_apps_database_does_not_answer(licet):
+    """The driver's reason in a line, and exit code 4."""
+    result = licet("--app", "tests.unit.cli.keyed:without_tables", "explain", "VIEW", "Stone", "1")
+    assert result.exit_code == 4
+    assert result.stderr == (
+        "licet: The database of the app's objects cannot be read: OperationalError: no such "
+        "table: stone\n"
+    )

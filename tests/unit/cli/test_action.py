@@ -126,7 +126,7 @@ class TestExitCodes:
         result = act("status", action_id, "--watch", "--json")
         assert result.exit_code == 1
         assert json.loads(result.stdout)["status"] == "FAILED"
-        assert f"licet: Action {action_id} failed" in result.stderr
+        assert result.stderr.startswith(f"licet: Action {action_id} failed")
 
     @pytest.mark.parametrize(
         "body",
@@ -269,6 +269,7 @@ class TestWatch:
         result = licet("action", "run", *where, "--body", body, "--watch", "--json")
         assert result.exit_code == 0
         assert json.loads(result.stdout)["details"] == {"you_said": "hey"}
+        assert result.stderr == ""
 
     @pytest.mark.parametrize(
         ("found", "expected"),

@@ -68,6 +68,6 @@ def test_serve_refuses_an_undeclared_app(licet):
 
 def test_a_bare_app_is_audited_when_asked(licet):
     """An app without licet has its endpoints printed too."""
-    result = licet("--app", "tests.unit.cli.bare:app", "audit")
+    result = licet("--app", "tests.unit.cli.bare:plain", "audit")
     assert result.exit_code == 0
     assert "no such folder" in result.stdout

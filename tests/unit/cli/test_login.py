@@ -93,6 +93,20 @@ class TestSigningIn:
         assert result.exit_code == 2
         assert told in result.stderr
 
+    @pytest.mark.parametrize("resource", [(), ("--resource",)])
+    def test_a_service_without_accounts(self, licet, tmp_path: Path, resource):
+        """A service that only makes tokens is told as such, with what to do instead."""
+        with service(tmp_path / "service", LICET_ACCOUNTS=False) as found:
+            words = (*resource, found.url) if resource else ()
+            result = licet("login", found.url, *words)
+        assert (result.exit_code, result.stdout) == (3, "")
+        assert result.stderr == (
+            f"licet: {found.url} lets nobody sign in: it has no accounts and no page to sign in "
+            "at. If it is a service made with licet, set LICET_ACCOUNTS=true there, or use a token "
+            "in place of a sign-in: LICET_TOKEN=$(licet --app MODULE:NAME token USER "
+            "--all-scopes).\n"
+        )
+
     def test_a_password_from_a_pipe_needs_an_address(self, licet, at):
         """Standard input is read for one thing only."""
         result = licet("login", at.url, "--password-stdin", input=f"{PASSWORD}\n")

@@ -26,7 +26,38 @@ def test_without_an_app(licet, words):
     """A command that needs an app says how to name one."""
     result = licet(*words)
     assert result.exit_code == 2
-    assert "Give --app module:name before the command, or set LICET_APP." in result.stderr
+    assert "Give --app module:name before the command, set LICET_APP, or" in result.stderr
+    assert "app.py or wsgi.py" in result.stderr
+
+
+def forget_at_the_end(monkeypatch, module: str) -> None:
+    """Have the module imported anew in the test, and not left to others."""
+    monkeypatch.setitem(sys.modules, module, None)
+    del sys.modules[module]
+
+
+FOUND = "from services.site import create_app\napp = create_app()\n"
+
+
+@pytest.mark.parametrize("name", ["app.py", "wsgi.py"])
+@pytest.mark.parametrize("words", [("db", "current"), ("audit",), ("matrix",)])
+def test_the_app_of_the_current_folder(licet, monkeypatch, tmp_path: Path, name: str, words):
+    """Without --app, app.py or wsgi.py of the current folder is taken, as by `flask`."""
+    (tmp_path / name).write_text(FOUND)
+    monkeypatch.chdir(tmp_path)
+    forget_at_the_end(monkeypatch, Path(name).stem)
+    assert licet(*words).exit_code == 0
+
+
+def test_a_broken_app_of_the_current_folder(licet, monkeypatch, tmp_path: Path):
+    """A file that holds no app is named, instead of asking for one."""
+    (tmp_path / "app.py").write_text("nothing = None\n")
+    monkeypatch.chdir(tmp_path)
+    forget_at_the_end(monkeypatch, "app")
+    result = licet("db", "current")
+    assert result.exit_code == 2
+    assert "'app'" in result.stderr
+    assert "Traceback" not in result.output
 
 
 @pytest.mark.parametrize(
@@ -64,6 +95,35 @@ def test_a_misspelt_variable_is_one_line(licet, words):
     )
     assert "did you mean LICET_TOKEN?" in result.stderr
     assert "hidden" not in result.output
+
+
+OF_LICET = [
+    ("token", "alice"),
+    ("doctor", "tokens"),
+    ("keys", "rotate"),
+    ("account", "list"),
+    ("account", "block", "ann@example.org"),
+]
+
+
+@pytest.mark.parametrize("words", OF_LICET, ids=" ".join)
+def test_an_app_without_licet(licet, tmp_path: Path, words):
+    """What would prove nothing, or change what the app does not use, is refused."""
+    result = licet("--app", "tests.unit.cli.bare:plain", *words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        "licet: The app 'tests.unit.cli.bare' has no Licet, so it takes no token and serves no "
+        "account: call Licet(app) where the app is made.\n"
+    )
+    assert not (tmp_path / "instance").exists()
+
+
+@pytest.mark.parametrize("words", [*OF_LICET, ("serve",)], ids=" ".join)
+def test_an_app_with_a_late_setting(licet, words):
+    """A setting that has no effect is told before anything is made with another value."""
+    result = licet("--app", "tests.unit.cli.bare:late", *words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("licet: LICET_ISSUER of app.config was changed after licet ")
 
 
 @pytest.mark.parametrize("words", [("nothing",), ("action", "nothing"), ("--nothing",)])

@@ -84,6 +84,33 @@ def test_options_reach_the_server(licet, ran):
     assert server.load().name == "services.site"
 
 
+@pytest.mark.parametrize(
+    ("env", "told"),
+    [
+        ({}, "keys are in {0}/instance\nlicet: data is in {0}/instance/licet.sqlite3"),
+        (
+            {"LICET_DATABASE_URL": "sqlite:///{0}/other.sqlite3"},
+            "keys are in {0}/instance\nlicet: data is in {0}/other.sqlite3",
+        ),
+        (
+            {"LICET_DATABASE_URL": "sqlite:///{0}/other.sqlite3", "LICET_EMBEDDED_ISSUER": "no"},
+            "data is in {0}/other.sqlite3",
+        ),
+    ],
+)
+def test_it_says_where_keys_and_data_are(licet, ran, capsys, tmp_path, env, told):
+    """Each where it is; an app that makes no tokens has no keys."""
+    given = {name: text.format(tmp_path) for name, text in env.items()}
+    port = str(unused_port())
+    result = licet("--app", "tests.unit.cli.bare:app", "serve", "--port", port, env=given)
+    assert result.exit_code == 0
+    [server] = ran
+    server.cfg.when_ready("server")
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first == f"licet: serving on http://127.0.0.1:{port}"
+    assert rest == f"licet: {told.format(tmp_path)}".splitlines()
+
+
 def test_ipv6_and_readiness(ran, monkeypatch: pytest.MonkeyPatch):
     """An IPv6 address is written in brackets, and readiness is reported to the caller."""
     monkeypatch.setattr(serve_module, "check_port_is_free", lambda *_: None)
@@ -116,7 +143,9 @@ def test_it_serves_until_told_to_stop(tmp_path: Path):
     )
     try:
         assert process.stdout.readline() == f"licet: serving on http://127.0.0.1:{port}\n".encode()
-        assert process.stdout.readline() == f"licet: keys and data are in {tmp_path}\n".encode()
+        assert process.stdout.readline() == f"licet: keys are in {tmp_path}\n".encode()
+        place = f"licet: data is in {tmp_path}/licet.sqlite3\n"
+        assert process.stdout.readline() == place.encode()
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/skeleton/", timeout=30) as answer:
             assert answer.status == 200
     finally:

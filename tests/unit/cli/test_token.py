@@ -79,9 +79,30 @@ def test_an_issuer_that_is_switched_off(licet):
 
 def test_new_keys_are_told(licet, tmp_path):
     """A token of keys that no service has yet is likely one of another folder than meant."""
-    words = ("--app", SITE, "token", "alice", "--scope", "a")
+    words = ("--app", SITE, "token", "alice", "--scope", config.our_scope)
     first, second = licet(*words), licet(*words)
     path = tmp_path / "instance" / "licet-signing-keys.json"
     assert first.stderr.startswith(f"licet: {path} was made just now: only a service that is ")
     assert first.stdout.count("\n") == 1
     assert second.stderr == ""
+
+
+def test_an_unknown_scope_is_told(licet):
+    """The token is minted, since the app may look at scopes of its own; a slip is seen at once."""
+    licet("--app", SITE, "token", "alice", "--all-scopes")  # makes the keys
+    scope = config.our_scope.replace("a", "e", 1)
+    result = licet("--app", SITE, "token", "alice", "--scope", scope, "--scope", config.our_scope)
+    assert result.exit_code == 0
+    assert verified(result.stdout).scopes == {scope, config.our_scope}
+    assert result.stderr == (
+        f"licet: The app's providers know no scope {scope!r}: did you mean {config.our_scope!r}?\n"
+    )
+
+
+@pytest.mark.parametrize("env", [{"LICET_ACCOUNT_SCOPES": "orders"}, {}])
+def test_known_scopes_are_not_told(licet, env):
+    """Those of accounts are known, too; of an app that knows none, nothing can be said."""
+    app = SITE if env else BARE
+    licet("--app", app, "keys", "rotate", env=env)
+    result = licet("--app", app, "token", "alice", "--scope", "orders", env=env)
+    assert (result.exit_code, result.stderr) == (0, "")

@@ -476,9 +476,9 @@ def test_unusable_urls_are_told_without_their_password(url, said):
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
-    """The path and the settings that would mend it are named."""
+    """The path and the setting that would mend it are named."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigurationError, match="LICET_INSTANCE_PATH"):
+    with pytest.raises(ConfigurationError, match="set LICET_DATABASE_URL to a place"):
         Database(f"sqlite:///{tmp_path / 'file' / 'folder' / 'licet.sqlite3'}")
 
 

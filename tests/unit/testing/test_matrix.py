@@ -132,8 +132,7 @@ def test_an_apps_own_verb_is_a_verb():
 
 def test_a_caller_without_standing_is_refused_everything():
     """The matrix expects 403 of whoever the app does not know, whatever the policy would say."""
-    app = make_app()
-    app.config["LICET_PROTECT"] = False
+    app = make_app(config={"LICET_PROTECT": False})
     use_verifier(app, Names())
     Licet(app).account_of(lambda _identity: None)
     (case,) = cases(app)

@@ -24,6 +24,7 @@ from licet.authn.tokens._fetch import (
 )
 from licet.authn.tokens._jwks import DISCOVERY_PATH
 from licet.errors import AuthenticationUnavailable
+from licet.errors.names import with_article
 
 __all__ = [
     "ACCOUNTS_ENDPOINT",
@@ -113,7 +114,7 @@ class _Endpoints:
         if url.fragment or url.userinfo or not url.host:
             raise ProviderUnusable(f"its metadata name no usable {name}")
         if not is_safe_to_fetch(url, allow_http=self.allow_http):
-            raise ProviderUnusable(f"its metadata name a {name} without https")
+            raise ProviderUnusable(f"its metadata name {with_article(name)} without https")
         return str(url)
 
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import re
 from typing import Any, Final
+from urllib.parse import urlsplit
 
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, has_request_context, jsonify, request
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
 
 from licet.authn.issuers import (
     embedded_issuer,
@@ -21,6 +23,7 @@ from licet.authn.tokens.provider_metadata import ACCOUNTS_ENDPOINT
 from licet.authn.verifiers import issuers_of
 from licet.errors import ConfigurationError
 from licet.settings.state import app_state
+from licet.wire.loopback import is_loopback
 
 __all__ = [
     "METADATA_ENDPOINT",
@@ -42,7 +45,8 @@ WELL_KNOWN_ENDPOINTS: Final = ("licet_jwks", "licet_openid_configuration")
 
 def protected_resource_metadata(app: Flask) -> dict[str, Any]:
     """The document: this service, who gives tokens for it, and how they are sent."""
-    document: dict[str, Any] = {"resource": app_state(app).settings.public_url}
+    resource = _address(app) or app_state(app).settings.public_url
+    document: dict[str, Any] = {"resource": resource}
     if issuers := issuers_of(app):
         document["authorization_servers"] = issuers
     return {**document, "bearer_methods_supported": ["header"]}
@@ -50,6 +54,9 @@ def protected_resource_metadata(app: Flask) -> dict[str, Any]:
 
 def add_protected_resource_metadata(app: Flask) -> None:
     """Publish the document, and name it in the challenge of every 401.
+
+    Where no setting says the service's address, only requests to this machine are told of it: see
+    `_address`.
 
     Raises:
         ConfigurationError: the service's public URL is none that a challenge can name.
@@ -60,13 +67,13 @@ def add_protected_resource_metadata(app: Flask) -> None:
             f"LICET_PUBLIC_URL (else LICET_ISSUER) is {public_url!r}: write an http or https URL "
             "in ASCII, without a query or fragment."
         )
-    named = f'resource_metadata="{public_url}{WELL_KNOWN}"'
 
     def publish() -> ResponseReturnValue:
         return jsonify(protected_resource_metadata(app)), {"Cache-Control": "public, max-age=300"}
 
     def name_in_challenge(response: Response) -> Response:
-        if response.status_code == 401:
+        if response.status_code == 401 and (address := _address(app)) is not None:
+            named = f'resource_metadata="{address}{WELL_KNOWN}"'
             challenges = response.headers.getlist("WWW-Authenticate")
             response.headers.setlist(
                 "WWW-Authenticate", [_with_parameter(challenge, named) for challenge in challenges]
@@ -75,6 +82,25 @@ def add_protected_resource_metadata(app: Flask) -> None:
 
     app.add_url_rule(WELL_KNOWN, METADATA_ENDPOINT, publish)
     app.after_request(name_in_challenge)
+
+
+def _address(app: Flask) -> str | None:
+    """The service's URL, without a slash at its end; None where it is not known.
+
+    Without a setting it is the URL that the current request used, if that is one of this machine.
+    No other Host header is believed: a client would be sent to its host for tokens.
+    """
+    settings = app_state(app).settings
+    if settings.has_public_url:
+        return settings.public_url
+    if not has_request_context():
+        return None
+    try:
+        root = request.root_url.rstrip("/")
+        host = urlsplit(root).hostname or ""
+    except (HTTPException, ValueError):  # a host that is not trusted, or that is none
+        return None
+    return root if is_loopback(host) and _PLAIN_URL.fullmatch(root) else None
 
 
 def _with_parameter(challenge: str, parameter: str) -> str:

@@ -33,6 +33,7 @@ from licet.authz.policies._models.loading import is_known_whole
 from licet.authz.policies._models.mapping import can_hold, key_names
 from licet.authz.policies._models.shape import Column, Relation
 from licet.errors import UnloadedObject
+from licet.errors.names import with_article
 from licet.wire.text import unstorable
 
 __all__ = [
@@ -83,7 +84,9 @@ class LoadedReader:
         if isinstance(value, str) and _is_new(_state(owner), column.name):
             reason = unstorable(value)
             if reason is not None:  # what was stored once is compared as it is
-                raise InvalidCaller(f"{type(owner).__name__}.{column.name} holds a {reason}.")
+                raise InvalidCaller(
+                    f"{type(owner).__name__}.{column.name} holds {with_article(reason)}."
+                )
         return value
 
     def session_to_ask(self, owner: Any, relation: Relation) -> Session | None:

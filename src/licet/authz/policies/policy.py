@@ -33,7 +33,7 @@ from licet.authz.policies.fields import FieldRule, Fields, Unless, make_rule
 from licet.authz.policies.roles import Role
 from licet.authz.policies.verbs import CREATE, LIST, USUAL, VIEW, Verb, one_verb
 from licet.errors import InvalidCondition
-from licet.errors.names import knows_its_options
+from licet.errors.names import knows_its_options, with_article
 
 __all__ = ["Grant", "Policy"]
 
@@ -178,7 +178,7 @@ class Policy:
     def _about_another(self, owner: object) -> InvalidCondition:
         return invalid(
             f"The policy {self.name} decides about {self.model.__name__}, "
-            f"and was given a {type(owner).__name__}."
+            f"and was given {with_article(type(owner).__name__)}."
         )
 
     def _decide_changed(

@@ -22,6 +22,7 @@ from werkzeug.local import LocalProxy
 from werkzeug.sansio.response import Response
 
 from licet.errors import InvalidRequirement
+from licet.errors.names import with_article
 
 __all__ = [
     "COMPILE",
@@ -128,7 +129,9 @@ def truth_of(result: object, requirement: object) -> bool:
         raise
     except Exception as error:
         raise _no_answer(requirement, error) from error
-    raise InvalidRequirement(describe(requirement), f"returned a {type(result).__name__}")
+    raise InvalidRequirement(
+        describe(requirement), f"returned {with_article(type(result).__name__)}"
+    )
 
 
 def _only_looks_true(result: object) -> bool:

@@ -17,7 +17,7 @@ from werkzeug.local import LocalProxy
 from licet.authn.callers import require_standing
 from licet.authn.flask import current_identity
 from licet.authn.identity import Identity
-from licet.authz._nobody import is_nobody, sign_in_first
+from licet.authz._nobody import is_nobody, refusal_of_nobody
 from licet.authz.requirements._contexts import (
     begin_request,
     end_all_of_request,
@@ -208,7 +208,7 @@ class Allows:
             throws = self._throws
         if throws is None:
             is_anonymous = is_loaded and self._is_nobody(identity)
-            throws = sign_in_first(identity) if is_anonymous else AccessDenied
+            throws = refusal_of_nobody(identity) if is_anonymous else AccessDenied
         # An instance that is raised again would keep the traces of earlier requests.
         raise throws.with_traceback(None) if isinstance(throws, BaseException) else throws
 

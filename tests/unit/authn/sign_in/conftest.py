@@ -47,7 +47,7 @@ def make_app(tmp_path: Path, migrated_sqlite: bytes) -> Iterator[Callable[..., F
         hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         state.put(PASSWORDS, Passwords(hasher))
         state.put(MAIL, Mails())
-        Licet(app)
+        app.extensions["attached"] = Licet(app)
 
         @app.route("/me", methods=["GET", "POST"])
         @public

@@ -6,7 +6,6 @@ import pytest
 from tests.unit.authn.accounts.people import EMAIL, PASSWORD, ann
 from tests.unit.authn.sign_in.foreign import PUBLIC_URL, SESSION, Browser, config_of
 
-from licet import Licet
 from licet.authn import Standing, current_account, current_identity
 from licet.authn.accounts.flask import accounts_of
 from licet.authn.flask import IdentityStateBuilder
@@ -268,7 +267,7 @@ def test_local_sessions_stay_local(make_app, provider):
 def test_the_apps_own_account_decides(app, browser, provider):
     """The hooks are asked about the foreign identity; who is disabled is refused at once."""
     standings = {"ann": Standing.ACTIVE}
-    licet = Licet(app)
+    licet = app.extensions["attached"]
     licet.account_of(lambda identity: identity.subject if identity.subject in standings else None)
     licet.standing_of(standings.get)
     licet.roles_of(lambda _identity: {"operator"})

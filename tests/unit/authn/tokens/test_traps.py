@@ -77,7 +77,7 @@ def jwt_verifier(**options):
     [
         (..., "none"),
         (None, "none"),
-        (5, "a int"),
+        (5, "an int"),
         ([ISSUER], "a list"),
         ("a\nb\x1b[31m", r"'a\nb\x1b[31m'"),
         ("é\u202e", r"'\xe9\u202e'"),

@@ -188,3 +188,55 @@ def test_a_url_that_no_challenge_can_name_stops_the_start(app, url):
     app.config["LICET_PUBLIC_URL"] = url
     with pytest.raises(ConfigurationError, match="LICET_PUBLIC_URL"):
         add_protected_resource_metadata(app)
+
+
+@pytest.fixture
+def nameless(app):
+    """An app that was told no address of its own."""
+    del app.config["LICET_PUBLIC_URL"]
+    return app
+
+
+@pytest.mark.parametrize(
+    ("host", "prefix"),
+    [("localhost:5000", ""), ("127.0.0.1:81", ""), ("[::1]:5000", ""), ("localhost", "/below")],
+)
+def test_without_a_setting_this_machines_address_is_named(nameless, host, prefix):
+    """The one that the request used, as far as it is this machine, with the app's prefix."""
+    answer(nameless, authenticate)
+    at = {"base_url": f"http://{host}{prefix}"}
+    root = f"http://{host}{prefix}"
+    challenge = nameless.test_client().get("/", **at).headers["WWW-Authenticate"]
+    assert challenge == f'Bearer realm="licet", resource_metadata="{root}{WELL_KNOWN}"'
+    assert nameless.test_client().get(WELL_KNOWN, **at).json["resource"] == root
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "api.example.org",
+        "evil.example:80",
+        "localhost.evil.example",
+        "10.0.0.7:5000",
+        'localhost"x',
+    ],
+)
+def test_without_a_setting_no_other_host_is_believed(nameless, host):
+    """A Host header may be of somebody's making: such a challenge names no document."""
+    answer(nameless, authenticate)
+    response = nameless.test_client().get("/", headers={"Host": host})
+    assert response.status_code in (400, 401)
+    assert "resource_metadata" not in response.headers.get("WWW-Authenticate", "")
+    document = nameless.test_client().get(WELL_KNOWN, headers={"Host": host})
+    assert "evil" not in document.text
+
+
+@pytest.mark.parametrize("name", ["LICET_PUBLIC_URL", "LICET_ISSUER"])
+def test_a_set_address_is_named_whatever_the_request_says(nameless, name):
+    """The operator's word goes before the request's, that of the default address included."""
+    nameless.config[name] = "http://localhost:8000"
+    answer(nameless, authenticate)
+    for host in ("localhost:5000", "api.example.org"):
+        response = nameless.test_client().get("/", headers={"Host": host})
+        told = f'resource_metadata="http://localhost:8000{WELL_KNOWN}"'
+        assert told in response.headers["WWW-Authenticate"]

@@ -114,7 +114,7 @@ def test_other_results_are_read_by_bool(result, answer):
     [
         (broken, "Requirement broken raised LookupError in asking.py, line "),
         (as_coroutine, "Requirement as_coroutine returned a coroutine; access is denied"),
-        (Not(giving(Has)), "Requirement answers returned a ABCMeta"),
+        (Not(giving(Has)), "Requirement answers returned an ABCMeta"),
         (C(Has("x")) & (lambda user: 1 / 0), "raised ZeroDivisionError in test_answer.py"),
     ],
 )

@@ -26,6 +26,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from licet.authz._places import invalid
 from licet.authz.policies._models.shape import Column, Kind, Relation, Shape, Unsupported
 from licet.db.types import UTCDateTime
+from licet.errors.names import with_article
 from licet.wire.text import is_storable
 
 __all__ = [
@@ -104,8 +105,8 @@ def _shape(mapper: Mapper[Any]) -> Shape:
             else:
                 unsupported[name] = found
         else:
-            kind = type(prop or descriptor).__name__
-            unsupported[name] = Unsupported(name, f"is a {kind}, not a column or relationship")
+            kind = with_article(type(prop or descriptor).__name__)
+            unsupported[name] = Unsupported(name, f"is {kind}, not a column or relationship")
     return Shape(mapper.class_, columns, relations, unsupported)
 
 

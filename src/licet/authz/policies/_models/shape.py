@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 
 from licet.authz.policies.conditions import Op, in_utc
+from licet.errors.names import with_article
 from licet.wire.text import unstorable
 
 __all__ = [
@@ -157,7 +158,7 @@ def misfit(column: Column, value: object) -> str | None:
         return misplaced(value)
     if isinstance(value, str) and column.kind is Kind.TEXT:
         reason = unstorable(value)
-        return reason and f"holds a {reason}"
+        return reason and f"holds {with_article(reason)}"
     return None
 
 

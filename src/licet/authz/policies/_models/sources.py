@@ -26,6 +26,8 @@ from sqlalchemy.orm import (
 )
 from sqlalchemy.sql.visitors import iterate
 
+from licet.errors.names import with_article
+
 __all__ = ["Sources", "sources_of"]
 
 Source = Any
@@ -135,7 +137,7 @@ class _Finder:
             return self._values(descriptor.target_collection)
         if isinstance(descriptor, hybrid_property):
             return self._of_hybrid(name, descriptor)
-        self._found.unknown[name] = f"is a {type(descriptor).__name__}"
+        self._found.unknown[name] = f"is {with_article(type(descriptor).__name__)}"
         return _NOTHING
 
     def _of_hybrid(self, name: str, hybrid: Any) -> frozenset[Source]:
