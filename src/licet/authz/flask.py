@@ -238,27 +238,28 @@ def guarded_by(policy: Policy, verb: Verb) -> Callable[[F], F]:
 
 
 @knows_its_options
-def with_object(policy: Policy, verb: Verb, *key: str) -> Callable[[F], F]:
+def with_object(policy: Policy, verb: Verb, key: str | tuple[str, ...]) -> Callable[[F], F]:
     """Give the view the object instead of its key, if the caller may do `verb` with it.
 
         @app.get("/seats/<int:row>/<int:number>")
-        @with_object(seats, VIEW, "row", "number")
+        @with_object(seats, VIEW, ("row", "number"))
         def show(seat): ...
 
-    `key` names the view argument that holds the primary key; of a composite key, one for each of
-    its columns, in the model's order. The object takes their place as the view's first argument
-    (after ``self``).
+    `key` names the view argument that holds the primary key; of a composite key, it is a tuple
+    with one name for each of its columns, in the model's order. The object takes their place
+    as the view's first argument (after ``self``).
 
     Raises:
         InvalidCondition: when it does not decorate a function, or names as many arguments as the
             primary key has not.
     """
     name = one_verb(verb)
-    if not key or not all(isinstance(part, str) for part in key):
-        raise invalid(f"with_object takes the names of view arguments, not {key!r}.")
-    if len(key) != (wanted := len(sa.inspect(policy.model).primary_key)):
+    names = (key,) if isinstance(key, str) else key
+    if not isinstance(names, tuple) or not all(isinstance(part, str) for part in names):
+        raise invalid(f"with_object takes the name of a view argument, or a tuple, not {key!r}.")
+    if len(names) != (wanted := len(sa.inspect(policy.model).primary_key)):
         raise invalid(
-            f"with_object is given {len(key)} argument{'s' * (len(key) != 1)} for the primary key "
+            f"with_object is given {len(names)} name{'s' * (len(names) != 1)} for the primary key "
             f"of {policy.model.__name__}, which has {wanted}: {', '.join(key_names(policy.model))}."
         )
 
@@ -268,12 +269,12 @@ def with_object(policy: Policy, verb: Verb, *key: str) -> Callable[[F], F]:
 
         @wraps(view)
         def guarded(*args: Any, **view_args: Any) -> Any:
-            owner = find_object(policy, _taken_from(view_args, key), verb)
+            owner = find_object(policy, _taken_from(view_args, names), verb)
             return current_app.ensure_sync(view)(*args, owner, **view_args)
 
         text = f"{policy.name} {name}"
         access = Access(kind=AccessKind.POLICY, text=text, resource=policy.name)
-        take_arguments(guarded, key)
+        take_arguments(guarded, names)
         return mark(guarded, access)  # type: ignore[return-value]  # with the object for its key
 
     return decorate

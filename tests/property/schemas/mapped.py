@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import sqlalchemy as sa
 from sqlalchemy.ext.associationproxy import association_proxy
@@ -41,7 +41,7 @@ class Mapped:
             self.classes[entity.name] = self._class(entity)
         self.registry.configure()
 
-    def __enter__(self) -> Mapped:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -203,7 +203,7 @@ class Mapped:
             if entity.is_single:
                 continue
             table: Any = self.of(entity).__table__
-            mine = [row for row in rows.of(entity)]
+            mine = list(rows.of(entity))
             values = [self._values(entity, row, table) for row in mine]
             if values:
                 connection.execute(sa.insert(table), values)
@@ -217,7 +217,7 @@ class Mapped:
         """The values of one row in the table of one class, by the columns' own names."""
         of_row = self.schema.entity(row[CLASS])
         names = {one.stored_as: one.name for one in of_row.all_columns}
-        found = {key: row.get(names[key]) for key in table.columns.keys() if key in names}
+        found = {key: row.get(names[key]) for key in table.columns if key in names}
         if entity.parent is None and "kind_of_class" in table.columns:
             found["kind_of_class"] = row[CLASS]
         for column in table.columns:  # each row of one INSERT has the same columns

@@ -53,7 +53,7 @@ def test_a_composite_key(app: Flask):
     """One argument for each column, in the model's order, whatever the order in the rule."""
 
     @app.get("/<number>/<int:row>/<extra>")
-    @with_object(seats, VIEW, "row", "number")
+    @with_object(seats, VIEW, ("row", "number"))
     def show(seat: Seat, extra: str) -> str:
         return f"{seat.row}{seat.number}{extra}"
 
@@ -66,16 +66,17 @@ def test_a_composite_key(app: Flask):
 @pytest.mark.parametrize(
     ("policy", "key", "told"),
     [
-        (seats, ("row",), "1 argument for the primary key of Seat, which has 2: row, number"),
-        (books, ("a", "b"), "2 arguments for the primary key of Book, which has 1: id"),
-        (books, (), r"takes the names of view arguments, not \(\)"),
-        (books, (1,), r"takes the names of view arguments, not \(1,\)"),
+        (seats, "row", "1 name for the primary key of Seat, which has 2: row, number"),
+        (books, ("a", "b"), "2 names for the primary key of Book, which has 1: id"),
+        (books, (), "0 names for the primary key"),
+        (books, (1,), r"takes the name of a view argument, or a tuple, not \(1,\)"),
+        (books, None, "takes the name of a view argument, or a tuple, not None"),
     ],
 )
-def test_as_many_arguments_as_the_key_has(policy: Policy, key: Any, told: str):
+def test_as_many_names_as_the_key_has(policy: Policy, key: Any, told: str):
     """Another number is an error where the view is decorated."""
     with pytest.raises(InvalidCondition, match=rf"{told}.*Declared at .*test_with_object\.py:\d+"):
-        with_object(policy, VIEW, *key)
+        with_object(policy, VIEW, key)
 
 
 @pytest.mark.parametrize("guard", [with_object, guarded_by])
