@@ -217,12 +217,11 @@ class Mapped:
         """The values of one row in the table of one class, by the columns' own names."""
         of_row = self.schema.entity(row[CLASS])
         names = {one.stored_as: one.name for one in of_row.all_columns}
-        found = {key: row.get(names[key]) for key in table.columns if key in names}
-        if entity.parent is None and "kind_of_class" in table.columns:
+        stored = [column.name for column in table.columns]
+        found = {name: row.get(names[name]) for name in stored if name in names}
+        if entity.parent is None and "kind_of_class" in stored:
             found["kind_of_class"] = row[CLASS]
-        for column in table.columns:  # each row of one INSERT has the same columns
-            found.setdefault(column.name, None)
-        return found
+        return dict.fromkeys(stored) | found  # each row of one INSERT has the same columns
 
 
 def _init(self: Any, **values: Any) -> None:

@@ -78,7 +78,8 @@ class Membership:
         is_owner = (
             getattr(model, name) == value for name, value in zip(key_names(model), key, strict=True)
         )
-        statement = rows_alone(sa.select(as_column(term)).where(*is_owner))
+        source = sa.inspect(model).selectable
+        statement = rows_alone(sa.select(as_column(term)).select_from(source).where(*is_owner))
         with asking(session, owner, self._relation.name):
             found = session.scalar(statement, bind_arguments={"mapper": sa.inspect(model)})
         if found is None:

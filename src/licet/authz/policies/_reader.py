@@ -252,7 +252,8 @@ def _selected(
     """
     related = rows_alone(with_parent(owner, getattr(type(owner), relation.name)))
     model = relation.target.model
-    rows = sa.select(sa.inspect(model).selectable).where(related).limit(limit)
+    source = sa.inspect(model).selectable
+    rows = sa.select(source).select_from(source).where(related).limit(limit)
     with asking(session, owner, relation.name):
         return session.scalars(sa.select(model).from_statement(rows)).all()
 

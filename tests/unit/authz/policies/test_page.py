@@ -247,6 +247,22 @@ def test_a_deep_condition_is_not_walked(rows: Session, levels: int, is_deep: boo
     assert is_walked(page) is not is_deep
 
 
+def test_a_deep_condition_keeps_its_parentheses(rows: Session):
+    """An OR that is left as it is does not set the statement's own conditions aside."""
+    deep: Any = attr("number") == caller.n
+    for _ in range(5):
+        deep = attr("parts").any(deep)
+    policy = Policy(Part).allow(everyone, LIST, when=deep | (attr("number") == 7))
+    with rows.begin_nested() as transaction:
+        rows.add_all([Part(id=1, number=7), Part(id=2, number=7), Part(id=3, number=8)])
+        page = sa.select(Part).where(Part.id == 1).order_by(Part.id).limit(9)
+
+        found = [part.id for part in rows.scalars(policy.filter(page, MANY))]
+
+        transaction.rollback()
+    assert found == [1]
+
+
 @pytest.mark.parametrize("who", [FEW, MANY, LATE], ids=["few", "many", "late"])
 def test_what_is_or_is_not_the_callers_keeps_its_parentheses(rows: Session, who: Any):
     """An OR within an AND, and within the related rows."""

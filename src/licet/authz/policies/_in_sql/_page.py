@@ -52,7 +52,7 @@ def _page(element: on_page, compiler: SQLCompiler, **options: Any) -> str:
     term, keys = element.clauses
     branches = _alternatives(term)
     if len(branches) < 2:
-        return compiler.process(term, **options)
+        return _alone(term, compiler, **options)
     narrow = keys.element
     return compiler.process(_is_key_of(narrow, map(narrow.where, branches)), **options)
 
@@ -62,7 +62,7 @@ def _page_of_sqlite(element: on_page, compiler: SQLCompiler, **options: Any) -> 
     term, keys = element.clauses
     narrow, own_rows = keys.element, list(_own_rows(term))
     if _levels(term) > MAX_LEVELS:
-        return compiler.process(term, **options)
+        return _alone(term, compiler, **options)
     if not (own_rows and all(map(_is_found_by_index, own_rows)) and _is_walked_by_index(narrow)):
         return _page(element, compiler, **options)
     none, many, first = map(_number, (0, MANY_OWN_ROWS, FIRST_ROWS))
@@ -75,6 +75,11 @@ def _page_of_sqlite(element: on_page, compiler: SQLCompiler, **options: Any) -> 
     pages = [sa.select(walked), *map(rest.where, _alternatives(term))]
     # the CTE stays within: sqlite3 takes an UPDATE that begins with WITH for no change of data
     return compiler.process(_is_key_of(narrow, pages, walked), **options)
+
+
+def _alone(term: Any, compiler: SQLCompiler, **options: Any) -> str:
+    """The criterion as it is; an OR in parentheses, for what AND joins it with."""
+    return compiler.process(term.self_group(against=operators.and_), **options)
 
 
 def _alternatives(term: Any) -> list[Any]:
