@@ -14,7 +14,6 @@ Source: seed document 002 ("Manipulating Requirements after the fact").
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -46,7 +45,6 @@ __all__ = [
 
 _BEGUN: Final = "authz.begun"  # for which managers the request began
 _MADE: Final = "authz.contexts"  # the stack that was made for them since
-_making = threading.Lock()
 S = TypeVar("S", bound=RequirementSet)
 T = TypeVar("T")
 
@@ -203,10 +201,8 @@ def _stack() -> _Stack:
 def _begun() -> _Stack:
     """What the current request began with, made now if nobody asked for it before."""
     state = request_state()
-    if _MADE not in state:
-        with _making:  # tasks and threads of one request share it
-            if _MADE not in state:
-                state[_MADE] = _made_for(state.get(_BEGUN, ()))
+    if _MADE not in state:  # setdefault, as tasks and threads of one request share it
+        state.setdefault(_MADE, _made_for(state.get(_BEGUN, ())))
     return state[_MADE]  # type: ignore[no-any-return]  # the state is untyped
 
 
@@ -219,14 +215,17 @@ def _keep(stack: _Stack) -> None:
     """Let `stack` be in force at the current place, and in what is copied from it."""
     place = current_place()
     follow_copies(place, _kept_at)
-    _stacks.set({**_living(_stacks.get(_NONE)), place: stack})
+    stacks = {**_living(_stacks.get(_NONE)), place: stack}
+    if None in stacks and not stacks[None]:
+        del stacks[None]  # so that nothing is left to search when all is ended outside of requests
+    _stacks.set(stacks)
 
 
 def _kept_at(place: Place) -> _Stack | None:
     return _stacks.get(_NONE).get(place)
 
 
-def _living(stacks: _Stacks) -> _Stacks:
+def _living(stacks: _Stacks) -> dict[Place, _Stack]:
     """Without those of request contexts that exist no more."""
     return {place: stack for place, stack in stacks.items() if not is_gone(place)}
 
@@ -267,4 +266,4 @@ class StreamContexts:
             self._stacks = _stacks.get()
             _stacks.reset(token)
             if not is_within:
-                self._here = self._stacks[here]
+                self._here = self._stacks.get(here, ())

@@ -76,9 +76,8 @@ def _copy(
     found = in_force(place)
     if found is None:
         found = original.__dict__.get(_COPIED)
-    if found is not None:
-        copied.__dict__[_COPIED] = found
-        follow_copies(ref(copied), in_force)
+    copied.__dict__[_COPIED] = found
+    follow_copies(ref(copied), in_force)
     return copied
 
 
