@@ -1,6 +1,8 @@
 """Roles: who holds them, what they imply, and which are relative to an object."""
 
 import itertools
+import subprocess
+import sys
 
 import pytest
 from flask import Flask
@@ -319,6 +321,15 @@ def test_a_role_in_use_implies_nothing_more():
     for role, implied in ((chief, registered), (registered, member), (everyone, member)):
         with pytest.raises(InvalidCondition, match=f"is in use already and cannot imply.*{PLACE}"):
             role.imply(implied)
+
+
+def test_licets_own_roles_are_in_use_from_the_start():
+    """Before any policy of the process was built."""
+    program = "from licet.authz import Role, registered; registered.imply(Role('x'))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "The role 'registered' is in use already and cannot imply 'x'" in done.stderr
 
 
 def test_roles_are_given_as_roles():
