@@ -542,6 +542,76 @@ def test_contexts_end_with_the_response() -> None:
         assert extension.overrides.current is None
 
 
+def test_an_extension_ends_its_own_contexts() -> None:
+    """Not those of another one on the same app, which end with its own part."""
+    app, seen = Flask("two"), []
+    first = Allows(app)
+
+    @app.after_request
+    def between(response: Any) -> Any:
+        seen.append([list(one.overrides.current or ()) for one in (first, second)])
+        seen.append([list(one.additional.current or ()) for one in (first, second)])
+        return response
+
+    second = Allows(app)
+
+    @app.route("/")
+    def view() -> str:
+        for one in (first, second):
+            one.overrides.current.add(is_banned)
+            one.additional.push(Additional(is_admin))
+        return "done"
+
+    app.test_client().get("/")
+    assert seen == [[[is_banned], []], [[is_admin], []]]
+
+
+@pytest.mark.parametrize("opened", ["added", "pushed"])
+def test_additions_outlast_the_response(opened: str) -> None:
+    """What follows the response sees no context, yet a restriction is not lifted by that."""
+    app, seen = Flask("after"), []
+
+    def look(response: Any) -> Any:
+        seen.append((extension.additional.current, extension.fulfill([]), extension.fulfill([])))
+        return response
+
+    app.after_request(look)
+    extension = Allows(app, lambda: NOBODY)
+
+    @app.route("/<overridden>")
+    def view(overridden: str) -> Any:
+        if opened == "added":
+            current_additions.add(is_admin)
+        else:
+            extension.additional.push(Additional(is_admin))
+        if overridden == "overridden":
+            current_overrides.add(is_admin)
+        return app.response_class(str(extension.fulfill([])) for _ in range(2))
+
+    client = app.test_client()
+    assert client.get("/asked").text == "FalseFalse"
+    assert client.get("/overridden").text == "TrueTrue"
+    assert seen == [(None, False, False), (None, True, True)]
+    assert extension.fulfill([])
+
+
+def test_what_is_added_after_the_response_counts_too() -> None:
+    """Beside what was added before, also when two extensions are one."""
+    app, answers = Flask("after"), []
+
+    def add(response: Any) -> Any:
+        extension.additional.push(Additional(is_banned))
+        answers.extend(extension.fulfill([], user) for user in (ADMIN, NOBODY, "banned"))
+        return response
+
+    app.after_request(add)
+    extension = Allows(app, lambda: NOBODY)
+    extension.init_app(app)
+    app.add_url_rule("/", view_func=lambda: [current_additions.add(Not(is_admin)), "done"][1])
+    app.test_client().get("/")
+    assert answers == [False, False, False]
+
+
 def test_templates_can_ask(site: Site) -> None:
     """What the original never had works in a ported program too."""
     site.user = ADMIN

@@ -13,11 +13,12 @@ object that does not exist. Why it was so is told to the log only.
 from __future__ import annotations
 
 import inspect
+import itertools
 import json
 import logging
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, Final, TypeVar
@@ -37,6 +38,7 @@ from licet.authz.matrix import EndpointRow, Matrix, tabulate
 from licet.authz.policies._in_words import Decision
 from licet.authz.policies._models.mapping import can_hold, key_names
 from licet.authz.policies.policy import Policy
+from licet.authz.policies.roles import Role, refuse_unnamed
 from licet.authz.policies.verbs import VIEW, Verb, one_verb
 from licet.errors import AccessDenied, ConfigurationError, ObjectNotFound
 from licet.errors.base import HTTPError
@@ -73,6 +75,7 @@ class _Registered:
     """The policies of an app, and how its objects and callers are found."""
 
     policies: list[Policy] = field(default_factory=list)
+    roles: list[Role] = field(default_factory=list)
     session: Callable[[], Session] | None = None
     caller: Callable[[], Any] = _identity
 
@@ -83,6 +86,7 @@ def register_policies(
     *policies: Policy,
     session: Callable[[], Session] | None = None,
     caller: Callable[[], Any] | None = None,
+    roles: Iterable[Role] = (),
 ) -> None:
     """Make policies the app's own: built now, printed by its matrix, proved by its tests.
 
@@ -92,21 +96,37 @@ def register_policies(
         session: gives the SQLAlchemy session of the current request.
         caller: gives who asks, when that is not `current_identity` itself, such as Flask-Login's
             ``lambda: current_user``. None, or whoever's `is_authenticated` is False, is nobody.
+        roles: those that no policy names, and that imply one which a policy does, or are implied.
 
     Raises:
-        InvalidCondition: a policy is declared wrongly, or is the second for its model.
+        InvalidCondition: a policy is declared wrongly, or is the second for its model; two roles
+            have one name; a role is implied that nothing names; or a policy was built before this,
+            with other roles than count in the app.
     """
     known = _registered(app)
-    for policy in policies:
-        if not isinstance(policy, Policy):
-            raise invalid(f"register_policies takes policies, not {policy!r}.")
-        if any(
-            policy.model is other.model or policy.name == other.name for other in known.policies
-        ):
-            raise invalid(f"The app has a policy for {policy.name} already.")
-        known.policies.append(policy.build())
+    registered = _with_more(known.policies, policies)
+    more = [*known.roles, *roles]
+    if strange := [role for role in more if not isinstance(role, Role)]:
+        raise invalid(f"register_policies takes roles as roles=[…], not {strange[0]!r}.")
+    named = itertools.chain.from_iterable(policy.named_roles for policy in registered)
+    in_app = list(dict.fromkeys([*more, *named]))
+    refuse_unnamed(in_app)
+    for policy in registered:
+        policy.build(roles=in_app)
+    known.policies, known.roles = registered, more
     known.session = session or known.session
     known.caller = caller or known.caller
+
+
+def _with_more(policies: list[Policy], more: Iterable[Policy]) -> list[Policy]:
+    joined = list(policies)
+    for policy in more:
+        if not isinstance(policy, Policy):
+            raise invalid(f"register_policies takes policies, not {policy!r}.")
+        if any(policy.model is other.model or policy.name == other.name for other in joined):
+            raise invalid(f"The app has a policy for {policy.name} already.")
+        joined.append(policy)
+    return joined
 
 
 def _registered(app: Flask) -> _Registered:

@@ -17,6 +17,7 @@ def draft(folder):
 
 
 def cases(app, **changes):
+    """The app's cases; a change to None leaves an option out."""
     from licet.authz import policies_of
 
     settings = {
@@ -33,7 +34,8 @@ def cases(app, **changes):
         },
         "reset": lambda: fill(app.extensions["notes"]),
     }
-    return [MatrixCases(**settings | changes)]
+    given = {name: option for name, option in (settings | changes).items() if option is not None}
+    return [MatrixCases(**given)]
 
 
 def test_a_sound_app_passes():
@@ -139,3 +141,20 @@ def test_a_caller_without_standing_is_refused_everything():
     strange = {"a stranger": {**by("stranger"), "X-User": "root"}}
     report = verify_matrix(app, [replace(case, callers={**case.callers, **strange})])
     assert report.failures == []
+
+
+@pytest.mark.parametrize("resets", [True, False])
+def test_callers_sign_in_again_after_each_reset(resets):
+    """Without one they sign in once; an app without sessions has no messages to forget."""
+    app, sent = make_app(), []
+
+    def sign_in(client):
+        sent.append(client)
+        client.environ_base["HTTP_X_USER"] = "ann"
+
+    changes = {} if resets else {"reset": None}
+    update = {UPDATE: request_to("PATCH", "/notes/{key}", {"text": "new"})}
+    with pytest.raises(AssertionError, match="LIST is served by the app and had no request"):
+        verify_matrix(app, cases(app, callers={"ann": sign_in}, requests=update, **changes))
+    assert not app.secret_key
+    assert (len(sent) > 1) is resets

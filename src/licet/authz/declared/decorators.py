@@ -50,8 +50,8 @@ def decorator_of(decorator: Callable[[Any], Any], text: str | None) -> Decorator
         ConfigurationError: its work cannot be recognised, or takes arguments and has no `text`.
     """
 
-    def sample(**_arguments: object) -> str:
-        return ""
+    def sample(**_arguments: object) -> None:
+        """A view that is never called."""
 
     name = getattr(decorator, "__qualname__", repr(decorator))
     try:

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 import sqlalchemy as sa
 
+from licet.authz._places import invalid
 from licet.authz.policies._check import Check
 from licet.authz.policies._models.mapping import shape_of
 from licet.authz.policies._models.shape import Shape
@@ -21,7 +22,7 @@ from licet.authz.policies.conditions import (
     Disjunction,
 )
 from licet.authz.policies.fields import FieldRule, Fields, unless_condition
-from licet.authz.policies.roles import Role
+from licet.authz.policies.roles import Role, holders_among
 from licet.authz.policies.verbs import LIST, Verb
 from licet.errors import InvalidCondition, UntranslatableCondition
 
@@ -53,6 +54,10 @@ class Declared(Protocol):
     derived_fields: dict[str, tuple[str, ...]]
 
     @property
+    def named_roles(self) -> tuple[Role, ...]:
+        """The roles that are allowed something, or spared a mask."""
+
+    @property
     def verbs(self) -> tuple[str, ...]:
         """The names of the verbs that the matrix prints."""
 
@@ -60,11 +65,11 @@ class Declared(Protocol):
 class Built:
     """A policy whose every path is resolved; one check a verb, one a field rule."""
 
-    def __init__(self, policy: Declared) -> None:
+    def __init__(self, policy: Declared, roles: Iterable[Role] = ()) -> None:
         self.shape = self._shape(policy)
         self.relations: Final = tuple(self.shape.relations.values())
         self._policy = policy
-        self._known = {grant.role for grant in policy.grants}
+        self._holders = holders_among(policy.named_roles, roles)
         self.checks: Final = {name: self._check(name) for name in policy.verbs}
         self.otherwise: Final = self._check("")  # verbs that only ALL covers
         for grant in policy.grants:
@@ -82,6 +87,26 @@ class Built:
             return shape_of(policy.model)
         except InvalidCondition as error:
             raise type(error)(f"{error} (for the policy at {policy.declared})") from error
+
+    def require_roles(self, roles: Iterable[Role]) -> None:
+        """Refuse to be used where other roles would count than those it was built with."""
+        for role, wanted in holders_among(self._policy.named_roles, roles).items():
+            found = self._holders[role]
+            if missing := [one for one in wanted if one not in found]:
+                raise invalid(
+                    f"The policy {self._policy.name} was built without the role "
+                    f"{missing[0].name!r} (declared at {missing[0].declared}), which implies "
+                    f"{role.name!r}: register the app's policies in one call before any is used, "
+                    "or name the role in the first call with register_policies(app, …, roles=[…]). "
+                    "A policy that apps share has the same roles in all of them."
+                )
+            if more := [one for one in found if one not in wanted]:
+                raise invalid(
+                    f"The policy {self._policy.name} was built with the role {more[0].name!r} "
+                    f"(declared at {more[0].declared}), which implies {role.name!r}, and the app "
+                    "has no such role: name it with register_policies(app, …, roles=[…]), or make "
+                    "a policy for each app."
+                )
 
     def check(self, name: str) -> Check:
         """What decides about the verb of that name."""
@@ -108,7 +133,7 @@ class Built:
 
     def _held(self, role: Role, declared: str) -> Condition:
         """Somebody holds the role, or one that implies it."""
-        parts = [holder.condition for holder in role.holders(self._known)]
+        parts = [holder.condition for holder in self._holders[role]]
         everybody = [part for part in parts if isinstance(part, Always) and part.holds]
         return _either(everybody or parts, declared, f"is {role.name}")
 

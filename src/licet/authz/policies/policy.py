@@ -12,6 +12,7 @@ filter of a list, the fields that are shown, and the explanation; they always ag
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -116,22 +117,38 @@ class Policy:
         if self._built is not None:
             raise invalid(f"The policy {self.name} is in use already and cannot change.")
 
-    def build(self) -> Policy:
+    @knows_its_options
+    def build(self, *, roles: Iterable[Role] | None = None) -> Policy:
         """Check everything that was declared, now instead of at first use.
+
+        Args:
+            roles: those that count beside the ones that the policy names, where they imply them.
+                An app that registers the policy gives its own.
 
         Raises:
             InvalidCondition: the model is not mapped, a field or path does not exist, a type does
-                not fit, or SQL cannot say what a list would need; with the place of declaration.
+                not fit, two roles have one name, or SQL cannot say what a list would need; with the
+                place of declaration. Or the policy was built before, and other roles count here.
         """
-        self._ready()
+        given = None if roles is None else tuple(roles)
+        built = self._ready(given or ())
+        if given is not None:
+            built.require_roles(given)
         return self
 
-    def _ready(self) -> Built:
+    def _ready(self, roles: tuple[Role, ...] = ()) -> Built:
         if self._built is None:
             with self._lock:
                 if self._built is None:
-                    self._built = Built(self)
+                    self._built = Built(self, roles)
         return self._built
+
+    @property
+    def named_roles(self) -> tuple[Role, ...]:
+        """The roles that are allowed something, or spared a mask, each once."""
+        rules = (*self.field_rules["hide"], *self.field_rules["readonly"])
+        spared = (one for rule in rules for one in rule.unless if isinstance(one, Role))
+        return tuple(dict.fromkeys((*(grant.role for grant in self.grants), *spared)))
 
     # --- decisions -------------------------------------------------------------------------------
 

@@ -5,15 +5,17 @@
     staff = Role("staff", caller.roles.contains("admin"), implies=[registered])
     organizer = Role("organizer", attr("memberships").any(attr("account_id") == caller.account_id))
 
-A role on the caller counts wherever a role that it implies is granted something. One that is
+A role that implies another counts wherever that is granted something, in the policies of every app
+that knows it: its policies name it, or ``register_policies(app, …, roles=[…])``. One that is
 relative to an object, as the last, counts only in policies that name it, whose model has its paths.
+A policy keeps the roles with which it was built, whatever is declared afterwards or elsewhere.
 """
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, TypeAlias
 
 from licet.authz._places import declared_at, invalid
 from licet.authz.policies.conditions import (
@@ -29,7 +31,7 @@ from licet.authz.policies.conditions import (
 )
 from licet.errors.names import knows_its_options
 
-__all__ = ["Role", "everyone", "registered"]
+__all__ = ["Holders", "Role", "everyone", "holders_among", "refuse_unnamed", "registered"]
 
 
 class Role:
@@ -58,7 +60,7 @@ class Role:
         self.declared = declared_at()
         self.condition = self._checked(condition)
         self._implied: list[Role] = []
-        self._implied_by: weakref.WeakSet[Role] = weakref.WeakSet()
+        self._is_in_use = False
         self.imply(*implies)
 
     def _checked(self, condition: object) -> Condition:
@@ -77,18 +79,26 @@ class Role:
         """Give this role's holders everything that `roles` are granted.
 
         Raises:
-            InvalidCondition: one of them implies this role already.
+            InvalidCondition: one of them implies this role already, or a policy was built with this
+                role, or it is one of licet's own, which all apps share.
         """
         for role in roles:
             if not isinstance(role, Role):
                 raise invalid(f"The role {self.name!r} can imply roles, not {role!r}.")
+            if role in self._implied:
+                continue
+            if self._is_in_use:
+                raise invalid(
+                    f"The role {self.name!r} is in use already and cannot imply {role.name!r} from "
+                    "now on: say so before a policy is built with it. Licet's own roles are always "
+                    "in use; imply the other way round, or make a role of your own."
+                )
             if self in role.closure():
                 raise invalid(
                     f"The roles {self.name!r} and {role.name!r} would imply each other: a cycle "
                     "gives everybody everything."
                 )
             self._implied.append(role)
-            role._implied_by.add(self)  # noqa: SLF001 - of its own kind
 
     def closure(self) -> Iterator[Role]:
         """This role and all that it implies, nearest first."""
@@ -96,21 +106,14 @@ class Role:
         for role in self._implied:
             yield from role.closure()
 
-    def holders(self, known: Iterable[Role] = ()) -> list[Role]:
-        """The roles whose holders have this role's grants: itself, and those that imply it.
+    def holders(self, known: Iterable[Role]) -> tuple[Role, ...]:
+        """The roles whose holders have this role's grants: itself, then those of `known`."""
+        implying = {role for role in known if role is not self and self in role.closure()}
+        return (self, *sorted(implying, key=lambda role: role.name))
 
-        Of the roles that are relative to an object, only those in `known` count.
-        """
-        found = {self: None}
-        pending = list(self._implied_by)
-        known = set(known)
-        while pending:
-            role = pending.pop()
-            if role not in found:
-                if not role.asks_object or role in known:
-                    found[role] = None
-                pending.extend(role._implied_by)  # noqa: SLF001 - as above
-        return sorted(found, key=lambda role: (role is not self, role.name))
+    def keep(self) -> None:
+        """Imply nothing more from now on: a policy is built with the role."""
+        self._is_in_use = True
 
     @property
     def asks_object(self) -> bool:
@@ -137,3 +140,55 @@ def _asks_object(condition: Condition) -> bool:
 
 everyone: Final = Role("everyone")
 registered: Final = Role("registered", caller.is_authenticated.is_true(), implies=[everyone])
+_OWN: Final = (everyone, registered)
+for _role in _OWN:
+    _role.keep()
+
+Holders: TypeAlias = Mapping[Role, tuple[Role, ...]]
+"""For each role that a policy names, the roles whose holders have its grants."""
+
+
+def holders_among(named: Iterable[Role], others: Iterable[Role]) -> Holders:
+    """Who has what the roles that a policy names are granted; all of them are in use from now on.
+
+    Args:
+        named: the roles that the policy names.
+        others: the roles that the app knows besides.
+
+    Raises:
+        InvalidCondition: two roles have one name.
+    """
+    named = dict.fromkeys(named)
+    closures = (role.closure() for role in (*named, *others))
+    known = dict.fromkeys(itertools.chain.from_iterable(closures))
+    counting = [role for role in known if role in named or not role.asks_object]
+    by_name: dict[str, Role] = {}
+    for role in counting:
+        first = by_name.setdefault(role.name, role)
+        if first is not role:
+            raise invalid(
+                f"Two roles are called {role.name!r}, at {first.declared} and at {role.declared}: "
+                "nobody could tell them apart. Give one of them another name."
+            )
+    for role in known:
+        role.keep()
+    return {role: role.holders(counting) for role in named}
+
+
+def refuse_unnamed(roles: Iterable[Role]) -> None:
+    """Refuse roles that are implied by these and are not among them; licet's own need not be.
+
+    Raises:
+        InvalidCondition: with both roles, and what to do.
+    """
+    known = {*roles, *_OWN}
+    for role in known:
+        for implied in role.closure():
+            if implied not in known:
+                raise invalid(
+                    f"The role {role.name!r} implies {implied.name!r} (declared at "
+                    f"{implied.declared}), which no policy of the app names, so that it gives "
+                    "nobody anything. Allow it something, or leave it out of implies; if another "
+                    "policy follows, register both in one call, or this one with "
+                    "register_policies(app, …, roles=[…])."
+                )

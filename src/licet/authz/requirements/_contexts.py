@@ -1,43 +1,52 @@
 """Contexts that change checks for a while: who opened them, and where they are seen.
 
-A context is a set of requirements. It is pushed by a manager and seen by that manager's checks
-only, in the request in which it was pushed, or outside of any. What is pushed lives in a context
-variable, so that threads and tasks do not see each other's; what a request began with lives on the
-request, made when somebody first asks for it, and is the same for all tasks of that request.
+A context is a set of requirements, pushed by a manager and seen by that manager's checks only. The
+contexts in force at a *place* are one immutable stack, kept in a context variable: threads, tasks
+and greenlets do not see each other's pushes and pops. A place is a request context of Flask's, or
+what lies outside of any. A copy of a request context is a place of its own, which begins with the
+stack of the place where it was made, so ending a copy ends nothing elsewhere.
+
+What a request begins with lies on the request object, made when somebody first asks for it, and is
+the same in all copies. Nothing is ended with a request: its stack is let go with its contexts.
 
 Source: seed document 002 ("Manipulating Requirements after the fact").
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar
 
-from licet.authz.requirements._current import current_request, has_request_context
+from licet.authz.requirements._current import (
+    Place,
+    current_place,
+    follow_copies,
+    in_force_at_copy,
+    is_gone,
+)
 from licet.authz.requirements._requirement_set import RequirementSet
 from licet.errors import UsageError
 from licet.settings.state import request_state
 
 __all__ = [
     "Manager",
+    "StreamContexts",
     "begin_request",
     "drop_innermost",
-    "end_all_of_request",
-    "end_request",
+    "end_all_of",
     "innermost",
     "no_context_is_open",
     "push_for",
 ]
 
 
-_BEGUN = "authz.begun"  # for which managers the request began
-_MADE = "authz.contexts"  # and what was made for them since
-_making = threading.Lock()
+_BEGUN: Final = "authz.begun"  # for which managers the request began
+_MADE: Final = "authz.contexts"  # the stack that was made for them since
 S = TypeVar("S", bound=RequirementSet)
+T = TypeVar("T")
 
 
 class Manager(Generic[S]):
@@ -49,11 +58,10 @@ class Manager(Generic[S]):
     @property
     def current(self) -> S | None:
         """The innermost of this manager's contexts; None when it has none."""
-        request = current_request()
-        for entry in reversed(_pushed.get()):
-            if entry.manager is self and entry.request is request:
+        for entry in reversed(_stack()):
+            if entry.manager is self:
                 return entry.context  # type: ignore[no-any-return]  # of this manager's kind
-        return _begun_with(self)  # type: ignore[return-value]  # as above
+        return None
 
     def push(self, context: S, use_parent: bool = False) -> None:  # noqa: FBT001, FBT002 - the seed's signature
         """Let `context` count instead of the current one, or both when `use_parent` is given.
@@ -89,7 +97,7 @@ class Manager(Generic[S]):
     @contextmanager
     def _for_a_while(self, context: S, *, use_parent: bool) -> Iterator[S]:
         self.push(context, use_parent)
-        entry = _pushed.get()[-1]
+        entry = _stack()[-1]
         try:
             yield entry.context
         finally:
@@ -98,14 +106,16 @@ class Manager(Generic[S]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Entry:
-    """A pushed context: by whom, and in which request."""
+    """A context, and the manager whose checks see it."""
 
     manager: Manager[Any]
     context: Any
-    request: object | None
 
 
-_pushed: ContextVar[tuple[_Entry, ...]] = ContextVar("licet.authz.pushed", default=())
+_Stack: TypeAlias = tuple[_Entry, ...]
+_Stacks: TypeAlias = Mapping[Place, _Stack]
+_stacks: ContextVar[_Stacks] = ContextVar("licet.authz.contexts")
+_NONE: Final[_Stacks] = {}
 
 
 @dataclass(slots=True)
@@ -122,7 +132,7 @@ def no_context_is_open() -> bool:
     """Whether nothing was pushed or asked for here: then checks need not look further."""
     if not _use.ever:
         return True
-    if _pushed.get():
+    if _stacks.get(_NONE):
         return False
     try:
         return _MADE not in request_state()
@@ -133,27 +143,28 @@ def no_context_is_open() -> bool:
 def push_for(manager: Manager[Any], context: RequirementSet) -> None:
     """Push a context as it is."""
     _use.ever = True
-    _pushed.set((*_pushed.get(), _Entry(manager, context, current_request())))
+    _keep((*_stack(), _Entry(manager, context)))
 
 
 def innermost(kind: str) -> tuple[Manager[Any], Any] | None:
     """The innermost context of a kind, whoever pushed it, with its manager."""
-    entry = _innermost_pushed(kind)
-    if entry is not None:
-        return entry.manager, entry.context
-    manager = _last_begun(kind)
-    return None if manager is None else (manager, _begun_with(manager))
+    entry = _innermost(kind)
+    return None if entry is None else (entry.manager, entry.context)
 
 
 def drop_innermost(kind: str) -> None:
     """End the innermost context of a kind, whoever pushed it."""
-    entry = _innermost_pushed(kind)
+    entry = _innermost(kind)
     if entry is not None:
-        _pushed.set(tuple(each for each in _pushed.get() if each is not entry))
-        return
-    manager = _last_begun(kind)
-    if manager is not None:
-        _end_begun((manager,))
+        _keep(tuple(each for each in _stack() if each is not entry))
+
+
+def end_all_of(manager: Manager[Any]) -> None:
+    """End the contexts of one manager, and leave those of others."""
+    stack = _stack()
+    left = tuple(entry for entry in stack if entry.manager is not manager)
+    if left != stack:
+        _keep(left)
 
 
 def begin_request(managers: tuple[Manager[Any], ...]) -> None:
@@ -161,77 +172,98 @@ def begin_request(managers: tuple[Manager[Any], ...]) -> None:
     state = request_state()
     begun = state.get(_BEGUN)
     state[_BEGUN] = (*begun, *managers) if begun else managers
+    stacks = _stacks.get(_NONE)
+    if stacks:
+        _stacks.set(_living(stacks))
+    if _MADE in state:  # somebody looked before these managers began
+        before, entries = state[_MADE], _made_for(managers)
+        state[_MADE] = (*before, *entries)
+        if current_place() in stacks:
+            begun_before = [entry for entry in _stack() if entry in before]
+            pushed = [entry for entry in _stack() if entry not in before]
+            _keep((*begun_before, *entries, *pushed))
 
 
-def end_request(managers: tuple[Manager[Any], ...]) -> None:
-    """End what these managers have in the current request, begun or pushed."""
-    if _pushed.get():
-        _forget_pushed(lambda entry: entry.manager in managers)
+def _innermost(kind: str) -> _Entry | None:
+    return next((each for each in reversed(_stack()) if each.manager.kind == kind), None)
+
+
+def _stack() -> _Stack:
+    """What is in force at the current place, the innermost last."""
+    place = current_place()
+    stack = _stacks.get(_NONE).get(place)
+    if stack is None and place is not None:
+        stack = in_force_at_copy()
+        return _begun() if stack is None else stack
+    return stack or ()
+
+
+def _begun() -> _Stack:
+    """What the current request began with, made now if nobody asked for it before."""
     state = request_state()
-    if state.get(_BEGUN) is managers and _MADE not in state:
-        del state[_BEGUN]  # as nearly always: nobody asked for them
-    else:
-        _end_begun(managers)
+    if _MADE not in state:  # setdefault, as tasks and threads of one request share it
+        state.setdefault(_MADE, _made_for(state.get(_BEGUN, ())))
+    return state[_MADE]  # type: ignore[no-any-return]  # the state is untyped
 
 
-def end_all_of_request() -> None:
-    """End everybody's contexts of the current request."""
-    if _pushed.get():
-        _forget_pushed(lambda _entry: True)
-    if _use.ever:
-        state = request_state()
-        state.pop(_BEGUN, None)
-        state.pop(_MADE, None)
+def _made_for(managers: tuple[Manager[Any], ...]) -> _Stack:
+    _use.ever = _use.ever or bool(managers)
+    return tuple(_Entry(manager, manager.container()) for manager in managers)
 
 
-def _forget_pushed(is_meant: Callable[[_Entry], bool]) -> None:
-    request = current_request()
-    kept = (e for e in _pushed.get() if e.request is not request or not is_meant(e))
-    _pushed.set(tuple(kept))
+def _keep(stack: _Stack) -> None:
+    """Let `stack` be in force at the current place, and in what is copied from it."""
+    place = current_place()
+    follow_copies(place, _kept_at)
+    stacks = {**_living(_stacks.get(_NONE)), place: stack}
+    if None in stacks and not stacks[None]:
+        del stacks[None]  # so that nothing is left to search when all is ended outside of requests
+    _stacks.set(stacks)
 
 
-def _end_begun(managers: tuple[Manager[Any], ...]) -> None:
-    state = request_state()
-    state[_BEGUN] = tuple(m for m in state.get(_BEGUN, ()) if m not in managers)
-    if _MADE in state:
-        state[_MADE] = {m: context for m, context in state[_MADE].items() if m not in managers}
+def _kept_at(place: Place) -> _Stack | None:
+    return _stacks.get(_NONE).get(place)
+
+
+def _living(stacks: _Stacks) -> dict[Place, _Stack]:
+    """Without those of request contexts that exist no more."""
+    return {place: stack for place, stack in stacks.items() if not is_gone(place)}
 
 
 def _end(entry: _Entry) -> None:
     """End `entry` and what its manager pushed after it, so that nothing outlives the block."""
-    entries = _pushed.get()
+    entries = _stack()
     kind = entry.manager.kind
     if entry not in entries:
         raise UsageError(f"popped wrong {kind} context: the block's own was popped within it.")
     place = entries.index(entry)
     others = tuple(each for each in entries[place:] if each.manager is not entry.manager)
-    _pushed.set((*entries[:place], *others))
+    _keep((*entries[:place], *others))
     if any(each.manager.kind == kind for each in others):
         raise UsageError(f"popped wrong {kind} context: another manager's was left in the block.")
 
 
-def _innermost_pushed(kind: str) -> _Entry | None:
-    request = current_request()
-    for entry in reversed(_pushed.get()):
-        if entry.manager.kind == kind and entry.request is request:
-            return entry
-    return None
+class StreamContexts:
+    """The contexts of a request while its response is streamed, when the request is over.
 
+    It begins with what is in force where it is made.
+    """
 
-def _begun() -> tuple[Manager[Any], ...]:
-    return request_state().get(_BEGUN, ()) if has_request_context() else ()
+    def __init__(self) -> None:
+        self._place = current_place()
+        self._here = _stack()  # where there is no request context any more
+        self._stacks: _Stacks = {self._place: self._here}
 
-
-def _last_begun(kind: str) -> Manager[Any] | None:
-    return next((each for each in reversed(_begun()) if each.kind == kind), None)
-
-
-def _begun_with(manager: Manager[Any]) -> RequirementSet | None:
-    if manager not in _begun():
-        return None
-    _use.ever = True
-    with _making:  # tasks and threads of one request share it
-        made: dict[Manager[Any], RequirementSet] = request_state().setdefault(_MADE, {})
-        if manager not in made:
-            made[manager] = manager.container()
-        return made[manager]
+    def run(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Do a part of the streaming; what it pushes and pops counts in the next part, too."""
+        here = current_place()
+        is_within = here == self._place  # as from the second part of `stream_with_context`
+        stacks = self._stacks if is_within else {**self._stacks, here: self._here}
+        token = _stacks.set(stacks)
+        try:
+            return work(*arguments)
+        finally:
+            self._stacks = _stacks.get()
+            _stacks.reset(token)
+            if not is_within:
+                self._here = self._stacks.get(here, ())

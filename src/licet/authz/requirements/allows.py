@@ -10,7 +10,7 @@ from inspect import iscoroutinefunction
 from types import CoroutineType, MappingProxyType, TracebackType
 from typing import Any, Final, TypeVar
 
-from flask import Flask, Response
+from flask import Flask
 from werkzeug.exceptions import Forbidden
 from werkzeug.local import LocalProxy
 
@@ -18,12 +18,7 @@ from licet.authn.callers import require_standing
 from licet.authn.flask import current_identity
 from licet.authn.identity import Identity
 from licet.authz._nobody import is_nobody, refusal_of_nobody
-from licet.authz.requirements._contexts import (
-    begin_request,
-    end_all_of_request,
-    end_request,
-    no_context_is_open,
-)
+from licet.authz.requirements._contexts import begin_request, no_context_is_open
 from licet.authz.requirements._current import (
     EXTENSION,
     app_itself,
@@ -32,7 +27,13 @@ from licet.authz.requirements._current import (
 )
 from licet.authz.requirements._engine import Checklist
 from licet.authz.requirements._guard import Throws, guard
-from licet.authz.requirements.changes import AdditionalManager, OverrideManager, while_in_force
+from licet.authz.requirements._streams import hold_while_streaming
+from licet.authz.requirements.changes import (
+    Additional,
+    AdditionalManager,
+    OverrideManager,
+    while_in_force,
+)
 from licet.errors import AccessDenied, UsageError
 from licet.errors.names import knows_its_options
 
@@ -104,14 +105,7 @@ class Allows:
         def begin_contexts() -> None:
             begin_request(managers)
 
-        @app.after_request
-        def end_contexts(response: Response) -> Response:
-            end_request(managers)
-            return response
-
-        @app.teardown_request
-        def end_all_contexts(_error: BaseException | None) -> None:
-            end_all_of_request()
+        hold_while_streaming(app)
 
         @app.context_processor
         def allowed_in_templates() -> dict[str, Any]:
@@ -168,13 +162,16 @@ class Allows:
         if no_context_is_open():
             return checklist.holds(identity)
         overridden = self.overrides.current
-        additional = self.additional.current
+        additional = self._additions()
         return while_in_force(
             overridden,
             lambda: checklist.holds(
                 identity, additional=additional or (), overridden=overridden or ()
             ),
         )
+
+    def _additions(self) -> Additional | None:
+        return self.additional.current
 
     def run(
         self,
@@ -232,7 +229,7 @@ class Allows:
         return identity
 
     def clear_all_overrides(self) -> None:
-        """End all override contexts, as is done at the end of each request.
+        """End all override contexts of the current request, or those outside of any.
 
         Raises:
             UsageError: one was pushed by another manager; it stays.
@@ -240,7 +237,7 @@ class Allows:
         self.overrides.clear()
 
     def clear_all_additional(self) -> None:
-        """End all additional contexts, as is done at the end of each request.
+        """End all additional contexts of the current request, or those outside of any.
 
         Raises:
             UsageError: one was pushed by another manager; it stays.

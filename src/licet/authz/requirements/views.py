@@ -52,7 +52,9 @@ def guard_entire(
 ) -> Callable[[], Any]:
     """A ``before_request`` function that guards every route of a blueprint or an app.
 
-    Exempt views are passed over, and so are requests that match no route.
+    Exempt views are passed over, and so are requests that match no route and those that Flask
+    answers without a view: an OPTIONS that no view was written for, as browsers ask before a
+    request to another site.
 
     Args:
         requirements: one, or an iterable that is read now.
@@ -67,7 +69,9 @@ def guard_entire(
     checklist = Checklist((requirements,) if callable(requirements) else requirements)
 
     def guard_each_request() -> Any:
-        if request.routing_exception is not None or _is_exempt(_view_of_request()):
+        if request.routing_exception is not None or _is_answered_by_flask():
+            return None
+        if _is_exempt(_view_of_request()):
             return None
         arguments = request.view_args or {}
         return allows_of_app().run(
@@ -89,6 +93,13 @@ def exempt_from_requirements(view: F) -> F:
 
 def _is_exempt(view: object) -> bool:
     return getattr(view, _EXEMPT, False) is True
+
+
+def _is_answered_by_flask() -> bool:
+    """Whether it is an automatic OPTIONS, for which Flask calls no view."""
+    return request.method == "OPTIONS" and getattr(
+        request.url_rule, "provide_automatic_options", False
+    )
 
 
 def _view_of_request() -> object:

@@ -208,6 +208,15 @@ def test_a_late_route_is_looked_at(app):
         app.add_url_rule("/worse", "worse", ok, methods=["POST"])
 
 
+def test_a_late_route_is_added_as_it_was_asked(app):
+    """Arguments by position reach Flask: here, that it answers no OPTIONS by itself."""
+    licet.protect(app)
+    app.add_url_rule("/by-itself", "by-itself", guarded(ok))
+    app.add_url_rule("/never", "never", guarded(ok), False)
+    client = app.test_client()
+    assert [client.options(path).status_code for path in ("/by-itself", "/never")] == [200, 405]
+
+
 def test_a_late_refusal_cannot_be_swallowed(app):
     """Whoever catches the error serves no request either."""
     protect(app)

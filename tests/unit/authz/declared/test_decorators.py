@@ -253,6 +253,35 @@ def test_what_cannot_be_recognised_is_refused(app, decorator, told):
         declare_decorator(app, decorator)
 
 
+def half_made(view):
+    """A decorator whose function refers to what it has not got."""
+
+    @functools.wraps(view)
+    def asked(**kwargs):
+        return abort(401) if view else missing
+
+    if not view:
+        missing = None
+    return asked
+
+
+def test_a_name_without_a_value_is_an_argument(app):
+    """Nobody knows what it will be, so the declaration says what is asked."""
+    with pytest.raises(ConfigurationError, match="half_made has arguments"):
+        declare_decorator(app, half_made)
+    declare_decorator(app, half_made, text="half")
+    app.add_url_rule("/", "view", half_made(ok))
+    assert said(app) == (["half"], [])
+
+
+def test_a_view_that_wraps_itself_is_read_to_an_end(app):
+    """A circle of wrappers is no reason to look for ever."""
+    circle = requires(yes)(ok)
+    circle.__wrapped__ = circle
+    app.add_url_rule("/", "view", circle)
+    assert said(app) == (["requires yes"], [])
+
+
 def test_late_views_are_looked_at(app):
     """As other views are after `protect`."""
     licet.protect(app)

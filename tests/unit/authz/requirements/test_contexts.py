@@ -19,7 +19,7 @@ from licet.authz import (
     current_additions,
     current_overrides,
 )
-from licet.authz.requirements._contexts import _pushed, _use, drop_innermost, innermost
+from licet.authz.requirements._contexts import _stacks, _use, drop_innermost, innermost
 
 KINDS = [
     (Override, OverrideManager, "override", "overrides", current_overrides),
@@ -50,9 +50,9 @@ def kind(request):
 @pytest.fixture(autouse=True)
 def _nothing_is_left():
     """Each test in a fresh context variable, so that what it pushes is its own."""
-    token = _pushed.set(())
+    token = _stacks.set({})
     yield
-    _pushed.reset(token)
+    _stacks.reset(token)
 
 
 def test_containers_hold_requirements(kind):
@@ -278,6 +278,7 @@ def test_outer_contexts_are_not_seen_in_a_request(app, allows, kind):
 def test_nothing_outlives_a_request(app, allows, kind, fails, is_told):
     """What a view pushes and forgets is gone after it, raise as it may."""
     app.config["PROPAGATE_EXCEPTIONS"] = is_told
+    app.add_url_rule("/next", "next", lambda: str(len(kind.manager(allows).current)))
 
     @app.get("/")
     def view():
@@ -293,16 +294,32 @@ def test_nothing_outlives_a_request(app, allows, kind, fails, is_told):
             app.test_client().get("/")
     else:
         app.test_client().get("/")
-    assert _pushed.get() == ()
+    assert kind.manager(allows).current is None
+    assert innermost(kind.name) is None
+    assert app.test_client().get("/next").text == "0"
 
 
-def test_after_the_response_there_is_no_context(app, allows, kind):
-    """What is cleaned with the response is not made anew."""
+@pytest.mark.parametrize("how", ["added", "pushed"])
+def test_contexts_hold_for_all_that_follows_the_view(app, kind, how):
+    """In functions that run after the request, registered before the Allows and after it."""
     seen = []
-    allows_first = app.after_request_funcs[None]
-    allows_first.insert(0, lambda response: seen.append(kind.manager(allows).current) or response)
-    in_view(app, lambda: kind.proxy.add(yes))
-    assert seen == [None]
+
+    def look(response=None):
+        seen.append(list(kind.proxy))
+        return response
+
+    for register in (app.after_request, app.teardown_request):
+        register(look)
+    allows = Allows(app)
+    for register in (app.after_request, app.teardown_request):
+        register(look)
+    opens = {"added": lambda: kind.proxy.add(yes), "pushed": lambda: push(kind, allows)}
+    in_view(app, opens[how])
+    assert seen == [[yes]] * 4
+
+
+def push(kind, allows):
+    kind.manager(allows).push(kind.of(yes))
 
 
 def test_a_request_not_begun_has_no_context(app, allows, kind):

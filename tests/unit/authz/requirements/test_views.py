@@ -352,3 +352,56 @@ def test_an_unknown_endpoint_is_told(app):
     """By name."""
     with pytest.raises(UsageError, match="'nowhere'"):
         requirements_of("nowhere", app=app)
+
+
+class Own(MethodView):
+    """A view that answers OPTIONS itself."""
+
+    def get(self):
+        return "got"
+
+    def options(self):
+        return "own"
+
+
+@pytest.mark.parametrize("place", ["app", "blueprint", "nested blueprint"])
+def test_an_automatic_options_is_answered(app, place):
+    """Browsers ask before they send who calls; no view and no `on_fail` is called for it."""
+    called = []
+    Allows(app, identity_loader=lambda: None)
+    outer, pages = Blueprint("outer", __name__), Blueprint("pages", __name__)
+    over = {"app": app, "blueprint": pages, "nested blueprint": outer}[place]
+    over.before_request(guard_entire(is_admin, on_fail=lambda **_: called.append("on_fail")))
+    pages.add_url_rule("/auto", "auto", lambda: called.append("view"), methods=["GET", "POST"])
+    pages.add_url_rule("/own", "own", lambda: "own", methods=["GET", "OPTIONS"])
+    pages.add_url_rule("/class", view_func=Own.as_view("class"))
+    pages.add_url_rule("/off", "off", lambda: "off", provide_automatic_options=False)
+    outer.register_blueprint(pages)
+    app.register_blueprint(outer)
+    client = app.test_client()
+
+    answer = client.options("/auto")
+    assert (answer.status_code, answer.data) == (200, b"")
+    assert sorted(answer.allow) == ["GET", "HEAD", "OPTIONS", "POST"]
+    assert not called
+    statuses = [client.options(path).status_code for path in ("/own", "/class", "/off", "/no")]
+    assert statuses == [401, 401, 405, 404]
+    assert client.get("/auto").status_code == client.head("/auto").status_code == 401
+
+
+def test_the_views_own_word_on_options_counts(app):
+    """A view may leave OPTIONS to Flask though its rule names the method, and the reverse."""
+    Allows(app, identity_loader=lambda: GUEST)
+    app.before_request(guard_entire(is_admin))
+
+    def left():
+        raise AssertionError
+
+    def taken():
+        raise AssertionError
+
+    left.provide_automatic_options, taken.provide_automatic_options = True, False
+    app.add_url_rule("/left", view_func=left, methods=["GET", "OPTIONS"])
+    app.add_url_rule("/taken", view_func=taken, methods=["GET", "OPTIONS"])
+    client = app.test_client()
+    assert [client.options(path).status_code for path in ("/left", "/taken")] == [200, 403]
