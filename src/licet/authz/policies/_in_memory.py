@@ -254,9 +254,7 @@ class _Writer:
         if len(relation.foreign_keys) != 1:
             state = _item(f"d_{owner}", _STATE)
             unchanged = ast.UnaryOp(ast.Not(), ast.Attribute(state, "modified", ast.Load()))
-            noted = ast.Attribute(_item(f"d_{owner}", _STATE), "__dict__", ast.Load())
-            unnoted = ast.Compare(ast.Constant("info"), [ast.NotIn()], [noted])
-            return _if_loaded(owner, relation.name, asked, unchanged, unnoted)
+            return _if_loaded(owner, relation.name, asked, unchanged, _is_unnoted(owner))
         ((own, other),) = relation.foreign_keys
         name = self._new("r")
         loaded = ast.NamedExpr(_store(name), _get(_name(f"d_{owner}"), relation.name, "missing"))
@@ -274,12 +272,9 @@ class _Writer:
         asked = _call(member, _name(owner), _name(loop), *rest)
         if not plan.relation.is_iterable:
             return asked
-        rows = _item(f"d_{owner}", plan.relation.name)
-        noted = ast.Attribute(_item(f"d_{owner}", _STATE), "__dict__", ast.Load())
-        is_unnoted = ast.Compare(ast.Constant("info"), [ast.NotIn()], [noted])
-        is_there = ast.Compare(ast.Constant(plan.relation.name), [ast.In()], [_name(f"d_{owner}")])
-        known = ast.BoolOp(ast.And(), [is_there, is_unnoted])
-        return ast.IfExp(known, _call(_name(loop), rows, *rest), asked)
+        name = plan.relation.name
+        found = _call(_name(loop), _item(f"d_{owner}", name), *rest)
+        return ast.IfExp(_is_loaded(owner, name, _is_unnoted(owner)), found, asked)
 
     def _operand(self, operand: Any) -> ast.expr:
         if isinstance(operand, Slot):
@@ -308,10 +303,19 @@ def _quickest(operand: Any) -> Any:
 
 
 def _if_loaded(owner: str, key: str, asked: ast.expr, *also: ast.expr) -> ast.expr:
+    return ast.IfExp(_is_loaded(owner, key, *also), _item(f"d_{owner}", key), asked)
+
+
+def _is_loaded(owner: str, key: str, *also: ast.expr) -> ast.expr:
     is_there = ast.Compare(ast.Constant(key), [ast.In()], [_name(f"d_{owner}")])
-    loaded = _item(f"d_{owner}", key)
-    test: ast.expr = ast.BoolOp(ast.And(), [is_there, *also]) if also else is_there
-    return ast.IfExp(test, loaded, asked)
+    return ast.BoolOp(ast.And(), [is_there, *also]) if also else is_there
+
+
+def _is_unnoted(owner: str) -> ast.expr:
+    """Whether nothing is noted of the object, such as what was loaded in part."""
+    noted = ast.Attribute(_item(f"d_{owner}", _STATE), "__dict__", ast.Load())
+    is_noted = ast.Compare(ast.Constant("info"), [ast.In()], [noted])
+    return ast.UnaryOp(ast.Not(), is_noted)
 
 
 def _get(mapping: ast.expr, key: str, default: str) -> ast.expr:
