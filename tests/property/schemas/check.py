@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,30 +19,30 @@ from tests.property.schemas.spec import CLASS, Entity, Row, Rows, key_of
 from licet.authz import CREATE, LIST, UPDATE, VIEW, Policy, everyone, list_objects
 from licet.errors import UnloadedObject, UntranslatableCondition
 
-__all__ = ["check"]
+__all__ = ["LISTS", "LOADS", "Drawn", "check"]
 
 _VERBS = LIST | VIEW | UPDATE | CREATE
 Loads = Callable[[Session, Any, Entity], list[Any]]
 
 
-def check(case: Case, connection: sa.Connection, loads: list[str], more: list[Row]) -> int:
-    """How many questions were answered; the database is afterwards as it was before.
+@dataclass
+class Drawn:
+    """What is drawn for one question: how objects are loaded and listed, and a row to come."""
 
-    Args:
-        case: what is asked.
-        connection: to the database.
-        loads: how objects are loaded, of `LOADS`.
-        more: for each question, a row that is not in the database yet.
+    load: str
+    lists: list[str]
+    draft: Row
+
+
+def check(case: Case, connection: sa.Connection, drawn: list[Drawn]) -> int:
+    """How many questions were answered; the database is afterwards as it was before.
 
     Raises:
         AssertionError: two answers differ.
     """
     with Mapped(case.schema) as mapped, _stored(case.rows, mapped, connection), _quiet():
         asked = (_Asked(case, mapped, *question) for question in case.questions)
-        return sum(
-            one.check(connection, load, draft)
-            for one, load, draft in zip(asked, loads, more, strict=True)
-        )
+        return sum(one.check(connection, how) for one, how in zip(asked, drawn, strict=True))
 
 
 @contextmanager
@@ -62,7 +63,7 @@ class _Asked:
         self.model = mapped.of(entity)
         self.caller = SimpleNamespace(**case.caller)
 
-    def check(self, connection: sa.Connection, load: str, draft: Row) -> int:
+    def check(self, connection: sa.Connection, how: Drawn) -> int:
         policy = Policy(self.model).allow(everyone, _VERBS, when=said(self.question))
         try:
             policy.build()
@@ -73,11 +74,11 @@ class _Asked:
         assert not is_refused(self.question), f"{self.question} was to be refused"
         wanted = self._wanted()
         with Session(connection) as session:
-            self._check_lists(policy, session, wanted)
+            self._check_lists(policy, session, wanted, how.lists)
         with Session(connection) as session:
-            self._check_decisions(policy, session, LOADS[load], wanted, load)
+            self._check_decisions(policy, session, LOADS[how.load], wanted, how.load)
         with Session(connection) as session:
-            self._check_draft(policy, session, draft)
+            self._check_draft(policy, session, how.draft)
         return 1
 
     def _wanted(self) -> dict[tuple[Any, ...], bool]:
@@ -90,29 +91,35 @@ class _Asked:
     def _keys(self, objects: list[Any]) -> list[tuple[Any, ...]]:
         return [tuple(getattr(one, c.name) for c in self.entity.key) for one in objects]
 
-    def _check_lists(self, policy: Policy, session: Session, wanted: dict[Any, bool]) -> None:
-        model, caller = self.model, self.caller
+    def _check_lists(
+        self, policy: Policy, session: Session, wanted: dict[Any, bool], names: list[str]
+    ) -> None:
         right = sorted((key for key, outcome in wanted.items() if outcome), key=repr)
-        alias = aliased(model)
-        columns = [getattr(model, column.name) for column in self.entity.key]
+        for name in names:
+            found = sorted(self._listed(policy, session, name), key=repr)
+            assert found == right, f"{name}: {found}, not {right}"
+
+    def _listed(self, policy: Policy, session: Session, name: str) -> list[tuple[Any, ...]]:
+        """The keys of one kind of list, of `LISTS`."""
+        model, alias, caller = self.model, aliased(self.model), self.caller
         some = getattr(model, self.entity.all_columns[-1].name)
-        lists = {
-            "filter": policy.filter(sa.select(model), caller),
-            "filter of an alias": policy.filter(sa.select(alias), caller),
-            "a page": policy.filter(sa.select(model).order_by(some).limit(99), caller),
-            "a page of an alias": policy.filter(sa.select(alias).limit(99).offset(0), caller),
-        }
-        for name, statement in lists.items():
-            found = sorted(self._keys(list(session.scalars(statement))), key=repr)
-            assert found == right, f"{name}: {found}, not {right}: {statement}"
-        by_verb = {
-            self._keys([one.object])[0]: UPDATE.name in one.verbs
-            for one in list_objects(policy, session, sa.select(model), caller, may=(UPDATE,))
-        }
-        assert by_verb == dict.fromkeys(right, True), f"list_objects: {by_verb}"
-        term = policy.criterion(caller, UPDATE)
-        marked = session.execute(sa.select(*columns).where(term)).all()
-        assert sorted(map(tuple, marked), key=repr) == right, f"criterion: {marked}"
+        match name:
+            case "rows":
+                listed = list_objects(policy, session, sa.select(model), caller, may=(UPDATE,))
+                return self._keys([one.object for one in listed if UPDATE.name in one.verbs])
+            case "criterion":
+                columns = [getattr(model, column.name) for column in self.entity.key]
+                marked = sa.select(*columns).where(policy.criterion(caller, UPDATE))
+                return [tuple(row) for row in session.execute(marked)]
+            case "plain":
+                statement = sa.select(model)
+            case "page":
+                statement = sa.select(model).order_by(some).limit(99)
+            case "alias":
+                statement = sa.select(alias)
+            case _:
+                statement = sa.select(alias).limit(99).offset(0)
+        return self._keys(list(session.scalars(policy.filter(statement, caller))))
 
     def _check_decisions(
         self, policy: Policy, session: Session, load: Loads, wanted: dict[Any, bool], how: str
@@ -217,6 +224,7 @@ def _relationships(model: Any) -> list[Any]:
     ]
 
 
+LISTS = ("plain", "page", "alias", "page of an alias", "criterion", "rows")
 LOADS: dict[str, Loads] = {
     "plain": _plainly,
     "eager": _eagerly,
