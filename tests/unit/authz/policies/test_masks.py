@@ -282,3 +282,22 @@ def test_a_policy_of_an_alias_beside_a_subquery_says_what_is_selected():
     ):
         with pytest.raises(InvalidCondition, match=f"the statement selects {named}: "):
             made.filter(statement, None)
+
+
+class Span(Base):
+    __tablename__ = "span"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    begin: Mapped[int] = mapped_column()
+    end: Mapped[int] = mapped_column()
+    by_columns = composite(lambda a, b: Pair((a, b)), begin, end)
+    by_names = composite(lambda a, b: Pair((a, b)), "begin", "end")
+
+
+@pytest.mark.parametrize("hidden", ["begin", "by_columns", "by_names"])
+def test_a_composite_is_its_columns_however_it_is_declared(hidden: str):
+    """By columns or by the names of attributes: what hides a part hides the whole."""
+    free = Policy(Span).allow(everyone, ALL).hide(hidden).shown.always_free(None)
+
+    others = {"end"} if hidden == "begin" else set()
+    assert free == {"id"} | others

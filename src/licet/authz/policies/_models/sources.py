@@ -120,8 +120,8 @@ class _Finder:
             case SynonymProperty() as synonym:
                 values = self._values(synonym.name)
                 return self._found.own.get(synonym.name, itself), values
-            case CompositeProperty(columns=columns):
-                return frozenset(columns), _NOTHING
+            case CompositeProperty(props=parts):  # by whatever they were given
+                return _NOTHING.union(*(part.columns for part in parts)), _NOTHING
         return itself, self._of_descriptor(name, self._descriptors[name])
 
     def _of_relation(self, name: str) -> tuple[frozenset[Source], frozenset[Source]]:
