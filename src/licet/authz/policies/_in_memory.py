@@ -25,7 +25,7 @@ For ``(attr("event.state") == "published") & attr("sessions").any(attr("owner") 
             and (d2["state"] if "state" in d2 else value(o2, k1)) == k2
         ) and (
             any_1(d["sessions"], v, identity)
-            if "sessions" in d and "info" not in d["_sa_instance_state"].__dict__
+            if "sessions" in d and u  # u = "info" not in d["_sa_instance_state"].__dict__
             else k4(o, any_1, v, identity)
         )
 
@@ -77,7 +77,7 @@ def compile_decision(plan: Plan, reader: ObjectReader) -> Decide:
     """A function of (object, the caller's values, identity) that says whether the plan holds."""
     writer = _Writer(reader)
     test, operands = writer.test_with_operands(plan, "o")
-    body = [*operands, _assign_dict("o"), ast.Return(test)]
+    body = [*operands, *writer.beginning("o"), ast.Return(test)]
     decide = writer.function("decide", ["o", "v", "identity"], body)
     module = ast.Module(body=[*writer.functions, decide], type_ignores=[])
     ast.fix_missing_locations(module)
@@ -106,6 +106,8 @@ class _Writer:
         }
         self.functions: list[ast.stmt] = []
         self._is_negated = False  # what is now being written, by something around it
+        self._on_the_way: set[str] = set()  # names of objects at the end of relationships
+        self._asks_notes: set[str] = set()  # names of others of which notes are asked for
         self._slots: set[int] = set()  # that the function now being written reads
         self._count = 0
 
@@ -127,6 +129,11 @@ class _Writer:
         test = self.test(plan, owner)
         slots, self._slots = sorted(self._slots), outer
         return test, [ast.Assign([_store(f"v{n}")], _item("v", n)) for n in slots]
+
+    def beginning(self, owner: str) -> list[ast.stmt]:
+        """What is looked up once of the object that a test is about, when the test is written."""
+        unnoted = [ast.Assign([_store(f"u_{owner}")], _is_unnoted(owner))]
+        return [_assign_dict(owner), *(unnoted if owner in self._asks_notes else ())]
 
     def test(self, plan: Plan, owner: str) -> ast.expr:
         """An expression that is True or False; `owner` names the object."""
@@ -167,6 +174,7 @@ class _Writer:
         present: list[ast.expr] = []
         for hop in hops:
             name = self._new("o")
+            self._on_the_way.add(name)
             present.append(_is_not_none(ast.NamedExpr(_store(name), self._one(hop, owner))))
             as_dict = ast.NamedExpr(_store(f"d_{name}"), _attribute(name, "__dict__"))
             present.append(_is_not_none(as_dict))
@@ -181,7 +189,7 @@ class _Writer:
             test, operands = self.test_with_operands(plan.inner, row)
             self._is_negated = outside
             found_one = ast.If(test, [ast.Return(ast.Constant(value=True))], [])
-            loop = ast.For(_store(row), _name("rows"), [_assign_dict(row), found_one], [])
+            loop = ast.For(_store(row), _name("rows"), [*self.beginning(row), found_one], [])
             body = [*operands, loop, ast.Return(ast.Constant(value=False))]
             self.functions.append(self.function(name, ["rows", "v", "identity"], body))
             found: ast.expr = self._any(plan, last, name)
@@ -254,7 +262,7 @@ class _Writer:
         if len(relation.foreign_keys) != 1:
             state = _item(f"d_{owner}", _STATE)
             unchanged = ast.UnaryOp(ast.Not(), ast.Attribute(state, "modified", ast.Load()))
-            return _if_loaded(owner, relation.name, asked, unchanged, _is_unnoted(owner))
+            return _if_loaded(owner, relation.name, asked, unchanged, self._unnoted(owner))
         ((own, other),) = relation.foreign_keys
         name = self._new("r")
         loaded = ast.NamedExpr(_store(name), _get(_name(f"d_{owner}"), relation.name, "missing"))
@@ -274,7 +282,14 @@ class _Writer:
             return asked
         name = plan.relation.name
         found = _call(_name(loop), _item(f"d_{owner}", name), *rest)
-        return ast.IfExp(_is_loaded(owner, name, _is_unnoted(owner)), found, asked)
+        return ast.IfExp(_is_loaded(owner, name, self._unnoted(owner)), found, asked)
+
+    def _unnoted(self, owner: str) -> ast.expr:
+        """Whether nothing is noted of the object; of one that is reached on the way, looked up."""
+        if owner in self._on_the_way:
+            return _is_unnoted(owner)
+        self._asks_notes.add(owner)
+        return _name(f"u_{owner}")
 
     def _operand(self, operand: Any) -> ast.expr:
         if isinstance(operand, Slot):
