@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from licet.errors._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from licet.authz._moment import now
     from licet.authz._requires_auth import requires_auth
     from licet.authz.declared.audit import SharedResourceWarning, protect
     from licet.authz.declared.declarations import (
@@ -82,6 +83,7 @@ else:
             "licet.authz.requirements.views": (
                 "exempt_from_requirements guard_entire requirements_of requires"
             ),
+            "licet.authz._moment": "now",
             "licet.authz._requires_auth": "requires_auth",
             "licet.authz.templates": "allowed",
         },
@@ -135,6 +137,7 @@ __all__ = [
     "guarded_by",
     "list_objects",
     "mark",
+    "now",
     "policies_of",
     "predicate",
     "protect",

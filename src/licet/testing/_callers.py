@@ -8,13 +8,16 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from licet.authz._clock import decision_moment
+from licet.authz._moment import Now
+from licet.authz.policies._models.paths import resolve_path
 from licet.authz.policies._models.shape import Column, Kind, Relation, Shape
-from licet.authz.policies._plan import resolve_path
 from licet.authz.policies.conditions import (
     CallerPath,
     CallerTest,
@@ -124,12 +127,18 @@ class _Asked:
         model = hops[-1].target.model if hops else shape.model
         attribute = getattr(model, column.name)
         known = sa.select(attribute).where(attribute.is_not(None)).distinct().limit(VALUES)
-        values = [*self.session.scalars(known), *_unknown(column)]
+        values = [*map(_aware, self.session.scalars(known)), *_unknown(column)]
         if condition.op is Op.IN:
             return [(), *((value,) for value in values), tuple(values)]
         if condition.op in (Op.CONTAINS, Op.STARTSWITH):
             return [*values, *(value[:1] for value in values)]
         return values
+
+
+def _aware(value: Any) -> Any:
+    """A value as callers have it: a time without zone, which is kept in UTC, as one with it."""
+    is_naive = isinstance(value, datetime) and value.tzinfo is None
+    return value.replace(tzinfo=UTC) if is_naive else value
 
 
 def _unknown(column: Column) -> list[Any]:
@@ -143,6 +152,9 @@ def _tested(test: CallerTest) -> Iterable[Any]:
     """Values for which a test of the caller has either outcome."""
     if test.op is Op.IN:
         return list(test.operand)
+    if isinstance(test.operand, Now):
+        moment = test.operand.after(decision_moment())
+        return [moment, moment - timedelta(days=1), moment + timedelta(days=1)]
     if test.op is Op.CONTAINS:
         return [(test.operand,), ()]
     if isinstance(test.operand, bool):

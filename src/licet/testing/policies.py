@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -38,6 +39,7 @@ def assert_policy_consistent(
     *,
     statement: sa.Select[Any] | None = None,
     limit: int = ROWS,
+    now: datetime | None = None,
 ) -> int:
     """How many answers were compared: for each row, caller and verb, `decide` with every list.
 
@@ -52,6 +54,7 @@ def assert_policy_consistent(
             callers and from the rows: with each value, with none, with one that no row has.
         statement: ``select(Model)…`` when not every row is meant.
         limit: how many rows are looked at, at most.
+        now: the aware datetime that ``now()`` is in conditions; that of the call when not given.
 
     Raises:
         InvalidCondition: the statement selects something else than the policy's class.
@@ -66,8 +69,9 @@ def assert_policy_consistent(
             "database."
         )
     proof = _Proof(policy, session, rows)
-    asking = made_up_callers(policy, session) if callers is None else callers
-    return sum(proof.check(caller) for caller in asking)
+    with policy.at(now):
+        asking = made_up_callers(policy, session) if callers is None else callers
+        return sum(proof.check(caller) for caller in asking)
 
 
 def _load(

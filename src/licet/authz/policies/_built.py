@@ -49,6 +49,7 @@ class Declared(Protocol):
     model: type[Any]
     name: str
     declared: str
+    naive_as_utc: bool
     grants: list[Grant]
     field_rules: dict[str, list[FieldRule]]
     derived_fields: dict[str, tuple[str, ...]]
@@ -74,13 +75,16 @@ class Built:
         self.otherwise: Final = self._check("")  # verbs that only ALL covers
         for grant in policy.grants:
             if grant.verbs.covers(LIST.name):
-                check = Check(self.condition(grant), self.shape)
+                check = self.check_of(self.condition(grant))
                 self._require_sql(check, "guard a list", grant.declared)
         self._sources = self._find_sources()
         self.shown = self._fields("hide")
         for rule, (_, check) in zip(policy.field_rules["hide"], self.shown.rules, strict=True):
             self._require_sql(check, "hide a field", rule.declared)
         self.written = self._fields("readonly")
+        rules = (check for fields in (self.shown, self.written) for _, check in fields.rules)
+        checks = itertools.chain(self.checks.values(), [self.otherwise], rules)
+        self.asks_now: Final = any(check.asks_now for check in checks)
 
     def _shape(self, policy: Declared) -> Shape:
         try:
@@ -112,16 +116,20 @@ class Built:
         """What decides about the verb of that name."""
         return self.checks.get(name, self.otherwise)
 
+    def check_of(self, condition: Condition) -> Check:
+        """What decides about a condition on the policy's class."""
+        return Check(condition, self.shape, naive_as_utc=self._policy.naive_as_utc)
+
     def _check(self, name: str) -> Check:
         grants = [grant for grant in self._policy.grants if grant.verbs.covers(name)]
         for grant in grants:  # each alone first, so that an error names its line
             self._single(grant)
         whole = _either(map(self.condition, grants), self._policy.declared)
-        return Check(whole.named(f"{self._policy.name} {name or 'ALL'}"), self.shape)
+        return self.check_of(whole.named(f"{self._policy.name} {name or 'ALL'}"))
 
     def _single(self, grant: Grant) -> None:
         try:
-            Check(self.condition(grant), self.shape)
+            self.check_of(self.condition(grant))
         except UntranslatableCondition as error:
             raise type(error)(f"{error} (in the grant at {grant.declared})") from error
 
@@ -167,7 +175,7 @@ class Built:
             of_role = {
                 one: self._held(one, rule.declared) for one in rule.unless if isinstance(one, Role)
             }
-            check = Check(unless_condition(rule, of_role), self.shape)
+            check = self.check_of(unless_condition(rule, of_role))
             fields.add(rule, check)
         self._require_known([rule for rule in rules if not rule.is_only])
         return fields

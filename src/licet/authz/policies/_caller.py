@@ -13,17 +13,22 @@ import operator
 import traceback
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from werkzeug.exceptions import HTTPException
 
-from licet.authz.policies._models.shape import Column, Kind, misfit, misplaced
-from licet.authz.policies.conditions import CallerCheck, CallerTest, Condition, IsNull, Op, in_utc
+from licet.authz._clock import at_one_moment, decision_moment
+from licet.authz._moment import Now, in_utc, known_moment
+from licet.authz.policies._models.shape import Column, Kind, misfit, misplaced, too_many
+from licet.authz.policies._models.stored import Unfit, as_stored
+from licet.authz.policies.conditions import CallerCheck, CallerTest, Condition, IsNull, Op
 
 __all__ = [
     "CallerValues",
     "InvalidCaller",
     "fitting",
+    "moment_beside",
     "read_caller",
     "read_collection",
     "read_predicate",
@@ -65,6 +70,7 @@ class CallerValues:
     """
 
     def __init__(self) -> None:
+        self.asks_now = False
         self._readers: list[Reader] = []
         self._index: dict[Any, int] = {}
 
@@ -74,8 +80,16 @@ class CallerValues:
         read = _collection_reader if is_collection else _scalar_reader
         return self._add(key, lambda: read(path, column))
 
+    def add_moment(self, now: Now, column: Column) -> int:
+        """The index of the moment that is compared with `column`; of its date, when that is one."""
+        self.asks_now = True
+        key = (now.offset, column.kind)
+        return self._add(key, lambda: lambda _identity: moment_beside(now, column))
+
     def add_test(self, condition: Condition) -> int:
         """The index of the outcome of a test of the caller alone."""
+        if isinstance(condition, CallerTest) and isinstance(condition.operand, Now):
+            self.asks_now = True
         return self._add(condition, lambda: _test_reader(condition))
 
     def _add(self, key: Any, make: Callable[[], Reader]) -> int:
@@ -86,6 +100,9 @@ class CallerValues:
 
     def read(self, identity: Any) -> list[Any] | None:
         """The caller's values, or None when one of them is of a wrong type."""
+        if self.asks_now and known_moment() is None:  # which is one for all of them
+            with at_one_moment():
+                return self.read(identity)
         values = []
         try:
             for read in self._readers:  # a comprehension is a function of its own before 3.12
@@ -151,6 +168,8 @@ def read_collection(path: tuple[str, ...], column: Column, identity: Any) -> fro
         raise InvalidCaller(
             f"caller.{'.'.join(path)} is {type(values).__name__}, not a collection."
         )
+    if (reason := too_many(column, values)) is not None:
+        raise InvalidCaller(f"caller.{'.'.join(path)} {reason}.")
     for value in values:
         if value is not None:
             require_fit(path, column, value)
@@ -167,16 +186,38 @@ def require_fit(path: tuple[str, ...], column: Column, value: Any) -> None:
         raise InvalidCaller(f"caller.{'.'.join(path)}, compared with {column.name}, {reason}.")
 
 
-def fitting(value: Any, column: Column, owner_name: str) -> Any:
+def fitting(value: Any, column: Column, owner: Any) -> Any:
     """An object's value as it is compared, in UTC when it is a moment.
 
     Raises:
         InvalidCaller: it is not of the column's type, as one that was assigned and not read back.
     """
+    if column.is_converted:
+        try:
+            return as_stored(value, column, owner)
+        except Unfit as error:
+            raise InvalidCaller(f"{type(owner).__name__}.{column.name} {error}.") from error
     is_unlike = type(value) is not column.value_type or column.kind is Kind.MOMENT
     if value is not None and is_unlike and (reason := misfit(column, value)) is not None:
-        raise InvalidCaller(f"{owner_name}.{column.name} {reason}.")
+        raise InvalidCaller(f"{type(owner).__name__}.{column.name} {reason}.")
     return in_utc(value)
+
+
+def moment_beside(now: Now, column: Column) -> Any:
+    """The value of `now` in this decision, for a column of moments or dates.
+
+    Raises:
+        InvalidCaller: it is not within the years 1 to 9999.
+    """
+    moment = _after(now)
+    return moment.date() if column.kind is Kind.DATE else moment
+
+
+def _after(now: Now) -> datetime:
+    try:
+        return now.after(decision_moment())
+    except OverflowError:
+        raise InvalidCaller(f"{now} is outside of the years 1 to 9999.") from None
 
 
 def _test_reader(condition: Condition) -> Reader:
@@ -244,6 +285,8 @@ def _holds(test: CallerTest, value: Any) -> bool:
     op, operand = test.op, test.operand
     if value is None:
         return op is Op.NE
+    if isinstance(operand, Now):
+        operand = _after(operand)
     if op is Op.IN:
         return bool(operand) and _comparable(test, value, *operand) in operand
     if op is Op.CONTAINS and not isinstance(value, str):
@@ -254,6 +297,8 @@ def _holds(test: CallerTest, value: Any) -> bool:
 def _comparable(test: CallerTest, value: Any, *operands: Any) -> Any:
     """The caller's value, which must be of the type of one of the operands."""
     reason = misplaced(value) if isinstance(value, datetime) else None
+    if isinstance(value, Decimal) and not value.is_finite():
+        reason = "is not a finite number"
     if type(value) not in set(map(type, operands)):
         reason = f"is {type(value).__name__}, not {type(operands[0]).__name__}"
     if reason is not None:

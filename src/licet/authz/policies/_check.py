@@ -8,6 +8,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapper
 
+from licet.authz._clock import at_one_moment
+from licet.authz._moment import known_moment
 from licet.authz.policies._caller import CallerValues, InvalidCaller
 from licet.authz.policies._in_memory import compile_decision
 from licet.authz.policies._in_sql._terms import Piece, Term, build
@@ -18,6 +20,7 @@ from licet.authz.policies._plan import (
     AnyOf,
     Exists,
     Leaf,
+    Pair,
     Plan,
     PredicateLeaf,
     Test,
@@ -40,15 +43,20 @@ class Check:
         UntranslatableCondition: it does not fit the class.
     """
 
-    def __init__(self, condition: Condition, shape: Shape) -> None:
+    def __init__(self, condition: Condition, shape: Shape, *, naive_as_utc: bool = False) -> None:
         self.condition = condition
         self._shape = shape
         self._caller_values = CallerValues()
-        self.plan = make_plan(condition, shape, self._caller_values)
+        self.plan = make_plan(condition, shape, self._caller_values, naive_as_utc=naive_as_utc)
         self.asks_related: Final = asks_related(self.plan)
         self._decide = compile_decision(self.plan, NOW)
         self._piece: Piece | None = None
         self._column: Piece | None = None
+
+    @property
+    def asks_now(self) -> bool:
+        """Whether it compares something with the moment of the decision."""
+        return self._caller_values.asks_now
 
     @property
     def has_predicate(self) -> bool:
@@ -117,6 +125,9 @@ class Check:
 
     def explain(self, owner: Any, identity: Any, reader: ObjectReader = NOW) -> Explanation:
         """Every part of it on one object, with its outcome."""
+        if self.asks_now and known_moment() is None:  # which is one for all parts
+            with at_one_moment():
+                return self.explain(owner, identity, reader)
         try:
             self._caller_values.require(identity)  # what is not come by would not be seen
             return explain(self.condition, owner, identity, self._shape, reader)
@@ -132,6 +143,8 @@ def asks_related(plan: Plan) -> bool:
             return any(map(asks_related, plan.parts))
         case Leaf():
             return bool(plan.hops)
+        case Pair():
+            return bool(plan.left.hops or plan.right.hops)
         case _:
             return isinstance(plan, Exists | PredicateLeaf)
 
@@ -156,6 +169,9 @@ def holds_on_missing_data(plan: Plan) -> bool:
             return plan.is_negated or holds_on_missing_data(plan.inner)
         case Leaf():
             may_be_missing = plan.column.is_nullable or bool(plan.hops)
+            return may_be_missing and (plan.is_negated or plan.test is Test.NE)
+        case Pair():
+            may_be_missing = plan.left.may_be_missing or plan.right.may_be_missing
             return may_be_missing and (plan.is_negated or plan.test is Test.NE)
         case _:
             return False

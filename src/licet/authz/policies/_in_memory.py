@@ -35,10 +35,12 @@ For ``(attr("event.state") == "published") & attr("sessions").any(attr("owner") 
 from __future__ import annotations
 
 import ast
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from typing import Any, Final
 
+from licet.authz._moment import in_utc
 from licet.authz.policies._caller import fitting, read_predicate
 from licet.authz.policies._membership import Membership
 from licet.authz.policies._models.shape import Column, Kind, ObjectReader, Relation
@@ -48,13 +50,14 @@ from licet.authz.policies._plan import (
     CallerLeaf,
     Exists,
     Leaf,
+    Pair,
+    Place,
     Plan,
     PredicateLeaf,
     Slot,
     Test,
     Truth,
 )
-from licet.authz.policies.conditions import in_utc
 
 __all__ = ["Decide", "compile_decision"]
 
@@ -70,6 +73,20 @@ _COMPARE: Final[dict[Test, ast.cmpop]] = {
     Test.GE: ast.GtE(),
     Test.IN: ast.In(),
     Test.CONTAINS: ast.In(),
+}
+
+
+def _if_both(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+    return lambda one, other: one is not None and other is not None and compare(one, other)
+
+
+_COMPARE_BOTH: Final[dict[Test, Callable[[Any, Any], bool]]] = {
+    Test.EQ: _if_both(operator.eq),
+    Test.NE: operator.ne,
+    Test.LT: _if_both(operator.lt),
+    Test.LE: _if_both(operator.le),
+    Test.GT: _if_both(operator.gt),
+    Test.GE: _if_both(operator.ge),
 }
 
 
@@ -152,6 +169,10 @@ class _Writer:
                 return _negated(called, plan.is_negated)
             case Leaf():
                 return _negated(self._leaf(plan, owner), plan.is_negated)
+            case Pair():
+                compare = self._constant(_COMPARE_BOTH[plan.test])
+                values = (self._fit_value(one, owner) for one in (plan.left, plan.right))
+                return _negated(_call(compare, *values), plan.is_negated)
             case _:
                 return _negated(self._exists(plan, owner), plan.is_negated)
 
@@ -168,6 +189,14 @@ class _Writer:
             self._compared(leaf, last),
             _is_not_none(self._operand(leaf.operand)),
         )
+
+    def _fit_value(self, place: Place, owner: str) -> ast.expr:
+        """The attribute's value as it is compared; None where an object on the way is missing."""
+        present, last = self._hops(place.hops, owner)
+        value = self._fitting(place.column, self._value(place.column, last), last)
+        if not present:
+            return value
+        return ast.IfExp(ast.BoolOp(ast.And(), present), value, ast.Constant(None))
 
     def _hops(self, hops: tuple[Relation, ...], owner: str) -> tuple[list[ast.expr], str]:
         """Tests that walk along to-one relationships, and the name of the object at the end."""
@@ -200,11 +229,14 @@ class _Writer:
     def _compared(self, leaf: Leaf, owner: str) -> ast.expr:
         value = self._value(leaf.column, owner)
         if leaf.test is Test.PRESENT:
+            if leaf.column.is_inspected:
+                value = self._refused_unless_fit(leaf.column, value, owner)
             return _is_not_none(value)
         is_positive = not (leaf.is_negated or self._is_negated)
         operand = self._operand(_quickest(leaf.operand) if is_positive else leaf.operand)
-        is_equality = leaf.test in (Test.EQ, Test.IN)
-        if not (is_positive and is_equality):
+        # what equals nothing that is asked for need not fit, if it can be compared as it is
+        is_quick = is_positive and leaf.test in (Test.EQ, Test.IN) and not leaf.column.is_converted
+        if not is_quick:
             value = self._fitting(leaf.column, value, owner)
         parts: list[ast.expr] = []
         if isinstance(leaf.operand, Slot) and leaf.test not in (Test.NE, Test.IN):
@@ -217,7 +249,7 @@ class _Writer:
             parts.append(_call(ast.Attribute(value, "startswith", ast.Load()), operand))
         elif leaf.test is Test.CONTAINS:
             parts.append(ast.Compare(operand, [ast.In()], [value]))
-        elif is_positive and is_equality:
+        elif is_quick:
             parts.extend(self._is_equal(leaf, value, operand, owner))
         else:
             parts.append(ast.Compare(value, [_COMPARE[leaf.test]], [operand]))
@@ -235,7 +267,7 @@ class _Writer:
         """The value, if it is None or of the column's very type; else an error that denies."""
         name = self._new("x")
         kept = ast.NamedExpr(_store(name), value)
-        if column.kind is Kind.MOMENT:  # which must have a zone as well
+        if column.is_converted or column.kind is Kind.MOMENT:  # whose type is not all
             return self._refused_unless_fit(column, value, owner)
         is_of_type = ast.Compare(
             _call(_name("type_of"), kept), [ast.Is()], [self._constant(column.value_type)]
@@ -244,15 +276,14 @@ class _Writer:
         return ast.IfExp(is_of_type, _name(name), refused)
 
     def _refused_unless_fit(self, column: Column, value: ast.expr, owner: str) -> ast.expr:
-        owner_type = _call(_name("type_of"), _name(owner))
-        owner_name = ast.Attribute(owner_type, "__name__", ast.Load())
-        return _call(_name("fitting"), value, self._constant(column), owner_name)
+        return _call(_name("fitting"), value, self._constant(column), _name(owner))
 
     def _value(self, column: Column, owner: str) -> ast.expr:
         value = _if_loaded(
             owner, column.name, _call(_name("value"), _name(owner), self._constant(column))
         )
-        return _call(_name("in_utc"), value) if column.kind is Kind.MOMENT else value
+        is_moment = column.kind is Kind.MOMENT and not column.is_converted
+        return _call(_name("in_utc"), value) if is_moment else value
 
     def _one(self, relation: Relation, owner: str) -> ast.expr:
         """The related object if it is loaded and still the one that the key names, else asked."""

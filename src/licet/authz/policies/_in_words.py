@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
+from licet.authz._moment import Now, in_utc
 from licet.authz.policies._caller import (
     CallerValues,
     fitting,
+    moment_beside,
     read_caller,
     read_collection,
     read_predicate,
@@ -24,10 +26,12 @@ from licet.authz.policies._caller import (
     require_fit,
 )
 from licet.authz.policies._membership import Membership
+from licet.authz.policies._models.paths import resolve_path
 from licet.authz.policies._models.shape import Column, ObjectReader, Relation, Shape
-from licet.authz.policies._plan import Exists, make_plan, resolve_path
+from licet.authz.policies._plan import Exists, make_plan
 from licet.authz.policies.conditions import (
     Always,
+    AttributePath,
     CallerCheck,
     CallerPath,
     CallerTest,
@@ -40,7 +44,6 @@ from licet.authz.policies.conditions import (
     Op,
     Predicate,
     Quantifier,
-    in_utc,
     path_of,
 )
 
@@ -79,6 +82,7 @@ class Explanation(NamedTuple):
     holds: bool
     found: tuple[str, Any] | None = None
     parts: tuple[Explanation, ...] = ()
+    beside: tuple[str, Any] | None = None  # the moment or the other attribute
 
     @property
     def text(self) -> str:
@@ -89,10 +93,15 @@ class Explanation(NamedTuple):
 
     def lines(self, depth: int = 0) -> Iterator[str]:
         """The tree as indented text."""
-        found = "" if self.found is None else f"   (found {_shown(*self.found)})"
+        found = "" if self.found is None else f"   (found {self._found})"
         yield f"{'  ' * depth}{'✓' if self.holds else '✗'} {self.text}{found}"
         for part in self.parts:
             yield from part.lines(depth + 1)
+
+    @property
+    def _found(self) -> str:
+        shown = (_shown(*one) for one in (self.found, self.beside) if one is not None)
+        return " beside ".join(shown)
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -146,7 +155,7 @@ class _Explainer:
                 inner = self.explain(condition.inner, owner, shape)
                 return Explanation(condition, not inner.holds, None, (inner,))
             case IsNull():
-                value, last = self._at(condition, condition.path, owner, shape)
+                value, last = self._at(condition, condition.path, owner, shape, is_compared=False)
                 return Explanation(condition, value is None, (last.name, value))
             case Always():
                 return Explanation(condition, condition.holds)
@@ -179,9 +188,18 @@ class _Explainer:
         return Explanation(condition, not until, None, tuple(read))
 
     def _at(
-        self, condition: Condition, path: tuple[str, ...], owner: Any, shape: Shape
+        self,
+        condition: Condition,
+        path: tuple[str, ...],
+        owner: Any,
+        shape: Shape,
+        *,
+        is_compared: bool = True,
     ) -> tuple[Any, Column | Relation]:
-        """The value or related object at a path; None where an object on the way is missing."""
+        """The value or related object at a path; None where an object on the way is missing.
+
+        A value that is not compared need not fit, if its being there is all that matters.
+        """
         hops, last = resolve_path(condition, path, shape)
         for hop in hops:
             owner = None if owner is None else self.reader.one(owner, hop)
@@ -189,11 +207,9 @@ class _Explainer:
             return None, last
         if isinstance(last, Relation):
             return (owner if last.is_many else self.reader.one(owner, last)), last
-        return self._value(owner, last), last
-
-    def _value(self, owner: Any, column: Column) -> Any:
-        value = self.reader.value(owner, column)
-        return fitting(value, column, type(owner).__name__)
+        value = self.reader.value(owner, last)
+        is_read = is_compared or last.is_inspected
+        return (fitting(value, last, owner) if is_read else value), last
 
     def _quantified(self, condition: Quantifier, owner: Any, shape: Shape) -> Explanation:
         holder, relation = self._at(condition, condition.path, owner, shape)
@@ -215,7 +231,7 @@ class _Explainer:
         inner = condition.inner
         wanted = Negation(inner.declared, None, inner) if condition.is_all else inner
         caller_values = CallerValues()
-        plan = make_plan(wanted, relation.target, caller_values)
+        plan = make_plan(wanted, relation.target, caller_values, naive_as_utc=True)  # as it was
         values = caller_values.read(self.identity) or ()
         found = Membership(Exists((), relation, plan), self.reader).asked(holder, values)
         if found is None:  # a Python function is part of it
@@ -242,16 +258,32 @@ class _Explainer:
         value, column = self._at(condition, condition.path, owner, shape)
         operand = condition.operand
         if isinstance(operand, CallerPath) and isinstance(column, Column):
-            path = path_of(operand)
-            if condition.op is Op.IN:
-                operand = read_collection(path, column, self.identity)
-            else:
-                operand = read_caller(self.identity, path)
-                if operand is not None:
-                    require_fit(path, column, operand)
-                    operand = in_utc(operand)
+            operand = self._of_caller(condition, column)
+        elif isinstance(operand, AttributePath | Now) and isinstance(column, Column):
+            return self._beside(condition, owner, shape, column, value)
         holds = _compares(condition.op, value, operand)
         return Explanation(condition, holds, (column.name, value))
+
+    def _beside(
+        self, condition: Comparison, owner: Any, shape: Shape, column: Column, value: Any
+    ) -> Explanation:
+        """The value beside another attribute's or the moment, which is told as well."""
+        if isinstance(condition.operand, Now):
+            name, other = "now", moment_beside(condition.operand, column)
+        else:
+            other, last = self._at(condition, path_of(condition.operand), owner, shape)
+            name = last.name
+        holds = _compares(condition.op, value, other)
+        return Explanation(condition, holds, (column.name, value), beside=(name, other))
+
+    def _of_caller(self, condition: Comparison, column: Column) -> Any:
+        path = path_of(condition.operand)
+        if condition.op is Op.IN:
+            return read_collection(path, column, self.identity)
+        value = read_caller(self.identity, path)
+        if value is not None:
+            require_fit(path, column, value)
+        return in_utc(value)
 
 
 def _compares(op: Op, value: Any, operand: Any) -> bool:

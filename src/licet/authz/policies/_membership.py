@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from licet.authz.policies._caller import InvalidCaller
-from licet.authz.policies._in_sql._terms import Piece, as_column, build, rows_alone
+from licet.authz.policies._in_sql._entities import rows_alone
+from licet.authz.policies._in_sql._terms import Piece, as_column, build
 from licet.authz.policies._models.mapping import key_names
 from licet.authz.policies._models.shape import ObjectReader
 from licet.authz.policies._plan import Exists

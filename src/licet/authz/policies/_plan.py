@@ -10,9 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
+from licet.authz._moment import Now
 from licet.authz.policies._caller import CallerValues
+from licet.authz.policies._models.paths import (
+    refuse,
+    require_fitting,
+    require_same,
+    require_time,
+    resolve_path,
+)
 from licet.authz.policies._models.shape import (
     INTEGER_MAX,
     INTEGER_MIN,
@@ -20,10 +28,11 @@ from licet.authz.policies._models.shape import (
     Kind,
     Relation,
     Shape,
-    misfit,
+    Zone,
 )
 from licet.authz.policies.conditions import (
     Always,
+    AttributePath,
     CallerCheck,
     CallerPath,
     CallerTest,
@@ -48,6 +57,8 @@ __all__ = [
     "CallerLeaf",
     "Exists",
     "Leaf",
+    "Pair",
+    "Place",
     "Plan",
     "PredicateLeaf",
     "Slot",
@@ -59,6 +70,7 @@ __all__ = [
 
 MAX_DEPTH: Final = 24  # what SQLite's parser can keep in mind, with room for the list around it
 SUBQUERY: Final = 3  # so many levels
+TWO_NUMBERS: Final = 3 * SUBQUERY  # which SQLite has to round
 MAX_SIZE: Final = 500
 
 
@@ -81,9 +93,10 @@ class Test(Enum):
 
 @dataclass(frozen=True)
 class Slot:
-    """A value of the caller's, by its place among those that are read for each check."""
+    """A value of the caller's or of the moment, by its place among those read for each check."""
 
     index: int
+    is_moment: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +114,29 @@ class Leaf:
     column: Column
     test: Test
     operand: Any
+    is_negated: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """An attribute, reached through to-one relationships."""
+
+    hops: tuple[Relation, ...]
+    column: Column
+
+    @property
+    def may_be_missing(self) -> bool:
+        """Whether there can be no value."""
+        return self.column.is_nullable or bool(self.hops)
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """One attribute beside another."""
+
+    left: Place
+    test: Test
+    right: Place
     is_negated: bool = False
 
 
@@ -144,34 +180,35 @@ class AnyOf:
     parts: tuple[Plan, ...]
 
 
-Plan = Truth | Leaf | Exists | CallerLeaf | PredicateLeaf | AllOf | AnyOf
+Plan = Truth | Leaf | Pair | Exists | CallerLeaf | PredicateLeaf | AllOf | AnyOf
 TRUE: Final = Truth(holds=True)
 FALSE: Final = Truth(holds=False)
 
 
-def make_plan(condition: Condition, shape: Shape, caller_values: CallerValues) -> Plan:
+def make_plan(
+    condition: Condition, shape: Shape, caller_values: CallerValues, *, naive_as_utc: bool = False
+) -> Plan:
     """The plan of a condition on `shape`; what it asks of callers goes to `caller_values`.
+
+    With `naive_as_utc` every DateTime without time zone is one in UTC.
 
     Raises:
         UntranslatableCondition: it names what the model does not have, compares what cannot be
             compared, or is too large; with the place of its declaration.
     """
-    return _Planner(caller_values).plan(condition, shape, is_negated=False, depth=0)
+    return _Planner(caller_values, naive_as_utc).plan(condition, shape, is_negated=False, depth=0)
 
 
 @dataclass
 class _Planner:
     caller_values: CallerValues
+    naive_as_utc: bool
     size: int = field(default=0)
 
     def plan(self, condition: Condition, shape: Shape, *, is_negated: bool, depth: int) -> Plan:  # noqa: PLR0911 - one for each kind
         self.size += 1
         depth += SUBQUERY * _subqueries(condition)
-        if depth > MAX_DEPTH or self.size > MAX_SIZE:
-            raise UntranslatableCondition(  # without its text, which may be very long
-                f"A condition has over {MAX_DEPTH} levels, of which each relationship counts "
-                f"{SUBQUERY}, or {MAX_SIZE} parts. Declared at {condition.declared}"
-            )
+        self._require_size(condition, depth)
         match condition:
             case Negation():
                 return self.plan(condition.inner, shape, is_negated=not is_negated, depth=depth + 1)
@@ -193,16 +230,23 @@ class _Planner:
             case IsNull():
                 return _present(condition, shape, is_negated=not is_negated)
             case Comparison():
-                return self._compared(condition, shape, is_negated=is_negated)
+                return self._compared(condition, shape, is_negated=is_negated, depth=depth)
             case _:
-                return _refuse(condition, f"{type(condition).__name__} is no kind of condition")
+                return refuse(condition, f"{type(condition).__name__} is no kind of condition")
+
+    def _require_size(self, condition: Condition, depth: int) -> None:
+        if depth > MAX_DEPTH or self.size > MAX_SIZE:
+            raise UntranslatableCondition(  # without its text, which may be very long
+                f"A condition has over {MAX_DEPTH} levels, of which each relationship counts "
+                f"{SUBQUERY}, or {MAX_SIZE} parts. Declared at {condition.declared}"
+            )
 
     def _quantified(
         self, condition: Quantifier, shape: Shape, *, is_negated: bool, depth: int
     ) -> Plan:
         hops, relation = resolve_path(condition, condition.path, shape)
         if not isinstance(relation, Relation) or not relation.is_many:
-            _refuse(
+            refuse(
                 condition,
                 f"{'.'.join(condition.path)} is no to-many relationship, as any() and all() need",
             )
@@ -214,36 +258,63 @@ class _Planner:
             return TRUE if negated else FALSE
         return Exists(hops, relation, inner, negated)
 
-    def _compared(self, condition: Comparison, shape: Shape, *, is_negated: bool) -> Plan:
-        hops, column = resolve_path(condition, condition.path, shape)
-        if not isinstance(column, Column):
-            _refuse(
-                condition,
-                f"{'.'.join(condition.path)} is a relationship: compare an attribute of it, or "
-                "write is_null(), any() or all()",
-            )
-        if column.refuses(condition.op):
-            _refuse(
-                condition,
-                f"{'.'.join(condition.path)} is {column.type_name}, which has no "
-                f"{condition.op.value!r} that is the same on every database",
-            )
-        leaf = Leaf(hops, column, Test(condition.op), condition.operand, is_negated)
-        if isinstance(condition.operand, CallerPath):
+    def _compared(
+        self, condition: Comparison, shape: Shape, *, is_negated: bool, depth: int
+    ) -> Plan:
+        place = self._place(condition, condition.path, shape)
+        operand, column = condition.operand, place.column
+        if isinstance(operand, AttributePath):
+            other = self._place(condition, path_of(operand), shape)
+            require_same(condition, column, other.column)
+            self._require_size(condition, depth + TWO_NUMBERS * (column.kind is Kind.NUMBER))
+            return Pair(place, Test(condition.op), other, is_negated)
+        leaf = Leaf(place.hops, column, Test(condition.op), operand, is_negated)
+        if isinstance(operand, CallerPath):
             index = self.caller_values.add_value(
-                path_of(condition.operand), column, is_collection=condition.op is Op.IN
+                path_of(operand), column, is_collection=condition.op is Op.IN
             )
             return replace(leaf, operand=Slot(index))
-        _check_constant(condition, column)
+        if isinstance(operand, Now):
+            require_time(condition, column)
+            index = self.caller_values.add_moment(operand, column)
+            leaf = replace(leaf, operand=Slot(index, is_moment=True))
+        else:
+            require_fitting(condition, column)
         if condition.op is Op.NE:
             leaf = replace(leaf, test=Test.EQ, is_negated=not is_negated)
-        return folded(leaf)
+        return leaf if isinstance(operand, Now) else folded(leaf)
+
+    def _place(self, condition: Comparison, path: tuple[str, ...], shape: Shape) -> Place:
+        """The attribute at a path, which must be one that compares in this way."""
+        hops, column = resolve_path(condition, path, shape)
+        name = ".".join(path)
+        if not isinstance(column, Column):
+            refuse(
+                condition,
+                f"{name} is a relationship: compare an attribute of it, or write is_null(), any() "
+                "or all()",
+            )
+        if column.incomparable:
+            owner = hops[-1].target if hops else shape
+            refuse(condition, f"{owner.name}.{column.name} {column.incomparable}")
+        if (reason := column.refusal(condition.op)) is not None:
+            refuse(condition, f"{name} {reason}")
+        if column.zone is Zone.NONE and not (self.naive_as_utc or condition.naive_as_utc):
+            refuse(
+                condition,
+                f"{name} is a DateTime without time zone: if it is kept in UTC, write "
+                f"attr({name!r}, naive_as_utc=True), or Policy(…, naive_as_utc=True) for all; else "
+                "use licet.db.types.UTCDateTime",
+            )
+        return Place(hops, column)
 
 
 def _subqueries(condition: Condition) -> int:
     match condition:
         case Quantifier():
             return len(condition.path)
+        case Comparison(operand=AttributePath() as other):
+            return len(condition.path) + len(path_of(other)) - 2
         case Comparison() | IsNull():
             return len(condition.path) - 1
         case _:
@@ -251,75 +322,38 @@ def _subqueries(condition: Condition) -> int:
 
 
 def folded(leaf: Leaf) -> Leaf | Truth:
-    """The leaf, or what it amounts to when no column could hold its integer."""
+    """The leaf, or what it amounts to when no column could hold its integer, or its text."""
     never = TRUE if leaf.is_negated else FALSE
     if leaf.test is Test.IN:
         values = frozenset(v for v in leaf.operand if not _beyond(leaf.column, v))
         return replace(leaf, operand=values) if values else never
     if leaf.test is Test.PRESENT or not _beyond(leaf.column, leaf.operand):
         return leaf
-    is_above = leaf.operand > 0
+    is_above = leaf.column.kind is Kind.INTEGER and leaf.operand > 0
     if leaf.test in ((Test.LT, Test.LE) if is_above else (Test.GT, Test.GE)):
         return replace(leaf, test=Test.PRESENT, operand=None)
     return never
 
 
 def _beyond(column: Column, value: Any) -> bool:
+    if column.choices:
+        return value not in column.choices
     return column.kind is Kind.INTEGER and not INTEGER_MIN <= value <= INTEGER_MAX
 
 
 def _present(condition: IsNull, shape: Shape, *, is_negated: bool) -> Plan:
     hops, found = resolve_path(condition, condition.path, shape)
     if isinstance(found, Column):
+        if found.never_null:
+            refuse(condition, f"{'.'.join(condition.path)} {found.never_null}")
         return Leaf(hops, found, Test.PRESENT, None, is_negated)
     if found.is_many:
-        _refuse(
+        refuse(
             condition,
             f"{'.'.join(condition.path)} is a to-many relationship, which is never null: write "
             "~path.any(…)",
         )
     return Exists(hops, found, TRUE, is_negated)
-
-
-def resolve_path(
-    condition: Condition, path: tuple[str, ...], shape: Shape
-) -> tuple[tuple[Relation, ...], Column | Relation]:
-    """The to-one relationships on the way, and what the path ends at.
-
-    Raises:
-        UntranslatableCondition: there is no such path.
-    """
-    hops: list[Relation] = []
-    for name in path[:-1]:
-        hop = _member(condition, name, shape)
-        if not isinstance(hop, Relation):
-            _refuse(condition, f"{shape.name}.{name} is an attribute, so nothing can follow it")
-        if hop.is_many:
-            _refuse(
-                condition,
-                f"{shape.name}.{name} is a to-many relationship: write attr({name!r}).any(…)",
-            )
-        hops.append(hop)
-        shape = hop.target
-    return tuple(hops), _member(condition, path[-1], shape)
-
-
-def _member(condition: Condition, name: str, shape: Shape) -> Column | Relation:
-    found = shape.columns.get(name) or shape.relations.get(name)
-    if found is not None:
-        return found
-    if name in shape.unsupported:
-        _refuse(condition, f"{shape.name}.{name} {shape.unsupported[name].reason}")
-    return _refuse(condition, f"{shape.name} has no {name!r}; it has {shape.known}")
-
-
-def _check_constant(condition: Comparison, column: Column) -> None:
-    values = condition.operand if condition.op is Op.IN else (condition.operand,)
-    for value in values:
-        if value is None:
-            _refuse(condition, "a comparison with None is never True: write is_null()")
-        if (reason := misfit(column, value)) is not None:
-            _refuse(condition, f"{value!r} beside {'.'.join(condition.path)} {reason}")
 
 
 def _all_of(parts: list[Plan]) -> Plan:
@@ -334,9 +368,3 @@ def _any_of(parts: list[Plan]) -> Plan:
         return TRUE
     parts = [part for part in parts if part is not FALSE]
     return FALSE if not parts else parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
-
-
-def _refuse(condition: Condition, reason: str) -> NoReturn:
-    raise UntranslatableCondition(
-        f"The condition `{condition}` cannot be used: {reason}. Declared at {condition.declared}"
-    )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from contextvars import ContextVar
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -28,7 +27,8 @@ from sqlalchemy.orm.exc import DetachedInstanceError
 
 from licet.authz._places import invalid
 from licet.authz.policies._caller import InvalidCaller
-from licet.authz.policies._in_sql._terms import rows_alone
+from licet.authz.policies._in_sql._entities import rows_alone
+from licet.authz.policies._models.dialect import current_session
 from licet.authz.policies._models.loading import is_known_whole
 from licet.authz.policies._models.mapping import can_hold, key_names
 from licet.authz.policies._models.shape import Column, Relation
@@ -44,7 +44,6 @@ __all__ = [
     "using_session",
 ]
 
-_session: ContextVar[Any] = ContextVar("licet_authz_session", default=None)
 _MISSING: Final = object()
 _state: Final = instance_state  # what sa.inspect returns, in a tenth of the time
 
@@ -64,11 +63,11 @@ def using_session(session: Any) -> Iterator[None]:
                 "inside of `await session.run_sync(lambda session: …)`"
             )
         raise invalid(f"session takes a Session of SQLAlchemy, not {session!r}{hint}.")
-    token = _session.set(session)
+    token = current_session.set(session)
     try:
         yield
     finally:
-        _session.reset(token)
+        current_session.reset(token)
 
 
 class LoadedReader:
@@ -280,7 +279,7 @@ def _found(owner: Any, relation: Relation, own_keys: dict[str, Any]) -> Any:
     """The related object by its key, among the unflushed ones, too."""
     if not own_keys or None in own_keys.values():
         return None
-    session = object_session(owner) or _session.get()
+    session = object_session(owner) or current_session.get()
     if session is None:
         raise _unknown(owner, relation)
     model, keys = relation.target.model, {o: own_keys[own] for own, o in relation.foreign_keys}
@@ -306,7 +305,7 @@ def _joined(owner: Any, relation: Relation) -> Any:
     state = _state(owner)
     if None in [_value(owner, name) for name in relation.own_names]:
         return None
-    session = object_session(owner) or _session.get()
+    session = object_session(owner) or current_session.get()
     if session is not None:
         return next(iter(_selected(session, relation, owner)), None)
     if relation.name in state.dict and state.key is not None and not _is_moved(state, relation):
@@ -370,6 +369,8 @@ def _value(owner: Any, name: str) -> Any:
     value = state.dict.get(name, _MISSING)
     if state.key is not None:
         return _load(owner, name) if value is _MISSING else value
+    if value is None and state.mapper.attrs[name].columns[0].type.should_evaluate_none:
+        return None  # which such a type writes instead of a default, as JSON does
     return _default(state, name) if value is _MISSING or value is None else value
 
 

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from decimal import Decimal
 from enum import Enum
 from typing import Any, Final, NoReturn
 
+from licet.authz._moment import Now, in_utc
 from licet.authz._places import declared_at, invalid
 from licet.errors.names import knows_its_options
 
@@ -40,7 +41,6 @@ __all__ = [
     "Quantifier",
     "attr",
     "caller",
-    "in_utc",
     "predicate",
 ]
 
@@ -102,11 +102,12 @@ class Always(Condition):
 
 @dataclass(frozen=True, eq=False)
 class Comparison(Condition):
-    """An attribute of the object beside a constant or an attribute of the caller."""
+    """An attribute of the object beside a constant, `now`, the caller's, or another of its own."""
 
     path: tuple[str, ...]
     op: Op
     operand: Any
+    naive_as_utc: bool = False
 
     def __str__(self) -> str:
         return f"{'.'.join(self.path)} {self.op.value} {_shown(self.operand)}"
@@ -114,7 +115,7 @@ class Comparison(Condition):
 
 @dataclass(frozen=True, eq=False)
 class CallerTest(Condition):
-    """An attribute of the caller beside a constant."""
+    """An attribute of the caller beside a constant or `now`."""
 
     path: tuple[str, ...]
     op: Op
@@ -204,7 +205,11 @@ class _Path:
     """A path that can be compared; `attr` and `caller` start one."""
 
     _path: tuple[str, ...]
+    _start = ""
     __hash__ = object.__hash__
+
+    def __str__(self) -> str:
+        return self._start + ".".join(self._path)
 
     def _compare(self, op: Op, operand: object) -> Condition:
         raise NotImplementedError  # pragma: no cover - both kinds of paths have their own
@@ -246,6 +251,8 @@ class _Path:
             if isinstance(values, str | bytes) or not isinstance(values, Iterable):
                 raise invalid(f"in_ takes a collection of values, not {values!r}.")
             values = frozenset(map(_constant, values))
+            if any(isinstance(value, Now | _Path) for value in values):
+                raise invalid("in_ takes constants: compare with now() or attr(…) by == and |.")
         return self._compare(Op.IN, values)
 
     def not_in(self, values: Iterable[Any] | CallerPath) -> Condition:
@@ -261,7 +268,7 @@ class _Path:
         return self._compare(Op.STARTSWITH, part)
 
 
-def path_of(path: AttributePath | CallerPath) -> tuple[str, ...]:
+def path_of(path: _Path) -> tuple[str, ...]:
     """The names along a path."""
     return path._path  # noqa: SLF001 - a public name would hide the caller's attribute of that name
 
@@ -269,17 +276,21 @@ def path_of(path: AttributePath | CallerPath) -> tuple[str, ...]:
 class AttributePath(_Path):
     """A path from the object through its to-one relationships to an attribute or relationship."""
 
-    def __init__(self, path: tuple[str, ...]) -> None:
+    def __init__(self, path: tuple[str, ...], *, naive_as_utc: bool = False) -> None:
         self._path = path
+        self.is_utc = naive_as_utc
 
     def compare(self, op: Op, operand: object) -> Condition:
-        """The comparison of the attribute with a constant or with the caller's attribute."""
+        """The comparison of the attribute with a value or with another attribute."""
+        is_utc = self.is_utc
         if isinstance(operand, AttributePath):
-            raise invalid(
-                f"{'.'.join(self._path)} is compared with another attribute, "
-                f"{'.'.join(path_of(operand))}: only constants and caller.… can stand there."
-            )
-        return Comparison(declared_at(), None, self._path, op, _constant(operand))
+            if op in (Op.CONTAINS, Op.STARTSWITH):
+                raise invalid(
+                    f"{op.value!r} takes a text or caller.…, not another attribute, {operand}: "
+                    "attributes are compared by == != < <= > >=."
+                )
+            is_utc = is_utc or operand.is_utc
+        return Comparison(declared_at(), None, self._path, op, _constant(operand), is_utc)
 
     _compare = compare
 
@@ -298,6 +309,8 @@ class AttributePath(_Path):
 
 class CallerPath(_Path):
     """An attribute of the caller, and of what that is: ``caller.claims.department``."""
+
+    _start = "caller."
 
     def __init__(self, path: tuple[str, ...]) -> None:
         self._path = path
@@ -336,11 +349,15 @@ caller: Final = _Caller()
 """Who asks: ``caller.account_id`` is the attribute of that name of the identity, or its key."""
 
 
-def attr(path: str) -> AttributePath:
-    """The object's attribute or relationship at a dotted path: ``attr("event.state")``."""
+@knows_its_options
+def attr(path: str, *, naive_as_utc: bool = False) -> AttributePath:
+    """The object's attribute or relationship at a dotted path: ``attr("event.state")``.
+
+    With `naive_as_utc` a DateTime without time zone is compared as a moment in UTC.
+    """
     if not isinstance(path, str) or not all(part.isidentifier() for part in path.split(".")):
         raise invalid(f"attr takes a dotted path such as 'event.state', not {path!r}.")
-    return AttributePath(tuple(path.split(".")))
+    return AttributePath(tuple(path.split(".")), naive_as_utc=naive_as_utc)
 
 
 @knows_its_options
@@ -351,20 +368,9 @@ def predicate(function: Callable[[Any, Any], bool], footnote: str | None = None)
     return Predicate(declared_at(), footnote, function)
 
 
-def in_utc(value: Any) -> Any:
-    """A moment in UTC, and anything else as it is.
-
-    Python finds moments of two zones unequal in the hour that one of them has twice.
-
-    Raises:
-        OverflowError: in UTC it would be before the year 1 or after 9999.
-    """
-    if type(value) is datetime and value.tzinfo is not UTC and value.utcoffset() is not None:
-        return value.astimezone(UTC)
-    return value
-
-
 def _constant(value: Any) -> Any:
+    if isinstance(value, Decimal) and not value.is_finite():
+        raise invalid(f"{value!r} is no finite number, which nothing is compared with.")
     try:
         return in_utc(value)
     except OverflowError:
@@ -387,8 +393,8 @@ def _condition(value: object) -> Condition:
 
 
 def _shown(operand: object) -> str:
-    if isinstance(operand, CallerPath):
-        return f"caller.{'.'.join(path_of(operand))}"
+    if isinstance(operand, _Path):
+        return str(operand)
     if isinstance(operand, frozenset):
         return "{" + ", ".join(sorted(map(_shown, operand))) + "}"
     return repr(operand.name) if isinstance(operand, Enum) else repr(operand)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -38,10 +39,12 @@ def list_objects(
     identity: Any,
     *,
     may: tuple[Verb, ...] = (),
+    now: datetime | None = None,
 ) -> Iterator[Listed]:
     """The objects of ``select(Model)…`` that the caller may list.
 
-    `may` names verbs of which each row says whether the caller may do them.
+    `may` names verbs of which each row says whether the caller may do them; `now` is the moment
+    that conditions compare with.
 
     Raises:
         InvalidCondition: the statement selects something else, or columns instead of objects.
@@ -57,12 +60,14 @@ def list_objects(
             f"A list has objects, so write select({policy.model.__name__})…: the statement "
             "selects something else first."
         )
-    terms = [
-        *policy.shown.terms(identity, entity),
-        *(policy.check(verb).column(identity, entity) for verb in may),
-    ]
+    with policy.at(now):  # which ends before the first row is given away
+        terms = [
+            *policy.shown.terms(identity, entity),
+            *(policy.check(verb).column(identity, entity) for verb in may),
+        ]
+        filtered = policy.filter(statement, identity, LIST)
     asked = [as_column(term) for term in terms if not isinstance(term, bool)]
-    filtered = policy.filter(statement, identity, LIST).add_columns(
+    filtered = filtered.add_columns(
         *(column.label(f"licet_{index}") for index, column in enumerate(asked))
     )
     masks = len(terms) - len(may)

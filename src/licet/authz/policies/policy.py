@@ -12,12 +12,17 @@ filter of a list, the fields that are shown, and the explanation; they always ag
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from licet.authz._clock import at_one_moment, decision_moment
+from licet.authz._moment import known_moment, using_moment
 from licet.authz._places import declared_at, invalid
 from licet.authz.policies._built import Built, Grant
 from licet.authz.policies._check import FORMER, NOW, Check
@@ -38,6 +43,8 @@ from licet.errors.names import knows_its_options, with_article
 
 __all__ = ["Grant", "Policy"]
 
+T = TypeVar("T")
+
 
 class Policy:
     """The grants and field rules of one mapped class.
@@ -48,14 +55,23 @@ class Policy:
     Args:
         model: a class that SQLAlchemy maps.
         name: for the matrix and the log; the class's own name when not given.
+        naive_as_utc: DateTime columns without time zone, of this class and of related ones, are
+            kept in UTC. Else a condition on one is refused, unless ``attr(…, naive_as_utc=True)``
+            says it.
+
+    Every method that decides takes `now`, an aware datetime: what ``now()`` is in conditions. When
+    it is not given, that is one moment for each request, or the time of the call.
     """
 
     @knows_its_options
-    def __init__(self, model: type[Any], name: str | None = None) -> None:
+    def __init__(
+        self, model: type[Any], name: str | None = None, *, naive_as_utc: bool = False
+    ) -> None:
         if not isinstance(model, type):
             raise invalid(f"A policy is about a mapped class, not {model!r}.")
         self.model = model
         self.name = name or model.__name__
+        self.naive_as_utc = naive_as_utc
         self.declared = declared_at()
         self.grants: list[Grant] = []
         self.field_rules: dict[str, list[FieldRule]] = {"hide": [], "readonly": []}
@@ -153,7 +169,13 @@ class Policy:
     # --- decisions -------------------------------------------------------------------------------
 
     def decide(
-        self, identity: Any, verb: Verb, owner: Any, *, session: Session | None = None
+        self,
+        identity: Any,
+        verb: Verb,
+        owner: Any,
+        *,
+        session: Session | None = None,
+        now: datetime | None = None,
     ) -> Decision:
         """Whether the caller may do `verb` with the object, and may know that it exists.
 
@@ -166,6 +188,9 @@ class Policy:
             UnloadedObject: a related object cannot be known.
         """
         built = self._built or self._ready()
+        if now is not None or (built.asks_now and known_moment() is None):
+            moment = decision_moment() if now is None else now
+            return self._decide_at(moment, identity, verb, owner, session)
         try:
             check = built.checks.get(verb.name, built.otherwise)
         except AttributeError:  # for what is no verb; asking first would cost each decision
@@ -192,6 +217,18 @@ class Policy:
             lambda: built.check(VIEW.name).holds(owner, identity),
         )
 
+    def _decide_at(
+        self, moment: datetime, identity: Any, verb: Verb, owner: Any, session: Session | None
+    ) -> Decision:
+        """The decision of a moment, which stays that of its reason."""
+        with using_moment(moment):
+            decision = self.decide(identity, verb, owner, session=session)
+        return replace(
+            decision,
+            explain=_later(moment, decision.explain),
+            may_view=_later(moment, decision.may_view),
+        )
+
     def _about_another(self, owner: object) -> InvalidCondition:
         return invalid(
             f"The policy {self.name} decides about {self.model.__name__}, "
@@ -214,18 +251,31 @@ class Policy:
         return Decision(allowed=False, explain=lambda: why, may_view=lambda: is_visible)
 
     def explain(
-        self, identity: Any, verb: Verb, owner: Any, *, session: Session | None = None
+        self,
+        identity: Any,
+        verb: Verb,
+        owner: Any,
+        *,
+        session: Session | None = None,
+        now: datetime | None = None,
     ) -> Explanation:
         """Each grant of the verb on one object, part by part. For the log and for people."""
         check = self.check(verb)
-        if session is None:
+        if session is None and now is None:
             return check.explain(owner, identity)
-        with using_session(session):
+        with self.at(now), nullcontext() if session is None else using_session(session):
             return check.explain(owner, identity)
 
     # --- lists -----------------------------------------------------------------------------------
 
-    def filter(self, statement: sa.Select[Any], identity: Any, verb: Verb = LIST) -> sa.Select[Any]:
+    def filter(
+        self,
+        statement: sa.Select[Any],
+        identity: Any,
+        verb: Verb = LIST,
+        *,
+        now: datetime | None = None,
+    ) -> sa.Select[Any]:
         """The statement, restricted to rows with which the caller may do `verb`.
 
         It must select the policy's class, a subclass or an alias of it. With an ORDER BY and a
@@ -238,33 +288,57 @@ class Policy:
         """
         check = self.check(verb)
         entity = restricted_entity(statement, self.model)
-        return restrict(statement, entity, check.criterion(identity, entity))
+        with self.at(now):
+            return restrict(statement, entity, check.criterion(identity, entity))
 
     def criterion(
-        self, identity: Any, verb: Verb = LIST, entity: Any = None
+        self,
+        identity: Any,
+        verb: Verb = LIST,
+        entity: Any = None,
+        *,
+        now: datetime | None = None,
     ) -> sa.ColumnElement[bool]:
         """The same as a criterion for WHERE, on the class or on an alias of it."""
-        return as_where(self.check(verb).criterion(identity, entity))
+        with self.at(now):
+            return as_where(self.check(verb).criterion(identity, entity))
 
     # --- fields ----------------------------------------------------------------------------------
 
     def visible_fields(
-        self, identity: Any, owner: Any, *, session: Session | None = None
+        self,
+        identity: Any,
+        owner: Any,
+        *,
+        session: Session | None = None,
+        now: datetime | None = None,
     ) -> frozenset[str]:
         """The names of the object's fields and relationships that the caller may see."""
-        with using_session(session):
+        with self.at(now), using_session(session):
             return self._ready().shown.free(owner, identity)
 
     def writable_fields(
-        self, identity: Any, owner: Any, *, session: Session | None = None
+        self,
+        identity: Any,
+        owner: Any,
+        *,
+        session: Session | None = None,
+        now: datetime | None = None,
     ) -> frozenset[str]:
         """The names of the object's fields and relationships that the caller may write."""
-        with using_session(session):
+        with self.at(now), using_session(session):
             return self._ready().written.free(owner, identity)
 
-    def queryable_fields(self, identity: Any) -> frozenset[str]:
+    def queryable_fields(self, identity: Any, *, now: datetime | None = None) -> frozenset[str]:
         """What the caller may sort on, filter on or include: what is hidden from them nowhere."""
-        return self._ready().shown.always_free(identity)
+        with self.at(now):
+            return self._ready().shown.always_free(identity)
+
+    def at(self, now: datetime | None) -> AbstractContextManager[None]:
+        """A block in which ``now()`` is that moment, or one that is found."""
+        if now is None and not self._ready().asks_now:
+            return nullcontext()
+        return at_one_moment(now)
 
     @property
     def shown(self) -> Fields:
@@ -285,7 +359,7 @@ class Policy:
         return [
             str(grant)
             for grant in self.grants
-            if Check(self.condition_of(grant), self.shape).holds_on_missing_data
+            if self._ready().check_of(self.condition_of(grant)).holds_on_missing_data
         ]
 
     def condition_of(self, grant: Grant) -> Condition:
@@ -303,3 +377,15 @@ class Policy:
 
     def __repr__(self) -> str:
         return f"<Policy {self.name}>"
+
+
+def _later(moment: datetime, function: Callable[[], T] | None) -> Callable[[], T] | None:
+    """The function, for which ``now()`` is that moment whenever it is called."""
+    if function is None:
+        return None
+
+    def call() -> T:
+        with using_moment(moment):
+            return function()
+
+    return call

@@ -3,6 +3,7 @@
 import enum
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from tests.ids import shown
 from tests.unit.authz.readings import Asked
 from werkzeug.exceptions import Unauthorized
 
+from licet.authz import now
 from licet.authz.policies._caller import read_test
 from licet.authz.policies.conditions import NEVER, CallerCheck, Condition, attr, caller, predicate
 from licet.db.types import UTCDateTime
@@ -401,7 +403,20 @@ BAD: dict[str, Any] = {
     "A path has no truth value": lambda: pages or pages == 1,
     "`in` decides at once": lambda: "a" in title,
     "A path is not a collection": lambda: list(reviews),
-    "compared with another attribute, pages": lambda: title == pages,
+    "takes a text or caller.…, not another attribute, pages": lambda: title.contains(pages),
+    "not another attribute, pages: attributes are compared by": lambda: title.startswith(pages),
+    "in_ takes constants: compare with now() or attr(…)": lambda: pages.in_([now()]),
+    "compare with now() or attr(…) by == and |": lambda: pages.in_([pages]),
+    "Decimal('sNaN') is no finite number": lambda: pages.in_([Decimal("sNaN")]),
+    "Decimal('Infinity') is no finite number": lambda: caller.x < Decimal("Infinity"),
+    "startswith takes a text, not now()": lambda: caller.x.startswith(now()),
+    "now() takes a timedelta, as in now() + timedelta(days=1), not 5": lambda: now() + 5,
+    "not 'tomorrow'": lambda: now() - "tomorrow",
+    "more than 1,000,000 days away from now": lambda: now() + timedelta(days=10**6 + 1),
+    "now() + 600000 days, 0:00:00 + 500000 days": lambda: (
+        now() + timedelta(days=600_000) + timedelta(days=500_000)
+    ),
+    "days away from now.": lambda: now() - timedelta.min,
     "True is not a condition": lambda: (pages == 1) & True,
     "5 is not a condition": lambda: (pages == 1) | 5,
     "is not a condition: make one with attr": lambda: reviews.any(attr("stars")),

@@ -17,7 +17,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-__all__ = ["Many", "begins", "code_points", "is_among", "position"]
+__all__ = ["Many", "begins", "code_points", "is_among", "is_json_null", "position"]
 
 
 class code_points(FunctionElement[str]):  # noqa: N801 - SQL functions are lower case
@@ -43,6 +43,13 @@ class begins(FunctionElement[bool]):  # noqa: N801 - as above
 
 class is_among(FunctionElement[bool]):  # noqa: N801 - as above
     """Whether a value is one of those in a `Many` parameter."""
+
+    inherit_cache = True
+    type = sa.Boolean()
+
+
+class is_json_null(FunctionElement[bool]):  # noqa: N801 - as above
+    """Whether JSON is its own null, which SQLAlchemy reads as None, too."""
 
     inherit_cache = True
     type = sa.Boolean()
@@ -117,3 +124,15 @@ def _in_json(element: is_among, compiler: SQLCompiler, **options: Any) -> str:
 def _any_array(element: is_among, compiler: SQLCompiler, **options: Any) -> str:
     value, many = (compiler.process(part, **options) for part in element.clauses)
     return f"({value} = ANY ({many}))"
+
+
+@compiles(is_json_null)
+def _trimmed(element: is_json_null, compiler: SQLCompiler, **options: Any) -> str:
+    text = compiler.process(element.clauses, **options)
+    return f"(trim({text}, char(32, 9, 10, 13)) = 'null')"
+
+
+@compiles(is_json_null, "postgresql")
+def _trimmed_text(element: is_json_null, compiler: SQLCompiler, **options: Any) -> str:
+    text = compiler.process(element.clauses, **options)
+    return f"(btrim(CAST({text} AS TEXT), E' \\t\\n\\r') = 'null')"

@@ -18,11 +18,20 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
-from sqlalchemy.orm import RelationshipProperty, aliased
+from sqlalchemy.orm import RelationshipProperty
 from sqlalchemy.sql import operators
-from sqlalchemy.sql.annotation import _deep_deannotate
 
-from licet.authz.policies._in_sql._functions import Many, begins, code_points, is_among, position
+from licet.authz.policies._in_sql._edges import compare_with, has_edges, is_among_many
+from licet.authz.policies._in_sql._entities import expression, plain, rows_alone, target_of
+from licet.authz.policies._in_sql._functions import (
+    Many,
+    begins,
+    code_points,
+    is_among,
+    is_json_null,
+    position,
+)
+from licet.authz.policies._in_sql._pairs import as_pair
 from licet.authz.policies._models.mapping import is_equality
 from licet.authz.policies._models.shape import Column, Kind, Relation
 from licet.authz.policies._plan import (
@@ -31,6 +40,7 @@ from licet.authz.policies._plan import (
     CallerLeaf,
     Exists,
     Leaf,
+    Pair,
     Plan,
     PredicateLeaf,
     Slot,
@@ -51,10 +61,16 @@ _WIDEST: Final[dict[Kind, Any]] = {Kind.INTEGER: sa.BigInteger(), Kind.TEXT: sa.
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """A part of a predicate: the same for all callers, or made for each."""
+    """A part of a predicate: always the same, or made for each caller or moment."""
 
     make: Callable[[Values], Term]
     asks_caller: bool
+    asks_now: bool = False
+
+    @property
+    def varies(self) -> bool:
+        """Whether it is made for each check."""
+        return self.asks_caller or self.asks_now
 
 
 def build(plan: Plan, entity: Any, *, as_column: bool = False) -> Piece:
@@ -83,12 +99,14 @@ def build(plan: Plan, entity: Any, *, as_column: bool = False) -> Piece:
                 "on single objects, never for LIST."
             )
         case Exists():
-            target = _target(plan.relation)
+            target = target_of(plan.relation)
             inner = build(plan.inner, target, as_column=as_column)
             link = _Link(plan.relation, target, inner, as_column)
             return _reached(plan.hops, entity, plan.is_negated, link)
         case Leaf(hops=()):
             return _leaf(plan, entity)
+        case Pair():
+            return _static(as_pair(plan, entity))
         case _:
             return _leaf_of_related(plan, entity, as_column)
 
@@ -126,9 +144,15 @@ def _joined(pieces: list[Piece], join: Callable[..., ColumnElement[bool]]) -> Pi
             return not decisive
         return terms[0] if len(terms) == 1 else join(*terms)
 
-    if any(piece.asks_caller for piece in pieces):
-        return Piece(make, asks_caller=True)
-    return _static(make(()))
+    return _made(make, pieces)
+
+
+def _made(make: Callable[[Values], Term], pieces: Iterable[Piece]) -> Piece:
+    """A piece that varies as these do, and is made once when none of them does."""
+    asks_caller, asks_now = (
+        any(getattr(piece, name) for piece in pieces) for name in ("asks_caller", "asks_now")
+    )
+    return Piece(make, asks_caller, asks_now) if asks_caller or asks_now else _static(make(()))
 
 
 # --- related objects -----------------------------------------------------------------------------
@@ -144,20 +168,8 @@ class _Link:
     as_column: bool
 
 
-def _target(relation: Relation) -> Any:
-    return aliased(relation.target.model)
-
-
 def _where(selected: Any, inner: Term) -> Any:
     return selected if isinstance(inner, bool) else selected.where(inner)
-
-
-def rows_alone(clause: Any) -> Any:
-    """The clause as SQL about tables, which the ORM does not add anything to.
-
-    A session's `with_loader_criteria` would otherwise decide which related rows count.
-    """
-    return _deep_deannotate(clause)
 
 
 def _reached(hops: Iterable[Relation], entity: Any, is_negated: bool, last: _Link) -> Piece:  # noqa: FBT001
@@ -165,7 +177,7 @@ def _reached(hops: Iterable[Relation], entity: Any, is_negated: bool, last: _Lin
     owners = [entity]
     links: list[tuple[Relation, Any]] = []
     for hop in hops:
-        links.append((hop, _target(hop)))
+        links.append((hop, target_of(hop)))
         owners.append(links[-1][1])
     piece = _linked(owners[-1], last, is_negated and not links)
     for index in range(len(links) - 1, -1, -1):
@@ -191,9 +203,7 @@ def _linked(owner: Any, link: _Link, is_negated: bool) -> Piece:  # noqa: FBT001
         found: ColumnElement[bool] = _where(exists, inner)
         return ~found if is_negated else found
 
-    if link.inner.asks_caller:
-        return Piece(make, asks_caller=True)
-    return _static(make(()))
+    return _made(make, (link.inner,))
 
 
 def _by_key(
@@ -205,7 +215,7 @@ def _by_key(
         return None
     if prop.secondary is None:
         ((local, remote),) = prop.local_remote_pairs
-        own_key, chosen = _column_of(owner, local), _plain(link.target, remote)
+        own_key, chosen = _column_of(owner, local), plain(link.target, remote)
         if own_key is None or chosen is None:
             return None
         selected = sa.select(chosen)
@@ -234,7 +244,7 @@ def _through_secondary(
     if len(pairs) != 1 or prop.secondary is None or not is_equality(prop.secondaryjoin, pairs):
         return None
     ((own, to_own),), ((other, to_other),) = prop.synchronize_pairs, pairs
-    own_key, other_key = _column_of(owner, own), _plain(link.target, other)
+    own_key, other_key = _column_of(owner, own), plain(link.target, other)
     if own_key is None or other_key is None:
         return None
     between = prop.secondary.alias()
@@ -252,25 +262,14 @@ def _column_of(entity: Any, column: Any) -> Any:
 # --- leaves --------------------------------------------------------------------------------------
 
 
-def _expression(entity: Any, name: str) -> Any:
-    attribute = getattr(entity, name)
-    plain = _plain(entity, attribute.property.columns[0])
-    return attribute.expression if plain is None else plain
-
-
-def _plain(entity: Any, column: Any) -> Any:
-    """The column of an alias without what the ORM notes on it, which only costs time."""
-    inspected = sa.inspect(entity)
-    if not inspected.is_aliased_class:
-        return None
-    return inspected.selectable.corresponding_column(column)
-
-
 def _leaf(leaf: Leaf, entity: Any) -> Piece:
-    attribute = _expression(entity, leaf.column.name)
+    attribute = expression(entity, leaf.column.name)
     if isinstance(leaf.operand, Slot):
+        is_moment = leaf.operand.is_moment
         return Piece(
-            lambda values: _compared(_with_value(leaf, values), attribute), asks_caller=True
+            lambda values: _compared(_with_value(leaf, values), attribute),
+            asks_caller=not is_moment,
+            asks_now=is_moment,
         )
     return _static(_compared(leaf, attribute))
 
@@ -278,7 +277,7 @@ def _leaf(leaf: Leaf, entity: Any) -> Piece:
 def _leaf_of_related(leaf: Leaf, entity: Any, as_column: bool) -> Piece:  # noqa: FBT001
     """A missing related object is a missing value, so negations stay outside of the EXISTS."""
     *way, last = leaf.hops
-    target = _target(last)
+    target = target_of(last)
 
     def linked(known: Leaf) -> Piece:
         inner = _leaf(replace(known, hops=(), is_negated=False), target)
@@ -321,6 +320,11 @@ def _compared(plan: Leaf | Truth, attribute: Any) -> Term:
 def _present(leaf: Leaf, attribute: Any) -> Term:
     if not leaf.column.is_nullable:
         return not leaf.is_negated
+    if leaf.column.kind is Kind.OTHER:  # whose operators may be its own
+        attribute = sa.type_coerce(attribute, sa.Text())
+    if leaf.column.is_json:
+        is_null = sa.or_(attribute.is_(None), is_json_null(attribute))
+        return is_null if leaf.is_negated else sa.not_(is_null)
     found: ColumnElement[bool] = attribute.is_(None) if leaf.is_negated else attribute.is_not(None)
     return found
 
@@ -332,6 +336,8 @@ def _positive(column: Column, test: Test, attribute: Any, operand: Any) -> Any:
         return position(attribute, sa.literal(operand, sa.Text())) > 0
     if test is Test.STARTSWITH:
         return begins(attribute, sa.literal(operand, sa.Text()))
+    if has_edges(column):
+        return compare_with(column, test, attribute, operand)
     value = _bound(column, attribute, operand)
     if column.kind is Kind.TEXT and test is not Test.EQ:
         attribute = code_points(attribute)
@@ -348,7 +354,9 @@ def _bound(column: Column, attribute: Any, value: Any) -> Any:
 
 def _is_in(column: Column, attribute: Any, values: frozenset[Any]) -> Any:
     if len(values) < MANY:
-        return sa.or_(*(attribute == _bound(column, attribute, value) for value in values))
+        return sa.or_(*(_positive(column, Test.EQ, attribute, value) for value in values))
+    if has_edges(column):
+        return is_among_many(column, attribute, values)
     item = _WIDEST.get(column.kind, attribute.type)  # or the cast would cut texts to its length
     return is_among(attribute, sa.bindparam(None, list(values), type_=Many(item), unique=True))
 

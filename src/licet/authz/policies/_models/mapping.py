@@ -1,7 +1,4 @@
-"""The shape of a mapped class: which of its attributes and relationships conditions may use.
-
-What two databases would compare differently is refused here, by the type of its column.
-"""
+"""The shape of a mapped class: which of its attributes and relationships conditions may use."""
 
 from __future__ import annotations
 
@@ -24,8 +21,8 @@ from sqlalchemy.sql.elements import BooleanClauseList
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from licet.authz._places import invalid
-from licet.authz.policies._models.shape import Column, Kind, Relation, Shape, Unsupported
-from licet.db.types import UTCDateTime
+from licet.authz.policies._models.shape import Column, Relation, Shape, Unsupported
+from licet.authz.policies._models.types import column_of
 from licet.errors.names import with_article
 from licet.wire.text import is_storable
 
@@ -40,17 +37,6 @@ __all__ = [
 
 _shapes: WeakKeyDictionary[type[Any], Shape] = WeakKeyDictionary()
 sa.event.listen(Mapper, "after_configured", _shapes.clear)  # a later model may add backrefs
-_CODE_POINT_COLLATIONS: Final = frozenset({None, "C", "POSIX", "BINARY", "ucs_basic"})
-_KINDS: Final[dict[type[TypeEngine[Any]], Kind]] = {
-    **dict.fromkeys(
-        (sa.String, sa.Text, sa.Unicode, sa.UnicodeText, sa.VARCHAR, sa.TEXT), Kind.TEXT
-    ),
-    **dict.fromkeys((sa.Integer, sa.SmallInteger, sa.BigInteger), Kind.INTEGER),
-    **dict.fromkeys((sa.INTEGER, sa.SMALLINT, sa.BIGINT), Kind.INTEGER),
-    **dict.fromkeys((sa.Boolean, sa.BOOLEAN), Kind.BOOLEAN),
-    **dict.fromkeys((sa.Date, sa.DATE), Kind.DATE),
-    UTCDateTime: Kind.MOMENT,
-}
 _DIALECT: Final = DefaultDialect()
 
 
@@ -114,38 +100,7 @@ def _column(name: str, prop: ColumnProperty[Any]) -> Column | Unsupported:
     column = prop.columns[0]
     if not isinstance(column, sa.Column):
         return Unsupported(name, "is an expression, not a column")
-    kind = _kind(column.type)
-    if isinstance(kind, str):
-        return Unsupported(name, f"is {column.type!r}, {kind}")
-    return Column(name, kind, bool(column.nullable), getattr(column.type, "enum_class", None))
-
-
-def _kind(column_type: TypeEngine[Any]) -> Kind | str:
-    """How values of the type and its variants compare, or why databases disagree about them."""
-    kind = _own_kind(column_type)
-    for variant in getattr(column_type, "_variant_mapping", {}).values():
-        if isinstance(kind, Kind) and (of_variant := _own_kind(variant)) is not kind:
-            return f"with the variant {variant!r}, {_told(of_variant)}"
-    return kind
-
-
-def _told(kind: Kind | str) -> str:
-    return kind if isinstance(kind, str) else "another type"
-
-
-def _own_kind(column_type: TypeEngine[Any]) -> Kind | str:
-    """The same without variants."""
-    if isinstance(column_type, sa.Enum):
-        return Kind.ENUM if column_type.enum_class else "an Enum of plain texts: use a Python enum"
-    if isinstance(column_type, sa.Uuid):
-        return Kind.UUID if column_type.as_uuid else "a Uuid read as text: use as_uuid=True"
-    if isinstance(column_type, sa.DateTime):
-        return "which SQLite keeps without its time zone: use licet.db.types.UTCDateTime"
-    kind = _KINDS.get(type(column_type))
-    collation = getattr(column_type, "collation", None)
-    if kind is Kind.TEXT and collation not in _CODE_POINT_COLLATIONS:
-        return f"whose collation {collation} does not compare by code point"
-    return kind or "a type that the databases do not all compare alike"
+    return column_of(name, column)
 
 
 def _relation(name: str, prop: RelationshipProperty[Any], mapper: Mapper[Any]) -> Relation:

@@ -1,21 +1,22 @@
 """What a model's attributes and relationships are, as far as conditions need to know.
 
-The allow-list of types is here: a comparison may use a type only when Python, SQLite and PostgreSQL
-agree about it to the last bit. `licet.authz.policies._models.mapping` finds the shape of a mapped
-class.
+`licet.authz.policies._models.mapping` finds the shape of a mapped class, and
+`licet.authz.policies._models.types` how the type of a column compares.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import Enum
+from decimal import Decimal
+from enum import Enum, auto
 from functools import cached_property
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-from licet.authz.policies.conditions import Op, in_utc
+from licet.authz._moment import in_utc
+from licet.authz.policies.conditions import Op
 from licet.errors.names import with_article
 from licet.wire.text import unstorable
 
@@ -26,16 +27,20 @@ __all__ = [
     "Relation",
     "Shape",
     "Unsupported",
+    "Zone",
     "misfit",
     "misplaced",
+    "too_many",
 ]
 
 INTEGER_MIN: Final = -(2**63)
 INTEGER_MAX: Final = 2**63 - 1
+NUMBER_DIGITS: Final = 300  # on either side of the point; a double has 308
+MOST_NUMBERS: Final = 10_000  # in one list; SQLite gets two parameters for each
 
 
 class Kind(Enum):
-    """The types that can be compared."""
+    """The types that can be compared, and the others."""
 
     INTEGER = int
     TEXT = str
@@ -43,12 +48,21 @@ class Kind(Enum):
     UUID = UUID
     DATE = date
     MOMENT = datetime  # aware; kept as UTC
+    NUMBER = Decimal  # of a precision that a double has, too
     ENUM = Enum
+    OTHER = object  # may only be asked whether it is null
+
+
+class Zone(Enum):
+    """What a column of moments says of their time zone."""
+
+    UTC = auto()  # that it is UTC, on every database
+    KEPT = auto()  # that it is in the value, but on SQLite, which keeps none
+    NONE = auto()  # nothing: only who declared the condition knows that it is UTC
 
 
 _ORDERED: Final = frozenset({Op.LT, Op.LE, Op.GT, Op.GE})
 _TEXTUAL: Final = frozenset({Op.CONTAINS, Op.STARTSWITH})
-_UNORDERED_KINDS: Final = frozenset({Kind.BOOLEAN, Kind.ENUM})
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,22 +73,54 @@ class Column:
     kind: Kind
     is_nullable: bool
     enum_class: type[Enum] | None = None
+    choices: tuple[str, ...] = ()  # of an enum of plain texts
+    zone: Zone = Zone.UTC
+    digits: tuple[int, int] = (0, 0)  # precision and scale of a NUMBER
+    is_json: bool = False  # and null where either SQL or JSON says so
+    storage: object = None  # columns with an equal one compare with each other in SQL
+    incomparable: str = ""  # why an OTHER is one
+    never_null: str = ""  # why even its being null cannot be asked
 
-    def refuses(self, op: Op) -> bool:
-        """Whether the type has no such comparison that is the same everywhere."""
+    def refusal(self, op: Op) -> str | None:
+        """Why the type has no such comparison that is the same everywhere; None when it has."""
         if op in _TEXTUAL:
-            return self.kind is not Kind.TEXT
-        return op in _ORDERED and self.kind in _UNORDERED_KINDS
+            is_refused = self.kind is not Kind.TEXT
+        else:
+            is_refused = op in _ORDERED and self.kind in (Kind.BOOLEAN, Kind.ENUM)
+        if not is_refused:
+            return None
+        because = (
+            ": PostgreSQL orders an enum as it was declared, SQLite by its text. Write in_(…) with "
+            "the members that are meant"
+        )
+        is_enum = op in _ORDERED and self.kind is Kind.ENUM
+        return (
+            f"is {self.type_name}, which has no {op.value!r} that is the same on every database"
+            f"{because if is_enum else ''}"
+        )
 
-    @property
+    @cached_property
     def value_type(self) -> type[Any]:
         """The Python type that its values have, exactly."""
-        return self.enum_class or self.kind.value
+        return str if self.choices else self.enum_class or self.kind.value
+
+    @cached_property
+    def is_inspected(self) -> bool:
+        """Whether an object's value is to be looked at before it is compared or found missing."""
+        return self.kind in (Kind.NUMBER, Kind.OTHER)
+
+    @cached_property
+    def is_converted(self) -> bool:
+        """Whether it takes more than its type to know that an object's value can be compared."""
+        return self.is_inspected or bool(self.choices) or self.zone is not Zone.UTC
 
     @property
     def type_name(self) -> str:
         """The Python type that its values have, for messages."""
-        return "an aware datetime" if self.kind is Kind.MOMENT else self.value_type.__name__
+        if self.choices:
+            return f"one of {', '.join(map(repr, self.choices))}"
+        names = {Kind.MOMENT: "an aware datetime", Kind.NUMBER: "Decimal or int"}
+        return names.get(self.kind, self.value_type.__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +198,8 @@ def misfit(column: Column, value: object) -> str | None:
 
     Types must match exactly: a bool is no int, a datetime no date, a string no UUID.
     """
+    if column.kind is Kind.NUMBER:
+        return _unfit_number(value)
     if type(value) is not column.value_type:
         return f"is {type(value).__name__}, not {column.type_name}"
     if isinstance(value, datetime):
@@ -160,6 +208,29 @@ def misfit(column: Column, value: object) -> str | None:
         reason = unstorable(value)
         return reason and f"holds {with_article(reason)}"
     return None
+
+
+def _unfit_number(value: object) -> str | None:
+    if type(value) is int:
+        number = Decimal(value)
+    elif type(value) is Decimal:
+        number = value
+    else:
+        instead = ": write Decimal('0.1') for 0.1" if isinstance(value, float) else ""
+        return f"is {type(value).__name__}, not Decimal or int{instead}"
+    if not number.is_finite():
+        return "is not a finite number"
+    exponent = number.as_tuple().exponent
+    if number.adjusted() > NUMBER_DIGITS or int(exponent) < -NUMBER_DIGITS:
+        return f"has more than {NUMBER_DIGITS} digits on one side of the point"
+    return None
+
+
+def too_many(column: Column, values: Sized) -> str | None:
+    """Why the column cannot be compared with so many values, or None when it can."""
+    if column.kind is not Kind.NUMBER or len(values) <= MOST_NUMBERS:
+        return None
+    return f"is a list of {len(values):,} numbers, of which there can be {MOST_NUMBERS:,}"
 
 
 def misplaced(moment: datetime) -> str | None:
