@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from tests.property.condition_oracle import World
 from tests.property.condition_rows import (
     ASKED_KINDS,
     KIND_NAMES,
+    OTHER,
     Pools,
     attribute_name,
     callers,
@@ -20,13 +22,18 @@ from tests.property.condition_rows import (
     worlds,
 )
 
+from licet.authz import now
 from licet.authz.policies.conditions import CallerPath, Condition, attr, caller
 
 __all__ = ["CONDITIONS_A_CASE", "Case", "cases"]
 
 CONDITIONS_A_CASE = 20
 _ROOTS = [*MODELS, *["item"] * 6, *["person"] * 2]
-_UNORDERED = ("flag", "enum Color", "enum Shade")
+_UNORDERED = ("flag", "enum Color", "enum Shade", "enum Planet", "choice one", "choice two")
+_OFFSETS = [
+    *(timedelta(), timedelta(microseconds=1), timedelta(days=-1), timedelta(hours=36)),
+    *(timedelta(hours=-1, microseconds=-1), timedelta(days=4000), timedelta(days=-4000)),
+]
 
 
 class Case:
@@ -113,13 +120,38 @@ def leaves(draw: st.DrawFn, table: str, pools: _Pools, related: int) -> Conditio
     hops = draw(st.sampled_from([0, 0, 0, 1, 1, 2 if related else 1]))
     paths = _COLUMNS[table][hops] or _COLUMNS[table][0]
     kind = pools.only if pools.only in paths else draw(st.sampled_from(list(paths)))
-    return draw(comparisons(draw(st.sampled_from(paths[kind])), kind, pools.values[kind]))
+    path = draw(st.sampled_from(paths[kind]))
+    if kind == OTHER:
+        return attr(path).is_null()
+    if draw(st.integers(0, 3)) == 0:
+        return draw(_of_two(path, kind, _beside(table, kind, 2 if related else 1)))
+    return draw(comparisons(path, kind, pools.values[kind]))
+
+
+def _beside(table: str, kind: str, hops: int) -> list[str]:
+    """The paths whose values can be compared with those of a kind."""
+    kinds = ["choice one", "choice two"] if kind.startswith("choice") else [kind]
+    found = (paths.get(one, []) for paths in _COLUMNS[table][: hops + 1] for one in kinds)
+    return [path for paths in found for path in paths]
+
+
+@st.composite
+def _of_two(draw: st.DrawFn, path: str, kind: str, others: list[str]) -> Condition:
+    """One attribute beside another, or a moment or day beside the moment of the decision."""
+    operators = ["==", "!="] if kind in _UNORDERED else ["==", "!=", "<", "<=", ">", ">="]
+    operator = draw(st.sampled_from(operators))
+    is_flipped = draw(st.booleans())
+    if kind in ("moment", "day") and draw(st.booleans()):
+        other: Any = now() + draw(st.sampled_from(_OFFSETS))
+    else:
+        other = attr(draw(st.sampled_from(others)), naive_as_utc=True)
+    return _compared(attr(path, naive_as_utc=True), operator, other, is_flipped=is_flipped)
 
 
 @st.composite
 def comparisons(draw: st.DrawFn, path: str, kind: str, pool: list[Any]) -> Condition:
     """Any operator that the attribute's type has, beside a constant or the caller's attribute."""
-    attribute = attr(path)
+    attribute = attr(path, naive_as_utc=True)
     operators = ["==", "==", "!=", "!=", "in", "in", "not in", "not in", "is null"]
     if kind not in _UNORDERED:
         operators += ["<", "<=", ">", ">="]
@@ -171,6 +203,10 @@ def caller_tests(draw: st.DrawFn, pools: _Pools) -> Condition:
     match draw(st.sampled_from(["is null", "has", "in", "equal", "compared"])):
         case "is null":
             return one.is_null()
+        case "compared" if kind == "moment" and draw(st.booleans()):
+            operator = draw(st.sampled_from(["==", "!=", "<", "<=", ">", ">="]))
+            moment = now() + draw(st.sampled_from(_OFFSETS))
+            return _compared(one, operator, moment, is_flipped=draw(st.booleans()))
         case "has":
             return _asked(draw, kind, "s").contains(draw(st.sampled_from(pool)))
         case "in":

@@ -9,9 +9,12 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from licet.db.types import UTCDateTime
@@ -33,6 +36,39 @@ class Shade(enum.StrEnum):
     NONE = "none at all"
 
 
+class Planet(enum.Enum):
+    """More members than a list has before it becomes one parameter; one has two names."""
+
+    MERCURY = "mercury"
+    VENUS = "Venus"
+    EARTH = "earth"
+    MARS = "MARS"
+    JUPITER = "jupiter"
+    SATURN = "saturn"
+    URANUS = "a%"
+    GAIA = "earth"  # noqa: PIE796 - another name of one member
+
+
+class Backwards(sa.types.TypeDecorator[str]):
+    """A type of the app's own, which no condition can compare."""
+
+    impl = sa.String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:
+        return None if value is None else value[::-1]
+
+    def process_result_value(self, value: Any, dialect: Any) -> str | None:
+        return None if value is None else value[::-1]
+
+
+ONE = ("draft", "Draft", "DRAFT", "done", "a", "é", "%")
+TWO = ("done", "DONE", "draft", "zz", "")
+_one = sa.Enum(*ONE, name="condition_one")
+_two = sa.Enum(*TWO, native_enum=False, length=8)
+_planet = sa.Enum(
+    Planet, name="condition_planet", values_callable=lambda kind: [one.value for one in kind]
+)
 _color = sa.Enum(Color, name="condition_color")
 _shade = sa.Enum(Shade, native_enum=False, create_constraint=False, length=16)
 
@@ -56,6 +92,8 @@ class Person(Base):
     name: Mapped[str | None] = mapped_column(sa.String(2))
     level: Mapped[int] = mapped_column(sa.SmallInteger)
     born: Mapped[date | None]
+    seen: Mapped[datetime | None] = mapped_column(sa.DateTime)
+    owes: Mapped[Decimal | None] = mapped_column(sa.Numeric(15, 6))
     owned: Mapped[list[Item]] = relationship(
         back_populates="owner", foreign_keys="Item.owner_id", order_by="Item.id"
     )
@@ -86,6 +124,8 @@ class Place(Base):
     __tablename__ = "place"
     id: Mapped[UUID] = mapped_column(primary_key=True)
     title: Mapped[str] = mapped_column("heading", sa.Text)
+    opened: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True))
+    stage: Mapped[str] = mapped_column(_two)
     items: Mapped[list[Item]] = relationship(back_populates="place")
 
 
@@ -124,6 +164,30 @@ class Item(Base):
     color_or_none: Mapped[Color | None] = mapped_column(_color)
     shade: Mapped[Shade] = mapped_column(_shade)
     shade_or_none: Mapped[Shade | None] = mapped_column(_shade)
+    due: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True))
+    due_or_none: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    began: Mapped[datetime] = mapped_column(sa.DateTime)
+    began_or_none: Mapped[datetime | None] = mapped_column(sa.DateTime)
+    price: Mapped[Decimal] = mapped_column(sa.Numeric(9, 2))
+    price_or_none: Mapped[Decimal | None] = mapped_column(sa.Numeric(9, 2))
+    ratio_or_none: Mapped[Decimal | None] = mapped_column(sa.Numeric(15, 6))
+    planet: Mapped[Planet] = mapped_column(_planet)
+    planet_or_none: Mapped[Planet | None] = mapped_column(_planet)
+    one: Mapped[str] = mapped_column(_one)
+    one_or_none: Mapped[str | None] = mapped_column(_one)
+    two_or_none: Mapped[str | None] = mapped_column(_two)
+    json_of_either: Mapped[Any] = mapped_column(sa.JSON(none_as_null=True), nullable=True)
+    json_of_own: Mapped[Any] = mapped_column(
+        sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False
+    )
+    blob: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+    pickled: Mapped[Any] = mapped_column(sa.PickleType, nullable=True)
+    rough: Mapped[float | None] = mapped_column(sa.Float)
+    many: Mapped[Any] = mapped_column(
+        sa.JSON(none_as_null=True).with_variant(postgresql.ARRAY(sa.Integer), "postgresql"),
+        nullable=True,
+    )
+    backwards: Mapped[str | None] = mapped_column(Backwards)
     owner_id: Mapped[int | None] = mapped_column(sa.ForeignKey("person.id"))
     reviewer_id: Mapped[int | None] = mapped_column(sa.ForeignKey("person.id"))
     place_id: Mapped[UUID] = mapped_column(sa.ForeignKey("place.id"))

@@ -1,6 +1,7 @@
 """What a condition means, said in the plainest way, on rows that are plain dictionaries.
 
-It reads the condition as declared and knows nothing of SQLAlchemy, plans or generated code.
+It reads the condition as declared and knows nothing of SQLAlchemy, plans or generated code; but
+that JSON's null has a name there.
 
 Source: "Semantics" of the specification of policies.
 """
@@ -10,13 +11,17 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from tests.property.condition_models import LINKS
 
+from licet.authz._moment import Now
 from licet.authz.policies.conditions import (
     Always,
+    AttributePath,
     CallerPath,
     CallerTest,
     Comparison,
@@ -37,10 +42,11 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class World:
-    """The rows of every table."""
+    """The rows of every table, and the moment at which they are asked about."""
 
     tables: dict[str, list[Row]]
     kinds: dict[str, dict[str, str]] = field(repr=False)
+    moment: datetime
 
     def related(self, table: str, row: Row, name: str) -> list[Row]:
         """The rows that a relationship leads to."""
@@ -77,18 +83,28 @@ def holds(condition: Condition, world: World, table: str, row: Row, identity: An
             return _asked(identity, condition.path) is None
         case IsNull():
             *_, last = _walk(world, table, row, condition.path)
-            return last is None
+            return last is None or last is sa.JSON.NULL
         case CallerTest():
-            return _test(condition.op, _asked(identity, condition.path), condition.operand)
+            operand = _at(world, condition.operand)
+            return _test(condition.op, _asked(identity, condition.path), operand)
         case Quantifier():
             return _quantified(condition, world, table, row, identity)
         case Comparison():
             operand = condition.operand
             if isinstance(operand, CallerPath):
                 operand = _asked(identity, path_of(operand))
+            elif isinstance(operand, AttributePath):
+                _, operand = _walk(world, table, row, path_of(operand))
             _, value = _walk(world, table, row, condition.path)
+            operand = _at(world, operand)
+            if isinstance(condition.operand, Now) and not isinstance(value, datetime):
+                operand = operand.date()
             return _test(condition.op, value, operand)
     raise NotImplementedError(type(condition))
+
+
+def _at(world: World, operand: Any) -> Any:
+    return world.moment + operand.offset if isinstance(operand, Now) else operand
 
 
 def _quantified(condition: Quantifier, world: World, table: str, row: Row, identity: Any) -> bool:
@@ -171,11 +187,15 @@ _TYPES = {
     "uuid": UUID,
     "day": date,
     "moment": datetime,
+    "choice one": str,
+    "choice two": str,
 }
 
 
 def is_denied(condition: Condition, world: World, table: str, identity: Any) -> bool:  # noqa: PLR0911 - as above
     """Whether something that the condition asks of the caller is of a wrong type."""
+    if isinstance(getattr(condition, "operand", None), Now) and _is_beyond(world, condition):
+        return True
     match condition:
         case Conjunction() | Disjunction():
             return any(is_denied(part, world, table, identity) for part in condition.parts)
@@ -185,7 +205,7 @@ def is_denied(condition: Condition, world: World, table: str, identity: Any) -> 
             target = _table_at(table, condition.path)
             return is_denied(condition.inner, world, target, identity)
         case CallerTest():
-            return _is_unfit_for_test(condition, _asked(identity, condition.path))
+            return _is_unfit_for_test(condition, world, _asked(identity, condition.path))
         case Comparison(operand=CallerPath()):
             kind = world.kinds[_table_at(table, condition.path[:-1])][condition.path[-1]]
             value = _asked(identity, path_of(condition.operand))
@@ -199,6 +219,15 @@ def is_denied(condition: Condition, world: World, table: str, identity: Any) -> 
     return False
 
 
+def _is_beyond(world: World, condition: Any) -> bool:
+    """Whether the moment has no place; nobody asks for it beside what the caller has not."""
+    try:
+        _at(world, condition.operand)
+    except OverflowError:
+        return True
+    return False
+
+
 def _table_at(table: str, path: tuple[str, ...]) -> str:
     for name in path:
         table = LINKS[table][name].target
@@ -208,6 +237,9 @@ def _table_at(table: str, path: tuple[str, ...]) -> str:
 def _fits(kind: str, value: Any) -> bool:
     if kind.startswith("enum "):
         return type(value).__name__ == kind.removeprefix("enum ")
+    if kind == "number":
+        is_number = type(value) is int or (type(value) is Decimal and value.is_finite())
+        return is_number and -(10**301) < value < 10**301
     if type(value) is not _TYPES[kind]:
         return False
     if kind == "text":
@@ -222,10 +254,10 @@ def _is_within_range(moment: datetime) -> bool:
     return 0 <= _key(moment) <= _key(last)
 
 
-def _is_unfit_for_test(test: CallerTest, value: Any) -> bool:
+def _is_unfit_for_test(test: CallerTest, world: World, value: Any) -> bool:
     if value is None:
         return False
-    operands = test.operand if test.op is Op.IN else [test.operand]
+    operands = test.operand if test.op is Op.IN else [_at(world, test.operand)]
     values = [value]
     if test.op is Op.CONTAINS and not isinstance(value, str):
         if not isinstance(value, list | tuple | set | frozenset):
@@ -233,6 +265,8 @@ def _is_unfit_for_test(test: CallerTest, value: Any) -> bool:
         values = [one for one in value if one is not None]
     types = {type(one) for one in operands}
     return bool(types) and any(
-        type(one) not in types or (isinstance(one, datetime) and not _is_within_range(one))
+        type(one) not in types
+        or (isinstance(one, datetime) and not _is_within_range(one))
+        or (isinstance(one, Decimal) and not one.is_finite())
         for one in values
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from hypothesis import strategies as st
-from tests.property.condition_models import MODELS, Color, Shade
+from tests.property.condition_models import MODELS, ONE, TWO, Backwards, Color, Planet, Shade
 from tests.property.condition_oracle import Row, World
 
 from licet.db.types import UTCDateTime
@@ -20,6 +21,7 @@ from licet.db.types import UTCDateTime
 __all__ = [
     "ASKED_KINDS",
     "KIND_NAMES",
+    "OTHER",
     "Pools",
     "attribute_name",
     "callers",
@@ -40,7 +42,7 @@ _NUMBERS = [*_SMALL, -(2**31), 2**31 - 1, 2**15, -(2**15) - 1]
 _BIG = [*_NUMBERS, -(2**63), 2**63 - 1, 2**31, -(2**31) - 1, 2**53 + 1, 2**53]
 _BEYOND = [2**63, -(2**63) - 1, 10**30, -(10**30)]
 _DAYS = [date.min, date(999, 12, 31), date(1970, 1, 1), date(2024, 2, 29), date(2024, 12, 31)]
-_DAYS.append(date.max)
+_DAYS += [date(1969, 12, 31), date(2024, 10, 27), date.max]
 _NOON = datetime(2024, 10, 27, 1, 30, tzinfo=UTC)
 _TWICE = [_NOON, _NOON - timedelta(hours=1)]  # 02:30 in Berlin, both
 _MOMENTS = [
@@ -57,8 +59,26 @@ _MOMENTS_ELSEWHERE = [
     _NOON.astimezone(timezone(timedelta(hours=-9, minutes=-30))),
     *[moment.astimezone(_BERLIN) for moment in _TWICE],
 ]
+_NUMBERS_2 = [
+    *("0", "0.00", "-0.00", "0.01", "-0.01", "0.10", "0.30", "1.00", "1.10", "8.20", "100", "0.29"),
+    *("9999999.99", "-9999999.99", "4.35", "1.01"),
+]
+_NUMBERS_6 = [*_NUMBERS_2, "0.000001", "-0.000001", "0.100001", "999999999.999999", "1.005", "0.3"]
+_NUMBERS_BETWEEN = [
+    *("-0", "1E+2", "1.1", "1.100000000", "0.005", "0.015", "0.105", "1.0050000001", "1E-20"),
+    *(
+        "1E+30",
+        "-1E+30",
+        "9999999.994",
+        "9999999.995",
+        "1E+300",
+        "0.29999999999999999",
+        "0.0000005",
+    ),
+]
 _KEYS = [UUID(int=n) for n in (0, 1, 0x1E5, 2**64, 2**127, 2**127 - 1, 2**128 - 1)]
 Pools = dict[str, list[Any]]
+OTHER = "other"
 ROW_POOLS: Pools = {
     "integer 15": _SMALL,
     "integer 31": _NUMBERS,
@@ -71,8 +91,21 @@ ROW_POOLS: Pools = {
     "moment": _MOMENTS,
     "enum Color": list(Color),
     "enum Shade": list(Shade),
+    "enum Planet": list(Planet),
+    "choice one": list(ONE),
+    "choice two": list(TWO),
+    "number 2": [Decimal(text) for text in _NUMBERS_2],
+    "number 6": [Decimal(text) for text in _NUMBERS_6],
+    "other json": [sa.JSON.NULL, sa.JSON.NULL, {}, [], 0, False, "null", {"a": None}],
+    "other bytes": [b"", b"\0"],
+    "other pickle": [0, "", {"a": 1}],
+    "other float": [0.0, 1.5],
+    "other many": [[], [0]],
+    "other text": ["", "ab"],
 }
 _OPERAND_POOLS = ROW_POOLS | {
+    OTHER: [0],
+    "number": [*(Decimal(text) for text in (*_NUMBERS_6, *_NUMBERS_BETWEEN)), 0, 1, 100, 10**40],
     "integer": [*_BIG, *_BEYOND],
     "text": [*_TEXTS, *_LONG_TEXTS],
     "moment": [*_MOMENTS, *_MOMENTS_ELSEWHERE, *_MOMENTS_ELSEWHERE],
@@ -92,6 +125,15 @@ _WRONG: dict[str, list[Any]] = {
     ],
     "enum Color": ["RED", "r", Shade.DARK],
     "enum Shade": ["DARK", Color.RED],
+    "enum Planet": ["earth", "EARTH", Color.RED],
+    "choice one": [Shade.DARK, 1, b"draft"],
+    "choice two": [Shade.DARK, 1],
+    "number": [1.5, True, "1", Decimal("NaN"), Decimal("Infinity"), Decimal("1E+301")],
+}
+# what no column has, and no constant can be
+_STRANGE: dict[str, list[Any]] = {
+    "choice one": ["zz", "draft ", "a\0b", "\ud800"],
+    "choice two": ["a", "Done", "a\0b"],
 }
 KIND_NAMES = list(_WRONG)
 _MISSING = object()
@@ -104,7 +146,11 @@ def _kind(column: Any) -> str:
     """The name of the pool that a column's values are from."""
     column_type = column.type
     if isinstance(column_type, sa.Enum):
+        if column_type.enum_class is None:
+            return "choice one" if column_type.enums == list(ONE) else "choice two"
         return f"enum {column_type.enum_class.__name__}"
+    if column.name == "many":
+        return "other many"
     if isinstance(column_type, sa.BigInteger):
         return "integer 63"
     if isinstance(column_type, sa.SmallInteger):
@@ -116,6 +162,13 @@ def _kind(column: Any) -> str:
         (sa.Uuid, "uuid"),
         (sa.Date, "day"),
         (UTCDateTime, "moment"),
+        (sa.DateTime, "moment"),
+        (sa.JSON, "other json"),
+        (sa.LargeBinary, "other bytes"),
+        (sa.PickleType, "other pickle"),
+        (sa.Float, "other float"),
+        (sa.Numeric, f"number {getattr(column_type, 'scale', None)}"),
+        (Backwards, "other text"),
     ):
         if isinstance(column_type, wanted):
             return kind
@@ -135,12 +188,19 @@ _KEY_COLUMNS = {
     "shelf": {"row", "code"},
     "box": {"id", "shelf_row", "shelf_code"},
 }
+
+
+def _asked_kind(kind: str) -> str:
+    """What conditions can ask of columns with such values."""
+    return kind.split(maxsplit=1)[0] if kind[-1].isdigit() or kind.startswith(OTHER) else kind
+
+
 KINDS = {
     table: {name: _kind(column) for name, column in columns.items()}
     for table, columns in _COLUMNS.items()
 }
 ASKED_KINDS = {
-    table: {name: kind.split()[0] if kind[-1].isdigit() else kind for name, kind in kinds.items()}
+    table: {name: _asked_kind(kind) for name, kind in kinds.items()}
     for table, kinds in KINDS.items()
 }
 
@@ -210,12 +270,13 @@ def worlds(draw: st.DrawFn) -> World:
         "friendship": _linked(draw, ("person_id", people), ("friend_id", people)),
         "item_tag": _linked(draw, ("item_id", items), ("tag_id", tags)),
     }
-    return World(tables, ASKED_KINDS)
+    return World(tables, ASKED_KINDS, pick(_MOMENTS))
 
 
 _ALMOST: dict[str, Callable[[Any], list[Any]]] = {
     "text": lambda one: [one + "a", one[:1], one[:-1] + "_", one[:1] + "%", one.swapcase()],
     "integer": lambda one: [one, one + 1],
+    "number": lambda one: [one, one.normalize(), one + Decimal("0.005"), int(one)],
     "moment": lambda one: [one.astimezone(_BERLIN)] if one in _TWICE else [],
 }
 
@@ -256,7 +317,7 @@ def callers(draw: st.DrawFn, pools: Pools, *, may_be_wrong: bool) -> Any:
     claims: dict[str, Any] = {}
     identity: dict[str, Any] = {"claims": claims}
     for kind in KIND_NAMES:
-        pool = pools[kind]
+        pool = [*pools[kind], *_STRANGE.get(kind, [])]
         wrong = _WRONG[kind] if may_be_wrong else []
         name = attribute_name(kind)
         for where in (identity, claims):
@@ -295,6 +356,10 @@ def _filler(pool: list[Any]) -> list[Any]:
     """A hundred more values of the pool's type, where it has so many."""
     match pool[0]:
         case enum.Enum() | bool():
+            return []
+        case Decimal():
+            return [Decimal(number) / 8 for number in range(200, 320)]
+        case str() if pool[0] in (ONE[0], TWO[0]):
             return []
         case str():
             return [f"{number}'\\\"{{" for number in range(120)]

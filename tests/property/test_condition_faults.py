@@ -1,25 +1,34 @@
 """The check of conditions finds what it is for: each fault breaks one rule of their semantics."""
 
+import itertools
+import operator
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta, timezone
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from sqlalchemy.sql import operators
 from tests.counts import is_full
 from tests.property.condition_cases import Case, cases
 from tests.property.condition_check import check
 
+from licet.authz import _moment
 from licet.authz.policies import _caller as binding
 from licet.authz.policies import _in_memory as _decide
 from licet.authz.policies import _plan
-from licet.authz.policies._in_sql import _page
+from licet.authz.policies._in_sql import _edges, _page, _pairs
 from licet.authz.policies._in_sql import _terms as _sql
+from licet.authz.policies._models.shape import Kind
 from licet.authz.policies._plan import TRUE, AllOf, AnyOf, Exists, Leaf, Slot, Truth
 
 MOST_CASES = 400
-pytestmark = pytest.mark.usefixtures("unmeasured")
+pytestmark = [
+    pytest.mark.usefixtures("unmeasured"),
+    pytest.mark.filterwarnings("ignore:Dialect sqlite.* does .not. support Decimal"),
+]
 Patch = pytest.MonkeyPatch
 
 
@@ -115,7 +124,7 @@ def no_object_has_no_other_value(patch: Patch) -> None:
 
     def faulty(leaf: Leaf, entity: Any, as_column: bool) -> Any:
         *way, last = leaf.hops
-        target = _sql._target(last)
+        target = _sql.target_of(last)
         link = _sql._Link(last, target, _sql._leaf(replace(leaf, hops=()), target), as_column)
         return _sql._reached(way, entity, False, link)
 
@@ -174,6 +183,96 @@ def wall_clocks_are_compared(patch: Patch) -> None:
     patch.setattr(binding, "in_utc", lambda value: value)
 
 
+def moments_have_one_text(patch: Patch) -> None:
+    """SQLite is asked for the text that SQLAlchemy writes, which CURRENT_TIMESTAMP does not."""
+    patch.setattr(_edges, "_texts", lambda moment: [f"{moment:%Y-%m-%d %H:%M:%S.%f}".zfill(26)])
+
+
+def numbers_have_one_double(patch: Patch) -> None:
+    """SQLite is asked for the double that is nearest to a number."""
+    patch.setattr(_edges, "_first_double", lambda number, _scale: float(number))
+
+
+def numbers_are_cut_to_their_column(patch: Patch) -> None:
+    """PostgreSQL rounds what a column is compared with as it rounds what it keeps."""
+    bind = _edges.NumberEdge.process_bind_param
+
+    def faulty(self: Any, value: Any, dialect: Any) -> Any:
+        is_cut = dialect.name == "postgresql" and abs(value) < 10**15
+        return bind(self, round(value, self.scale) if is_cut else value, dialect)
+
+    patch.setattr(_edges.NumberEdge, "process_bind_param", faulty)
+
+
+def numbers_are_compared_as_kept(patch: Patch) -> None:
+    """Of two numbers SQLite compares the doubles, not what they are read as."""
+    patch.setattr(_pairs, "read_number", lambda number, _scale: number)
+
+
+def two_moments_are_compared_as_kept(patch: Patch) -> None:
+    """Of two moments SQLite compares the texts, whatever their forms."""
+    patch.setattr(_pairs, "whole_moment", lambda moment: moment)
+    patch.setattr(_pairs, "naive_moment", lambda moment: moment)
+
+
+def nothing_differs_from_nothing(patch: Patch) -> None:
+    """``!=`` between attributes is NULL where one of them is missing."""
+    patch.setitem(_pairs._OPERATORS, _plan.Test.NE, operators.ne)
+
+
+def decisions_take_two_nothings_for_equal(patch: Patch) -> None:
+    """Two missing attributes are equal, in decisions."""
+    patch.setitem(_decide._COMPARE_BOTH, _plan.Test.EQ, operator.eq)
+
+
+def a_null_of_json_is_a_value(patch: Patch) -> None:
+    """Where JSON is null there is something, in SQL."""
+    patch.setattr(_sql, "is_json_null", lambda _value: sa.false())
+
+
+def columns_of_json_are_never_null(patch: Patch) -> None:
+    """What is declared NOT NULL is not asked, though JSON has a null of its own."""
+    present = _sql._present
+
+    def faulty(leaf: Leaf, attribute: Any) -> Any:
+        is_required = attribute.name == "json_of_own"
+        return not leaf.is_negated if is_required else present(leaf, attribute)
+
+    patch.setattr(_sql, "_present", faulty)
+
+
+def enums_take_any_text(patch: Patch) -> None:
+    """A text that is none of an enum's is sent to the database."""
+    patch.setattr(_plan, "_beyond", lambda _column, _value: False)
+
+
+def now_goes_on(patch: Patch) -> None:
+    """Every part of a decision has a moment of its own."""
+    ticks = itertools.count()
+
+    def later() -> Any:
+        known = _moment.known_moment()
+        tick = timedelta(microseconds=next(ticks) % 2)
+        return known + tick if known.year < 9000 else known - tick
+
+    patch.setattr(binding, "decision_moment", later)
+
+
+def days_begin_elsewhere(patch: Patch) -> None:
+    """The date of a moment is that of another zone."""
+    after = binding._after
+    zone = timezone(timedelta(hours=-9))
+    patch.setattr(
+        binding,
+        "moment_beside",
+        lambda now, column: (
+            after(now).astimezone(zone).date()
+            if column.kind is Kind.DATE and 1 < after(now).year < 9999
+            else after(now)
+        ),
+    )
+
+
 def pages_begin_with_rows_of_others(patch: Patch) -> None:
     """The walk for who has many rows forgets whose each row is."""
     patch.setattr(_page, "_by_exists", lambda _term: sa.true())
@@ -182,21 +281,33 @@ def pages_begin_with_rows_of_others(patch: Patch) -> None:
 # with the kind of attribute that it is about, a database that shows it, and a seed that soon finds
 # it when counts are quick
 FAULTS = [
-    (not_equal_ignores_null, None, "sqlite", 5),
+    (not_equal_ignores_null, None, "sqlite", 1),
     (negation_leaves_null, None, "sqlite", 1),
     (texts_are_patterns, "text", "postgresql", 2),
-    (the_database_sorts, "text", "english postgresql", 2),
+    (the_database_sorts, "text", "english postgresql", 0),
     (all_of_nothing_is_false, None, "sqlite", 0),
-    (two_anys_are_of_one_row, "integer", "sqlite", 1),
-    (nothing_equals_nothing, "moment", "sqlite", 1),
-    (decisions_take_nothing_for_equal, "moment", "sqlite", 1),
-    (no_object_has_no_other_value, None, "sqlite", 0),
+    (two_anys_are_of_one_row, "integer", "sqlite", 0),
+    (nothing_equals_nothing, "moment", "sqlite", 0),
+    (decisions_take_nothing_for_equal, "moment", "sqlite", 0),
+    (no_object_has_no_other_value, None, "sqlite", 1),
     (everything_is_in_nothing, None, "sqlite", 1),
-    (none_is_a_value, "uuid", "sqlite", 4),
+    (none_is_a_value, "uuid", "sqlite", 5),
     (integers_have_no_bounds, "integer", "sqlite", 3),
-    (callers_share_parameters, None, "sqlite", 4),
-    (wall_clocks_are_compared, "moment", "sqlite", 3),
-    (pages_begin_with_rows_of_others, None, "sqlite", 1),
+    (callers_share_parameters, None, "sqlite", 0),
+    (wall_clocks_are_compared, "moment", "sqlite", 0),
+    (moments_have_one_text, "moment", "sqlite", 1),
+    (numbers_have_one_double, "number", "sqlite", 1),
+    (numbers_are_cut_to_their_column, "number", "postgresql", 2),
+    (numbers_are_compared_as_kept, "number", "sqlite", 3),
+    (two_moments_are_compared_as_kept, "moment", "sqlite", 4),
+    (nothing_differs_from_nothing, "number", "sqlite", 5),
+    (decisions_take_two_nothings_for_equal, "choice one", "sqlite", 1),
+    (a_null_of_json_is_a_value, "other", "sqlite", 0),
+    (columns_of_json_are_never_null, "other", "postgresql", 0),
+    (enums_take_any_text, "choice one", "postgresql", 0),
+    (now_goes_on, "moment", "sqlite", 2),
+    (days_begin_elsewhere, "day", "sqlite", 2),
+    (pages_begin_with_rows_of_others, None, "sqlite", 0),
 ]
 
 
