@@ -15,9 +15,9 @@ from tests.property.schemas.cases import cases
 from tests.property.schemas.check import check
 from tests.property.test_schemas import drawn_for
 
-from licet.authz.policies import _membership, _reader
+from licet.authz.policies import _reader
 from licet.authz.policies import policy as policies
-from licet.authz.policies._in_sql import _filter, _page
+from licet.authz.policies._in_sql import _filter, _membership, _page
 from licet.authz.policies._models import loading, mapping
 
 MOST_CASES = 60

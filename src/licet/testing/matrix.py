@@ -38,7 +38,7 @@ from licet.authz._nobody import is_nobody, refusal_of_nobody
 from licet.authz.declared.marks import AccessKind, access_of
 from licet.authz.flask import current_caller, current_session, policies_of
 from licet.authz.policies._check import Check
-from licet.authz.policies._reader import using_session
+from licet.authz.policies._models.sessions import using_session
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import CREATE, LIST, VIEW, Verb
 from licet.errors import AccessDenied

@@ -42,7 +42,7 @@ from typing import Any, Final
 
 from licet.authz._moment import in_utc
 from licet.authz.policies._caller import fitting, read_predicate
-from licet.authz.policies._membership import Membership
+from licet.authz.policies._in_sql._membership import Membership
 from licet.authz.policies._models.shape import Column, Kind, ObjectReader, Relation
 from licet.authz.policies._plan import (
     AllOf,

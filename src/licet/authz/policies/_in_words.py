@@ -25,7 +25,7 @@ from licet.authz.policies._caller import (
     read_test,
     require_fit,
 )
-from licet.authz.policies._membership import Membership
+from licet.authz.policies._in_sql._membership import Membership
 from licet.authz.policies._models.paths import resolve_path
 from licet.authz.policies._models.shape import Column, ObjectReader, Relation, Shape
 from licet.authz.policies._plan import Exists, make_plan

@@ -7,30 +7,29 @@ session to ask, that is an error and never "no object".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.exc import InvalidRequestError, MissingGreenlet, StatementError
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import (
     InstanceState,
     Session,
     aliased,
     collections,
     object_session,
-    scoped_session,
     with_parent,
 )
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.exc import DetachedInstanceError
 
-from licet.authz._places import invalid
 from licet.authz.policies._caller import InvalidCaller
 from licet.authz.policies._in_sql._entities import rows_alone
 from licet.authz.policies._models.dialect import current_session
 from licet.authz.policies._models.loading import is_known_whole
 from licet.authz.policies._models.mapping import can_hold, key_names
+from licet.authz.policies._models.sessions import asking
 from licet.authz.policies._models.shape import Column, Relation
 from licet.errors import UnloadedObject
 from licet.errors.names import with_article
@@ -39,35 +38,11 @@ from licet.wire.text import unstorable
 __all__ = [
     "FormerReader",
     "LoadedReader",
-    "asking",
     "follow_changed_relations",
-    "using_session",
 ]
 
 _MISSING: Final = object()
 _state: Final = instance_state  # what sa.inspect returns, in a tenth of the time
-
-
-@contextmanager
-def using_session(session: Any) -> Iterator[None]:
-    """Let what drafts refer to be found in `session` while the block runs.
-
-    Raises:
-        InvalidCondition: it is no session, or an asynchronous one.
-    """
-    if session is not None and not isinstance(session, Session | scoped_session):
-        hint = ""
-        if hasattr(session, "sync_session"):
-            hint = (
-                ": decisions may load objects, which an AsyncSession cannot do for them. Decide "
-                "inside of `await session.run_sync(lambda session: …)`"
-            )
-        raise invalid(f"session takes a Session of SQLAlchemy, not {session!r}{hint}.")
-    token = current_session.set(session)
-    try:
-        yield
-    finally:
-        current_session.reset(token)
 
 
 class LoadedReader:
@@ -325,26 +300,6 @@ def _joined_as_stored(owner: Any, relation: Relation) -> Any:
     related = getattr(model, relation.name).of_type(target)
     with asking(session, owner, relation.name):
         return session.scalars(sa.select(target).join_from(model, related).where(*of_row)).first()
-
-
-@contextmanager
-def asking(session: Session, owner: Any, name: str) -> Iterator[None]:
-    """Let the session's database be asked about an attribute of the object, without a flush.
-
-    Raises:
-        UnloadedObject: the session is asynchronous, and cannot be asked from here.
-    """
-    try:
-        with session.no_autoflush:
-            yield
-    except (MissingGreenlet, StatementError) as error:
-        if not isinstance(getattr(error, "orig", error), MissingGreenlet):
-            raise
-        raise UnloadedObject(
-            f"{type(owner).__name__}.{name} is not loaded, and an AsyncSession cannot load it from "
-            "here: load it with the object, for example by selectinload, or decide inside of "
-            "`await session.run_sync(lambda session: …)`."
-        ) from error
 
 
 def _no_autoflush(owner: Any, name: str) -> Any:

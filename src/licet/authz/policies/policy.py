@@ -30,8 +30,9 @@ from licet.authz.policies._in_sql._entity import restricted_entity
 from licet.authz.policies._in_sql._filter import restrict
 from licet.authz.policies._in_sql._terms import as_where
 from licet.authz.policies._in_words import ALLOWED, Decision, Explanation
+from licet.authz.policies._models.sessions import using_session
 from licet.authz.policies._models.shape import Shape
-from licet.authz.policies._reader import follow_changed_relations, using_session
+from licet.authz.policies._reader import follow_changed_relations
 from licet.authz.policies.conditions import (
     Condition,
 )

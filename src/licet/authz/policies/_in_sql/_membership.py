@@ -17,9 +17,9 @@ from licet.authz.policies._caller import InvalidCaller
 from licet.authz.policies._in_sql._entities import rows_alone
 from licet.authz.policies._in_sql._terms import Piece, as_column, build
 from licet.authz.policies._models.mapping import key_names
+from licet.authz.policies._models.sessions import asking
 from licet.authz.policies._models.shape import ObjectReader
 from licet.authz.policies._plan import Exists
-from licet.authz.policies._reader import asking
 from licet.errors import UntranslatableCondition
 
 __all__ = ["Membership"]

@@ -1,0 +1,58 @@
+"""The session that a decision may ask: the one that it was given, and what cannot be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy.exc import MissingGreenlet, StatementError
+from sqlalchemy.orm import Session, scoped_session
+
+from licet.authz._places import invalid
+from licet.authz.policies._models.dialect import current_session
+from licet.errors import UnloadedObject
+
+__all__ = ["asking", "using_session"]
+
+
+@contextmanager
+def using_session(session: Any) -> Iterator[None]:
+    """Let what drafts refer to be found in `session` while the block runs.
+
+    Raises:
+        InvalidCondition: it is no session, or an asynchronous one.
+    """
+    if session is not None and not isinstance(session, Session | scoped_session):
+        hint = ""
+        if hasattr(session, "sync_session"):
+            hint = (
+                ": decisions may load objects, which an AsyncSession cannot do for them. Decide "
+                "inside of `await session.run_sync(lambda session: …)`"
+            )
+        raise invalid(f"session takes a Session of SQLAlchemy, not {session!r}{hint}.")
+    token = current_session.set(session)
+    try:
+        yield
+    finally:
+        current_session.reset(token)
+
+
+@contextmanager
+def asking(session: Session, owner: Any, name: str) -> Iterator[None]:
+    """Let the session's database be asked about an attribute of the object, without a flush.
+
+    Raises:
+        UnloadedObject: the session is asynchronous, and cannot be asked from here.
+    """
+    try:
+        with session.no_autoflush:
+            yield
+    except (MissingGreenlet, StatementError) as error:
+        if not isinstance(getattr(error, "orig", error), MissingGreenlet):
+            raise
+        raise UnloadedObject(
+            f"{type(owner).__name__}.{name} is not loaded, and an AsyncSession cannot load it from "
+            "here: load it with the object, for example by selectinload, or decide inside of "
+            "`await session.run_sync(lambda session: …)`."
+        ) from error
