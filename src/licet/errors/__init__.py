@@ -32,6 +32,7 @@
     ├── ObjectNotFound                 404   there is no such object, or not for this caller
     ├── ServiceUnavailable             503   something we depend on does not answer
     │   ├── StoreUnavailable                 the database
+    │   │   └── SchemaUnusable               its schema is not the code's, or a migration failed
     │   └── AuthenticationUnavailable        the token issuer
     └── ActionProviderToolsException         the Action Provider Interface's errors
         ├── BadActionRequest           400
@@ -90,6 +91,7 @@ if TYPE_CHECKING:
         MissingToken,
         NotRegistered,
         ObjectNotFound,
+        SchemaUnusable,
         ServiceUnavailable,
         SignInDeclined,
         SignInFailed,
@@ -123,7 +125,7 @@ else:
                 "AccessDenied AccountDisabled AccountNotApproved AuthenticationError "
                 "AuthenticationUnavailable ForgeryRefused InsufficientScope "
                 "InvalidCredentials InvalidLink InvalidRequest InvalidToken "
-                "MissingToken NotRegistered ObjectNotFound ServiceUnavailable "
+                "MissingToken NotRegistered ObjectNotFound SchemaUnusable ServiceUnavailable "
                 "SignInDeclined SignInFailed StoreUnavailable TooManyAttempts "
                 "UnverifiedAuthenticationError"
             ),
@@ -167,6 +169,7 @@ __all__ = [
     "OperationNotImplemented",
     "RequestTooLarge",
     "RequestValidationError",
+    "SchemaUnusable",
     "ServiceUnavailable",
     "SignInDeclined",
     "SignInFailed",

@@ -28,6 +28,7 @@ __all__ = [
     "MissingToken",
     "NotRegistered",
     "ObjectNotFound",
+    "SchemaUnusable",
     "ServiceUnavailable",
     "SignInDeclined",
     "SignInFailed",
@@ -257,6 +258,24 @@ class StoreUnavailable(ServiceUnavailable):
 
     code_name = "store_unavailable"
     description = "The action store does not answer. Try again later; repeating a request is safe."
+
+
+class SchemaUnusable(StoreUnavailable):
+    """The database's schema is not what the code needs, or a migration of it failed.
+
+    `told` says what is wrong and what to do. It is for the operator; responses do not hold it.
+    """
+
+    code_name = "schema_unusable"
+
+    def __init__(
+        self, description: object = None, response: Response | None = None, *, told: str = ""
+    ) -> None:
+        super().__init__(description, response)
+        self.told = told
+
+    def __str__(self) -> str:
+        return self.told or super().__str__()
 
 
 class AuthenticationUnavailable(ServiceUnavailable):
