@@ -49,6 +49,7 @@ def run_licet(where: str, database_url: str, broker_url: str) -> None:
         where,
         lambda _action, _body: {},
         LICET_DATABASE_URL=database_url,
+        LICET_MIGRATE_AT_START=True,
         LICET_DISPATCH="celery",
         LICET_BROKER_URL=broker_url,
     )
@@ -68,7 +69,7 @@ def run_bare(broker_url: str) -> None:
 
 
 def run_waiting(where: str, database_url: str) -> None:
-    app = make_app(where, _wait, LICET_DATABASE_URL=database_url)
+    app = make_app(where, _wait, LICET_DATABASE_URL=database_url, LICET_MIGRATE_AT_START=True)
     worker = Worker(durable_runtime(app).jobs, threads=THREADS)
     worker.start()
     time.sleep(LIMIT_SECONDS * 10)

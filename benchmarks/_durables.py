@@ -95,6 +95,7 @@ class Durables:
             self._handler,
             lease_seconds=30 if polls else LEASE_SECONDS,
             LICET_DATABASE_URL=database_url,
+            LICET_MIGRATE_AT_START=True,
         )
         self.runtime: Runtime = durable_runtime(self.app)
         self.database = self.runtime.database()

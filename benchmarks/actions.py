@@ -247,6 +247,7 @@ def celery(server: str, where: str, rounds: int, number: int) -> list[str]:
     url = make_database(server, "celery")
     with tempfile.TemporaryDirectory() as kept, temporary_valkey(Path(kept)) as broker_url:
         config = {"LICET_DISPATCH": "celery", "LICET_BROKER_URL": broker_url}
+        config["LICET_MIGRATE_AT_START"] = "true"
         app = make_app(f"{where}/celery", nothing, LICET_DATABASE_URL=url, **config)
         runtime = durable_runtime(app)
         runtime.database()  # makes the tables
@@ -311,7 +312,13 @@ def workers(server: str, where: str, rounds: int) -> list[str]:
     scripts = []
     for n in (1, 2):
         url = make_database(server, f"workers{n}")
-        app = make_app(f"{where}/w{n}", nothing, LICET_DATABASE_URL=url, LICET_WORKER_THREADS=0)
+        app = make_app(
+            f"{where}/w{n}",
+            nothing,
+            LICET_DATABASE_URL=url,
+            LICET_WORKER_THREADS=0,
+            LICET_MIGRATE_AT_START=True,
+        )
         runtime, counted = durable_runtime(app), None
         runtime.database()  # makes the tables
         counted = Counted(url)

@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from threading import BrokenBarrierError
 from typing import Any
 
-__all__ = ["in_processes", "meet"]
+__all__ = ["exit_of", "in_processes", "meet"]
 
 SECONDS = 60
 _LOADED = ["alembic.command", "licet.actions", "licet.authn", "licet.cli", "psycopg", "pytest"]
@@ -32,6 +32,14 @@ def in_processes(function: Callable[..., Any], *arguments: Sequence[Any]) -> lis
     ) as pool:
         running = [pool.submit(function, *each) for each in arguments]
         return [each.result(SECONDS) for each in running]
+
+
+def exit_of(function: Callable[..., object], *arguments: Any) -> int | None:
+    """How a process ends that calls the function: 0, 1 after an exception, below 0 if killed."""
+    process = _context.Process(target=function, args=arguments)
+    process.start()
+    process.join(SECONDS)
+    return process.exitcode
 
 
 def meet() -> None:

@@ -21,6 +21,7 @@ from licet.authz.declared.declarations import PUBLIC, declare
 from licet.authz.templates import install_allowed
 from licet.db.apart import refuse_to_drop
 from licet.db.flask import check_database_settings, database_place
+from licet.db.flask_command import add_db_command
 from licet.errors import ConfigurationError
 from licet.rest.problems import install_problem_handler
 from licet.settings import Settings
@@ -119,6 +120,7 @@ def _serve(app: Flask, state: AppState) -> None:
     settings = state.settings
     check_database_settings(app)
     refuse_to_drop()
+    add_db_command(app)
     install_allowed(app)
     provider_verifiers(app)  # for what they find wrong with the settings
     if settings.embedded_issuer:

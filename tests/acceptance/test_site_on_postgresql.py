@@ -16,7 +16,11 @@ from licet.db import database_of
 def client(postgresql_schema_url: str, tmp_path: Path):
     """A client of the site that sends alice's token."""
     app = create_app(
-        {"LICET_DATABASE_URL": postgresql_schema_url, "LICET_INSTANCE_PATH": str(tmp_path)}
+        {
+            "LICET_DATABASE_URL": postgresql_schema_url,
+            "LICET_INSTANCE_PATH": str(tmp_path),
+            "LICET_MIGRATE_AT_START": True,
+        }
     )
     token = embedded_issuer(app).mint("alice", provider_scopes(app), groups=["staff"])
     client = app.test_client()

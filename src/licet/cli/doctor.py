@@ -50,6 +50,27 @@ def tokens(load_app: Callable[[], Flask]) -> None:
     sys.exit(_FAILED if _FAILED in codes else max(codes))
 
 
+@doctor.command()
+@click.pass_obj
+def migrations(load_app: Callable[[], Flask]) -> None:
+    """Compare code and databases, as `licet db check`, and say when they are migrated.
+
+    Exits with 1 when they differ.
+    """
+    from licet.cli.db.checking import print_report
+    from licet.db.models import branches_of
+
+    app = load_app()
+    require_licet(app)
+    with app.app_context():
+        found = [print_report(branch) for branch in branches_of(app).values()]
+    if app_state(app).settings.migrate_at_start:
+        click.echo("licet's tables are migrated at start (LICET_MIGRATE_AT_START).")
+    else:
+        click.echo("Nothing is migrated at start: run `licet db upgrade` with each new version.")
+    sys.exit(_FAILED if any(found) else 0)
+
+
 def _attacked(verifier: TokenVerifier, forge: Forge) -> int:
     """Print what came of every attack; the exit code that it is worth."""
     key = "the issuer's own key" if forge.is_genuine else "a key of the forger's"

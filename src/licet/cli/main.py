@@ -20,14 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_WRONG_USAGE: Final = 2
-_UNREACHABLE: Final = 4
 _DEFAULT_FILES: Final = ("app.py", "wsgi.py")
 _COMMANDS: Final = (
     LazyCommand("account", "licet.cli.account", "Create, block and list local accounts."),
     LazyCommand("action", "licet.cli.action", "Run and follow actions of a provider."),
     LazyCommand("audit", "licet.cli.audit", "Print who may call each endpoint."),
-    LazyCommand("db", "licet.cli.db", "Migrate licet's tables."),
+    LazyCommand("db", "licet.cli.db", "Migrate, check and copy licet's tables and the app's."),
     LazyCommand("doctor", "licet.cli.doctor", "Try whether the app is configured safely."),
     LazyCommand(
         "explain",
@@ -74,7 +72,9 @@ class _Group(LazyGroup):
         try:
             return super().invoke(ctx)
         except LicetError as error:
-            text, code = _told(error, ctx.obj)
+            from licet.db.flask import told
+
+            text, code = told(error, getattr(ctx.obj, "app", None))
             click.echo(f"licet: {text}", err=True)
             sys.exit(code)
 
@@ -107,19 +107,6 @@ class _AppLoader:
         except NoAppException as error:
             raise ConfigurationError(str(error)) from error
         return self.app
-
-
-def _told(error: LicetError, load_app: _AppLoader | None) -> tuple[str, int]:
-    """What the user reads of an error, and the exit code."""
-    from licet.errors import ServiceUnavailable, StoreUnavailable
-
-    if isinstance(error, StoreUnavailable) and load_app is not None and load_app.app is not None:
-        from licet.db.flask import why_unavailable
-
-        return why_unavailable(load_app.app, error), _UNREACHABLE
-    if isinstance(error, ServiceUnavailable):
-        return error.description, _UNREACHABLE
-    return str(error), _WRONG_USAGE
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

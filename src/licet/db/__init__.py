@@ -1,15 +1,20 @@
-"""Engine and session handling, and licet's own migrations."""
+"""Engine and session handling, licet's own migrations, and those of the app."""
 
-from licet.db.apart import include_object
+from licet.db.apart import include_name, include_object
+from licet.db.branches.unresolved import Unresolved
 from licet.db.engine import Database
 from licet.db.flask import database_of
 from licet.db.migrate import current_revision, head_revision, upgrade
+from licet.db.models import register_models
 
 __all__ = [
     "Database",
+    "Unresolved",
     "current_revision",
     "database_of",
     "head_revision",
+    "include_name",
     "include_object",
+    "register_models",
     "upgrade",
 ]

@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from licet.errors import ConfigurationError
 
-__all__ = ["BUSY_SECONDS", "make_engine", "parsed_url"]
+__all__ = ["BUSY_SECONDS", "file_of", "make_engine", "parsed_url"]
 
 log = logging.getLogger(__name__)
 BUSY_SECONDS: Final = 10
@@ -94,7 +94,7 @@ def _prepare_postgresql(connection: Any, _record: object) -> None:
 
 
 def _sqlite_engine(url: URL, setting: str) -> Engine:
-    file = _file_of(url)
+    file = file_of(url)
     if file is None:
         raise ConfigurationError(
             "LICET_DATABASE_URL names a SQLite database in memory, which no two threads can share "
@@ -115,7 +115,7 @@ def _sqlite_engine(url: URL, setting: str) -> Engine:
     return engine
 
 
-def _file_of(url: URL) -> Path | None:
+def file_of(url: URL) -> Path | None:
     """The file of a SQLite URL, also of one that holds a ``file:`` URI; None when in memory.
 
     Source: https://www.sqlite.org/uri.html

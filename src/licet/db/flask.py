@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from flask import Flask
 
 from licet.db.engine import Database
-from licet.db.migrate import current_revision, is_known, upgrade
-from licet.errors import StoreUnavailable
+from licet.db.migrate import current_revision, head_revision, is_known, upgrade
+from licet.errors import LicetError, SchemaUnusable, ServiceUnavailable, StoreUnavailable
 from licet.errors.base import reason_of
 from licet.settings import Settings
 from licet.settings.state import app_state
@@ -22,16 +22,26 @@ __all__ = [
     "database_place",
     "database_url",
     "make_database",
+    "told",
     "why_unavailable",
 ]
 
 log = logging.getLogger(__name__)
 _ENGINE: Final = "db.engine"
+_GENERAL: Final = StoreUnavailable.description
+_FAILED: Final = 1
+_WRONG_USAGE: Final = 2
+_UNREACHABLE: Final = 4
 SQLITE_FILE: Final = "licet.sqlite3"
 
 
 def database_of(app: Flask) -> Database:
-    """The app's database, its licet tables up to date unless ``LICET_MIGRATE_AT_START`` is off."""
+    """The app's database, its licet tables brought up to date if ``LICET_MIGRATE_AT_START`` is on.
+
+    Raises:
+        SchemaUnusable: they are not up to date, and it is off; asked again later, it looks again.
+        StoreUnavailable: the database does not answer.
+    """
     return app_state(app).get_or_build("db", lambda _settings: _migrated(app))
 
 
@@ -63,6 +73,17 @@ def why_unavailable(app: Flask, error: StoreUnavailable) -> str:
     return f"The database {database_place(settings)} {failed}{reason.rstrip('.')}. {remedy}"
 
 
+def told(error: LicetError, app: Flask | None) -> tuple[str, int]:
+    """What a command line tells of an error, and its exit code."""
+    if isinstance(error, SchemaUnusable):
+        return error.told, _FAILED
+    if type(error) is StoreUnavailable and app is not None and error.description == _GENERAL:
+        return why_unavailable(app, error), _UNREACHABLE
+    if isinstance(error, ServiceUnavailable):
+        return str(error.description), _UNREACHABLE
+    return str(error), _WRONG_USAGE
+
+
 def check_database_settings(app: Flask) -> None:
     """Refuse a ``LICET_DATABASE_URL`` that cannot work, without connecting to anything.
 
@@ -90,10 +111,19 @@ def _setting_of_place(settings: Settings) -> str:
 def _migrated(app: Flask) -> Database:
     state = app_state(app)
     database = state.get_or_build(_ENGINE, make_database)
-    if state.settings.migrate_at_start:
-        current = current_revision(database)
-        if is_known(current):
-            upgrade(database)
-        else:  # a newer version was here, and shares the database while it is rolled out
-            log.warning("The database is at revision %s, which is newer than this code.", current)
+    current = current_revision(database)
+    if current == head_revision():
+        return database
+    if not is_known(current):  # a newer version was here, and shares the database while rolled out
+        log.warning("The database is at revision %s, which is newer than this code.", current)
+    elif state.settings.migrate_at_start:
+        upgrade(database)
+    else:
+        raise SchemaUnusable(
+            told=f"The database {database_place(state.settings)} is at revision "
+            f"{current or 'none'}, "
+            f"and this code needs {head_revision()}: run `licet db upgrade`, or set "
+            "LICET_MIGRATE_AT_START=true. (Its default is true for SQLite only, since several "
+            "servers may share one of PostgreSQL.)"
+        )
     return database

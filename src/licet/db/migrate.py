@@ -6,18 +6,15 @@ processes that start at once take turns: the second finds nothing left to do.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError
 
-from licet.db._connecting import BUSY_SECONDS
+from licet.db.branches.branch import LICET, Branch
+from licet.db.branches.moves import run, scripts
 from licet.db.engine import Database
+from licet.db.tables import metadata
 from licet.errors import ConfigurationError, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -30,19 +27,28 @@ __all__ = [
     "downgrade",
     "head_revision",
     "is_known",
+    "licet_branch",
     "upgrade",
 ]
 
 VERSION_TABLE: Final = "licet_alembic_version"
-_MIGRATIONS: Final = Path(__file__).parent / "migrations"
-_LOCK_ID: Final = 0x6C69636574  # "licet": the advisory lock that migrations of PostgreSQL take
-_alembic: Final = threading.RLock()
 _HEAD: Final = "0004"
 
 
 def head_revision() -> str:
     """The revision that this code expects."""
     return _HEAD
+
+
+def licet_branch(url: sa.URL) -> Branch:
+    """The branch of licet's own tables, in the database at `url`."""
+    return Branch(
+        name=LICET,
+        url=url,
+        metadata=metadata,
+        version_table=VERSION_TABLE,
+        versions=scripts.MIGRATIONS / "versions",
+    )
 
 
 def current_revision(database: Database) -> str | None:
@@ -75,6 +81,7 @@ def upgrade(database: Database, revision: str = "head") -> None:
 
     Raises:
         ConfigurationError: the database is at a revision that this code does not know.
+        SchemaUnusable: a migration failed; nothing was changed.
     """
     current = current_revision(database)
     if revision == "head" and current == _HEAD:
@@ -84,10 +91,7 @@ def upgrade(database: Database, revision: str = "head") -> None:
             f"The database is at revision {current}, and this version of licet knows none after "
             f"{_HEAD}: upgrade licet, or restore a database that fits."
         )
-    from alembic import command  # noqa: PLC0415 - 0.2 s of imports, seldom needed
-
-    with _exclusive(database) as config:
-        command.upgrade(config, revision)
+    run.move(licet_branch(database.url), "upgrade", revision)
 
 
 def is_known(revision: str | None) -> bool:
@@ -102,37 +106,9 @@ def is_known(revision: str | None) -> bool:
 
 def downgrade(database: Database, revision: str = "base") -> None:
     """Migrate back to `revision`; ``base`` removes every licet table and what is in it."""
-    from alembic import command  # noqa: PLC0415 - as above
-
-    with _exclusive(database) as config:
-        command.downgrade(config, revision)
+    run.move(licet_branch(database.url), "downgrade", revision)
 
 
 def alembic_config() -> Config:
     """Alembic's configuration for licet's own tables."""
-    from alembic.config import Config  # noqa: PLC0415 - as above
-
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    return config
-
-
-@contextmanager
-def _exclusive(database: Database) -> Iterator[Config]:
-    """One transaction that no other migration runs beside, on a connection of its own.
-
-    Nor in another database from this process: what Alembic works on is global to it.
-    """
-    engine = sa.create_engine(database.url, poolclass=sa.NullPool)
-    try:
-        with _alembic, engine.begin() as connection:
-            if database.is_sqlite:
-                connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            else:
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_ID)))
-            config = alembic_config()
-            config.attributes["connection"] = connection
-            yield config
-    except DBAPIError as error:
-        raise StoreUnavailable from error
+    return scripts.config_of(licet_branch(sa.make_url("sqlite://")))

@@ -93,7 +93,10 @@ class Settings:
                 source.text(name, "") for name in ("LICET_PUBLIC_URL", "LICET_ISSUER")
             ),
             embedded_issuer=source.flag("LICET_EMBEDDED_ISSUER", default=True),
-            migrate_at_start=source.flag("LICET_MIGRATE_AT_START", default=True),
+            migrate_at_start=source.flag(
+                "LICET_MIGRATE_AT_START",
+                default=_is_embedded(source.text("LICET_DATABASE_URL", "")),
+            ),
             access_token_seconds=source.positive("LICET_ACCESS_TOKEN_SECONDS", 900),
             max_body_bytes=source.positive("LICET_MAX_BODY_BYTES", 1024 * 1024),
             protect=source.flag("LICET_PROTECT", default=True),
@@ -107,6 +110,11 @@ class Settings:
             accounts=AccountSettings.read(source),
             providers=read_providers(source, issuer),
         )
+
+
+def _is_embedded(database_url: str) -> bool:
+    """Whether the database is SQLite's: a file of this machine, which one service uses."""
+    return not database_url or database_url.startswith("sqlite")
 
 
 @cache

@@ -5,6 +5,8 @@ from tests.unit.cli.conftest import SITE
 
 from licet.db import head_revision
 
+HEAD = head_revision()
+
 
 @pytest.fixture
 def db(licet):
@@ -13,27 +15,92 @@ def db(licet):
 
 def test_up_and_where_it_stands(db):
     """An upgrade leads from nothing to the code's revision, and again to the same."""
-    assert db("current").stdout == f"database none, code {head_revision()}\n"
+    assert db("current").stdout == f"licet: database none, code {HEAD}\n"
     for _ in range(2):
-        assert db("upgrade").stdout == f"revision {head_revision()}\n"
-    assert db("current").stdout == f"database {head_revision()}, code {head_revision()}\n"
+        assert db("upgrade").stdout == f"licet: revision {HEAD}\n"
+    assert db("current").stdout == f"licet: database {HEAD}, code {HEAD}\n"
+    assert db("heads").stdout == f"licet: {HEAD}\n"
 
 
 def test_down_when_asked_twice(db):
-    """A downgrade asks first; only a yes removes anything."""
+    """A downgrade first says what it loses, and asks; only a yes removes anything."""
     db("upgrade")
-    refused = db("downgrade", input="n\n")
+    refused = db("downgrade", "base", input="n\n")
     assert refused.exit_code == 1
-    assert db("current").stdout == f"database {head_revision()}, code {head_revision()}\n"
-    assert db("downgrade", input="y\n").stdout.endswith("removed\n")
-    assert db("current").stdout == f"database none, code {head_revision()}\n"
+    assert refused.stdout.startswith("This loses licet_a")
+    assert db("current").stdout == f"licet: database {HEAD}, code {HEAD}\n"
+    done = db("downgrade", "base", input="y\n")
+    assert done.stdout.endswith("licet: revision none\n")
+    assert db("current").stdout == f"licet: database none, code {HEAD}\n"
+    assert db("downgrade").stdout == "licet: revision none, so there is nothing to undo\n"
 
 
 def test_down_without_a_question(db):
-    """With --yes nothing is asked."""
+    """With --yes nothing is asked; without a revision it is the newest that is undone."""
     db("upgrade")
     result = db("downgrade", "--yes")
-    assert (result.exit_code, result.stdout) == (0, "removed\n")
+    assert (result.exit_code, result.stdout) == (0, "licet: revision 0003\n") or HEAD != "0004"
+    assert db("downgrade", "0002", "--yes").stdout == "licet: revision 0002\n"
+    assert db("upgrade", "0003").stdout == "licet: revision 0003\n"
+
+
+def test_a_check_says_what_differs(db):
+    """Its exit code is 1 then; where all agrees it is 0."""
+    db("upgrade")
+    found = db("check")
+    assert (found.exit_code, found.stdout.count("agree")) == (0, 3)
+    db("downgrade", "0001", "--yes")
+    found = db("check")
+    assert found.exit_code == 1
+    assert f"The database is at revision 0001, and the code at {HEAD}" in found.stdout
+    assert "licet_account model out of date with migrations" in found.stdout
+
+
+def test_a_rehearsal_is_printed(db):
+    """Each step, its time, and what was found."""
+    db("upgrade")
+    found = db("rehearse")
+    assert found.exit_code == 0, found.output
+    assert f"  downgrade  {HEAD}  0." in found.stdout
+    assert found.stdout.endswith("  nothing found\n")
+
+
+def test_a_rehearsal_of_another_database(db, tmp_path):
+    """Its URL is given; the app's own is not touched."""
+    url = f"sqlite:///{tmp_path / 'staging.sqlite3'}"
+    db("upgrade", "0002", env={"LICET_DATABASE_URL": url})
+    found = db("rehearse", url)
+    assert f"a copy of {tmp_path / 'staging.sqlite3'}" in found.stdout
+    assert "upgrade    0003" in found.stdout
+
+
+def test_a_dump_and_a_restore(db, tmp_path):
+    """What was dumped is there again after the restore, which asks first."""
+    db("upgrade")
+    file = str(tmp_path / "dump")
+    assert f"bytes in {file}" in db("dump", file).stdout
+    db("downgrade", "base", "--yes")
+    assert db("restore", file, input="n\n").exit_code == 1
+    assert db("restore", file, "--yes").stdout.endswith(f"restored from {file}\n")
+    assert db("current").stdout == f"licet: database {HEAD}, code {HEAD}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("upgrade", "zzzz"), "There is no revision zzzz in "),
+        (("upgrade", "--branch", "app"), "The app has registered no models"),
+        (("check",), "There is no database at "),
+        (("rehearse",), "There is no database at "),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_cannot_be_done_is_one_line(db, words, told):
+    """One sentence, and no traceback."""
+    result = db(*words)
+    assert result.exit_code in (1, 2)
+    assert told in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", [("upgrade",), ("current",), ("downgrade", "--yes")])

@@ -87,3 +87,18 @@ def test_several_issuers(licet):
     assert result.exit_code == 0
     assert result.stdout.count(ALL) == 2
     assert "Tokens of https://other.example, signed with a key of the forger's:" in result.stdout
+
+
+def test_migrations_are_compared(licet):
+    """The doctor says what differs, and whether anything is migrated at start."""
+    from tests.unit.cli.conftest import SITE
+
+    missing = licet("--app", SITE, "doctor", "migrations")
+    assert missing.exit_code == 1
+    assert "There is no database at " in missing.stderr
+    licet("--app", SITE, "db", "upgrade")
+    found = licet("--app", SITE, "doctor", "migrations")
+    assert found.exit_code == 0, found.output
+    assert "licet's tables are migrated at start" in found.stdout
+    by_hand = licet("--app", SITE, "doctor", "migrations", env={"LICET_MIGRATE_AT_START": "no"})
+    assert "Nothing is migrated at start: run `licet db upgrade`" in by_hand.stdout

@@ -75,7 +75,10 @@ def test_an_app_that_is_not_there(licet, name: str):
 def test_the_app_from_the_environment(licet, variable: str):
     """The app may be named once, in the environment."""
     result = licet("db", "current", env={variable: SITE})
-    assert (result.exit_code, result.stdout) == (0, f"database none, code {head_revision()}\n")
+    assert (result.exit_code, result.stdout) == (
+        0,
+        f"licet: database none, code {head_revision()}\n",
+    )
 
 
 def test_a_misconfigured_app_is_one_line(licet):

@@ -6,6 +6,9 @@ Revises: ${down_revision | comma,n}
 
 import sqlalchemy as sa
 from alembic import op
+% if imports:
+${imports}
+% endif
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
@@ -18,4 +21,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    """${config.attributes.get("downgrade_says") or "Undo it."}"""
     ${downgrades if downgrades else "pass"}

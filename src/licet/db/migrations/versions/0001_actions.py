@@ -81,7 +81,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them, and all actions with them."""
+    """Lose licet_action, licet_action_principal and licet_action_log: all actions."""
     op.drop_table("licet_action_log")
     op.drop_table("licet_action_principal")
     op.drop_table("licet_action")

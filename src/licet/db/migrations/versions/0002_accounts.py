@@ -113,7 +113,9 @@ def _owner(name: str, whose: str, key: str) -> "sa.Column[str]":
 
 
 def downgrade() -> None:
-    """Drop them, and all accounts with them."""
+    """Lose licet_account, licet_session, licet_refresh_token, licet_sign_up, licet_reset,
+    licet_throttle, licet_revocation and licet_serial: all accounts.
+    """  # noqa: D205 - what is lost is named before anything else
     for table in (
         "serial",
         "revocation",

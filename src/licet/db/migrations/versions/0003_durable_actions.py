@@ -75,7 +75,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Remove them, and the results of all steps with them."""
+    """Lose licet_action_step, and of licet_action: phase, due_at, ready_at, body, caller, attempt,
+    lease_number, lease_owner, lease_until, cancel_requested_at and cancel_requested_by.
+    """  # noqa: D205 - what is lost is named before anything else
     op.drop_table("licet_action_step")
     op.drop_index("ix_licet_action_deadline", "licet_action")
     op.drop_index("ix_licet_action_due", "licet_action")

@@ -38,6 +38,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them; whoever signed in at a provider is signed out."""
+    """Lose licet_foreign_session and licet_sign_in: people who signed in there are signed out."""
     op.drop_table("licet_foreign_session")
     op.drop_table("licet_sign_in")

