@@ -196,7 +196,7 @@ def test_any_column_can_be_asked_whether_it_is_null(column_type: Any, value: Any
 
 
 @pytest.mark.parametrize("column_type", [sa.JSON(), sa.JSON(none_as_null=True)], ids=repr)
-@pytest.mark.parametrize("null", [sa.JSON.NULL, sa.null(), None], ids=repr)
+@pytest.mark.parametrize("null", [sa.JSON.NULL, sa.null(), None], ids=shown)
 def test_both_nulls_of_json_are_null(db: Session, column_type: Any, null: Any):
     """SQLAlchemy reads None for either, so that nothing else could be the same in Python."""
     model = _model(column_type)
