@@ -26,6 +26,7 @@ def sign_up(app, site: Site, page):
     page.get_by_role("button", name="Sign up").click()
     assert page.inner_text("h1") == "Look at your mail"
     page.goto(mailed(app))
+    page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Confirm my address").click()
     assert "confirmed" in page.inner_text('[role="status"]')
 

@@ -20,7 +20,7 @@ from tests.unit.authn.accounts.people import (
 from tests.unit.authn.made_tokens import Clock
 
 from licet.authn.accounts import credentials, sessions
-from licet.authn.accounts.documents import ChangePassword, ResetPassword, SignIn
+from licet.authn.accounts.documents import ChangePassword, ConfirmAddress, ResetPassword, SignIn
 from licet.authn.throttle import Limit, Limits
 from licet.db.engine import Database
 from licet.db.migrate import upgrade
@@ -98,17 +98,22 @@ class AccountMachine(RuleBasedStateMachine):
             credentials.sign_up(self.here, asked(email, password))
             return ""
         secret = mailed_sign_up(self.here, email, password)
+        self.waiting = {key: made for key, made in self.waiting.items() if made[0] != email}
         self.waiting[secret] = (email, password)
         return secret
 
-    @rule(secret=sign_ups)
-    def confirm(self, secret):
+    @rule(secret=sign_ups, password=_passwords)
+    def confirm(self, secret, password):
         try:
-            credentials.confirm_address(self.here, secret)
+            answered = ConfirmAddress.model_construct(token=secret, password=password)
+            credentials.confirm_address(self.here, answered)
         except InvalidLink:
             assert secret not in self.waiting
+        except InvalidCredentials:
+            assert self.waiting[secret][1] != password
         else:
-            email, password = self.waiting[secret]
+            email, expected = self.waiting[secret]
+            assert password == expected
             assert email not in self.people
             self.people[email] = Person(password)
             self.waiting = {key: made for key, made in self.waiting.items() if made[0] != email}

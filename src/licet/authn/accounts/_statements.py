@@ -115,6 +115,11 @@ SET_BLOCKED: Final = Statement(sa.update(account).where(account.c.id == _a), col
 
 # --- addresses that wait to be confirmed, and forgotten passwords
 
+FIND_SIGN_UP: Final = Statement(
+    sa.select(sign_up.c.password_hash).where(
+        sign_up.c.token_hash == _h, sign_up.c.expires_at > _now
+    )
+)
 INSERT_SIGN_UP: Final = Statement(sa.insert(sign_up), columns=_all_columns(sign_up))
 TAKE_SIGN_UP: Final = Statement(
     sa.delete(sign_up)

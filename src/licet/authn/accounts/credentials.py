@@ -1,18 +1,27 @@
 """How accounts come to be, and what changes them.
 
-A sign-up makes no account. It waits with its own password until its own mail is answered, so that
-whoever signs up with somebody else's address first has nothing of it. Changing and resetting a
+A sign-up makes no account. It waits with its own password until its own mail is answered with that
+password; a later sign-up of the address replaces it. A stranger who signs up with somebody else's
+address first therefore has nothing of it. Changing and resetting a
 password, deleting and blocking an account end every session of it.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from licet.authn.accounts import letters
-from licet.authn.accounts.documents import ChangePassword, ResetPassword, SignUp, address_key
+from licet.authn.accounts.documents import (
+    ChangePassword,
+    ConfirmAddress,
+    ResetPassword,
+    SignUp,
+    address_key,
+)
 from licet.authn.accounts.parts import AccountParts
 from licet.authn.accounts.records import Account
 from licet.authn.secret import digest_of
-from licet.errors import InvalidLink
+from licet.errors import InvalidCredentials, InvalidLink
 
 __all__ = [
     "ask_reset",
@@ -24,6 +33,11 @@ __all__ = [
     "set_blocked",
     "sign_up",
 ]
+
+_NOT_OF_THIS_SIGN_UP: Final = (
+    "This is not the password of the sign-up that this mail is for. If you did not sign up "
+    "yourself, do not confirm: sign up again with a password of your own."
+)
 
 
 def change_password(
@@ -136,13 +150,27 @@ def _send_sign_up(parts: AccountParts, email: str, password_hash: str) -> None:
     parts.mail.send(letters.confirm_address(email, base_url, secret.text))
 
 
-def confirm_address(parts: AccountParts, secret: str) -> None:
-    """Make the account that was asked for.
+def confirm_address(
+    parts: AccountParts, asked: ConfirmAddress, network_address: str | None = None
+) -> None:
+    """Make the account that was asked for, for somebody who knows the password of the sign-up.
+
+    The mail alone proves the address only: the sign-up may be a stranger's, with their password.
 
     Raises:
-        InvalidLink: the mail's secret was used, is too old, or the address has an account by now.
+        InvalidLink: the mail's secret was used, was replaced by a newer sign-up, is too old, or the
+            address has an account by now.
+        InvalidCredentials: the password is not the one of this sign-up.
+        TooManyAttempts: passwords were tried too often with this link, or from that address.
     """
-    if not parts.store.confirm_sign_up(digest_of(secret), parts.new_id(), parts.now()):
+    token_hash = digest_of(asked.token)
+    kept = parts.store.password_of_sign_up(token_hash, parts.now())
+    if kept is None:
+        raise InvalidLink
+    parts.count_confirmation(token_hash, network_address)
+    if not parts.passwords.verify(kept, asked.password):
+        raise InvalidCredentials(_NOT_OF_THIS_SIGN_UP)
+    if not parts.store.confirm_sign_up(token_hash, parts.new_id(), parts.now()):
         raise InvalidLink
 
 

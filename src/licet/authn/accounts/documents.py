@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 __all__ = [
     "ChangePassword",
+    "ConfirmAddress",
     "DeleteAccount",
     "Refresh",
     "ResetPassword",
@@ -21,7 +22,6 @@ __all__ = [
     "SignOut",
     "SignUp",
     "WantReset",
-    "WithSecret",
     "address_key",
     "check_address",
     "check_new_password",
@@ -104,10 +104,11 @@ class SignIn(_Body):
     scope: Scope | None = None
 
 
-class WithSecret(_Body):
-    """The secret of a mail."""
+class ConfirmAddress(_Body):
+    """The secret of a mail, and the password of the sign-up that the mail answers."""
 
     token: Secret
+    password: GivenPassword
 
 
 class WantReset(_Body):

@@ -20,7 +20,8 @@ def confirm_address(to: str, base_url: str, secret: str) -> Mail:
         subject="Confirm your address",
         text=(
             f"Somebody, we hope you, signed up with this address at {base_url}.\n\n"
-            f"To confirm it, open this page within {HOURS_TO_CONFIRM} hours:\n\n"
+            f"To confirm it, open this page within {HOURS_TO_CONFIRM} hours, and enter the "
+            "password\nthat you chose when you signed up:\n\n"
             f"{base_url}/auth/confirm?token={quote(secret)}\n\n"
             "If it was not you, do nothing: without confirmation there is no account.\n"
         ),

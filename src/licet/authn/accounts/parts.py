@@ -77,6 +77,16 @@ class AccountParts:
         key = throttle_key("mail", address_key(email))
         self.store.count_attempt(key, self.limits.mails, self.now())
 
+    def count_confirmation(self, token_hash: str, network_address: str | None) -> None:
+        """Count one more password that is tried with a mail's link.
+
+        Raises:
+            TooManyAttempts: with this link, or from that address.
+        """
+        self.addresses.count("password", network_address, self.limits.passwords_by_address)
+        key = throttle_key("confirm", token_hash)
+        self.store.count_attempt(key, self.limits.passwords, self.now())
+
     def checked_account(self, email: str, password: str, network_address: str | None) -> Account:
         """The account of this address, if the password is its own and it is not blocked.
 

@@ -105,8 +105,18 @@ class AccountStore:
     # --- mails' secrets
 
     def add_sign_up(self, values: dict[str, Any]) -> None:
-        """Keep an address and a password until the address is confirmed."""
-        self._database().execute(sql.INSERT_SIGN_UP, values)
+        """Keep an address and a password until the address is confirmed.
+
+        An earlier sign-up of this address that was not confirmed ends.
+        """
+        with self._database().transaction() as transaction:
+            transaction.execute(sql.DELETE_SIGN_UPS, {"k": values["email_key"]})
+            transaction.execute(sql.INSERT_SIGN_UP, values)
+
+    def password_of_sign_up(self, token_hash: str, now: int) -> str | None:
+        """The hash of a waiting sign-up's password; None when there is no such sign-up."""
+        row = self._database().fetch_one(sql.FIND_SIGN_UP, {"h": token_hash, "now": now})
+        return None if row is None else str(row[0])
 
     def confirm_sign_up(self, token_hash: str, account_id: str, now: int) -> bool:
         """Make the account that was asked for; once, in time, and while the address is free."""

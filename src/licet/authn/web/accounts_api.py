@@ -4,7 +4,7 @@
 method path                         takes                                        answers
 ====== ============================ ============================================ ==============
 POST   ``/auth/accounts``           ``email``, ``password``                      202
-POST   ``/auth/verify``             ``token`` of the mail                        204
+POST   ``/auth/verify``             ``token`` of the mail, ``password``          204
 POST   ``/auth/session``            ``email``, ``password``, perhaps ``scope``   200, tokens
 GET    ``/auth/session``            a token or cookie                            200, who it is
 POST   ``/auth/refresh``            ``refresh_token``                            200, tokens
@@ -30,6 +30,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 from licet.authn.accounts import credentials, sessions
 from licet.authn.accounts.documents import (
     ChangePassword,
+    ConfirmAddress,
     DeleteAccount,
     Refresh,
     ResetPassword,
@@ -37,7 +38,6 @@ from licet.authn.accounts.documents import (
     SignOut,
     SignUp,
     WantReset,
-    WithSecret,
     complaints,
 )
 from licet.authn.accounts.parts import AccountParts
@@ -74,7 +74,7 @@ def _add_registration(api: Blueprint, parts: AccountParts) -> None:
 
     @api.post("/verify")
     def verify() -> Any:
-        credentials.confirm_address(parts, _body(WithSecret).token)
+        credentials.confirm_address(parts, _body(ConfirmAddress), request.remote_addr)
         return "", 204
 
 

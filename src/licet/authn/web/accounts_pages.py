@@ -4,7 +4,7 @@
 path                           page
 ============================== =====================================================
 ``/auth/sign-up``              address and password; the answer is "look at your mail"
-``/auth/confirm?token=…``      a button that confirms the address
+``/auth/confirm?token=…``      the password of the sign-up; confirms the address
 ``/auth/sign-in?next=/…``      address and password; sets the cookie
 ``/auth/forgot-password``      the address; the answer is "look at your mail"
 ``/auth/new-password?token=…`` the new password
@@ -26,12 +26,12 @@ from pydantic import BaseModel, ValidationError
 from licet.authn.accounts import credentials, sessions
 from licet.authn.accounts.documents import (
     ChangePassword,
+    ConfirmAddress,
     DeleteAccount,
     ResetPassword,
     SignIn,
     SignUp,
     WantReset,
-    WithSecret,
     complaints,
 )
 from licet.authn.accounts.parts import AccountParts
@@ -93,10 +93,13 @@ def _add_sign_up(pages: Blueprint, parts: AccountParts) -> None:
     @pages.post("/confirm")
     def confirm_sent() -> Any:
         def act() -> Any:
-            credentials.confirm_address(parts, _secret(WithSecret).token)
+            try:
+                credentials.confirm_address(parts, _secret(ConfirmAddress), request.remote_addr)
+            except InvalidLink as error:
+                return problem_page("confirm", error, token="")
             return redirect(url_for("licet_account_pages.sign_in", done="confirmed"), 303)
 
-        return _or_again("confirm", act, token="")
+        return _or_again("confirm", act, token=_given("token"))
 
 
 def _add_sign_in(pages: Blueprint, parts: AccountParts) -> None:

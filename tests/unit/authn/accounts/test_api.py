@@ -54,9 +54,11 @@ def test_a_life(app, client):
     answer = client.post("/auth/accounts", json=CREDENTIALS)
     assert (answer.status_code, answer.json) == (202, {"message": "Look at your mail."})
     assert client.post("/auth/session", json=CREDENTIALS).status_code == 401
-    secret = secret_of(app)
-    assert client.post("/auth/verify", json={"token": secret}).status_code == 204
-    assert client.post("/auth/verify", json={"token": secret}).json["code"] == "invalid_link"
+    answered = {"token": secret_of(app), "password": PASSWORD}
+    wrong = client.post("/auth/verify", json={**answered, "password": NEW})
+    assert (wrong.status_code, wrong.json["code"]) == (401, "invalid_credentials")
+    assert client.post("/auth/verify", json=answered).status_code == 204
+    assert client.post("/auth/verify", json=answered).json["code"] == "invalid_link"
     tokens = client.post("/auth/session", json={**CREDENTIALS, "scope": "read"}).json
     assert (tokens["token_type"], tokens["expires_in"], tokens["scope"]) == ("Bearer", 900, "read")
     me = client.get("/auth/session", headers=bearer(tokens)).json

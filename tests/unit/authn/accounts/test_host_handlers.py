@@ -31,7 +31,7 @@ def handled(request, make_app):
         ("POST", "/auth/session", {"json": WRONG}, 401, "invalid_credentials"),
         ("POST", "/auth/session", {"json": {}}, 422, "invalid_request"),
         ("POST", "/auth/session", {"data": "x"}, 415, "unsupported_media_type"),
-        ("POST", "/auth/verify", {"json": {"token": "x"}}, 400, "invalid_link"),
+        ("POST", "/auth/verify", {"json": {"token": "x", "password": "y"}}, 400, "invalid_link"),
         ("GET", "/auth/session", {}, 401, "missing_token"),
     ],
 )

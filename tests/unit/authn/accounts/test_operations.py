@@ -20,7 +20,7 @@ from tests.unit.authn.accounts.people import (
 )
 
 from licet.authn.accounts import credentials, sessions
-from licet.authn.accounts.documents import ChangePassword, ResetPassword, SignIn
+from licet.authn.accounts.documents import ChangePassword, ConfirmAddress, ResetPassword, SignIn
 from licet.authn.accounts.passwords import Passwords
 from licet.authn.throttle import Limit, Limits
 from licet.errors import (
@@ -45,6 +45,12 @@ def reset(parts, secret, password=NEW):
     credentials.reset_password(parts, ResetPassword(token=secret, password=password))
 
 
+def confirm(parts, secret, password=PASSWORD, address=None):
+    """Answer a sign-up's mail."""
+    asked = ConfirmAddress(token=secret, password=password)
+    credentials.confirm_address(parts, asked, address)
+
+
 def is_good(parts, access_token):
     """Whether a token is accepted in the process of these parts."""
     try:
@@ -67,9 +73,9 @@ def test_an_account_begins_with_an_answered_mail(parts_of_both):
     assert parts.mail.sent[-1].to == EMAIL
     with pytest.raises(InvalidCredentials):
         grant(parts)
-    credentials.confirm_address(parts, secret)
+    confirm(parts, secret)
     with pytest.raises(InvalidLink):
-        credentials.confirm_address(parts, secret)
+        confirm(parts, secret)
     assert grant(parts, email=EMAIL.upper()).scope == "read write"
 
 
@@ -78,16 +84,52 @@ def test_a_confirmation_is_good_for_a_day(parts, clock):
     secret = mailed_sign_up(parts)
     clock.now += 24 * 3600
     with pytest.raises(InvalidLink):
-        credentials.confirm_address(parts, secret)
+        confirm(parts, secret)
 
 
-def test_each_sign_up_has_its_own_password(parts):
-    """Whoever signs up with somebody else's address has nothing of it when its owner does."""
-    mailed_sign_up(parts, password="of the thief")
-    credentials.confirm_address(parts, mailed_sign_up(parts))
+def test_a_strangers_sign_up_cannot_be_confirmed(parts_of_both):
+    """The owner of the address, who follows the mail of a stranger's sign-up, confirms nothing."""
+    parts = parts_of_both
+    theirs = mailed_sign_up(parts, password="of the thief")
+    with pytest.raises(InvalidCredentials, match="sign up again"):
+        confirm(parts, theirs)
+    for password in ("of the thief", PASSWORD):
+        with pytest.raises(InvalidCredentials):
+            grant(parts, password)
+
+
+def test_a_second_sign_up_ends_the_first(parts_of_both):
+    """Whichever is followed first: only the last sign-up of an address makes an account."""
+    parts = parts_of_both
+    theirs = mailed_sign_up(parts, EMAIL.upper(), "of the thief")
+    mine = mailed_sign_up(parts)
+    with pytest.raises(InvalidLink):
+        confirm(parts, theirs, "of the thief")
+    confirm(parts, mine)
     with pytest.raises(InvalidCredentials):
         grant(parts, "of the thief")
     assert grant(parts)
+
+
+def test_passwords_are_not_tried_on_a_link_forever(parts):
+    """Ten with one link, whoever follows it, and as many from one address as for signing in."""
+    parts = replace(parts, limits=Limits(passwords=Limit(attempts=2, seconds=900)))
+    secret = mailed_sign_up(parts)
+    for _ in range(2):
+        with pytest.raises(InvalidCredentials):
+            confirm(parts, secret, "not this one")
+    with pytest.raises(TooManyAttempts):
+        confirm(parts, secret)
+
+
+def test_confirmations_are_counted_by_address(parts):
+    """Among the passwords that are tried from there."""
+    parts = replace(parts, limits=Limits(passwords_by_address=Limit(attempts=1, seconds=900)))
+    secret = mailed_sign_up(parts)
+    with pytest.raises(InvalidCredentials):
+        confirm(parts, secret, "not this one", "192.0.2.7")
+    with pytest.raises(TooManyAttempts):
+        confirm(parts, secret, address="192.0.2.7")
 
 
 def test_a_known_address_is_told_by_mail_alone(parts):
@@ -313,7 +355,7 @@ def test_a_deleted_account_is_gone(parts):
     credentials.delete_account(parts, made.id, PASSWORD)
     with pytest.raises(InvalidCredentials):
         grant(parts)
-    credentials.confirm_address(parts, mailed_sign_up(parts))
+    confirm(parts, mailed_sign_up(parts))
     identity = verifier(parts).verify(grant(parts).access_token)
     assert identity.subject != made.id
 
@@ -492,7 +534,7 @@ def test_one_address_asks_for_only_so_many_mails(parts):
 def test_nothing_of_a_person_is_in_the_log(parts, caplog):
     """No password, no token, no address, in a whole life; nor in what a grant shows of itself."""
     with caplog.at_level(logging.DEBUG):
-        credentials.confirm_address(parts, mailed_sign_up(parts))
+        confirm(parts, mailed_sign_up(parts))
         found = grant(parts)
         reset(parts, mailed_reset(parts))
         grant(parts, NEW)

@@ -126,7 +126,12 @@ def test_a_life_in_a_browser(app, browser):
     assert browser.post("/auth/sign-up", CREDENTIALS).status_code == 202
     path = link(app)
     assert browser.get(path).status_code == 200
-    answer = browser.post("/auth/confirm", {"token": path.partition("token=")[2]}, page=path)
+    form = {"token": path.partition("token=")[2], "password": PASSWORD}
+    wrong = browser.post("/auth/confirm", {**form, "password": NEW}, page=path)
+    assert wrong.status_code == 401
+    assert "not the password of the sign-up" in problem(wrong)
+    assert Form(wrong.text).all("form")
+    answer = browser.post("/auth/confirm", form, page=path)
     assert answer.location == "/auth/sign-in?done=confirmed"
     assert "Your address is confirmed" in browser.get(answer.location).text
     assert browser.post("/auth/sign-in", CREDENTIALS).location == "/auth/you"
@@ -140,13 +145,14 @@ def test_looking_at_the_mails_link_confirms_nothing(app, browser):
     """A program that follows links in mails uses nothing up; a used link says so."""
     browser.post("/auth/sign-up", CREDENTIALS)
     path = link(app)
-    form = {"token": path.partition("token=")[2]}
+    form = {"token": path.partition("token=")[2], "password": PASSWORD}
     for _ in range(3):
         browser.get(path)
     assert browser.post("/auth/confirm", form, page=path).status_code == 303
     again = browser.post("/auth/confirm", form, page=path)
     assert again.status_code == 400
     assert problem(again).startswith("This link was used")
+    assert not Form(again.text).all("form")
 
 
 @pytest.mark.parametrize("path", ["/auth/confirm", "/auth/new-password"])
