@@ -2,7 +2,8 @@
 
 Decides what holds for all of them. What is for this machine goes past the environment's proxies:
 it may be plain HTTP, and a proxy would read it. Everything has a time-out; an answer has a longest
-size and a latest moment; redirects are not followed. What an answer means is its reader's.
+size and a latest moment, its headers included; redirects are not followed. What an answer means is
+its reader's.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from typing import Any, Final, TypeVar
 
 import httpx2
 
+from licet.wire._deadline import keep_deadlines, until
 from licet.wire.loopback import loopback_name
 
 __all__ = [
+    "DEADLINE",
     "MAX_BYTES",
     "AnswerRefused",
     "Bounds",
@@ -27,6 +30,7 @@ __all__ = [
     "make_client_of",
 ]
 
+DEADLINE: Final = "licet.deadline"  # in a request's extensions: a moment of `Bounds.monotonic`
 MAX_BYTES: Final = 256 * 1024
 _NOT_PACKED: Final = {"Accept-Encoding": "identity"}
 _KEPT_EXTENSIONS: Final = ("http_version", "reason_phrase")
@@ -65,17 +69,19 @@ class CarefulClient(httpx2.Client):
 
         Raises:
             AnswerRefused: it is longer or slower than the bounds allow, or compressed.
-            httpx2.RequestError: there is none.
+            httpx2.RequestError: there is none, or its headers are not there in time.
         """
-        deadline = self.bounds.monotonic() + self.bounds.deadline_seconds
-        response = self._sent(request, {**options, "stream": True})
-        try:
-            body = self._body(response, deadline)
-        except AnswerRefused as error:
-            error.request = request
-            raise
-        finally:
-            response.close()
+        latest = self.bounds.monotonic() + self.bounds.deadline_seconds
+        deadline = min(latest, request.extensions.get(DEADLINE, latest))
+        with until(deadline, self.bounds.monotonic):
+            response = self._sent(request, {**options, "stream": True})
+            try:
+                body = self._body(response, deadline)
+            except AnswerRefused as error:
+                error.request = request
+                raise
+            finally:
+                response.close()
         whole = httpx2.Response(
             response.status_code,
             headers=response.headers,
@@ -108,6 +114,7 @@ class CarefulClient(httpx2.Client):
                     "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY of the environment cannot be used: "
                     f"{error}"
                 ) from error
+            keep_deadlines(made)
             # Without a lock, which a fork could take along: of two that are made at once, one stays
             self.__dict__.setdefault("_for_outside", made)
         found: httpx2.Client = self.__dict__["_for_outside"]
@@ -198,6 +205,7 @@ def make_client_of(
         trust_env=False,
     )
     client.bounds = bounds or Bounds(deadline_seconds=timeout_seconds)
+    keep_deadlines(client)
     if transport is None:
         client.outside = lambda: httpx2.Client(verify=tls, limits=limits, timeout=timeout_seconds)
     return client

@@ -21,7 +21,7 @@ JWKS = "/keys"
 class Provider:
     """What it publishes, how often it was asked, and how to make it fail.
 
-    `answers` are given instead of its own, by path.
+    `answers` are given instead of its own, by path; while `go_on` is not set it hangs.
     """
 
     def __init__(self):
@@ -30,6 +30,8 @@ class Provider:
         self.asked = Counter()
         self.is_down = False
         self.delay_seconds = 0.0
+        self.go_on = threading.Event()
+        self.go_on.set()
         self.metadata = {}
         self.answers = {}
         self._lock = threading.Lock()
@@ -40,6 +42,7 @@ class Provider:
             self.asked[request.path] += 1
         if self.delay_seconds:
             time.sleep(self.delay_seconds)
+        self.go_on.wait(30)
         return self._answer(request)(environ, start_response)
 
     def _answer(self, request):
@@ -79,4 +82,7 @@ def provided() -> Iterator[Provider]:
     provider = Provider()
     with served(provider) as url:
         provider.issuer = url
-        yield provider
+        try:
+            yield provider
+        finally:
+            provider.go_on.set()

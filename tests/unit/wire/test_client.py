@@ -4,8 +4,9 @@ import gzip
 import itertools
 import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx2
@@ -14,7 +15,7 @@ from tests.unit.actions.serving import answering, served
 from tests.unit.wire.proxies import VARIABLES, name_proxy
 from werkzeug import Response
 
-from licet.wire.client import AnswerRefused, Bounds, ProxyUnusable, make_client
+from licet.wire.client import DEADLINE, AnswerRefused, Bounds, ProxyUnusable, make_client
 
 
 @contextmanager
@@ -222,3 +223,57 @@ def test_no_password_of_the_users_is_looked_up(tmp_path, monkeypatch):
     with served(app) as url:
         get(url)
     assert sent == [None]
+
+
+@contextmanager
+def dripping(start=b"", pause_seconds=0.05):
+    """The URL of a server that sends `start`, then a byte now and then, for as long as it can."""
+    over = threading.Event()
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def drip():
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(1000)
+            connection.sendall(start)
+            while not over.wait(pause_seconds):
+                connection.sendall(b"a")
+
+    def drip_until_left():
+        with suppress(OSError):
+            drip()
+
+    thread = threading.Thread(target=drip_until_left)
+    thread.start()
+    yield f"http://127.0.0.1:{server.getsockname()[1]}/"
+    over.set()
+    server.close()
+    thread.join(5)
+
+
+@pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\nX-A: ", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_a_server_that_drips_is_left_at_the_deadline(start):
+    """In the status line, in a header, in the body: each byte is in time, the answer is not."""
+    began = time.monotonic()
+    with dripping(start) as url, pytest.raises(httpx2.RequestError):
+        get(url, bounds=Bounds(deadline_seconds=0.3))
+    assert time.monotonic() - began < 2
+
+
+def test_a_request_may_have_an_earlier_deadline():
+    """For several requests that have to be done by one moment."""
+    began = time.monotonic()
+    with make_client(timeout_seconds=5.0) as client, dripping() as url:
+        with pytest.raises(httpx2.ReadTimeout):
+            client.get(url, extensions={DEADLINE: began + 0.2})
+        assert time.monotonic() - began < 2
+
+
+def test_a_proxy_that_drips_is_left_at_the_deadline(monkeypatch):
+    """What goes to other machines ends at the same moment."""
+    began = time.monotonic()
+    with dripping(b"HTTP/1.1 200 OK\r\nX-A: ") as url:
+        name_proxy(monkeypatch, url)
+        with pytest.raises(httpx2.ReadTimeout):
+            get("http://far.example/x", bounds=Bounds(deadline_seconds=0.3))
+    assert time.monotonic() - began < 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
@@ -12,6 +13,7 @@ from cachetools import TTLCache
 from licet.errors import AuthenticationUnavailable
 
 __all__ = [
+    "Flight",
     "SingleFlight",
     "TypedTTLCache",
 ]
@@ -75,6 +77,40 @@ class SingleFlight(Generic[V]):
         if failure is not None:
             raise AuthenticationUnavailable from failure
         return flight.result()
+
+
+class Flight:
+    """One thing that one thread at a time fetches, and that no thread waits for long.
+
+    Args:
+        patience_seconds: how long after its begin others wait for a fetch. It bounds what a server
+            that hangs can hold: later callers are not held at all.
+        monotonic: seconds of a clock that is never set back.
+    """
+
+    def __init__(
+        self,
+        *,
+        patience_seconds: float = 1.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._patience_seconds = patience_seconds
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._began_at = float("-inf")
+
+    def begin(self, *, waits: bool) -> bool:
+        """Whether it is for this thread to fetch, and to call `end`; perhaps after another did."""
+        if not self._lock.acquire(blocking=False):
+            left = self._began_at + self._patience_seconds - self._monotonic()
+            if not waits or left <= 0 or not self._lock.acquire(timeout=left):
+                return False
+        self._began_at = self._monotonic()
+        return True
+
+    def end(self) -> None:
+        """Let the next thread fetch."""
+        self._lock.release()
 
 
 class TypedTTLCache(Generic[V]):

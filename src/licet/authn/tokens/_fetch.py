@@ -13,7 +13,7 @@ from typing import Any, Final
 import httpx2
 
 from licet.errors import ConfigurationError
-from licet.wire.client import AnswerRefused, Bounds, make_client
+from licet.wire.client import DEADLINE, AnswerRefused, Bounds, make_client
 from licet.wire.documents import read_json
 from licet.wire.loopback import is_loopback
 
@@ -63,7 +63,7 @@ def is_safe_to_fetch(url: httpx2.URL, *, allow_http: bool) -> bool:
 
 
 class JSONFetcher:
-    """Gets JSON objects over HTTP, within 5 s and 256 KiB each.
+    """Gets JSON objects over HTTP, within 5 s and 256 KiB each, redirects included.
 
     Redirects are followed within one scheme, host and port only: whoever can redirect must not
     choose who answers.
@@ -76,6 +76,7 @@ class JSONFetcher:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         # An idle connection would outlive its use, and a fork would share it.
+        self._monotonic = monotonic
         self._http = make_client(
             timeout_seconds=TIMEOUT_SECONDS,
             bounds=Bounds(deadline_seconds=TIMEOUT_SECONDS, monotonic=monotonic),
@@ -84,15 +85,19 @@ class JSONFetcher:
             transport=transport,
         )
 
-    def get(self, url: httpx2.URL) -> dict[str, Any]:
-        """The JSON object at `url`.
+    def deadline(self) -> float:
+        """The moment, of the fetcher's clock, at which a fetch that begins now has to be done."""
+        return self._monotonic() + TIMEOUT_SECONDS
+
+    def get(self, url: httpx2.URL, deadline: float | None = None) -> dict[str, Any]:
+        """The JSON object at `url`, had by `deadline`; within 5 s when none is given.
 
         Raises:
             ProviderUnusable: for whatever reason it cannot be had; the text says which.
         """
         try:
             # a document that somebody saved with Notepad begins with a byte order mark
-            found = read_json(self._answer(url).content.removeprefix(BOM_UTF8))
+            found = read_json(self._answer(url, deadline).content.removeprefix(BOM_UTF8))
         except AnswerRefused as error:
             raise ProviderUnusable(f"{error.request.url} {error}") from error
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
@@ -103,9 +108,10 @@ class JSONFetcher:
             raise ProviderUnusable(f"{url} holds no JSON object")
         return found
 
-    def _answer(self, url: httpx2.URL) -> httpx2.Response:
+    def _answer(self, url: httpx2.URL, deadline: float | None) -> httpx2.Response:
+        extensions = {DEADLINE: self.deadline() if deadline is None else deadline}
         for _ in range(_MAX_REDIRECTS + 1):
-            response = self._http.get(url)
+            response = self._http.get(url, extensions=extensions)
             if response.next_request is None:
                 break
             target = response.next_request.url

@@ -20,6 +20,7 @@ import httpx2
 from cachetools import TTLCache
 from joserfc.jwk import Key
 
+from licet.authn.tokens._asked_once import Flight
 from licet.authn.tokens._fetch import (
     JSONFetcher,
     ProviderUnusable,
@@ -52,7 +53,7 @@ class _State:
 
 
 class ProviderKeys:
-    """The public keys of an OpenID provider; a `KeySource`.
+    """The public keys of an OpenID provider; a `KeySource`. A fetch takes 5 s at most.
 
     Args:
         issuer: the provider's issuer URL; its metadata must name the very same.
@@ -61,8 +62,8 @@ class ProviderKeys:
         allow_http: whether the issuer may lack https though it is not on this machine.
 
     Concurrency: one for all threads. When several need keys that are not there, one fetches and
-    the others wait for it; when the provider is known to fail, or the keys at hand will do, nobody
-    waits but the one that tries.
+    the others wait for it, but not beyond the first second of the fetch; when the provider is known
+    to fail, or the keys at hand will do, nobody waits but the one that tries.
 
     Raises:
         ConfigurationError: the issuer is not a URL that keys may be fetched from.
@@ -83,7 +84,7 @@ class ProviderKeys:
         self._clock = clock
         self._jwks_url: httpx2.URL | None = None
         self._state = _State()
-        self._flight = threading.Lock()
+        self._flight = Flight()
         self._absent_lock = threading.Lock()
         self._absent: TTLCache[str, bool] = TTLCache(ABSENT_ENTRIES, ABSENT_SECONDS, timer=clock)
 
@@ -128,14 +129,14 @@ class ProviderKeys:
 
     def _refreshed(self, seen: _State, *, waits: bool) -> _State:
         """The state after an attempt, by this thread or by the one that is at it."""
-        if not self._flight.acquire(blocking=waits and not seen.is_failing):
+        if not self._flight.begin(waits=waits and not seen.is_failing):
             return self._state
         try:
             if self._state is seen and self._may_try(seen):
                 self._state = self._fetched(seen)
             return self._state
         finally:
-            self._flight.release()
+            self._flight.end()
 
     def _fetched(self, seen: _State) -> _State:
         began = self._clock()
@@ -148,16 +149,17 @@ class ProviderKeys:
         return _State(keys, fetched_at=began, tried_at=began)
 
     def _fetch_keys(self) -> dict[str, Key]:
+        deadline = self._fetcher.deadline()
         if self._jwks_url is None:
-            self._jwks_url = self._discovered_url()
+            self._jwks_url = self._discovered_url(deadline)
         try:
-            return usable_keys(self._fetcher.get(self._jwks_url))
+            return usable_keys(self._fetcher.get(self._jwks_url, deadline))
         except ValueError as error:
             raise ProviderUnusable(f"{self._jwks_url} holds no keys: {error}") from error
 
-    def _discovered_url(self) -> httpx2.URL:
+    def _discovered_url(self, deadline: float) -> httpx2.URL:
         path = self._url.path.rstrip("/") + DISCOVERY_PATH
-        metadata = self._fetcher.get(self._url.copy_with(path=path))
+        metadata = self._fetcher.get(self._url.copy_with(path=path), deadline)
         if metadata.get("issuer") != self.issuer:
             raise ProviderUnusable("its metadata name another issuer")
         try:

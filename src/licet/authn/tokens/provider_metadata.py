@@ -8,7 +8,6 @@ Source: OpenID Connect Discovery 1.0 sections 3 and 4, RFC 8414, RFC 9207 sectio
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any, Final
 
 import httpx2
 
+from licet.authn.tokens._asked_once import Flight
 from licet.authn.tokens._fetch import (
     JSONFetcher,
     ProviderUnusable,
@@ -127,6 +127,16 @@ def _names(found: Mapping[str, Any], member: str) -> frozenset[str]:
     )
 
 
+@dataclass(frozen=True)
+class _State:
+    """What is known; replaced as a whole, so that reading it takes no lock."""
+
+    known: ProviderMetadata | None = None
+    fetched_at: float = float("-inf")
+    tried_at: float = float("-inf")
+    is_failing: bool = False
+
+
 class MetadataCache:
     """The metadata of one provider; asked for at most every 300 s, and used for 24 h at most.
 
@@ -134,7 +144,9 @@ class MetadataCache:
         issuer: the provider's issuer URL; its metadata must name the very same.
         clock: seconds since the epoch.
 
-    Concurrency: one for all threads; one of them fetches while the others wait for it, 5 s at most.
+    Concurrency: one for all threads. One of them fetches, 5 s at most; the others go on with what
+    is known. Where nothing is known they wait for that fetch, but not beyond its first second, and
+    not at all when the provider is known to fail: a provider that hangs holds one thread.
 
     Raises:
         ConfigurationError: the issuer is not a URL that metadata may be fetched from.
@@ -144,39 +156,55 @@ class MetadataCache:
         checked_issuer(issuer, allow_http=False)
         self.issuer = issuer
         self._clock = clock
-        self._lock = threading.Lock()
-        self._known: ProviderMetadata | None = None
-        self._fetched_at = self._tried_at = float("-inf")
+        self._state = _State()
+        self._flight = Flight()
 
     def get(self) -> ProviderMetadata:
         """What the provider says of itself.
 
         Raises:
-            AuthenticationUnavailable: it does not answer, and has not for long.
+            AuthenticationUnavailable: it does not answer, and has not for long, or does not yet.
         """
-        with self._lock:
-            if self._is_past(LIFESPAN_SECONDS, self._fetched_at) and self._is_past(
-                PAUSE_SECONDS, self._tried_at
-            ):
-                self._fetch()
-            if self._known is None or self._is_past(STALE_SECONDS, self._fetched_at):
-                raise AuthenticationUnavailable(
-                    "The sign-in service does not answer at the moment. Try again later."
-                )
-            return self._known
+        state = self._state
+        if self._is_due(state):
+            waits = not (self._is_usable(state) or state.is_failing)
+            state = self._refreshed(state, waits=waits)
+        if state.known is None or not self._is_usable(state):
+            raise AuthenticationUnavailable(
+                "The sign-in service does not answer at the moment. Try again later."
+            )
+        return state.known
+
+    def _is_due(self, state: _State) -> bool:
+        return self._is_past(LIFESPAN_SECONDS, state.fetched_at) and self._is_past(
+            PAUSE_SECONDS, state.tried_at
+        )
+
+    def _is_usable(self, state: _State) -> bool:
+        return not self._is_past(STALE_SECONDS, state.fetched_at)
 
     def _is_past(self, seconds: float, moment: float) -> bool:
         # Whichever way the clock was set meanwhile, nothing is kept forever.
         return abs(self._clock() - moment) > seconds
 
-    def _fetch(self) -> None:
-        self._tried_at = self._clock()
+    def _refreshed(self, seen: _State, *, waits: bool) -> _State:
+        """The state after an attempt, by this thread or by the one that is at it."""
+        if self._flight.begin(waits=waits):
+            try:
+                if self._state is seen:
+                    self._state = self._fetched(seen)
+            finally:
+                self._flight.end()
+        return self._state
+
+    def _fetched(self, seen: _State) -> _State:
+        began = self._clock()
         try:
-            self._known = self._discovered()
+            known = self._discovered()
         except ProviderUnusable as error:
             log.warning("The metadata of %s cannot be used: %s", self.issuer, error)
-        else:
-            self._fetched_at = self._tried_at
+            return _State(seen.known, seen.fetched_at, tried_at=self._clock(), is_failing=True)
+        return _State(known, fetched_at=began, tried_at=began)
 
     def _discovered(self) -> ProviderMetadata:
         found = discover(self.issuer)

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -14,6 +15,7 @@ from werkzeug import Response
 
 from licet import Licet
 from licet.authn import JWTVerifier, ProviderKeys, current_identity, use_verifier
+from licet.authn.tokens._fetch import JSONFetcher, ProviderUnusable
 from licet.authz import public
 from licet.errors import AuthenticationUnavailable, ConfigurationError, InvalidToken
 
@@ -41,16 +43,12 @@ def verifier(provider, clock):
 
 @contextmanager
 def fetching(keys):
-    """While another thread fetches; that one ends when this one waited too long for it."""
-    keys._flight.acquire()
-    ending = threading.Timer(15, keys._flight.release)
-    ending.start()
+    """While another thread fetches, for as long as the block lasts."""
+    assert keys._flight.begin(waits=False)
     try:
         yield
     finally:
-        ending.cancel()
-        if keys._flight.locked():
-            keys._flight.release()
+        keys._flight.end()
 
 
 def test_tokens_of_a_provider_are_verified(verifier, provider):
@@ -299,6 +297,30 @@ def test_nobody_waits_for_a_provider_that_fails(keys, provider, clock):
     ):
         pool.submit(keys.key, KID).result(timeout=10)
     assert provider.asked[DISCOVERY] == 1
+
+
+def test_nobody_waits_long_for_a_provider_that_hangs(keys):
+    """Of those who need keys that nobody has, one asks; the others are told after a second."""
+    with fetching(keys), ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(keys.key, KID) for _ in range(4)]
+        errors = [one.exception(timeout=5) for one in waiting]
+        assert {type(error) for error in errors} == {AuthenticationUnavailable}
+        began = time.monotonic()
+        with pytest.raises(AuthenticationUnavailable):
+            keys.key(KID)
+        assert time.monotonic() - began < 0.5
+
+
+def test_metadata_and_keys_have_one_deadline(provider):
+    """A provider cannot take 5 s for each of its documents and redirects."""
+    monotonic = Clock()
+    fetcher = JSONFetcher(monotonic=monotonic)
+    deadline = fetcher.deadline()
+    url = httpx2.URL(provider.issuer + DISCOVERY)
+    assert fetcher.get(url, deadline)
+    monotonic.now += 6
+    with pytest.raises(ProviderUnusable):
+        fetcher.get(url, deadline)
 
 
 def test_a_provider_that_cannot_be_reached(clock):
