@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from string import ascii_uppercase
 from typing import Final
 
 from licet.errors.names import with_article
 
-__all__ = ["is_storable", "readable", "shown", "unstorable"]
+__all__ = ["ascii_lower", "is_storable", "readable", "shown", "unstorable"]
 
+_TO_LOWER: Final = {ord(letter): ord(letter.lower()) for letter in ascii_uppercase}
 _NUL: Final = "\x00"
 _MAX_SHOWN: Final = 120
 
@@ -36,6 +38,14 @@ def readable(text: str) -> str:
     return (
         text.replace(_NUL, "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     )
+
+
+def ascii_lower(text: str) -> str:
+    """The text with A to Z in lower case, and nothing else changed.
+
+    Unicode's own folding makes one of two: the Kelvin sign becomes a k, and ß becomes ss.
+    """
+    return text.translate(_TO_LOWER)
 
 
 def shown(value: object) -> str:

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
+from licet.wire.text import ascii_lower
+
 __all__ = [
     "ChangePassword",
     "ConfirmAddress",
@@ -48,7 +50,7 @@ def check_address(address: str) -> str:
 
 def address_key(address: str) -> str:
     """What two spellings of one address have in common."""
-    return address.casefold()
+    return ascii_lower(address)
 
 
 def _check_password(password: str) -> str:

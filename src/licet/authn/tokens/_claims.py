@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
 from licet.errors import ConfigurationError, InvalidToken
+from licet.wire.text import ascii_lower
 
 __all__ = ["ClaimRules", "RefusalLog", "TokenUse", "verified_email"]
 
@@ -135,17 +136,32 @@ class RefusalLog:
 
 
 def verified_email(claims: Mapping[str, Any]) -> str | None:
-    """The email address in case-folded form, if the issuer says that it is verified.
+    """The email address in its one form to compare, if the issuer says that it is verified.
 
     Where people are known by their address, compare with this and nothing else: an address that
-    nobody verified belongs to whoever typed it in. Only the JSON value ``true`` counts.
+    nobody verified belongs to whoever typed it in. Only the JSON value ``true`` counts. Letters A
+    to Z are in lower case, and the domain is as the name system has it (IDNA 2008): other folding
+    makes one address of two people's. An address whose domain cannot be one is None.
     """
     email = claims.get("email")
     if claims.get("email_verified") is not True or not isinstance(email, str):
         return None
     local, _, domain = email.rpartition("@")
     is_usable = local and domain and len(email) <= 254 and email.isprintable() and " " not in email
-    return email.casefold() if is_usable else None
+    found = _domain_key(domain) if is_usable else None
+    return None if found is None else f"{ascii_lower(local)}@{found}"
+
+
+def _domain_key(domain: str) -> str | None:
+    lower = ascii_lower(domain)
+    if lower.isascii():
+        return lower
+    import idna  # noqa: PLC0415 - large, and seldom needed
+
+    try:
+        return idna.encode(lower, strict=True).decode("ascii")
+    except idna.IDNAError:
+        return None
 
 
 def _check_times(claims: Mapping[str, Any], now: float) -> None:
