@@ -28,8 +28,13 @@ _TYPES: Final = {"access": frozenset({"at+jwt"}), _ID: frozenset({"jwt", None})}
 _NAMES: Final = {"access": "an access token", _ID: "an ID token"}
 # A logout token may look like an ID token in all but this claim, which it must have.
 _OTHERS_CLAIMS: Final = {
-    "access": ("events", "nonce", "at_hash", "c_hash"),
+    "access": ("events", "nonce", "at_hash", "c_hash", "s_hash"),
     _ID: ("events",),
+}
+# Keycloak tells the kind in a claim ``typ``, Amazon Cognito in ``token_use``.
+_OTHERS_TYPES: Final = {
+    "access": frozenset({"id", "refresh", "offline", "logout"}),
+    _ID: frozenset({"bearer", "dpop", "refresh", "offline", "logout"}),
 }
 PAUSE_SECONDS: Final = 60.0
 _MAX_TIME: Final = 253_402_300_799  # 9999-12-31T23:59:59Z, the last moment a datetime can hold
@@ -90,7 +95,7 @@ class ClaimRules:
             raise InvalidToken("The bearer token names no subject.")
         self._check_audience(claims)
         _check_times(claims, now)
-        if any(name in claims for name in _OTHERS_CLAIMS[self.token_use]):
+        if self._shows_another_use(claims):
             raise InvalidToken(f"The bearer token is not {_NAMES[self.token_use]}.")
         if not isinstance(claims.get("scope", ""), str):
             raise InvalidToken("The bearer token's scope is not a string.")
@@ -98,6 +103,15 @@ class ClaimRules:
             raise InvalidToken("The bearer token's groups are not a list.")
         if self._email_is_key and verified_email(claims) is None:
             raise InvalidToken("The bearer token has no verified email.")
+
+    def _shows_another_use(self, claims: Mapping[str, Any]) -> bool:
+        """Whether a claim tells that the token is of another kind than the expected."""
+        if any(name in claims for name in _OTHERS_CLAIMS[self.token_use]):
+            return True
+        typ = claims.get("typ")
+        if isinstance(typ, str) and typ.lower() in _OTHERS_TYPES[self.token_use]:
+            return True
+        return bool(claims.get("token_use", self.token_use) != self.token_use)
 
     def _check_audience(self, claims: Mapping[str, Any]) -> None:
         audience = claims.get("aud")

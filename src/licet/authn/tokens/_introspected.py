@@ -23,7 +23,9 @@ __all__ = ["Answer", "AnswerRules", "AnswerTime", "read_answer"]
 log = logging.getLogger(__name__)
 LEEWAY_SECONDS: Final = 60
 MAX_SUBJECT: Final = 255
+CLIENT_PREFIX: Final = "client:"  # a client's id is chosen by somebody else than a person's subject
 _MAX_TIME: Final = 253_402_300_799  # 9999-12-31T23:59:59Z, the last moment a datetime can hold
+_OTHER_USES: Final = frozenset({"refresh", "refresh_token", "offline", "id", "id_token"})
 # Each kind of number with bounds of its own: pydantic fails on a huge int between the two.
 AnswerTime = (
     Annotated[int, Field(ge=0, le=_MAX_TIME)]
@@ -79,7 +81,8 @@ class AnswerRules:
     Args:
         issuer: who the endpoint answers for; an ``iss`` must be the same.
         audience: what ``aud`` must contain, or None when the endpoint names no audience.
-        accepts_clients: whether a token that names a client and nobody else is good.
+        accepts_clients: whether a token that names a client and nobody else is good, with
+            ``client:`` and the client's id for its subject; no ``sub`` may then begin so.
         groups_are_local: whether its groups are our own groups of these names.
     """
 
@@ -117,14 +120,21 @@ class AnswerRules:
             return "The bearer token has expired."
         if any(at is not None and at > now + LEEWAY_SECONDS for at in (answer.nbf, answer.iat)):
             return "The bearer token is not valid yet."
+        return self._refusal_of_subject(answer)
+
+    def _refusal_of_subject(self, answer: Answer) -> str | None:
+        if _tells_another_use(answer):
+            return "The bearer token is not an access token."
         subject = self._subject(answer)
         if not 1 <= len(subject) <= MAX_SUBJECT or not subject.isprintable():
             return "The bearer token names no subject."
+        if self.accepts_clients and (answer.sub or "").startswith(CLIENT_PREFIX):
+            return "The bearer token's subject may be taken for a client."
         return None
 
     def _subject(self, answer: Answer) -> str:
-        if answer.sub is None and self.accepts_clients:
-            return answer.client_id or ""
+        if answer.sub is None and self.accepts_clients and answer.client_id:
+            return f"{CLIENT_PREFIX}{answer.client_id}"
         return answer.sub or ""
 
     def identity(self, answer: Answer) -> Identity:
@@ -138,6 +148,13 @@ class AnswerRules:
             scopes=frozenset((answer.scope or "").split()),
             claims=answer.model_dump(exclude_unset=True),
         )
+
+
+def _tells_another_use(answer: Answer) -> bool:
+    """Whether the endpoint vouches for a refresh or ID token, in the words of those that tell."""
+    said = answer.model_extra or {}
+    uses = (said.get(name) for name in ("token_use", "typ"))
+    return any(isinstance(use, str) and use.lower() in _OTHER_USES for use in uses)
 
 
 def _listed(audience: str | list[str] | None) -> list[str]:

@@ -64,8 +64,9 @@ class IntrospectionVerifier:
         audience: what an answer's ``aud`` must contain. None for an endpoint that names none;
             then `accepted_scopes` must say which tokens are meant for us.
         accepted_scopes: a token needs one of these, when any are given.
-        accepts_clients: take a token without ``sub`` for its ``client_id``, as the client
-            credentials grant makes them. Only where no client can have a person's subject as id.
+        accepts_clients: take a token without ``sub`` for its client, as the client credentials
+            grant makes them. Its subject is ``client:`` and the ``client_id``, so that no client is
+            taken for the person whose subject its id is.
         groups_are_local: whether the answers' ``groups`` are our own groups of these names; else
             each is a group of that issuer's.
         transport: how HTTP is spoken; for tests.

@@ -121,6 +121,41 @@ def test_what_shows_itself_as_another_token_is_no_access_token(name):
         rules(takes_plain_type=True).check_claims({**CLAIMS, name: "x"}, NOW)
 
 
+@pytest.mark.parametrize(
+    "claims",
+    [{"token_use": v} for v in ("id", "ID", None, ["access"], "refresh")]
+    + [{"typ": v} for v in ("ID", "id", "Refresh", "Offline", "Logout")]
+    + [{"s_hash": "x"}],
+    ids=str,
+)
+def test_no_token_that_tells_another_use_is_an_access_token(claims):
+    """Keycloak and Amazon Cognito say so in a claim; the header of all of them is the same."""
+    with pytest.raises(InvalidToken, match="not an access token"):
+        rules(takes_plain_type=True).check_claims({**CLAIMS, **claims}, NOW)
+
+
+@pytest.mark.parametrize(
+    "claims", [{"token_use": "access"}, {"typ": "Bearer"}, {"typ": 5}], ids=str
+)
+def test_access_tokens_that_tell_their_use_are_taken(claims):
+    """In either way."""
+    rules(takes_plain_type=True).check_claims({**CLAIMS, **claims}, NOW)
+
+
+@pytest.mark.parametrize(
+    "claims", [{"token_use": "access"}, {"typ": "Bearer"}, {"typ": "Refresh"}], ids=str
+)
+def test_no_token_that_tells_another_use_is_an_id_token(claims):
+    """An access token signs nobody in."""
+    with pytest.raises(InvalidToken, match="not an ID token"):
+        rules(token_use="id").check_claims({**CLAIMS, **claims}, NOW)
+
+
+def test_id_tokens_that_tell_their_use_are_taken():
+    """In either way."""
+    rules(token_use="id").check_claims({**CLAIMS, "token_use": "id", "typ": "ID"}, NOW)
+
+
 def test_a_logout_token_is_no_id_token():
     """Nor can the announcement of somebody's departure sign them in."""
     with pytest.raises(InvalidToken, match="not an ID token"):

@@ -168,7 +168,38 @@ def test_a_token_that_fits_is_taken(issuer, changes):
 def test_a_client_may_call_for_itself_where_that_is_meant(issuer):
     """A token of the client credentials grant names a client and no person."""
     issuer.vouch("machine", **GOOD | {"sub": None, "client_id": "robot"})
-    assert verifier(issuer, accepts_clients=True).verify("machine").subject == "robot"
+    assert verifier(issuer, accepts_clients=True).verify("machine").subject == "client:robot"
+
+
+def test_a_client_is_never_taken_for_a_person(issuer):
+    """Whoever registers a client chooses its id; a person's subject may be the same."""
+    issuer.vouch("machine", **GOOD | {"sub": None, "client_id": "someone"})
+    issuer.vouch("person", **GOOD)
+    checking = verifier(issuer, accepts_clients=True)
+    machine, person = checking.verify("machine"), checking.verify("person")
+    assert (machine.subject == person.subject, machine.principal == person.principal) == (
+        False,
+    ) * 2
+
+
+def test_a_person_is_never_taken_for_a_client(issuer):
+    """A subject that looks like a client's is refused where clients are taken, and only there."""
+    issuer.vouch("person", **GOOD | {"sub": "client:robot"})
+    assert verifier(issuer).verify("person").subject == "client:robot"
+    with pytest.raises(InvalidToken, match="taken for a client"):
+        verifier(issuer, accepts_clients=True).verify("person")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"token_use": "refresh_token"}, {"token_use": "id"}, {"typ": "Refresh"}, {"typ": "Offline"}],
+    ids=str,
+)
+def test_only_access_tokens_are_taken(issuer, said):
+    """Some endpoints vouch for refresh and ID tokens too, and say what they are."""
+    issuer.vouch("other", **GOOD, **said)
+    with pytest.raises(InvalidToken, match="not an access token"):
+        verifier(issuer).verify("other")
 
 
 def test_a_person_is_never_taken_for_the_client(issuer):
