@@ -24,6 +24,7 @@
     │   ├── ForgeryRefused                   a cookie without the token that only our pages know
     │   └── SignInDeclined                   the person, or the provider, said no
     ├── SignInFailed                   400   what came back from the provider does not fit
+    ├── UnusableAnswer                 502   what a provider answered cannot be read
     ├── InvalidRequest                 422   the body is not what the endpoint takes
     │   └── InvalidLink                400   a mail's link was used, replaced, or is too old
     ├── TooManyAttempts                429   wait before trying again
@@ -97,6 +98,7 @@ if TYPE_CHECKING:
         SignInFailed,
         StoreUnavailable,
         TooManyAttempts,
+        UnusableAnswer,
         UnverifiedAuthenticationError,
     )
     from licet.errors._usage import (
@@ -127,7 +129,7 @@ else:
                 "InvalidCredentials InvalidLink InvalidRequest InvalidToken "
                 "MissingToken NotRegistered ObjectNotFound SchemaUnusable ServiceUnavailable "
                 "SignInDeclined SignInFailed StoreUnavailable TooManyAttempts "
-                "UnverifiedAuthenticationError"
+                "UnusableAnswer UnverifiedAuthenticationError"
             ),
             "licet.errors._usage": (
                 "ConfigurationError InvalidCondition InvalidRequirement LicetError "
@@ -182,6 +184,7 @@ __all__ = [
     "UnloadedObject",
     "UnstorableDocument",
     "UntranslatableCondition",
+    "UnusableAnswer",
     "UnverifiedAuthenticationError",
     "UsageError",
 ]

@@ -34,6 +34,7 @@ __all__ = [
     "SignInFailed",
     "StoreUnavailable",
     "TooManyAttempts",
+    "UnusableAnswer",
     "UnverifiedAuthenticationError",
 ]
 
@@ -182,6 +183,17 @@ class SignInFailed(HTTPError, standard.BadRequest):
     code_name = "sign_in_failed"
     code = 400
     description = "The sign-in has expired, was finished already, or began elsewhere. Start again."
+
+
+class UnusableAnswer(HTTPError, standard.BadGateway):
+    """A provider answered, and not in a way that the standards allow; the log says how."""
+
+    code_name = "unusable_answer"
+    code = 502
+    description = (
+        "The sign-in service gave an answer that cannot be used. Try again, or tell the people "
+        "who run this service."
+    )
 
 
 class InvalidRequest(HTTPError, standard.UnprocessableEntity):

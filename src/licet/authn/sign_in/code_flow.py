@@ -29,6 +29,7 @@ from licet.errors import (
     InvalidToken,
     SignInDeclined,
     SignInFailed,
+    UnusableAnswer,
 )
 from licet.settings import ProviderSettings
 from licet.wire.client import make_client_of
@@ -123,6 +124,7 @@ class CodeFlow:
             SignInDeclined: nobody did, since the person or the provider did not want to.
             SignInFailed: the answer, or the token behind it, is not for this sign-in.
             AuthenticationUnavailable: the provider does not answer, or not as it should.
+            UnusableAnswer: its token endpoint gave an answer that cannot be read.
         """
         self._check_issuer(answer)
         if "error" in answer:
@@ -175,8 +177,11 @@ class CodeFlow:
             if error.error == "invalid_grant":
                 raise self._failed("the code is not good") from error
             raise self._unavailable("it refuses us; are client id and secret right?") from error
-        except (httpx2.HTTPError, ValueError, RecursionError) as error:
+        except httpx2.HTTPError as error:
             raise self._unavailable(f"the token endpoint: {type(error).__name__}") from error
+        except Exception as error:
+            # Authlib calculates with members of the answer, whatever they are.
+            raise self._unusable(error) from error
         token = answer.get("id_token")
         if not isinstance(token, str):
             raise self._unavailable("it gives no ID token")
@@ -220,6 +225,13 @@ class CodeFlow:
     def _failed(self, why: str) -> SignInFailed:
         log.warning("A sign-in at %s failed: %s", self.settings.issuer, why)
         return SignInFailed()
+
+    def _unusable(self, error: Exception) -> UnusableAnswer:
+        kind = type(error).__name__
+        log.warning(
+            "The token endpoint of %s gave no usable answer: %s", self.settings.issuer, kind
+        )
+        return UnusableAnswer()
 
     def _unavailable(self, why: str) -> AuthenticationUnavailable:
         log.warning("The provider %s cannot be used: %s", self.settings.issuer, why)

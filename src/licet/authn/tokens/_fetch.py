@@ -18,12 +18,15 @@ from licet.wire.documents import read_json
 from licet.wire.loopback import is_loopback
 
 __all__ = [
+    "BAD_URL",
     "JSONFetcher",
     "ProviderUnusable",
     "checked_issuer",
     "is_safe_to_fetch",
 ]
 
+# What httpx2.URL raises: its own error, and Python's for text that cannot be encoded.
+BAD_URL: Final = (httpx2.InvalidURL, TypeError, ValueError)
 TIMEOUT_SECONDS: Final = 5.0
 _MAX_REDIRECTS: Final = 3
 
@@ -40,7 +43,7 @@ def checked_issuer(issuer: str, *, allow_http: bool) -> httpx2.URL:
     """
     try:
         url = httpx2.URL(issuer)
-    except (httpx2.InvalidURL, TypeError) as error:
+    except BAD_URL as error:
         raise ConfigurationError(f"The issuer {issuer!r} is not a URL.") from error
     if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
         raise ConfigurationError(

@@ -22,6 +22,7 @@ from joserfc.jwk import Key
 
 from licet.authn.tokens._asked_once import Flight
 from licet.authn.tokens._fetch import (
+    BAD_URL,
     JSONFetcher,
     ProviderUnusable,
     checked_issuer,
@@ -164,7 +165,7 @@ class ProviderKeys:
             raise ProviderUnusable("its metadata name another issuer")
         try:
             url = httpx2.URL(metadata.get("jwks_uri", ""))
-        except (httpx2.InvalidURL, TypeError) as error:
+        except BAD_URL as error:
             raise ProviderUnusable("its metadata name no usable jwks_uri") from error
         is_downgrade = url.scheme == "http" != self._url.scheme
         if is_downgrade or not is_safe_to_fetch(url, allow_http=self._allow_http):

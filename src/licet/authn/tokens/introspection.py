@@ -24,7 +24,7 @@ from cachetools import LRUCache
 
 from licet.authn.identity import Identity
 from licet.authn.tokens._asked_once import SingleFlight
-from licet.authn.tokens._fetch import is_safe_to_fetch
+from licet.authn.tokens._fetch import BAD_URL, is_safe_to_fetch
 from licet.authn.tokens._introspected import AnswerRules, read_answer
 from licet.authn.tokens.bearer import MAX_TOKEN_BYTES
 from licet.errors import (
@@ -213,7 +213,7 @@ def _checked_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
 def _checked_endpoint(endpoint: str) -> str:
     try:
         url = httpx2.URL(endpoint)
-    except httpx2.InvalidURL as error:
+    except BAD_URL as error:
         raise _bad_endpoint() from error
     is_private = is_safe_to_fetch(url, allow_http=False)
     if not is_private or not url.host or url.userinfo or url.fragment:

@@ -17,6 +17,7 @@ import httpx2
 
 from licet.authn.tokens._asked_once import Flight
 from licet.authn.tokens._fetch import (
+    BAD_URL,
     JSONFetcher,
     ProviderUnusable,
     checked_issuer,
@@ -109,7 +110,7 @@ class _Endpoints:
             return None
         try:
             url = httpx2.URL(given)
-        except (httpx2.InvalidURL, TypeError) as error:
+        except BAD_URL as error:
             raise ProviderUnusable(f"its metadata name no usable {name}") from error
         if url.fragment or url.userinfo or not url.host:
             raise ProviderUnusable(f"its metadata name no usable {name}")

@@ -27,6 +27,11 @@ from licet.db.flask import database_of
 
 FAILED = "The sign-in has expired, was finished already, or began elsewhere. Start again."
 UNAVAILABLE = "The sign-in service does not answer at the moment. Try again later."
+UNUSABLE = (
+    "The sign-in service gave an answer that cannot be used. Try again, or tell the people who run "
+    "this service."
+)
+TOLD = {400: FAILED, 502: UNUSABLE, 503: UNAVAILABLE}
 
 
 def sessions(app):
@@ -307,9 +312,9 @@ def test_a_refusal_without_our_state_tells_nothing(app, browser):
         (answer({"error": "invalid_client"}, 401), 503),
         (answer({"access_token": "at", "token_type": "Bearer"}), 503),
         (answer({"access_token": "at", "id_token": 5}), 503),
-        (answer([]), 503),
-        (answer(b"<html>"), 503),
-        (answer(b"[" * 100_000), 503),
+        (answer([]), 502),
+        (answer(b"<html>"), 502),
+        (answer(b"[" * 100_000), 502),
         (answer({"id_token": "x" * 300_000}), 503),
         (answer(gzip.compress(b"{}"), **{"Content-Encoding": "gzip"}), 503),
         (answer({}, 302, Location="http://127.0.0.1:1/"), 503),
@@ -322,8 +327,18 @@ def test_a_token_endpoint_that_fails_is_told(app, browser, provider, told, statu
     """Nobody is signed in, and who may try again is told when."""
     provider.token_answer = told
     back = browser.sign_in()
-    assert refused(app, browser, back, status, FAILED if status == 400 else UNAVAILABLE)
+    assert refused(app, browser, back, status, TOLD[status])
     assert back.headers.get("Retry-After") == ("5" if status == 503 else None)
+
+
+@pytest.mark.parametrize("name", ["expires_in", "expires_at"])
+@pytest.mark.parametrize("value", [[1], {}, "3600s", 1e999, 10**400, None, "\ud800"], ids=repr)
+def test_no_member_of_an_answer_is_an_error_500(app, browser, provider, name, value):
+    """Authlib calculates with them; nobody is signed in, and the person is told."""
+    provider.token_answer = answer({"access_token": "at", "token_type": "Bearer", name: value})
+    back = browser.sign_in()
+    assert back.status_code in (502, 503)
+    assert problem(back) in TOLD.values()
 
 
 def test_a_provider_that_is_away_is_told(app, browser, provider):

@@ -52,6 +52,7 @@ def test_what_is_found():
         {"token_endpoint": "/token"},
         {"token_endpoint": "https://a:b@issuer.example/"},
         {"token_endpoint": "https://issuer.example/#x"},
+        {"token_endpoint": "https://\ud800/"},
     ],
 )
 def test_what_is_not_believed(changes):
