@@ -24,6 +24,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import stamina
 
 from licet.errors import ConfigurationError, ServiceUnavailable
+from licet.wire.loopback import is_loopback
 
 __all__ = [
     "FolderTransport",
@@ -101,13 +102,13 @@ class SmtpTransport:
 
     Args:
         url: ``smtps://user:password@host:465`` (TLS from the start), ``smtp+starttls://host:587``
-            (TLS required before anything is said), or ``smtp://host:25`` (no TLS: for a server on
-            the same machine).
+            (TLS required before anything is said), or ``smtp://host:25`` (no TLS; with a password
+            for a server on the same machine only).
         sender: the address in ``From``.
         context: whose certificates are believed; the system's when not given.
 
     Raises:
-        ConfigurationError: the URL is none of these.
+        ConfigurationError: the URL is none of these, or would send a password in clear.
     """
 
     def __init__(self, url: str, *, sender: str, context: ssl.SSLContext | None = None) -> None:
@@ -172,6 +173,12 @@ def _checked(url: str) -> SplitResult:
         raise ConfigurationError(
             "LICET_SMTP_URL is not usable: write smtps://user:password@host, "
             "smtp+starttls://user:password@host:587 or smtp://localhost."
+        )
+    if parts.scheme == "smtp" and "@" in parts.netloc and not is_loopback(str(parts.hostname)):
+        raise ConfigurationError(
+            f"LICET_SMTP_URL would send the password to {parts.hostname} in clear: write "
+            f"smtp+starttls://user:password@{parts.hostname}:587, or smtps:// for TLS from the "
+            "start."
         )
     return parts
 

@@ -250,6 +250,26 @@ def test_a_folder_keeps_the_newest(tmp_path, monkeypatch):
     assert [path.read_text()[-2] for path in sorted(tmp_path.iterdir())] == ["2", "3"]
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["smtp://u:hidden@mail.example:587", "smtp://u@10.0.0.1", "smtp://:hidden@mail.example"],
+)
+def test_no_password_goes_in_clear_to_another_machine(url):
+    """The refusal says which URL to write instead, without the password."""
+    with pytest.raises(ConfigurationError, match=r"in clear: write smtp\+starttls://") as caught:
+        SmtpTransport(url, sender=SENDER)
+    assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["smtp://u:p@localhost", "smtp://u:p@127.0.0.1:2525", "smtp://u:p@[::1]", "smtp://mail.a"],
+)
+def test_a_server_on_this_machine_may_get_one(url):
+    """And any server a mail without a password."""
+    assert SmtpTransport(url, sender=SENDER)
+
+
 def test_a_folder_that_cannot_be_is_told(tmp_path):
     """A mail that cannot be written is not sent."""
     (tmp_path / "file").write_text("")
