@@ -244,6 +244,20 @@ class Outbox:
             self._waiting.append(job)
         self._when_answered(self._start)
 
+    def offer(self, job: Callable[[], None]) -> None:
+        """Have `job` run soon; if too many are waiting it is left out, which is logged."""
+        try:
+            self.submit(job)
+        except ServiceUnavailable:
+            log.error("A mail was left out: %s wait already", self._max_waiting)  # noqa: TRY400 - no traceback helps
+
+    def tidy(self, job: Callable[[], None]) -> None:
+        """Run `job` once the present request is answered, on its thread, behind no mail.
+
+        What it raises is logged by its kind alone.
+        """
+        self._when_answered(lambda: _run(job))
+
     def _start(self) -> None:
         with self._lock:
             if self._waiting and (self._worker is None or not self._worker.is_alive()):
@@ -266,8 +280,12 @@ class Outbox:
                     self._worker = None
                     return
                 job = self._waiting.popleft()
-            try:
-                job()
-            except Exception as error:  # noqa: BLE001 - whatever a job raises, the next one runs
-                # Neither text nor traceback: they may hold an address.
-                log.error("A job of the outbox failed: %s", type(error).__name__)  # noqa: TRY400 - as above
+            _run(job)
+
+
+def _run(job: Callable[[], None]) -> None:
+    try:
+        job()
+    except Exception as error:  # noqa: BLE001 - whatever a job raises, the next one runs
+        # Neither text nor traceback: they may hold an address.
+        log.error("A job of the outbox failed: %s", type(error).__name__)  # noqa: TRY400 - as above

@@ -64,8 +64,8 @@ class AccountParts:
             self.revocations.add(mark)
 
     def post(self, mail: Mail) -> None:
-        """Send a mail soon."""
-        self.outbox.submit(lambda: self.mail.send(mail))
+        """Send a mail soon, unless too many are waiting: what it tells was done already."""
+        self.outbox.offer(lambda: self.mail.send(mail))
 
     def count_mail(self, email: str, network_address: str | None) -> None:
         """Count one more mail to this address, whether it has an account or not.

@@ -107,7 +107,7 @@ def _open(
     )
     if not parts.store.open_session(account, new):  # blocked or changed in this very moment
         raise InvalidCredentials
-    parts.outbox.submit(lambda: parts.store.purge(now))
+    parts.outbox.tidy(lambda: parts.store.purge(now))
     return new.id
 
 

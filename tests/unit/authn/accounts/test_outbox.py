@@ -2,10 +2,23 @@
 
 import logging
 import threading
+from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
+from tests.unit.authn.accounts.people import (
+    PASSWORD,
+    ann,
+    asked,
+    grant,
+    mailed_reset,
+    mailed_sign_up,
+)
 
+from licet.authn.accounts import credentials
+from licet.authn.accounts.documents import ChangePassword, ResetPassword
 from licet.authn.accounts.mail import Outbox
+from licet.authn.accounts.tables import sign_up
 from licet.errors import ServiceUnavailable
 
 
@@ -68,3 +81,56 @@ def test_work_can_wait_for_the_answer():
     assert done == [1]
     starts[0]()
     assert outbox._worker is None
+
+
+def full_outbox(go_on):
+    """One whose mail server hangs until `go_on` is set, with as many mails waiting as it takes."""
+    outbox, started = Outbox(max_waiting=1), threading.Event()
+    outbox.submit(lambda: (started.set(), go_on.wait(10)))
+    assert started.wait(10)
+    outbox.submit(lambda: None)
+    return outbox
+
+
+def test_a_mail_server_that_hangs_keeps_nobody_out(parts, caplog):
+    """People sign in, change and reset passwords; the mails that tell of it are left out."""
+    go_on = threading.Event()
+    made = ann(parts)
+    secret = mailed_reset(parts)
+    parts = replace(parts, outbox=full_outbox(go_on))
+    assert grant(parts)
+    credentials.reset_password(parts, ResetPassword(token=secret, password="battery staple"))
+    assert grant(parts, "battery staple")
+    body = ChangePassword(current_password="battery staple", new_password=PASSWORD)
+    credentials.change_password(parts, made.id, body)
+    assert grant(parts)
+    assert caplog.messages == ["A mail was left out: 1 wait already"] * 2
+    with pytest.raises(ServiceUnavailable):
+        credentials.sign_up(parts, asked("ben@example.org"))
+    go_on.set()
+    assert parts.outbox.wait(10)
+
+
+def test_signing_in_deletes_what_expired(parts, clock):
+    """Behind no mail: a mail server that hangs does not stop it."""
+    go_on = threading.Event()
+    ann(parts)
+    mailed_sign_up(parts, "ben@example.org")
+    clock.now += 25 * 3600
+    parts = replace(parts, outbox=full_outbox(go_on))
+    with parts.store._database().read() as connection:
+        count = sa.select(sa.func.count()).select_from(sign_up)
+        assert connection.scalar(count) == 1
+        grant(parts)
+        assert connection.scalar(count) == 0
+    go_on.set()
+    assert parts.outbox.wait(10)
+
+
+def test_tidying_that_fails_is_told_by_its_kind_alone(caplog):
+    """It runs on the thread that was answered."""
+    threads = []
+    Outbox().tidy(lambda: threads.append(threading.get_ident()))
+    assert threads == [threading.get_ident()]
+    Outbox().tidy(lambda: 1 / 0)
+    assert caplog.messages == ["A job of the outbox failed: ZeroDivisionError"]
