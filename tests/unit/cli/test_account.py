@@ -58,7 +58,7 @@ def test_an_address_has_one_account(account):
     ("email", "password", "told"),
     [
         ("ann", PASSWORD, "email: write an address of the form somebody@example.org"),
-        ("ann@example.org", "short", "password: a password has at least 8 characters"),
+        ("ann@example.org", "short", "password: a password has at least 10 characters"),
     ],
 )
 def test_what_is_wrong_is_one_line(account, email, password, told):

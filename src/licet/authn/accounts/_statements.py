@@ -132,7 +132,9 @@ DELETE_SIGN_UPS: Final = Statement(
 
 INSERT_RESET: Final = Statement(sa.insert(reset), columns=_all_columns(reset))
 FIND_RESET: Final = Statement(
-    sa.select(reset.c.account).where(reset.c.token_hash == _h, reset.c.expires_at > _now)
+    sa.select(*ACCOUNT)
+    .join(reset, reset.c.account == account.c.id)
+    .where(reset.c.token_hash == _h, reset.c.expires_at > _now)
 )
 TAKE_RESET: Final = Statement(
     sa.delete(reset)

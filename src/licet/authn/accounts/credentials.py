@@ -17,11 +17,12 @@ from licet.authn.accounts.documents import (
     ResetPassword,
     SignUp,
     address_key,
+    check_not_address,
 )
 from licet.authn.accounts.parts import AccountParts
 from licet.authn.accounts.records import Account
 from licet.authn.secret import digest_of
-from licet.errors import InvalidCredentials, InvalidLink
+from licet.errors import InvalidCredentials, InvalidLink, InvalidRequest
 
 __all__ = [
     "ask_reset",
@@ -50,9 +51,11 @@ def change_password(
 
     Raises:
         InvalidCredentials: the present password is not right.
+        InvalidRequest: the new password is the account's address.
         TooManyAttempts: it was tried too often.
     """
     account = parts.rechecked_account(account_id, asked.current_password, network_address)
+    _check_not_address("new_password", asked.new_password, account)
     password_hash = parts.passwords.hash(asked.new_password)
     parts.revoke(parts.store.set_password(account.id, password_hash, parts.now()))
     parts.post(letters.password_changed(account.email, parts.issuer.issuer))
@@ -83,10 +86,13 @@ def reset_password(parts: AccountParts, asked: ResetPassword) -> None:
 
     Raises:
         InvalidLink: it was used, or is too old.
+        InvalidRequest: the new password is the account's address.
     """
     token_hash = digest_of(asked.token)
-    if not parts.store.has_reset(token_hash, parts.now()):  # before the work of hashing
+    owner = parts.store.owner_of_reset(token_hash, parts.now())
+    if owner is None:  # before the work of hashing
         raise InvalidLink
+    _check_not_address("password", asked.password, owner)
     used = parts.store.use_reset(token_hash, parts.passwords.hash(asked.password), parts.now())
     if used is None:
         raise InvalidLink
@@ -95,6 +101,13 @@ def reset_password(parts: AccountParts, asked: ResetPassword) -> None:
     if account is not None:
         parts.forget_attempts(account.email)
         parts.post(letters.password_changed(account.email, parts.issuer.issuer))
+
+
+def _check_not_address(name: str, password: str, account: Account) -> None:
+    try:
+        check_not_address(password, account.email)
+    except ValueError as error:
+        raise InvalidRequest(f"{name}: {error}") from None
 
 
 def delete_account(

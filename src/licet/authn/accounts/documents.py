@@ -1,17 +1,25 @@
 """What callers send about accounts, checked; and what they are given.
 
 An address is ASCII, since two spellings that look alike must not be two accounts; it is compared
-without regard to case. A password is Unicode in its composed form, 8 characters to 1,024 bytes.
+without regard to case. A password is Unicode in its composed form, 10 characters to 1,024 bytes; a
+new one is neither the address nor one of the 10,000 most used.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    StringConstraints,
+    model_validator,
+)
 
+from licet.authn.accounts._most_used import is_most_used
 from licet.wire.text import ascii_lower
 
 __all__ = [
@@ -27,10 +35,11 @@ __all__ = [
     "address_key",
     "check_address",
     "check_new_password",
+    "check_not_address",
 ]
 
 MAX_PASSWORD_BYTES: Final = 1024
-MIN_PASSWORD_CHARACTERS: Final = 8
+MIN_PASSWORD_CHARACTERS: Final = 10
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"  # RFC 5322 section 3.2.3
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _ADDRESS = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*")
@@ -68,12 +77,25 @@ def check_new_password(password: str) -> str:
     """The password in its composed form.
 
     Raises:
-        ValueError: it is shorter than 8 characters, or longer than 1,024 bytes.
+        ValueError: it is shorter than 10 characters, longer than 1,024 bytes, or one that everybody
+            tries first.
     """
     composed = _check_password(password)
     if len(composed) < MIN_PASSWORD_CHARACTERS:
         raise ValueError(f"a password has at least {MIN_PASSWORD_CHARACTERS} characters")
+    if is_most_used(composed):
+        raise ValueError("this password is among the most used ones: choose another")
     return composed
+
+
+def check_not_address(password: str, address: str) -> None:
+    """Refuse an address as its own password.
+
+    Raises:
+        ValueError: it is.
+    """
+    if address_key(password.strip()) == address_key(address):
+        raise ValueError("the address cannot be the password: choose another")
 
 
 Address = Annotated[str, StringConstraints(max_length=320), AfterValidator(check_address)]
@@ -96,6 +118,11 @@ class SignUp(_Body):
 
     email: Address
     password: NewPassword
+
+    @model_validator(mode="after")
+    def _check_password(self) -> Self:
+        check_not_address(self.password, self.email)
+        return self
 
 
 class SignIn(_Body):

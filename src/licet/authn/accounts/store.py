@@ -143,10 +143,10 @@ class AccountStore:
         values = {"token_hash": token_hash, "account": account_id, "expires_at": expires_at}
         self._database().execute(sql.INSERT_RESET, values)
 
-    def has_reset(self, token_hash: str, now: int) -> bool:
-        """Whether a reset link is still good."""
+    def owner_of_reset(self, token_hash: str, now: int) -> Account | None:
+        """The account whose password a reset link sets, while the link is good."""
         params = {"h": token_hash, "now": now}
-        return self._database().fetch_one(sql.FIND_RESET, params) is not None
+        return _account(self._database().fetch_one(sql.FIND_RESET, params))
 
     def use_reset(self, token_hash: str, password_hash: str, now: int) -> Mark | None:
         """Set the password by a reset link: once, and in time; None otherwise."""

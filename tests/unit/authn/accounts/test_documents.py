@@ -70,14 +70,16 @@ def test_addresses_are_compared_without_case():
     assert address_key("Ann@Example.ORG") == address_key("ann@example.org")
 
 
-@pytest.mark.parametrize("password", ["x" * 8, "x" * 1024, "pass\0word", " " * 8, "\U0001f40e" * 8])
+@pytest.mark.parametrize(
+    "password", ["x" * 10, "x" * 1024, "pass\0words", " " * 10, "\U0001f40e" * 10]
+)
 def test_passwords(password):
-    """8 characters to 1,024 bytes, whatever they are."""
+    """10 characters to 1,024 bytes, whatever they are."""
     assert sign_up(password=password).password == password
 
 
 @pytest.mark.parametrize(
-    "password", ["", "x" * 7, "e\u0301" * 7, "x" * 1025, "é" * 513, "\ud800" * 8, 5]
+    "password", ["", "x" * 9, "e\u0301" * 9, "x" * 1025, "é" * 513, "\ud800" * 8, 5]
 )
 def test_other_passwords_are_refused(password):
     """Characters are counted when composed, bytes in UTF-8; half characters are none."""
@@ -87,7 +89,7 @@ def test_other_passwords_are_refused(password):
 
 def test_a_password_is_the_same_however_it_was_typed():
     """Composed and decomposed spellings are one password."""
-    assert sign_up(password="e\u0301" * 8).password == "\u00e9" * 8
+    assert sign_up(password="e\u0301" * 10).password == "\u00e9" * 10
 
 
 def test_an_old_short_password_can_still_be_given():
@@ -113,9 +115,26 @@ def test_complaints_name_fields_and_reasons():
         SignUp.model_validate_json('{"email": "a", "password": "short", "more": 1}')
     assert complaints(caught.value.errors()) == (
         "email: write an address of the form somebody@example.org; "
-        "password: a password has at least 8 characters; "
+        "password: a password has at least 10 characters; "
         "more: Extra inputs are not permitted"
     )
     with pytest.raises(ValidationError) as caught:
         SignUp.model_validate_json("[]")
     assert complaints(caught.value.errors()).startswith("body: ")
+
+
+@pytest.mark.parametrize(
+    "password", ["1234567890", "qwertyuiop", "QwertyUIOP", "password123", "1q2w3e4r5t"]
+)
+def test_passwords_that_everybody_tries_first_are_refused(password):
+    """In whatever case; the refusal does not repeat them."""
+    with pytest.raises(ValidationError, match="among the most used") as caught:
+        sign_up(password=password)
+    assert password not in str(caught.value)
+
+
+@pytest.mark.parametrize("password", ["Ann@example.org", "ANN@EXAMPLE.ORG", " ann@example.org "])
+def test_the_address_is_no_password(password):
+    """However it is written."""
+    with pytest.raises(ValidationError, match="address cannot be the password"):
+        sign_up(email="Ann@example.org", password=password)

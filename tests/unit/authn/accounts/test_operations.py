@@ -349,6 +349,17 @@ def test_the_present_password_is_needed(parts):
         change(parts, "gone")
 
 
+def test_no_new_password_is_the_address(parts):
+    """Neither by a change nor by a reset; the link stays good for another."""
+    made = ann(parts)
+    with pytest.raises(InvalidRequest, match="new_password: the address"):
+        change(parts, made.id, new=EMAIL.upper())
+    secret = mailed_reset(parts)
+    with pytest.raises(InvalidRequest, match="password: the address"):
+        reset(parts, secret, EMAIL)
+    reset(parts, secret)
+
+
 def test_a_deleted_account_is_gone(parts):
     """The address is free; whoever signs up with it is somebody else."""
     made = ann(parts)

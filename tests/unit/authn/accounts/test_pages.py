@@ -175,7 +175,7 @@ def test_a_forgotten_password(app, browser):
     short = browser.post("/auth/new-password", form, page=path)
     assert (short.status_code, problem(short)) == (
         422,
-        "password: a password has at least 8 characters",
+        "password: a password has at least 10 characters",
     )
     assert form["token"] in short.text
     form["password"] = NEW

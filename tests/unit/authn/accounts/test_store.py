@@ -154,8 +154,8 @@ def test_a_reset_is_used_once_and_in_time(store, database):
     opened(store, added(store))
     for token_hash in ("h1", "h2"):
         store.add_reset(token_hash, "ann", NOW + 60)
-    assert store.has_reset("h1", NOW)
-    assert not store.has_reset("h1", NOW + 60)
+    assert store.owner_of_reset("h1", NOW)
+    assert store.owner_of_reset("h1", NOW + 60) is None
     assert store.use_reset("h1", "new", NOW + 60) is None
     found = store.use_reset("h1", "new", NOW)
     assert found == Mark(found.serial, "ann", "", 1, NOW + 960)
