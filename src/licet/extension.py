@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from licet.authn.callers import mapping_of
 from licet.authn.issuers import embedded_issuer, provider_verifiers
@@ -133,12 +134,19 @@ def _serve(app: Flask, state: AppState) -> None:
         _serve_accounts(app)
     if any(provider.client_id for provider in settings.providers):
         _serve_sign_in(app)
+    if settings.proxies:
+        _believe_proxies(app, settings.proxies)
     if settings.problem_errors:
         install_problem_handler(app)
     _say_where(app, settings)
     refuse_late_settings_at_first_request(app)
     if settings.protect:
         protect_before_first_request(app)
+
+
+def _believe_proxies(app: Flask, count: int) -> None:
+    fixed = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=0, x_port=0, x_prefix=0)
+    app.wsgi_app = fixed  # type: ignore[method-assign]  # Flask's own way to wrap an app
 
 
 def _say_where(app: Flask, settings: Settings) -> None:

@@ -21,6 +21,7 @@ from tests.unit.authn.made_tokens import Clock
 
 from licet.authn.accounts import credentials, sessions
 from licet.authn.accounts.documents import ChangePassword, ConfirmAddress, ResetPassword, SignIn
+from licet.authn.accounts.parts import NOWHERE
 from licet.authn.throttle import Limit, Limits
 from licet.db.engine import Database
 from licet.db.migrate import upgrade
@@ -125,7 +126,7 @@ class AccountMachine(RuleBasedStateMachine):
         try:
             if with_cookie:
                 body = SignIn(email=email, password=password)
-                held["cookie"] = sessions.open_with_cookie(self.here, body, None)
+                held["cookie"] = sessions.open_with_cookie(self.here, body, NOWHERE)
             else:
                 found = grant(self.here, password, email=email)
                 held |= {"access": found.access_token, "refresh": found.refresh_token, "used": []}

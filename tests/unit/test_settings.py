@@ -32,6 +32,7 @@ def test_everything_has_a_default():
         stop_seconds=10,
         max_result_bytes=256 * 1024,
         max_waiting=4,
+        proxies=0,
         accounts=AccountSettings(
             enabled=False,
             session_seconds=30 * 24 * 3600,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -20,9 +21,31 @@ from cachetools import LRUCache
 
 from licet.errors import TooManyAttempts
 
-__all__ = ["AddressThrottle", "Counts", "CountsUnavailable", "Limit", "Limits", "throttle_key"]
+__all__ = [
+    "UNKNOWN_NETWORK",
+    "AddressThrottle",
+    "Counts",
+    "CountsUnavailable",
+    "Limit",
+    "Limits",
+    "network_of",
+    "throttle_key",
+]
 
+_INSIDE: Final = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "127.0.0.0/8",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "::/64",
+        "fc00::/7",
+    )
+)
+log = logging.getLogger(__name__)
 _ADDRESSES: Final = 10_000
+UNKNOWN_NETWORK: Final = "unknown"  # a Unix socket has no address
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,17 +106,20 @@ class AddressThrottle:
         self._clock = clock
         self._shared = shared
         self._lock = threading.Lock()
+        self._is_told = False
         self._seen: LRUCache[tuple[str, str], tuple[int, float]] = LRUCache(_ADDRESSES)
 
     def count(self, kind: str, address: str | None, limit: Limit) -> None:
-        """Count one attempt; an address that nobody knows is not counted.
+        """Count one attempt; those without a usable address, such as "", are counted together.
+
+        With None for an address nobody came over a network, and nothing is counted.
 
         Raises:
             TooManyAttempts: it is one too many.
         """
-        network = _network(address)
-        if network is None:
+        if address is None:
             return
+        network = network_of(address)
         wait = self._tally(kind, network, limit)
         if self._shared is not None:
             key = throttle_key(kind, network)
@@ -101,7 +127,21 @@ class AddressThrottle:
             with suppress(CountsUnavailable):
                 wait = self._shared.tally(key, limit.attempts, limit.seconds)
         if wait is not None:
+            self._tell_of_one_address(network)
             raise TooManyAttempts(retry_after_seconds=wait)
+
+    def _tell_of_one_address(self, network: str) -> None:
+        """Tell the operator, once, when everybody seems to come from one address."""
+        with self._lock:
+            is_one = not self._is_told and _is_inside(network)
+            is_one = is_one and {place for _, place in self._seen} == {network}
+            self._is_told = self._is_told or is_one
+        if is_one:
+            log.warning(
+                "Callers are refused since all attempts so far came from one address, %s. Behind "
+                "a proxy that is the proxy's: set LICET_PROXIES to how many there are.",
+                network,
+            )
 
     def _tally(self, kind: str, network: str, limit: Limit) -> float | None:
         now = self._clock()
@@ -113,11 +153,20 @@ class AddressThrottle:
         return ends - now if count >= limit.attempts else None
 
 
-def _network(address: str | None) -> str | None:
+def _is_inside(network: str) -> bool:
+    """Whether it may be a proxy's rather than a person's."""
+    if network == UNKNOWN_NETWORK:
+        return True
+    found = ipaddress.ip_address(network)
+    return any(found in inside for inside in _INSIDE if inside.version == found.version)
+
+
+def network_of(address: str) -> str:
+    """What counts as one caller's network: an IPv4 address, or a /64 of IPv6; else "unknown"."""
     try:
-        found = ipaddress.ip_address(address or "")
+        found = ipaddress.ip_address(address)
     except ValueError:
-        return None
+        return UNKNOWN_NETWORK
     if isinstance(found, ipaddress.IPv6Address):
         if found.ipv4_mapped is not None:
             return str(found.ipv4_mapped)

@@ -89,6 +89,9 @@ def serve_app(
         "accesslog": None,
         "loglevel": "warning",
         "control_socket_disable": True,
+        # What proxies add is believed where LICET_PROXIES says so, and never SCRIPT_NAME.
+        "forwarded_allow_ips": "",
+        "forwarder_headers": "",
         "post_worker_init": _start_actions,
         "worker_exit": _stop_actions,
     }

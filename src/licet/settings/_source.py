@@ -64,6 +64,8 @@ class Source:
     def count(self, name: str, default: int) -> int:
         """A whole number, 0 included."""
         found = self.value(name)
+        if found is None:
+            return default
         if found in (0, "0") and not isinstance(found, bool):
             return 0
         return self._whole(name, default, "0 or a whole number above it")

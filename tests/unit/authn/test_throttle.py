@@ -3,7 +3,7 @@
 import pytest
 from tests.unit.authn.made_tokens import Clock
 
-from licet.authn.throttle import AddressThrottle, Limit, throttle_key
+from licet.authn.throttle import AddressThrottle, Limit, Limits, throttle_key
 from licet.errors import TooManyAttempts
 
 TWICE = Limit(attempts=2, seconds=60)
@@ -46,6 +46,7 @@ def test_kinds_and_addresses_are_counted_apart():
     [
         (["2001:db8::1", "2001:db8::2", "2001:db8::3"], 2),
         (["2001:db8:0:1::1", "2001:db8:0:2::1", "2001:db8:0:3::1"], 3),
+        (["2001:db8::1", "2001:db8::8000:0:0:1", "2001:db8:0:0:ffff:ffff:ffff:ffff"], 2),
         (["192.0.2.1", "::ffff:192.0.2.1", "192.0.2.1"], 2),
     ],
 )
@@ -54,10 +55,38 @@ def test_one_caller_in_ipv6_is_a_network(addresses, passed):
     assert tries(AddressThrottle(clock=Clock()), *addresses) == passed
 
 
-@pytest.mark.parametrize("address", [None, "", "unix:", "nonsense"])
-def test_nobody_is_counted_for_all(address):
-    """Without an address nobody is refused for what others did."""
-    assert tries(AddressThrottle(clock=Clock()), *[address] * 5) == 5
+@pytest.mark.parametrize("address", ["", "unix:", "nonsense"])
+def test_callers_without_an_address_are_counted_together(address):
+    """A Unix socket has none; who comes over it may not guess without end."""
+    assert tries(AddressThrottle(clock=Clock()), *[address] * 5) == 2
+
+
+def test_who_comes_over_no_network_is_not_counted():
+    """The program itself."""
+    assert tries(AddressThrottle(clock=Clock()), *[None] * 5) == 5
+
+
+def test_the_operator_is_told_when_everybody_has_one_address(caplog):
+    """Once: it is the proxy's, which LICET_PROXIES mends; not when there are others."""
+    throttle = AddressThrottle(clock=Clock())
+    assert tries(throttle, *["127.0.0.1"] * 5) == 2
+    assert [message for message in caplog.messages if "LICET_PROXIES" in message] == [
+        "Callers are refused since all attempts so far came from one address, 127.0.0.1. Behind a "
+        "proxy that is the proxy's: set LICET_PROXIES to how many there are."
+    ]
+    caplog.clear()
+    tries(AddressThrottle(clock=Clock()), "192.0.2.2", *["192.0.2.1"] * 5)
+    assert caplog.messages == []
+
+
+def test_how_often_people_may_try():
+    """Passwords and mails, for an account and for a network, in seconds."""
+    assert Limits() == Limits(
+        passwords=Limit(attempts=10, seconds=900),
+        mails=Limit(attempts=5, seconds=3600),
+        passwords_by_address=Limit(attempts=100, seconds=900),
+        mails_by_address=Limit(attempts=30, seconds=3600),
+    )
 
 
 def test_memory_is_bounded():

@@ -81,6 +81,7 @@ def test_options_reach_the_server(licet, ran):
     [server] = ran
     assert server.cfg.settings["bind"].value == [f"127.0.0.1:{port}"]
     assert (server.cfg.workers, server.cfg.threads) == (3, 4)
+    assert (server.cfg.forwarded_allow_ips, server.cfg.forwarder_headers) == ([], [])
     assert server.load().name == "services.site"
 
 

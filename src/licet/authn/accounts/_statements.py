@@ -240,6 +240,25 @@ def _count_attempt(dialect: str) -> ClauseElement:
 
 # Counted before the password is looked at: however many try at once, no more than the limit get on.
 COUNT_ATTEMPT: Final = Statement(_count_attempt)
+
+
+def _remember(dialect: str) -> ClauseElement:
+    ends = sa.bindparam("ends", type_=sa.BigInteger())
+    statement: ClauseElement = (
+        _insert(dialect, throttle)
+        .values(key=sa.bindparam("key"), attempts=0, expires_at=ends)
+        .on_conflict_do_update(index_elements=[throttle.c.key], set_={"expires_at": ends})
+    )
+    return statement
+
+
+# Devices and networks that somebody signed in from stand beside the counts, under keys of their own
+REMEMBER: Final = Statement(_remember)
+IS_KNOWN: Final = Statement(
+    sa.select(throttle.c.key).where(
+        throttle.c.key == sa.bindparam("key"), throttle.c.expires_at > _now
+    )
+)
 FORGET_ATTEMPTS: Final = Statement(sa.delete(throttle).where(throttle.c.key == sa.bindparam("key")))
 
 PURGE: Final = tuple(

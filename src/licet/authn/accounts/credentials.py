@@ -19,7 +19,7 @@ from licet.authn.accounts.documents import (
     address_key,
     check_not_address,
 )
-from licet.authn.accounts.parts import AccountParts
+from licet.authn.accounts.parts import NOWHERE, AccountParts, Place
 from licet.authn.accounts.records import Account
 from licet.authn.secret import digest_of
 from licet.errors import InvalidCredentials, InvalidLink, InvalidRequest
@@ -45,7 +45,7 @@ def change_password(
     parts: AccountParts,
     account_id: str,
     asked: ChangePassword,
-    network_address: str | None = None,
+    place: Place = NOWHERE,
 ) -> None:
     """Set another password; the caller's own session ends as well.
 
@@ -54,20 +54,20 @@ def change_password(
         InvalidRequest: the new password is the account's address.
         TooManyAttempts: it was tried too often.
     """
-    account = parts.rechecked_account(account_id, asked.current_password, network_address)
+    account = parts.rechecked_account(account_id, asked.current_password, place)
     _check_not_address("new_password", asked.new_password, account)
     password_hash = parts.passwords.hash(asked.new_password)
     parts.revoke(parts.store.set_password(account.id, password_hash, parts.now()))
     parts.post(letters.password_changed(account.email, parts.issuer.issuer))
 
 
-def ask_reset(parts: AccountParts, email: str, network_address: str | None = None) -> None:
+def ask_reset(parts: AccountParts, email: str, place: Place = NOWHERE) -> None:
     """Have a link sent, if the address has an account; whether, is found out after the answer.
 
     Raises:
         TooManyAttempts: too many mails to this address, or asked for from that one.
     """
-    parts.count_mail(email, network_address)
+    parts.count_mail(email, place)
     parts.outbox.submit(lambda: _send_reset(parts, email))
 
 
@@ -111,7 +111,7 @@ def _check_not_address(name: str, password: str, account: Account) -> None:
 
 
 def delete_account(
-    parts: AccountParts, account_id: str, password: str, network_address: str | None = None
+    parts: AccountParts, account_id: str, password: str, place: Place = NOWHERE
 ) -> None:
     """Forget an account and all that is its own.
 
@@ -119,7 +119,7 @@ def delete_account(
         InvalidCredentials: the password is not right.
         TooManyAttempts: it was tried too often.
     """
-    account = parts.rechecked_account(account_id, password, network_address)
+    account = parts.rechecked_account(account_id, password, place)
     parts.revoke(parts.store.delete(account.id, parts.now()))
 
 
@@ -132,7 +132,7 @@ def set_blocked(parts: AccountParts, email: str, *, blocked: bool) -> bool:
     return True
 
 
-def sign_up(parts: AccountParts, asked: SignUp, network_address: str | None = None) -> None:
+def sign_up(parts: AccountParts, asked: SignUp, place: Place = NOWHERE) -> None:
     """Have a mail sent to the address: to confirm it, or to say that it has an account.
 
     Which of them is found out after the answer was given.
@@ -140,7 +140,7 @@ def sign_up(parts: AccountParts, asked: SignUp, network_address: str | None = No
     Raises:
         TooManyAttempts: too many mails to this address, or asked for from that one.
     """
-    parts.count_mail(asked.email, network_address)
+    parts.count_mail(asked.email, place)
     password_hash = parts.passwords.hash(asked.password)
     parts.outbox.submit(lambda: _send_sign_up(parts, asked.email, password_hash))
 
@@ -163,9 +163,7 @@ def _send_sign_up(parts: AccountParts, email: str, password_hash: str) -> None:
     parts.mail.send(letters.confirm_address(email, base_url, secret.text))
 
 
-def confirm_address(
-    parts: AccountParts, asked: ConfirmAddress, network_address: str | None = None
-) -> None:
+def confirm_address(parts: AccountParts, asked: ConfirmAddress, place: Place = NOWHERE) -> None:
     """Make the account that was asked for, for somebody who knows the password of the sign-up.
 
     The mail alone proves the address only: the sign-up may be a stranger's, with their password.
@@ -180,7 +178,7 @@ def confirm_address(
     kept = parts.store.password_of_sign_up(token_hash, parts.now())
     if kept is None:
         raise InvalidLink
-    parts.count_confirmation(token_hash, network_address)
+    parts.count_confirmation(token_hash, place)
     if not parts.passwords.verify(kept, asked.password):
         raise InvalidCredentials(_NOT_OF_THIS_SIGN_UP)
     if not parts.store.confirm_sign_up(token_hash, parts.new_id(), parts.now()):

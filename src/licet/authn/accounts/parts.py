@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 from licet.authn.accounts.documents import address_key
 from licet.authn.accounts.mail import Mail, MailTransport, Outbox
@@ -16,13 +17,37 @@ from licet.authn.accounts.records import Account, Mark
 from licet.authn.accounts.revocation import Revocations
 from licet.authn.accounts.store import AccountStore
 from licet.authn.secret import Secret, digest_of
-from licet.authn.throttle import AddressThrottle, Limits, throttle_key
+from licet.authn.throttle import (
+    UNKNOWN_NETWORK,
+    AddressThrottle,
+    Limits,
+    network_of,
+    throttle_key,
+)
 from licet.authn.tokens.issuer import EmbeddedIssuer
 from licet.errors import InvalidCredentials, InvalidToken
 
 __all__ = [
+    "KNOWN_SECONDS",
+    "NOWHERE",
     "AccountParts",
+    "Place",
 ]
+
+KNOWN_SECONDS: Final = 90 * 24 * 3600
+
+
+class Place(NamedTuple):
+    """Where a caller is: their network address, and the secret of their browser's device cookie.
+
+    The address is None where nobody came over a network.
+    """
+
+    network_address: str | None
+    device: str | None = None
+
+
+NOWHERE: Final = Place(None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,52 +92,66 @@ class AccountParts:
         """Send a mail soon, unless too many are waiting: what it tells was done already."""
         self.outbox.offer(lambda: self.mail.send(mail))
 
-    def count_mail(self, email: str, network_address: str | None) -> None:
+    def count_mail(self, email: str, place: Place) -> None:
         """Count one more mail to this address, whether it has an account or not.
 
         Raises:
-            TooManyAttempts: for this address, or from that one.
+            TooManyAttempts: for this address, or from that network.
         """
-        self.addresses.count("mail", network_address, self.limits.mails_by_address)
-        key = throttle_key("mail", address_key(email))
+        self.addresses.count("mail", place.network_address, self.limits.mails_by_address)
+        key = throttle_key("mail", self._counted_as(email, place))
         self.store.count_attempt(key, self.limits.mails, self.now())
 
-    def count_confirmation(self, token_hash: str, network_address: str | None) -> None:
+    def count_confirmation(self, token_hash: str, place: Place) -> None:
         """Count one more password that is tried with a mail's link.
 
         Raises:
             TooManyAttempts: with this link, or from that address.
         """
-        self.addresses.count("password", network_address, self.limits.passwords_by_address)
+        self.addresses.count("password", place.network_address, self.limits.passwords_by_address)
         key = throttle_key("confirm", token_hash)
         self.store.count_attempt(key, self.limits.passwords, self.now())
 
-    def checked_account(self, email: str, password: str, network_address: str | None) -> Account:
+    def checked_account(self, email: str, password: str, place: Place) -> Account:
         """The account of this address, if the password is its own and it is not blocked.
 
-        Takes as long for an account that does not exist.
+        Takes as long for an account that does not exist. A device or network from which somebody
+        signed in to the account is counted for itself, so that others' guesses keep it out never.
 
         Raises:
             InvalidCredentials: something is not right; what, is not told.
-            TooManyAttempts: for this account, existing or not, or from that address.
+            TooManyAttempts: for this account, existing or not, or from that network.
         """
-        self.addresses.count("password", network_address, self.limits.passwords_by_address)
-        self.store.count_attempt(_attempts(email), self.limits.passwords, self.now())
+        self.addresses.count("password", place.network_address, self.limits.passwords_by_address)
+        key = throttle_key("password", self._counted_as(email, place))
+        account = self._verified(email, password, key)
+        for known in _keys_of(email, place):
+            self.store.remember(known, self.now() + KNOWN_SECONDS)
+        return account
+
+    def _verified(self, email: str, password: str, key: str) -> Account:
+        self.store.count_attempt(key, self.limits.passwords, self.now())
         account, exists = self.store.find_or_decoy(address_key(email), self.passwords.decoy)
         is_right = self.passwords.verify(account.password_hash, password)
         if not (is_right and exists and account.blocked_at is None):
             raise InvalidCredentials
-        self.forget_attempts(email)
+        self.store.forget_attempts(key)
         return account
 
-    def forget_attempts(self, email: str) -> None:
-        """Start counting anew, since the password was known or set."""
-        self.store.forget_attempts(_attempts(email))
+    def _counted_as(self, email: str, place: Place) -> str:
+        """The account's key; or that of a device or network known to it, which counts apart."""
+        now = self.now()
+        known = (key for key in _keys_of(email, place) if self.store.is_known(key, now))
+        return next(known, address_key(email))
 
-    def rechecked_account(
-        self, account_id: str, password: str, network_address: str | None
-    ) -> Account:
+    def forget_attempts(self, email: str) -> None:
+        """Start counting anew, since the password was set."""
+        self.store.forget_attempts(throttle_key("password", address_key(email)))
+
+    def rechecked_account(self, account_id: str, password: str, place: Place) -> Account:
         """The account of somebody signed in, who gives the password once more.
+
+        Their attempts are counted apart: nobody who is not signed in can use them up.
 
         Raises:
             InvalidToken: the account was deleted meanwhile.
@@ -121,8 +160,17 @@ class AccountParts:
         account = self.store.get(account_id)
         if account is None:
             raise InvalidToken("The account was deleted.")
-        return self.checked_account(account.email, password, network_address)
+        self.addresses.count("password", place.network_address, self.limits.passwords_by_address)
+        return self._verified(account.email, password, throttle_key("recheck", account_id))
 
 
-def _attempts(email: str) -> str:
-    return throttle_key("password", address_key(email))
+def _keys_of(email: str, place: Place) -> list[str]:
+    """Under what a device and a network are known to an account."""
+    owner = address_key(email)
+    named = {"device": place.device, "network": place.network_address}
+    if place.network_address is not None:
+        network = network_of(place.network_address)
+        named["network"] = None if network == UNKNOWN_NETWORK else network
+    return [
+        throttle_key(f"known {kind}", f"{owner}\n{name}") for kind, name in named.items() if name
+    ]

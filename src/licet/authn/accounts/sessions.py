@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from licet.authn.accounts.documents import SignIn
-from licet.authn.accounts.parts import AccountParts
+from licet.authn.accounts.parts import NOWHERE, AccountParts, Place
 from licet.authn.accounts.records import Account, NewSession, Session
 from licet.authn.secret import digest_of
 from licet.errors import InvalidCredentials, InvalidRequest, InvalidToken
@@ -49,7 +49,7 @@ class Grant:
         }
 
 
-def sign_in(parts: AccountParts, asked: SignIn, network_address: str | None = None) -> Grant:
+def sign_in(parts: AccountParts, asked: SignIn, place: Place = NOWHERE) -> Grant:
     """Tokens for whoever knows the password.
 
     Raises:
@@ -58,23 +58,23 @@ def sign_in(parts: AccountParts, asked: SignIn, network_address: str | None = No
         TooManyAttempts: for this account, existing or not, or from that address.
     """
     scope = _granted_scope(asked.scope, parts.grantable())
-    account = _signed_in(parts, asked, network_address)
+    account = _signed_in(parts, asked, place)
     secret = parts.new_secret()
     session_id = _open(parts, account, scope, refresh_hash=secret.digest)
     return _grant(parts, Session(session_id, scope, account), secret.text)
 
 
-def open_with_cookie(parts: AccountParts, asked: SignIn, network_address: str | None) -> str:
+def open_with_cookie(parts: AccountParts, asked: SignIn, place: Place) -> str:
     """The secret of a browser's new cookie; otherwise as `sign_in`."""
     scope = _granted_scope(asked.scope, parts.grantable())
-    account = _signed_in(parts, asked, network_address)
+    account = _signed_in(parts, asked, place)
     secret = parts.new_secret()
     _open(parts, account, scope, cookie_hash=secret.digest)
     return secret.text
 
 
-def _signed_in(parts: AccountParts, asked: SignIn, network_address: str | None) -> Account:
-    account = parts.checked_account(asked.email, asked.password, network_address)
+def _signed_in(parts: AccountParts, asked: SignIn, place: Place) -> Account:
+    account = parts.checked_account(asked.email, asked.password, place)
     if parts.passwords.is_outdated(account.password_hash):
         parts.store.rehash(account, parts.passwords.hash(asked.password))
     return account

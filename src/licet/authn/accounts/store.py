@@ -264,6 +264,14 @@ class AccountStore:
         if attempts > limit.attempts:
             raise TooManyAttempts(retry_after_seconds=ends - now)
 
+    def remember(self, key: str, expires_at: int) -> None:
+        """Keep a key that `is_known` until then."""
+        self._database().execute(sql.REMEMBER, {"key": key, "ends": expires_at})
+
+    def is_known(self, key: str, now: int) -> bool:
+        """Whether `remember` keeps the key."""
+        return self._database().fetch_one(sql.IS_KNOWN, {"key": key, "now": now}) is not None
+
     def forget_attempts(self, key: str) -> None:
         """Start counting anew."""
         self._database().execute(sql.FORGET_ATTEMPTS, {"key": key})

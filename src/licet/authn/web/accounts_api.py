@@ -45,6 +45,7 @@ from licet.authn.flask import authenticate
 from licet.authn.identity import Identity
 from licet.authn.web.api_errors import answer_with_documents
 from licet.authn.web.cookies import csrf_token, end_cookie, signed_in
+from licet.authn.web.devices import place
 from licet.errors import AccessDenied, InvalidRequest
 
 __all__ = ["make_api"]
@@ -69,19 +70,19 @@ def make_api(parts: AccountParts) -> Blueprint:
 def _add_registration(api: Blueprint, parts: AccountParts) -> None:
     @api.post("/accounts")
     def sign_up() -> Any:
-        credentials.sign_up(parts, _body(SignUp), request.remote_addr)
+        credentials.sign_up(parts, _body(SignUp), place())
         return jsonify(_LOOK_AT_YOUR_MAIL), 202
 
     @api.post("/verify")
     def verify() -> Any:
-        credentials.confirm_address(parts, _body(ConfirmAddress), request.remote_addr)
+        credentials.confirm_address(parts, _body(ConfirmAddress), place())
         return "", 204
 
 
 def _add_sessions(api: Blueprint, parts: AccountParts) -> None:
     @api.post("/session")
     def sign_in() -> Any:
-        return jsonify(sessions.sign_in(parts, _body(SignIn), request.remote_addr).as_dict())
+        return jsonify(sessions.sign_in(parts, _body(SignIn), place()).as_dict())
 
     @api.get("/session")
     def session() -> Any:
@@ -120,12 +121,12 @@ def _add_credentials(api: Blueprint, parts: AccountParts) -> None:
     @api.post("/password")
     def change_password() -> Any:
         account_id = _account_identity(parts).subject
-        credentials.change_password(parts, account_id, _body(ChangePassword), request.remote_addr)
+        credentials.change_password(parts, account_id, _body(ChangePassword), place())
         return _signed_out()
 
     @api.post("/reset")
     def ask_reset() -> Any:
-        credentials.ask_reset(parts, _body(WantReset).email, request.remote_addr)
+        credentials.ask_reset(parts, _body(WantReset).email, place())
         return jsonify(_LOOK_AT_YOUR_MAIL), 202
 
     @api.post("/reset/confirm")
@@ -137,7 +138,7 @@ def _add_credentials(api: Blueprint, parts: AccountParts) -> None:
     def delete_account() -> Any:
         account_id = _account_identity(parts).subject
         password = _body(DeleteAccount).password
-        credentials.delete_account(parts, account_id, password, request.remote_addr)
+        credentials.delete_account(parts, account_id, password, place())
         return _signed_out()
 
 

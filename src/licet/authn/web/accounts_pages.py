@@ -39,6 +39,7 @@ from licet.authn.accounts.records import Session
 from licet.authn.accounts.sessions import claims_of, session_of_cookie
 from licet.authn.identity import Identity, identity_principal
 from licet.authn.web.cookies import SignedIn, end_cookie, local_path, set_cookie, signed_in
+from licet.authn.web.devices import place, put_device_cookie
 from licet.authn.web.pages import ACCOUNT_PAGES, page, prepare_pages, problem_page
 from licet.errors import InvalidCredentials, InvalidLink, InvalidRequest, TooManyAttempts
 
@@ -81,7 +82,7 @@ def _add_sign_up(pages: Blueprint, parts: AccountParts) -> None:
     @pages.post("/sign-up")
     def sign_up_sent() -> Any:
         def act() -> Any:
-            credentials.sign_up(parts, _form(SignUp), request.remote_addr)
+            credentials.sign_up(parts, _form(SignUp), place())
             return page("look_at_mail", status=202)
 
         return _or_again("sign_up", act, email=_given("email"))
@@ -94,7 +95,7 @@ def _add_sign_up(pages: Blueprint, parts: AccountParts) -> None:
     def confirm_sent() -> Any:
         def act() -> Any:
             try:
-                credentials.confirm_address(parts, _secret(ConfirmAddress), request.remote_addr)
+                credentials.confirm_address(parts, _secret(ConfirmAddress), place())
             except InvalidLink as error:
                 return problem_page("confirm", error, token="")
             return redirect(url_for("licet_account_pages.sign_in", done="confirmed"), 303)
@@ -111,9 +112,11 @@ def _add_sign_in(pages: Blueprint, parts: AccountParts) -> None:
     @pages.post("/sign-in")
     def sign_in_sent() -> Any:
         def act() -> Any:
-            secret = sessions.open_with_cookie(parts, _form(SignIn), request.remote_addr)
+            here = place(new_device=True)
+            secret = sessions.open_with_cookie(parts, _form(SignIn), here)
             response = make_response(redirect(_next_page(), 303))
             set_cookie(response, secret)
+            put_device_cookie(response, here)
             return response
 
         return _or_again("sign_in", act, email=_given("email"), next=_given("next"))
@@ -127,7 +130,7 @@ def _add_reset(pages: Blueprint, parts: AccountParts) -> None:
     @pages.post("/forgot-password")
     def forgot_password_sent() -> Any:
         def act() -> Any:
-            credentials.ask_reset(parts, _form(WantReset).email, request.remote_addr)
+            credentials.ask_reset(parts, _form(WantReset).email, place())
             return page("look_at_mail", status=202)
 
         return _or_again("forgot_password", act, email=_given("email"))
@@ -188,12 +191,12 @@ def _sign_out_everywhere(parts: AccountParts, session: Session) -> None:
 
 def _change_password(parts: AccountParts, session: Session) -> None:
     asked = _form(ChangePassword)
-    credentials.change_password(parts, session.account.id, asked, request.remote_addr)
+    credentials.change_password(parts, session.account.id, asked, place())
 
 
 def _delete(parts: AccountParts, session: Session) -> None:
     password = _form(DeleteAccount).password
-    credentials.delete_account(parts, session.account.id, password, request.remote_addr)
+    credentials.delete_account(parts, session.account.id, password, place())
 
 
 _LEAVING: Final[Mapping[str, tuple[Leaving, str]]] = {

@@ -83,7 +83,7 @@ def _add_way(pages: Blueprint, parts: SignInParts) -> None:
     def begin(name: str) -> Any:
         secret = read_cookie(_COOKIE) or sessions.new_secret()
         next_path = local_path(request.args.get("next", "")) or _YOU
-        url = sessions.begin(parts, name, secret, next_path, request.remote_addr)
+        url = sessions.begin(parts, name, secret, next_path, request.remote_addr or "")
         response = make_response(redirect(url, 303))
         put_cookie(response, _COOKIE, secret, ATTEMPT_SECONDS)
         return response

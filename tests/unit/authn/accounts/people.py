@@ -13,7 +13,7 @@ from tests.unit.authn.made_tokens import AUDIENCE, ISSUER, Clock
 from licet.authn import EmbeddedIssuer, JWTVerifier
 from licet.authn.accounts.credentials import ask_reset, create_account, sign_up
 from licet.authn.accounts.documents import SignIn, SignUp
-from licet.authn.accounts.parts import AccountParts
+from licet.authn.accounts.parts import AccountParts, Place
 from licet.authn.accounts.passwords import Passwords
 from licet.authn.accounts.revocation import AccountTokenVerifier, Revocations
 from licet.authn.accounts.sessions import sign_in
@@ -84,7 +84,7 @@ def ann(parts: AccountParts, *, email=EMAIL, password=PASSWORD, is_admin=False):
 
 def grant(parts: AccountParts, password=PASSWORD, *, email=EMAIL, scope=None, address=None):
     """The tokens of a new session."""
-    return sign_in(parts, SignIn(email=email, password=password, scope=scope), address)
+    return sign_in(parts, SignIn(email=email, password=password, scope=scope), Place(address))
 
 
 def mailed_sign_up(parts: AccountParts, email=EMAIL, password=PASSWORD) -> str:

@@ -21,6 +21,7 @@ from tests.unit.authn.accounts.people import (
 
 from licet.authn.accounts import credentials, sessions
 from licet.authn.accounts.documents import ChangePassword, ConfirmAddress, ResetPassword, SignIn
+from licet.authn.accounts.parts import NOWHERE, Place
 from licet.authn.accounts.passwords import Passwords
 from licet.authn.throttle import Limit, Limits
 from licet.errors import (
@@ -37,7 +38,7 @@ NEW = "battery staple"
 def change(parts, account_id, old=PASSWORD, new=NEW, address=None):
     """Change a password."""
     body = ChangePassword(current_password=old, new_password=new)
-    credentials.change_password(parts, account_id, body, address)
+    credentials.change_password(parts, account_id, body, Place(address))
 
 
 def reset(parts, secret, password=NEW):
@@ -48,7 +49,7 @@ def reset(parts, secret, password=NEW):
 def confirm(parts, secret, password=PASSWORD, address=None):
     """Answer a sign-up's mail."""
     asked = ConfirmAddress(token=secret, password=password)
-    credentials.confirm_address(parts, asked, address)
+    credentials.confirm_address(parts, asked, Place(address))
 
 
 def is_good(parts, access_token):
@@ -300,7 +301,7 @@ def test_everything_ends(parts_of_both, clock, end, tmp_path):
     made = ann(parts)
     ann(parts, email="bob@example.org")
     mine = grant(parts)
-    cookie = sessions.open_with_cookie(parts, SignIn(email=EMAIL, password=PASSWORD), None)
+    cookie = sessions.open_with_cookie(parts, SignIn(email=EMAIL, password=PASSWORD), NOWHERE)
     bobs = grant(parts, email="bob@example.org")
     assert is_good(other, mine.access_token)
     end(parts, made)
@@ -537,9 +538,9 @@ def test_one_address_asks_for_only_so_many_mails(parts):
     """However many mailboxes it names."""
     parts = replace(parts, limits=TIGHT)
     for number in range(3):
-        credentials.ask_reset(parts, f"a{number}@example.org", "192.0.2.1")
+        credentials.ask_reset(parts, f"a{number}@example.org", Place("192.0.2.1"))
     with pytest.raises(TooManyAttempts):
-        credentials.sign_up(parts, asked(), "192.0.2.1")
+        credentials.sign_up(parts, asked(), Place("192.0.2.1"))
 
 
 def test_nothing_of_a_person_is_in_the_log(parts, caplog):
