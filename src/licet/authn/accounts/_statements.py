@@ -164,6 +164,45 @@ USE_TOKEN: Final = Statement(
     .where(refresh_token.c.token_hash == _h, refresh_token.c.used_at.is_(None))
     .values(used_at=_now)
 )
+# A refresh token that was sent again gives another in place of the one whose answer was lost.
+SPEND_UNUSED: Final = Statement(
+    sa.update(refresh_token)
+    .where(refresh_token.c.session == _s, refresh_token.c.used_at.is_(None))
+    .values(used_at=_now)
+)
+
+# Ten seconds, in whole ones. Whose successor was used was answered: it ages, and is not recent.
+RESEND_SECONDS: Final = 11
+AGE_USED: Final = Statement(
+    sa.update(refresh_token)
+    .where(
+        refresh_token.c.session == _s,
+        refresh_token.c.token_hash != _h,
+        refresh_token.c.used_at > _now - RESEND_SECONDS,
+    )
+    .values(used_at=refresh_token.c.used_at - RESEND_SECONDS)
+)
+IS_RECENT: Final = Statement(
+    sa.select(refresh_token.c.token_hash).where(
+        refresh_token.c.token_hash == _h, refresh_token.c.used_at > _now - RESEND_SECONDS
+    )
+)
+
+# All used ones but the newest, so that nobody fills the database by refreshing.
+DELETE_OLD_TOKENS: Final = Statement(
+    sa.delete(refresh_token).where(
+        refresh_token.c.session == _s,
+        refresh_token.c.used_at.is_not(None),
+        refresh_token.c.token_hash != _h,
+        refresh_token.c.token_hash.not_in(
+            sa.select(refresh_token.c.token_hash)
+            .where(refresh_token.c.session == _s, refresh_token.c.used_at.is_not(None))
+            .order_by(refresh_token.c.used_at.desc(), refresh_token.c.token_hash)
+            .limit(100)
+            .scalar_subquery()
+        ),
+    )
+)
 BY_COOKIE: Final = Statement(
     sa.select(session.c.id, session.c.scope, *ACCOUNT)
     .join(account, session.c.account == account.c.id)

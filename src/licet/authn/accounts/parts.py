@@ -144,6 +144,12 @@ class AccountParts:
         known = (key for key in _keys_of(email, place) if self.store.is_known(key, now))
         return next(known, address_key(email))
 
+    def sender_of(self, token_hash: str, place: Place) -> str | None:
+        """The key of a refresh token's use from this network; None where there is no network."""
+        if place.network_address is None:
+            return None
+        return throttle_key("refresh", f"{token_hash}\n{network_of(place.network_address)}")
+
     def forget_attempts(self, email: str) -> None:
         """Start counting anew, since the password was set."""
         self.store.forget_attempts(throttle_key("password", address_key(email)))

@@ -1,7 +1,8 @@
 """Signing in, staying in and signing out.
 
 A session has either a cookie or a family of refresh tokens, of which one at a time is good. Using
-one twice means that it was stolen, by the first user or by the second: the session ends.
+one twice means that it was stolen, by the first user or by the second: the session ends. Only a
+client whose answer was lost may do so, within ten seconds.
 """
 
 from __future__ import annotations
@@ -136,15 +137,17 @@ def _grant(parts: AccountParts, session: Session, refresh_token: str) -> Grant:
     )
 
 
-def refresh(parts: AccountParts, refresh_token: str) -> Grant:
+def refresh(parts: AccountParts, refresh_token: str, place: Place = NOWHERE) -> Grant:
     """New tokens for a refresh token, which is thereby used.
+
+    A client whose answer was lost may send it again from the same network within ten seconds.
 
     Raises:
         InvalidToken: it is unknown, its session has ended, or it was used before; in this last
             case the session ends.
     """
-    secret = parts.new_secret()
-    rotation = parts.store.rotate(digest_of(refresh_token), secret.digest, parts.now())
+    secret, used = parts.new_secret(), digest_of(refresh_token)
+    rotation = parts.store.rotate(used, secret.digest, parts.now(), parts.sender_of(used, place))
     parts.revoke(rotation.reused)
     if rotation.session is None:
         raise InvalidToken("The refresh token is not good any more: sign in again.")

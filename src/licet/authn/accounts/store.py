@@ -182,18 +182,42 @@ class AccountStore:
             transaction.execute(sql.DELETE_OLD_SESSIONS, {"a": account.id, "s": new.id})
         return True
 
-    def rotate(self, token_hash: str, new_hash: str, now: int) -> Rotation:
-        """Use a refresh token and put another in its place; a second use ends the session."""
+    def rotate(
+        self, token_hash: str, new_hash: str, now: int, sent_by: str | None = None
+    ) -> Rotation:
+        """Use a refresh token and put another in its place; a second use ends the session.
+
+        If it is `sent_by` the same client again within ten seconds, the answer was lost: the new
+        one takes the place of the one that was in it, which counts as used.
+        """
         with self._database().transaction() as transaction:
             row = transaction.fetch_one(sql.LOCK_SESSION_OF_TOKEN, {"h": token_hash})
             if row is None or row[3] <= now:
                 return Rotation()
             session_id, account_id, scope, _expires_at = row
-            if transaction.execute(sql.USE_TOKEN, {"h": token_hash, "now": now}) == 0:
+            of_session = {"s": session_id, "h": token_hash, "now": now}
+            if transaction.execute(sql.USE_TOKEN, of_session) == 1:
+                transaction.execute(sql.AGE_USED, of_session)
+                transaction.execute(sql.DELETE_OLD_TOKENS, of_session)
+                if sent_by is not None:
+                    ends = now + sql.RESEND_SECONDS
+                    transaction.execute(sql.REMEMBER, {"key": sent_by, "ends": ends})
+            elif not self._is_resent(transaction, of_session, sent_by):
                 return Rotation(reused=self._end(transaction, session_id, now))
             transaction.execute(sql.INSERT_TOKEN, _token(new_hash, session_id))
             found = transaction.fetch_one(sql.BY_ID, {"a": account_id})
         return Rotation(session=Session(session_id, scope, _made(found)))
+
+    def _is_resent(
+        self, transaction: Transaction, of_session: dict[str, Any], sent_by: str | None
+    ) -> bool:
+        """Whether a used token comes from its client again, and its successor was not used."""
+        key = {"key": sent_by, "now": of_session["now"]}
+        if sent_by is None or transaction.fetch_one(sql.IS_KNOWN, key) is None:
+            return False
+        if transaction.fetch_one(sql.IS_RECENT, of_session) is None:
+            return False
+        return transaction.execute(sql.SPEND_UNUSED, of_session) > 0
 
     def session_of_cookie(self, cookie_hash: str, now: int) -> Session | None:
         """The session of a browser."""

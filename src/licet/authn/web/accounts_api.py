@@ -100,7 +100,8 @@ def _add_sessions(api: Blueprint, parts: AccountParts) -> None:
 
     @api.post("/refresh")
     def refresh() -> Any:
-        return jsonify(sessions.refresh(parts, _body(Refresh).refresh_token).as_dict())
+        found = sessions.refresh(parts, _body(Refresh).refresh_token, place())
+        return jsonify(found.as_dict())
 
     @api.post("/logout")
     def logout() -> Any:
