@@ -25,6 +25,7 @@ __all__ = [
     "session_of_cookie",
     "sign_in",
     "sign_out",
+    "sign_out_cookie",
     "sign_out_everywhere",
     "sign_out_token",
 ]
@@ -162,6 +163,13 @@ def session_of_cookie(parts: AccountParts, cookie: str) -> Session | None:
 def sign_out(parts: AccountParts, session_id: str) -> None:
     """End a session, and withdraw its access tokens."""
     parts.revoke(parts.store.end_session(session_id, parts.now()))
+
+
+def sign_out_cookie(parts: AccountParts, cookie: str) -> None:
+    """End the session of a browser's cookie; nothing happens when there is none."""
+    session = session_of_cookie(parts, cookie)
+    if session is not None:
+        sign_out(parts, session.id)
 
 
 def sign_out_token(parts: AccountParts, refresh_token: str) -> None:

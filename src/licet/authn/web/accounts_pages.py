@@ -38,7 +38,14 @@ from licet.authn.accounts.parts import AccountParts
 from licet.authn.accounts.records import Session
 from licet.authn.accounts.sessions import claims_of, session_of_cookie
 from licet.authn.identity import Identity, identity_principal
-from licet.authn.web.cookies import SignedIn, end_cookie, local_path, set_cookie, signed_in
+from licet.authn.web.cookies import (
+    SignedIn,
+    end_cookie,
+    end_former_session,
+    local_path,
+    set_cookie,
+    signed_in,
+)
 from licet.authn.web.devices import place, put_device_cookie
 from licet.authn.web.pages import ACCOUNT_PAGES, page, prepare_pages, problem_page
 from licet.errors import InvalidCredentials, InvalidLink, InvalidRequest, TooManyAttempts
@@ -114,6 +121,7 @@ def _add_sign_in(pages: Blueprint, parts: AccountParts) -> None:
         def act() -> Any:
             here = place(new_device=True)
             secret = sessions.open_with_cookie(parts, _form(SignIn), here)
+            end_former_session()
             response = make_response(redirect(_next_page(), 303))
             set_cookie(response, secret)
             put_device_cookie(response, here)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from flask import Flask
 
 from licet.authn.accounts.flask import accounts_of, token_guard
+from licet.authn.accounts.sessions import sign_out_cookie
 from licet.authn.issuers import accepted_scopes, keys_of_provider
+from licet.authn.secret import digest_of
 from licet.authn.shared_counts import make_throttle
 from licet.authn.sign_in import sessions
 from licet.authn.sign_in.code_flow import CodeFlow
@@ -56,7 +58,10 @@ def attach_sign_in(app: Flask) -> None:
         found = sessions.find_session(parts, cookie)
         return None if found is None else SignedIn(*found)
 
-    find_sessions_with(app, find, kind=COOKIE_KIND)
+    def end(cookie: str) -> None:
+        parts.store.end(digest_of(cookie))
+
+    find_sessions_with(app, find, end, kind=COOKIE_KIND)
     has_accounts = app_state(app).settings.accounts.enabled
     app.register_blueprint(sign_in_pages.make_sign_in_pages(parts, beside_accounts=has_accounts))
     if not has_accounts:
@@ -71,7 +76,11 @@ def attach_accounts(app: Flask) -> AppState:
     """
     parts = accounts_of(app)
     guard_tokens(app, token_guard(app))
-    find_sessions_with(app, lambda cookie: accounts_pages.find_session(parts, cookie))
+    find_sessions_with(
+        app,
+        lambda cookie: accounts_pages.find_session(parts, cookie),
+        lambda cookie: sign_out_cookie(parts, cookie),
+    )
     for blueprint in (accounts_api.make_api(parts), accounts_pages.make_pages(parts)):
         serve_foreign_sessions(app, blueprint)
         app.register_blueprint(blueprint)

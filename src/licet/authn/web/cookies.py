@@ -34,6 +34,7 @@ __all__ = [
     "cookie_identity",
     "csrf_token",
     "end_cookie",
+    "end_former_session",
     "ensure_form_cookie",
     "find_sessions_with",
     "local_path",
@@ -63,15 +64,19 @@ class SignedIn(NamedTuple):
 
 
 Find = Callable[[str], SignedIn | None]
+End = Callable[[str], None]
 
 
-def find_sessions_with(app: Flask, find: Find, *, kind: str = "") -> None:
-    """Have `find` look up the cookies that start with `kind` and a dot; or, without, all others."""
-    app_state(app).get_or_build(_FINDERS, _no_finders)[kind] = find
+def find_sessions_with(app: Flask, find: Find, end: End, *, kind: str = "") -> None:
+    """Have `find` look up the cookies that start with `kind` and a dot; or, without, all others.
+
+    `end` ends the session of such a cookie, if it goes on.
+    """
+    app_state(app).get_or_build(_FINDERS, _no_finders)[kind] = (find, end)
     read_cookies_with(app, cookie_identity)
 
 
-def _no_finders(_settings: object) -> dict[str, Find]:
+def _no_finders(_settings: object) -> dict[str, tuple[Find, End]]:
     return {}
 
 
@@ -135,9 +140,21 @@ def signed_in() -> SignedIn | None:
 
 
 def _find(cookie: str) -> SignedIn | None:
+    finder = _finder(cookie)
+    return None if finder is None else finder[0](cookie)
+
+
+def _finder(cookie: str) -> tuple[Find, End] | None:
     kind, dot, _ = cookie.partition(".")
-    find = app_state(current_app).get_or_build(_FINDERS, _no_finders).get(kind if dot else "")
-    return None if find is None else find(cookie)
+    return app_state(current_app).get_or_build(_FINDERS, _no_finders).get(kind if dot else "")
+
+
+def end_former_session() -> None:
+    """End the session that the browser has when it signs in anew, since its cookie is lost then."""
+    cookie = read_cookie(_SESSION)
+    finder = _finder(cookie) if cookie else None
+    if cookie and finder is not None:
+        finder[1](cookie)
 
 
 def cookie_identity() -> Identity | None:

@@ -17,6 +17,7 @@ from licet.authn.sign_in import sessions
 from licet.authn.sign_in.sessions import ATTEMPT_SECONDS, SignInParts
 from licet.authn.web.api_errors import answer_with_documents
 from licet.authn.web.cookies import (
+    end_former_session,
     local_path,
     put_cookie,
     read_cookie,
@@ -93,6 +94,7 @@ def _add_way(pages: Blueprint, parts: SignInParts) -> None:
         # A member that stands twice is nobody's answer: the last one counts for nobody.
         answer = {key: values[0] for key, values in request.args.lists() if len(values) == 1}
         done = sessions.finish(parts, name, read_cookie(_COOKIE), answer)
+        end_former_session()
         response = make_response(redirect(done.next_path, 303))
         set_cookie(response, done.cookie)
         return response

@@ -429,3 +429,21 @@ def test_a_provider_takes_the_cookie_as_well(make_app):
     browser = Browser(app)
     browser.post("/auth/sign-in", CREDENTIALS)
     assert browser.get("/run").text == f"urn:licet:identity:{account.id}"
+
+
+def test_signing_in_again_ends_the_session_before(app, signed_in):
+    """The browser has lost its cookie: nobody could end it any more; another browser's goes on."""
+    other = Browser(app)
+    assert other.post("/auth/sign-in", CREDENTIALS).status_code == 303
+    name = "__Host-licet_session"
+    former = signed_in.cookie(name)
+    assert signed_in.post("/auth/sign-in", {**CREDENTIALS, "password": "wrong"}).status_code == 401
+    assert signed_in.get("/auth/session").status_code == 200
+    assert signed_in.post("/auth/sign-in", CREDENTIALS).status_code == 303
+    assert signed_in.cookie(name) != former
+    stolen = Browser(app)
+    stolen.client.set_cookie(name, former, secure=True)
+    assert stolen.get("/auth/session").status_code == 401
+    assert (
+        other.get("/auth/session").status_code == signed_in.get("/auth/session").status_code == 200
+    )

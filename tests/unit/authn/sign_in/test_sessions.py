@@ -279,3 +279,30 @@ def test_the_apps_own_account_decides(app, browser, provider):
     assert browser.get("/lab").json["code"] == "account_disabled"
     standings.clear()
     assert browser.get("/lab").json["code"] == "not_registered"
+
+
+def status_with(app, cookie):
+    """How a browser with this cookie is answered."""
+    client = app.test_client()
+    client.set_cookie(SESSION, cookie, domain="app.example", secure=True)
+    return client.get("/auth/session", base_url=PUBLIC_URL).status_code
+
+
+def test_signing_in_again_ends_the_session_before(served, signed_in):
+    """The browser has lost its cookie; whoever kept it has nothing of it."""
+    former = signed_in.cookie()
+    assert status_with(served, former) == 200
+    assert signed_in.sign_in().status_code == 303
+    assert status_with(served, former) == 401
+    assert status_with(served, signed_in.cookie()) == 200
+
+
+def test_a_cookie_of_a_provider_that_was_taken_out_is_nobodys(make_app, provider):
+    """The app does not trust it any more, so its sessions end with the setting."""
+    before = make_app(**config_of(provider))
+    browser = Browser(before, provider)
+    assert browser.sign_in().status_code == 303
+    other = config_of(provider, "LICET_OIDC_OTHER_")
+    after = make_app(LICET_OIDC_PROVIDERS="other", **other)
+    assert status_with(before, browser.cookie()) == 200
+    assert status_with(after, browser.cookie()) == 401
