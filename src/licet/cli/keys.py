@@ -19,14 +19,16 @@ def keys() -> None:
 
 
 @keys.command()
+@click.option("--revoke", is_flag=True, help="Former keys leaked: refuse all that they signed.")
 @click.pass_obj
-def rotate(load_app: Callable[[], Flask]) -> None:
-    """Sign with a new key from now on; tokens in use stay good until they expire."""
+def rotate(load_app: Callable[[], Flask], *, revoke: bool) -> None:
+    """Sign with the next key from now on; tokens in use stay good until they expire."""
     app = load_app()
     require_licet(app)
     issuer = embedded_issuer(app)
-    issuer.rotate()
+    issuer.rotate(revoke=revoke)
     published = issuer.jwks()["keys"]
     click.echo(f"{published[0]['kid']}\tsigns")
-    for key in published[1:]:
+    click.echo(f"{published[1]['kid']}\tis the next to sign")
+    for key in published[2:]:
         click.echo(f"{key['kid']}\tstays published")

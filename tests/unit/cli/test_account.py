@@ -97,5 +97,15 @@ def test_rotating_keys(licet):
     """The new key signs, the old one stays published, and both are printed."""
     first = licet("--app", BARE, "keys", "rotate").stdout.splitlines()
     second = licet("--app", BARE, "keys", "rotate").stdout.splitlines()
-    assert [line.split("\t")[1] for line in second] == ["signs"] + ["stays published"] * 2
-    assert second[1].split("\t")[0] == first[0].split("\t")[0]
+    told = ["signs", "is the next to sign"] + ["stays published"] * 2
+    assert [line.split("\t")[1] for line in second] == told
+    assert second[0].split("\t")[0] == first[1].split("\t")[0]
+
+
+def test_revoking_keys(licet):
+    """Nothing of a file that leaked is left."""
+    first = licet("--app", BARE, "keys", "rotate").stdout.splitlines()
+    after = licet("--app", BARE, "keys", "rotate", "--revoke").stdout.splitlines()
+    assert [line.split("\t")[1] for line in after] == ["signs", "is the next to sign"]
+    kids = [{line.split("\t")[0] for line in lines} for lines in (first, after)]
+    assert kids[0].isdisjoint(kids[1])

@@ -51,7 +51,7 @@ class EmbeddedIssuer:
         self.audience = audience
         self._ttl_seconds = ttl_seconds
         self._clock = clock
-        self._key_file = KeyFile(folder / KEY_FILE, clock=clock)
+        self._key_file = KeyFile(folder / KEY_FILE, longest_token_seconds=ttl_seconds, clock=clock)
 
     @property
     def ttl_seconds(self) -> int:
@@ -123,13 +123,15 @@ class EmbeddedIssuer:
         header = {"alg": ALGORITHM, "kid": signing.kid, "typ": "at+jwt"}
         return jwt.encode(header, {**claims, **standard, "scope": scope}, signing)
 
-    def rotate(self) -> None:
-        """Sign with a new key from now on; tokens in use stay good until they expire.
+    def rotate(self, *, revoke: bool = False) -> None:
+        """Sign with the next key from now on; tokens in use stay good until they expire.
+
+        With `revoke` the former keys leaked: no token that they signed is good any more.
 
         Raises:
             ConfigurationError: the key file cannot be written.
         """
-        self._key_file.rotate()
+        self._key_file.rotate(revoke=revoke)
 
     def jwks(self) -> dict[str, Any]:
         """The public keys, as published at ``/.well-known/jwks.json``."""

@@ -10,9 +10,10 @@ from threading import Barrier
 
 import pytest
 from tests.processes import in_processes
-from tests.unit.authn.made_tokens import NOW, Clock
+from tests.unit.authn.made_tokens import AUDIENCE, ISSUER, NOW, Clock
 from tests.unit.authn.tokens.test_issuer import issuer, key_id, verifier
 
+from licet.authn import EmbeddedIssuer
 from licet.authn.tokens.key_file import KEEP_SECONDS, KEY_FILE, KeyFile
 from licet.errors import ConfigurationError, InvalidToken
 
@@ -27,8 +28,9 @@ def test_a_rotation_signs_with_a_new_key(tmp_path):
     for token in (before, after):
         assert verifier(local).verify(token).scopes == {"a"}
     stored = json.loads((tmp_path / KEY_FILE).read_text())["keys"]
-    assert ["d" in key for key in stored] == [True, False]
-    assert [key["kid"] for key in local.jwks()["keys"]] == [key_id(local), old]
+    assert ["d" in key for key in stored] == [True, True, False]
+    kids = [key["kid"] for key in local.jwks()["keys"]]
+    assert (len(kids), kids[0], kids[2]) == (3, key_id(local), old)
 
 
 def test_old_keys_go_when_their_tokens_have(tmp_path):
@@ -40,11 +42,11 @@ def test_old_keys_go_when_their_tokens_have(tmp_path):
     clock.now = NOW + KEEP_SECONDS - 1
     assert verifier(local, clock).verify(token)
     clock.now = NOW + KEEP_SECONDS
-    assert len(local.jwks()["keys"]) == 1
+    assert len(local.jwks()["keys"]) == 2
     with pytest.raises(InvalidToken, match="unknown key"):
         verifier(local, clock).verify(token)
     local.rotate()
-    assert len(json.loads((tmp_path / KEY_FILE).read_text())["keys"]) == 2
+    assert len(json.loads((tmp_path / KEY_FILE).read_text())["keys"]) == 3
 
 
 def test_a_key_keeps_the_moment_it_was_replaced(tmp_path):
@@ -54,9 +56,9 @@ def test_a_key_keeps_the_moment_it_was_replaced(tmp_path):
     local.rotate()
     clock.now += KEEP_SECONDS // 2
     local.rotate()
-    assert len(local.jwks()["keys"]) == 3
+    assert len(local.jwks()["keys"]) == 4
     clock.now += KEEP_SECONDS // 2
-    assert len(local.jwks()["keys"]) == 2
+    assert len(local.jwks()["keys"]) == 3
 
 
 def rotate(folder):
@@ -88,7 +90,7 @@ def test_threads_that_rotate_at_once_lose_no_key(tmp_path):
 
     with ThreadPoolExecutor(4) as pool:
         tokens += pool.map(rotate, range(4))
-    assert len(local.jwks()["keys"]) == 5
+    assert len(local.jwks()["keys"]) == 6
     for token in tokens:
         assert verifier(local).verify(token)
 
@@ -177,3 +179,65 @@ def test_looking_at_the_file_is_cheap(tmp_path):
     loaded = local._key_file._loaded
     local.key("x")
     assert local._key_file._loaded is loaded
+
+
+def test_a_key_is_published_before_it_signs(tmp_path):
+    """Other services know it by then, however long they keep what they fetched."""
+    local = issuer(tmp_path)
+    for _ in range(3):
+        published = [key["kid"] for key in local.jwks()["keys"]]
+        local.rotate()
+        assert key_id(local) == published[1]
+        assert verifier(local).verify(local.mint("ann", ["a"]))
+
+
+def test_a_file_without_a_next_key_gets_one(tmp_path):
+    """As of a version before: its key stays good, and from then on there is a next one."""
+    local = issuer(tmp_path)
+    path, old = tmp_path / KEY_FILE, key_id(local)
+    path.write_text(json.dumps({"keys": json.loads(path.read_text())["keys"][:1]}))
+    token = local.mint("ann", ["a"])
+    local.rotate()
+    kids = [key["kid"] for key in local.jwks()["keys"]]
+    assert len(set(kids)) == 3
+    assert kids[2] == old
+    assert verifier(local).verify(token)
+
+
+def test_keys_that_leaked_are_revoked(tmp_path):
+    """Neither the key that signed nor the next one is good, in running processes too."""
+    local = issuer(tmp_path)
+    token = local.mint("ann", ["a"])
+    stored = json.loads((tmp_path / KEY_FILE).read_text())["keys"]
+    KeyFile(tmp_path / KEY_FILE).rotate(revoke=True)
+    published = {key["kid"] for key in local.jwks()["keys"]}
+    assert published.isdisjoint({key["kid"] for key in stored})
+    with pytest.raises(InvalidToken, match="unknown key"):
+        verifier(local).verify(token)
+    assert verifier(local).verify(local.mint("ann", ["a"]))
+
+
+def test_a_key_outlives_the_longest_token(tmp_path):
+    """Where tokens are good for two days, so is the key that was replaced, and a minute more."""
+    clock = Clock()
+    local = EmbeddedIssuer(
+        issuer=ISSUER, audience=AUDIENCE, folder=tmp_path, clock=clock, ttl_seconds=172_800
+    )
+    token = local.mint("ann", ["a"])
+    local.rotate()
+    clock.now = NOW + 172_799
+    assert verifier(local, clock).verify(token)
+    clock.now = NOW + 172_860
+    assert len(local.jwks()["keys"]) == 2
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o620])
+def test_keys_that_others_can_read_are_refused(tmp_path, mode):
+    """The refusal names the command that mends it."""
+    issuer(tmp_path)
+    path = tmp_path / KEY_FILE
+    path.chmod(mode)
+    with pytest.raises(ConfigurationError, match=rf"mode {mode:04o}\): run chmod 600 {path}"):
+        issuer(tmp_path)
+    path.chmod(0o600)
+    assert issuer(tmp_path).mint("ann", ["a"])

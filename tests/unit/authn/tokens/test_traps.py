@@ -175,5 +175,5 @@ def test_a_relative_folder_is_one_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "elsewhere")
     issuer.rotate()
     assert issuer.key_path == tmp_path / "mine" / "licet-signing-keys.json"
-    assert len(issuer.jwks()["keys"]) == 2
+    assert len(issuer.jwks()["keys"]) == 3
     assert not list((tmp_path / "elsewhere").iterdir())
