@@ -181,6 +181,15 @@ def test_the_environment_is_checked_without_an_app():
 def test_the_reference_names_every_setting():
     """And no other: what it promises is known, what is known it tells."""
     named = set(re.findall(r"^\| `(LICET_\w+)` \|", REFERENCE.read_text(), re.MULTILINE))
-    fields = ("ISSUER", "CLIENT_ID", "CLIENT_SECRET", "AUDIENCE", "ALGORITHMS", "SCOPES", "LABEL")
+    fields = (
+        "ISSUER",
+        "CLIENT_ID",
+        "CLIENT_SECRET",
+        "AUDIENCE",
+        "ALGORITHMS",
+        "SCOPES",
+        "ACR_VALUES",
+        "LABEL",
+    )
     flags = ("TAKES_PLAIN_TYPE", "GROUPS_ARE_LOCAL")
     assert named == known_settings() | {f"LICET_OIDC_{name}" for name in (*fields, *flags)}

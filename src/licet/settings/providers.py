@@ -18,7 +18,8 @@ class ProviderSettings:
     """What the operator decided about one foreign OpenID provider.
 
     With a `client_id` people sign in there; with an `audience` its access tokens are taken. `label`
-    is what the button says; `groups_are_local` and `takes_plain_type` are `JWTVerifier`'s.
+    is what the button says; `acr_values` are the ways of signing in that the provider is asked for;
+    `groups_are_local` and `takes_plain_type` are `JWTVerifier`'s.
     """
 
     name: str
@@ -31,6 +32,7 @@ class ProviderSettings:
     scopes: tuple[str, ...]
     takes_plain_type: bool
     groups_are_local: bool
+    acr_values: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, source: Source, name: str, prefix: str) -> ProviderSettings:
@@ -48,6 +50,7 @@ class ProviderSettings:
             audience=source.text(f"{prefix}AUDIENCE", ""),
             algorithms=tuple(source.text(f"{prefix}ALGORITHMS", "RS256").split()),
             scopes=tuple(source.text(f"{prefix}SCOPES", "openid email profile").split()),
+            acr_values=tuple(source.text(f"{prefix}ACR_VALUES", "").split()),
             takes_plain_type=source.flag(f"{prefix}TAKES_PLAIN_TYPE", default=False),
             groups_are_local=source.flag(f"{prefix}GROUPS_ARE_LOCAL", default=False),
         )

@@ -58,7 +58,7 @@ def change_password(
     _check_not_address("new_password", asked.new_password, account)
     password_hash = parts.passwords.hash(asked.new_password)
     parts.revoke(parts.store.set_password(account.id, password_hash, parts.now()))
-    parts.post(letters.password_changed(account.email, parts.issuer.issuer))
+    parts.post(letters.password_changed(account.email, parts.base_url))
 
 
 def ask_reset(parts: AccountParts, email: str, place: Place = NOWHERE) -> None:
@@ -78,7 +78,7 @@ def _send_reset(parts: AccountParts, email: str) -> None:
     secret = parts.new_secret()
     expires_at = parts.now() + letters.MINUTES_TO_RESET * 60
     parts.store.add_reset(secret.digest, account.id, expires_at)
-    parts.mail.send(letters.reset_password(account.email, parts.issuer.issuer, secret.text))
+    parts.mail.send(letters.reset_password(account.email, parts.base_url, secret.text))
 
 
 def reset_password(parts: AccountParts, asked: ResetPassword) -> None:
@@ -100,7 +100,7 @@ def reset_password(parts: AccountParts, asked: ResetPassword) -> None:
     account = parts.store.get(used.account_id)
     if account is not None:
         parts.forget_attempts(account.email)
-        parts.post(letters.password_changed(account.email, parts.issuer.issuer))
+        parts.post(letters.password_changed(account.email, parts.base_url))
 
 
 def _check_not_address(name: str, password: str, account: Account) -> None:
@@ -146,7 +146,7 @@ def sign_up(parts: AccountParts, asked: SignUp, place: Place = NOWHERE) -> None:
 
 
 def _send_sign_up(parts: AccountParts, email: str, password_hash: str) -> None:
-    base_url = parts.issuer.issuer
+    base_url = parts.base_url
     if parts.store.find(address_key(email)) is not None:
         parts.mail.send(letters.has_account_already(email, base_url))
         return

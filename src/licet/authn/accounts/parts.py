@@ -54,6 +54,7 @@ NOWHERE: Final = Place(None)
 class AccountParts:
     """Everything that the operations need, passed in.
 
+    `public_url` is where people reach the service, the issuer's URL when it is not given;
     `grantable` gives the scopes that a session may have; `clock` seconds since the epoch.
     """
 
@@ -63,6 +64,7 @@ class AccountParts:
     revocations: Revocations
     mail: MailTransport
     session_seconds: int
+    public_url: str = ""
     grantable: Callable[[], Iterable[str]] = tuple
     outbox: Outbox = field(default_factory=Outbox)
     addresses: AddressThrottle = field(default_factory=AddressThrottle)
@@ -73,6 +75,11 @@ class AccountParts:
     def now(self) -> int:
         """Whole seconds since the epoch."""
         return int(self.clock())
+
+    @property
+    def base_url(self) -> str:
+        """What the links in mails begin with."""
+        return self.public_url or self.issuer.issuer
 
     def new_secret(self) -> Secret:
         """A secret that nobody guesses."""

@@ -114,8 +114,14 @@ class CodeFlow:
                 state=challenge.state,
                 code_verifier=challenge.code_verifier,
                 nonce=challenge.nonce,
+                **self._asked_for(),
             )
         return str(url)
+
+    def _asked_for(self) -> dict[str, str]:
+        """How the provider shall make sure of the person (OpenID Connect Core 3.1.2.1)."""
+        values = " ".join(self.settings.acr_values)
+        return {"acr_values": values} if values else {}
 
     def finish(self, answer: Mapping[str, str], challenge: Challenge) -> Identity:
         """Who signed in, by what the provider sent along when it sent them back.

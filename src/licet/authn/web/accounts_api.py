@@ -44,6 +44,7 @@ from licet.authn.accounts.parts import AccountParts
 from licet.authn.flask import authenticate
 from licet.authn.identity import Identity
 from licet.authn.web.api_errors import answer_with_documents
+from licet.authn.web.bodies import read_body
 from licet.authn.web.cookies import csrf_token, end_cookie, signed_in
 from licet.authn.web.devices import place
 from licet.errors import AccessDenied, InvalidRequest
@@ -153,9 +154,9 @@ def _body(document: type[B]) -> B:
     """
     if request.mimetype != _JSON:
         raise UnsupportedMediaType("Send the body as application/json.")
-    request.max_content_length = MAX_BODY_BYTES
+    body = read_body(MAX_BODY_BYTES)
     try:
-        return document.model_validate_json(request.get_data())
+        return document.model_validate_json(body)
     except ValidationError as error:
         listed = error.errors(include_input=False, include_url=False, include_context=False)
         raise InvalidRequest(complaints(listed)) from None

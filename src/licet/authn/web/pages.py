@@ -7,12 +7,21 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, current_app, make_response, render_template, request, url_for
 
+from licet.authn.web.bodies import read_body
 from licet.authn.web.cookies import check_form, csrf_token, ensure_form_cookie
 from licet.errors.base import HTTPError
 from licet.errors.rendering import error_document
 from licet.settings.state import app_state
 
-__all__ = ["ACCOUNT_PAGES", "SIGN_IN_PAGES", "page", "prepare_pages", "problem_page", "sign_in_url"]
+__all__ = [
+    "ACCOUNT_PAGES",
+    "SIGN_IN_PAGES",
+    "page",
+    "prepare_pages",
+    "problem_page",
+    "sign_in_url",
+    "you_url",
+]
 
 ACCOUNT_PAGES: Final = "licet_account_pages"
 SIGN_IN_PAGES: Final = "licet_sign_in"
@@ -55,7 +64,7 @@ def _error_page(error: Exception) -> Response:
 
 def _check_form() -> None:
     if request.method == "POST":
-        request.max_content_length = MAX_FORM_BYTES
+        read_body(MAX_FORM_BYTES)
         check_form()
 
 
@@ -83,8 +92,17 @@ def problem_page(template: str, error: Exception, **values: Any) -> Response:
 
 def sign_in_url(**values: Any) -> str:
     """The path of the page to sign in with, whoever serves it."""
+    return url_for(f"{_who_serves()}.sign_in", **values)
+
+
+def you_url() -> str:
+    """The path of the page that says who is signed in, whoever serves it."""
+    return url_for(f"{_who_serves()}.you")
+
+
+def _who_serves() -> str:
     has_accounts = app_state(current_app).settings.accounts.enabled
-    return url_for(f"{ACCOUNT_PAGES if has_accounts else SIGN_IN_PAGES}.sign_in", **values)
+    return ACCOUNT_PAGES if has_accounts else SIGN_IN_PAGES
 
 
 def _sign_in_links(next_path: str = "") -> list[tuple[str, str]]:

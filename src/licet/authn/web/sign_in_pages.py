@@ -30,7 +30,7 @@ from licet.authn.web.foreign_sessions import (
     refuse,
     to_sign_in,
 )
-from licet.authn.web.pages import SIGN_IN_PAGES, page, prepare_pages
+from licet.authn.web.pages import SIGN_IN_PAGES, page, prepare_pages, you_url
 
 __all__ = ["make_api", "make_sign_in_pages"]
 
@@ -39,7 +39,6 @@ _DONE: Final = {
     "signed-out": "You are signed out.",
     "signed-out-everywhere": "You are signed out everywhere.",
 }
-_YOU: Final = "/auth/you"
 
 
 def make_sign_in_pages(parts: SignInParts, *, beside_accounts: bool) -> Blueprint:
@@ -83,7 +82,7 @@ def _add_way(pages: Blueprint, parts: SignInParts) -> None:
     @pages.get("/with/<name>")
     def begin(name: str) -> Any:
         secret = read_cookie(_COOKIE) or sessions.new_secret()
-        next_path = local_path(request.args.get("next", "")) or _YOU
+        next_path = local_path(request.args.get("next", "")) or you_url()
         url = sessions.begin(parts, name, secret, next_path, request.remote_addr or "")
         response = make_response(redirect(url, 303))
         put_cookie(response, _COOKIE, secret, ATTEMPT_SECONDS)

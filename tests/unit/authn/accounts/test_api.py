@@ -1,5 +1,6 @@
 """The JSON endpoints, and what withdrawn tokens open."""
 
+import io
 import json
 import threading
 import time
@@ -316,3 +317,35 @@ def test_where_passwords_are_taken_is_published(make_app, enabled):
     metadata = app.test_client().get("/.well-known/openid-configuration").json
     endpoint = "https://service.example/auth" if enabled else None
     assert metadata.get("licet_accounts_endpoint") == endpoint
+
+
+def test_mails_lead_to_where_people_reach_the_service(make_app):
+    """Which is LICET_PUBLIC_URL; the issuer's name may be another."""
+    app = make_app(LICET_ISSUER="https://id.example", LICET_PUBLIC_URL="https://lab.example/x")
+    client = app.test_client()
+    client.post("/auth/accounts", json=CREDENTIALS)
+    assert secret_of(app)
+    ann(accounts_of(app))
+    client.post("/auth/reset", json={"email": EMAIL})
+    assert secret_of(app)
+    client.post("/auth/accounts", json=CREDENTIALS)
+    assert accounts_of(app).outbox.wait(10)
+    texts = [mail.text for mail in accounts_of(app).mail.sent]
+    assert len(texts) == 3
+    assert all("https://lab.example/x/auth/" in text for text in texts)
+    assert not any("id.example" in text for text in texts)
+
+
+@pytest.mark.parametrize("path", ["/auth/session", "/auth/accounts", "/auth/sign-in"])
+def test_a_chunked_body_that_is_too_long_is_told(app, path):
+    """It has no length that could be looked at before."""
+    body = b"x" * 20_000
+    is_form = path == "/auth/sign-in"
+    answer = app.test_client().post(
+        path,
+        input_stream=io.BytesIO(body),
+        headers={"Transfer-Encoding": "chunked"},
+        content_type="application/x-www-form-urlencoded" if is_form else "application/json",
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+    assert answer.status_code == 413

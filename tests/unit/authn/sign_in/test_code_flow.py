@@ -4,7 +4,7 @@ import base64
 import gzip
 import hashlib
 import json
-from urllib.parse import unquote_plus
+from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 import pytest
 import sqlalchemy as sa
@@ -407,3 +407,25 @@ def test_a_provider_is_asked_seldom_what_it_is(browser, provider):
     for _ in range(3):
         assert browser.sign_in().status_code == 303
     assert provider.asked["/.well-known/openid-configuration"] == 2  # once for its keys
+
+
+@pytest.mark.parametrize("accounts", [{}, {"LICET_ACCOUNTS": True}], ids=["alone", "beside"])
+def test_a_sign_in_below_a_prefix_comes_back_below_it(make_app, provider, accounts):
+    """Somebody who wanted no other page sees the one that says who they are, of this app."""
+    browser = Browser(make_app(**config_of(provider), **accounts), provider)
+    below = {"environ_overrides": {"SCRIPT_NAME": "/lab"}}
+    away = browser.get("/auth/with/oidc", **below)
+    asked = {k: v[0] for k, v in parse_qs(urlsplit(away.location).query).items()}
+    provider.nonce = asked["nonce"]
+    back = browser.get(
+        "/auth/with/oidc/callback", query_string={"code": "c", "state": asked["state"]}, **below
+    )
+    assert (back.status_code, back.location) == (303, "/lab/auth/you")
+
+
+@pytest.mark.parametrize("values", ["mfa", "https://refeds.org/profile/mfa  phr"])
+def test_a_provider_is_asked_how_to_make_sure(make_app, provider, values):
+    """With the values of the setting; without it, nothing is asked."""
+    browser = Browser(make_app(**config_of(provider, ACR_VALUES=values)), provider)
+    assert browser.begin()["acr_values"] == " ".join(values.split())
+    assert "acr_values" not in Browser(make_app(**config_of(provider)), provider).begin()
