@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 import sqlite3
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -111,8 +113,19 @@ def _sqlite_engine(url: URL, setting: str) -> Engine:
         max_overflow=-1,
         pool_reset_on_return=None,
     )
+    if "mode=" not in str(url):  # of a URI, which may say that no file is to be made
+        sa.event.listen(engine, "do_connect", lambda *_connection: _make_private(file))
     sa.event.listen(engine, "connect", _prepare_sqlite)
     return engine
+
+
+def _make_private(file: Path) -> None:
+    """Make a file that is not there, for its owner alone; what SQLite puts beside it is as it is.
+
+    A file that cannot be made is told when it is used.
+    """
+    with suppress(OSError):
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def file_of(url: URL) -> Path | None:

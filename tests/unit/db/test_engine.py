@@ -3,6 +3,7 @@
 import gc
 import os
 import sqlite3
+import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -554,3 +555,19 @@ def test_no_plan_of_a_small_table_reads_all_of_it(postgresql_schema_url):
     database.close()
     assert "few_name_idx" in plan
     assert "Seq Scan" not in plan
+
+
+def test_a_database_file_is_its_owners_alone(tmp_path):
+    """With what SQLite puts beside it, in a folder that everybody may read."""
+    before = os.umask(0o022)
+    try:
+        database = Database(f"sqlite:///{tmp_path}/licet.sqlite3")
+        with database.read() as connection:
+            connection.exec_driver_sql("CREATE TABLE t (a)")
+            connection.exec_driver_sql("INSERT INTO t VALUES (1)")
+            modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+        database.close()
+    finally:
+        os.umask(before)
+    assert set(modes.values()) == {0o600}
+    assert {"licet.sqlite3", "licet.sqlite3-wal"} <= modes.keys()
