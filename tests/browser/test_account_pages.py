@@ -41,7 +41,7 @@ def sign_in(page, password=PASSWORD):
 def test_a_person_signs_up_in_and_out(site, any_page):
     """Each step is a form that needs no script."""
     page = any_page
-    with site.serve(lambda app: None, LICET_ACCOUNTS=True) as app:
+    with site.serve(lambda app: None, LICET_ACCOUNTS=True, LICET_SIGN_UP="open") as app:
         sign_up(app, site, page)
         sign_in(page, "not this one")
         assert page.inner_text('[role="alert"]') == "The address or the password is not right."
@@ -57,7 +57,7 @@ def test_a_person_signs_up_in_and_out(site, any_page):
 def test_a_person_who_forgot_the_password_sets_another(site, any_page):
     """The mail's link leads to the form; the old password is good no more."""
     page = any_page
-    with site.serve(lambda app: None, LICET_ACCOUNTS=True) as app:
+    with site.serve(lambda app: None, LICET_ACCOUNTS=True, LICET_SIGN_UP="open") as app:
         sign_up(app, site, page)
         page.click("text=Forgot your password?")
         page.get_by_label("Address").fill(EMAIL)
@@ -77,7 +77,7 @@ def test_the_pages_break_none_of_their_own_rules(site, page):
     told = []
     page.on("console", lambda message: message.type == "error" and told.append(message.text))
     page.on("requestfailed", lambda request: told.append(request.url))
-    with site.serve(lambda app: None, LICET_ACCOUNTS=True):
+    with site.serve(lambda app: None, LICET_ACCOUNTS=True, LICET_SIGN_UP="open"):
         for name in ("sign-in", "sign-up", "forgot-password", "new-password?token=x"):
             page.goto(f"{site.url}/auth/{name}")
             width = page.locator("main").evaluate("e => getComputedStyle(e).maxWidth")

@@ -35,6 +35,7 @@ def test_everything_has_a_default():
         proxies=0,
         accounts=AccountSettings(
             enabled=False,
+            sign_up="closed",
             session_seconds=30 * 24 * 3600,
             cookie_secure=True,
             smtp_url="",

@@ -22,7 +22,7 @@ from licet.authn.accounts.documents import (
 from licet.authn.accounts.parts import NOWHERE, AccountParts, Place
 from licet.authn.accounts.records import Account
 from licet.authn.secret import digest_of
-from licet.errors import InvalidCredentials, InvalidLink, InvalidRequest
+from licet.errors import AccessDenied, InvalidCredentials, InvalidLink, InvalidRequest
 
 __all__ = [
     "ask_reset",
@@ -30,11 +30,13 @@ __all__ = [
     "confirm_address",
     "create_account",
     "delete_account",
+    "require_open_sign_up",
     "reset_password",
     "set_blocked",
     "sign_up",
 ]
 
+_CLOSED: Final = "Sign-up is closed here. Ask the people who run this service for an account."
 _NOT_OF_THIS_SIGN_UP: Final = (
     "This is not the password of the sign-up that this mail is for. If you did not sign up "
     "yourself, do not confirm: sign up again with a password of your own."
@@ -132,14 +134,26 @@ def set_blocked(parts: AccountParts, email: str, *, blocked: bool) -> bool:
     return True
 
 
+def require_open_sign_up(parts: AccountParts) -> None:
+    """Refuse whoever wants an account where the operator alone makes them.
+
+    Raises:
+        AccessDenied: LICET_SIGN_UP is closed.
+    """
+    if not parts.sign_up_is_open:
+        raise AccessDenied(_CLOSED)
+
+
 def sign_up(parts: AccountParts, asked: SignUp, place: Place = NOWHERE) -> None:
     """Have a mail sent to the address: to confirm it, or to say that it has an account.
 
     Which of them is found out after the answer was given.
 
     Raises:
+        AccessDenied: sign-up is closed.
         TooManyAttempts: too many mails to this address, or asked for from that one.
     """
+    require_open_sign_up(parts)
     parts.count_mail(asked.email, place)
     password_hash = parts.passwords.hash(asked.password)
     parts.outbox.submit(lambda: _send_sign_up(parts, asked.email, password_hash))
@@ -169,11 +183,13 @@ def confirm_address(parts: AccountParts, asked: ConfirmAddress, place: Place = N
     The mail alone proves the address only: the sign-up may be a stranger's, with their password.
 
     Raises:
+        AccessDenied: sign-up is closed.
         InvalidLink: the mail's secret was used, was replaced by a newer sign-up, is too old, or the
             address has an account by now.
         InvalidCredentials: the password is not the one of this sign-up.
         TooManyAttempts: passwords were tried too often with this link, or from that address.
     """
+    require_open_sign_up(parts)
     token_hash = digest_of(asked.token)
     kept = parts.store.password_of_sign_up(token_hash, parts.now())
     if kept is None:

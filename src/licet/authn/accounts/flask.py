@@ -62,6 +62,7 @@ def _make_parts(app: Flask) -> AccountParts:
         limits=state.get_or_build(LIMITS, lambda _settings: Limits()),
         addresses=make_throttle(settings),
         session_seconds=settings.accounts.session_seconds,
+        sign_up_is_open=settings.accounts.sign_up == "open",
         public_url=settings.public_url,
         grantable=lambda: [*accepted_scopes(app), *settings.accounts.scopes],
     )

@@ -54,8 +54,9 @@ NOWHERE: Final = Place(None)
 class AccountParts:
     """Everything that the operations need, passed in.
 
-    `public_url` is where people reach the service, the issuer's URL when it is not given;
-    `grantable` gives the scopes that a session may have; `clock` seconds since the epoch.
+    `public_url` is where people reach the service, the issuer's URL when it is not given; strangers
+    may sign up where `sign_up_is_open`; `grantable` gives the scopes that a session may have;
+    `clock` seconds since the epoch.
     """
 
     store: AccountStore
@@ -65,6 +66,7 @@ class AccountParts:
     mail: MailTransport
     session_seconds: int
     public_url: str = ""
+    sign_up_is_open: bool = False
     grantable: Callable[[], Iterable[str]] = tuple
     outbox: Outbox = field(default_factory=Outbox)
     addresses: AddressThrottle = field(default_factory=AddressThrottle)

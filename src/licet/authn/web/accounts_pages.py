@@ -84,6 +84,7 @@ def make_pages(parts: AccountParts) -> Blueprint:
 def _add_sign_up(pages: Blueprint, parts: AccountParts) -> None:
     @pages.get("/sign-up")
     def sign_up() -> Any:
+        credentials.require_open_sign_up(parts)
         return page("sign_up")
 
     @pages.post("/sign-up")

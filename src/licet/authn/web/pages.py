@@ -48,6 +48,7 @@ def prepare_pages(pages: Blueprint) -> None:
             "csrf_token": csrf_token,
             "sign_in_url": sign_in_url,
             "sign_in_links": _sign_in_links,
+            "sign_up_is_open": app_state(current_app).settings.accounts.sign_up == "open",
         }
     )
 

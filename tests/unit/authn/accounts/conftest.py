@@ -62,7 +62,9 @@ def make_app(tmp_path: Path, migrated_sqlite: bytes) -> Iterator[Callable[..., F
         if not path.exists():
             path.write_bytes(migrated_sqlite)
         app = Flask("licet_test_app", instance_path=str(tmp_path))
-        app.config.update({"LICET_ACCOUNTS": True, "LICET_PROTECT": False} | config)
+        app.config.update(
+            {"LICET_ACCOUNTS": True, "LICET_SIGN_UP": "open", "LICET_PROTECT": False} | config
+        )
         state = app_state(app)
         state.put(PASSWORDS, Passwords(CHEAP))
         state.put(MAIL, mail or Mails())

@@ -53,6 +53,7 @@ def make_parts(database, folder: Path, *, clock=None, **changes) -> AccountParts
         mail=Mails(),
         addresses=AddressThrottle(clock=clock),
         session_seconds=3600,
+        sign_up_is_open=True,
         grantable=lambda: ["read", "write"],
         clock=clock,
     )

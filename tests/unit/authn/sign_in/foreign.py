@@ -29,12 +29,13 @@ class SignInProvider(Provider):
 
     def __init__(self):
         super().__init__()
-        self.claims, self.header, self.sent = {}, {}, []
+        self.claims, self.header, self.sent, self.encodings = {}, {}, [], []
         self.token_answer = None
         self.nonce = None
 
     def _answer(self, request):
         if request.path == "/token" and not self.is_down:
+            self.encodings.append(request.headers.get("Accept-Encoding"))
             self.sent.append((request.form.to_dict(), request.headers.get("Authorization")))
             return self.token_answer or Response(
                 json.dumps({"access_token": "at", "token_type": "Bearer", "id_token": self.made()}),
