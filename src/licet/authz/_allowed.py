@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from licet.authz.flask import current_caller, decision_about, policies_of
+from licet.authz.flask import caller_beside, current_caller, decision_about, policies_of
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import Verb
 from licet.authz.requirements._current import registered_allows
@@ -39,7 +39,7 @@ def _by_policy(asked: tuple[Any, ...], identity: Any) -> bool:
         )
     policy = _policy(asked[0])
     verb = _verb(policy, asked[1])
-    asking = current_caller() if identity is None else identity
+    asking = caller_beside(asked[2]) if identity is None else identity
     return decision_about(policy, verb, asked[2], asking).allowed
 
 

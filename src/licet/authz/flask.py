@@ -37,6 +37,7 @@ from licet.authz.declared.marks import Access, AccessKind, mark, take_arguments
 from licet.authz.matrix import EndpointRow, Matrix, tabulate
 from licet.authz.policies._in_words import Decision
 from licet.authz.policies._models.mapping import can_hold, key_names
+from licet.authz.policies._models.sessions import unflushed
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.roles import Role, refuse_unnamed
 from licet.authz.policies.verbs import VIEW, Verb, one_verb
@@ -191,13 +192,19 @@ def authorize(policy: Policy, verb: Verb, owner: Any, *, identity: Any = None) -
         MissingToken: nobody is signed in, and the object is visible to everybody.
         AccessDenied: they may see it, but not do this.
     """
-    asking = current_caller() if identity is None else identity
+    asking = caller_beside(owner) if identity is None else identity
     decision = decision_about(policy, verb, owner, asking)
     if decision:
         return
     refusal = refusal_for(asking, decision)
     _log_denial(policy, verb, owner, asking, decision)
     raise refusal
+
+
+def caller_beside(owner: Any) -> Any:
+    """The current caller, asked for without flushing what was changed of the object."""
+    with unflushed(owner, None):
+        return current_caller()
 
 
 def refusal_for(asking: Any, decision: Decision) -> HTTPError:

@@ -288,9 +288,9 @@ class _Writer:
     def _one(self, relation: Relation, owner: str) -> ast.expr:
         """The related object if it is loaded and still the one that the key names, else asked."""
         asked = _call(_name("one"), _name(owner), self._constant(relation))
-        if relation.is_asked_by_join:
+        if relation.is_asked_by_join or len(relation.foreign_keys) > 1:
             return asked
-        if len(relation.foreign_keys) != 1:
+        if not relation.foreign_keys:
             state = _item(f"d_{owner}", _STATE)
             unchanged = ast.UnaryOp(ast.Not(), ast.Attribute(state, "modified", ast.Load()))
             return _if_loaded(owner, relation.name, asked, unchanged, self._unnoted(owner))

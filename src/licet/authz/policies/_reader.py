@@ -96,7 +96,10 @@ class LoadedReader:
             if not _disagrees(owner, related, relation):
                 return related
         elif state.key is not None and not _is_moved(state, relation):
-            return _load(owner, relation.name)
+            if not relation.own_names and object_session(owner) is not None:
+                return next(reversed(_kept(owner, relation)), None)
+            if not relation.foreign_keys or object_session(owner) is None:
+                return _load(owner, relation.name)
         keys = {own: _value(owner, own) for own, _ in relation.foreign_keys}
         return _found(owner, relation, keys)
 
@@ -224,12 +227,20 @@ def _selected(
 
     By a statement about tables, which no `with_loader_criteria` of the session narrows.
     """
-    related = rows_alone(with_parent(owner, getattr(type(owner), relation.name)))
-    model = relation.target.model
-    source = sa.inspect(model).selectable
-    rows = sa.select(source).select_from(source).where(related).limit(limit)
+    related = with_parent(owner, getattr(type(owner), relation.name))
     with asking(session, owner, relation.name):
-        return session.scalars(sa.select(model).from_statement(rows)).all()
+        return session.scalars(rows_of(relation.target.model, related, limit)).all()
+
+
+def rows_of(model: type[Any], criterion: Any, limit: int | None = None) -> Any:
+    """The objects of a class that fulfil it, whatever the session hides from other queries."""
+    mapper = sa.inspect(model)
+    rows = sa.select(mapper.selectable).select_from(mapper.selectable)
+    if mapper.single:
+        kinds = [one.polymorphic_identity for one in mapper.self_and_descendants]
+        rows = rows.where(mapper.polymorphic_on.in_(kinds))
+    chosen = rows.where(rows_alone(criterion)).limit(limit)
+    return sa.select(model).from_statement(chosen)
 
 
 def _former(owner: Any, name: str) -> tuple[Any] | None:
@@ -267,9 +278,11 @@ def _found(owner: Any, relation: Relation, own_keys: dict[str, Any]) -> Any:
             return new
     with asking(session, owner, relation.name):
         if set(keys) == set(key_names(model)):
-            return session.get(model, tuple(keys[name] for name in key_names(model)))
-        by_key = sa.select(model).where(*(getattr(model, name) == keys[name] for name in keys))
-        return session.scalars(by_key).one_or_none()
+            key = tuple(keys[name] for name in key_names(model))
+            if sa.inspect(model).identity_key_from_primary_key(key) in session.identity_map:
+                return session.get(model, key)
+        by_key = (getattr(model, name) == keys[name] for name in keys)
+        return session.scalars(rows_of(model, sa.and_(*by_key))).one_or_none()
 
 
 def _joined(owner: Any, relation: Relation) -> Any:

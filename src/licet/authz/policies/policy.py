@@ -30,7 +30,7 @@ from licet.authz.policies._in_sql._entity import restricted_entity
 from licet.authz.policies._in_sql._filter import restrict
 from licet.authz.policies._in_sql._terms import as_where
 from licet.authz.policies._in_words import ALLOWED, Decision, Explanation
-from licet.authz.policies._models.sessions import using_session
+from licet.authz.policies._models.sessions import unflushed, using_session
 from licet.authz.policies._models.shape import Shape
 from licet.authz.policies._reader import follow_changed_relations
 from licet.authz.policies.conditions import (
@@ -208,7 +208,7 @@ class Policy:
         else:  # what just reads goes by related objects as they are
             is_changed = False
         if is_changed:
-            with using_session(session):
+            with using_session(session), unflushed(owner, session):
                 return self._decide_changed(built, check, identity, verb, owner)
         if check.holds_as_stored(owner, identity):
             return ALLOWED

@@ -301,3 +301,114 @@ def test_a_composite_is_its_columns_however_it_is_declared(hidden: str):
 
     others = {"end"} if hidden == "begin" else set()
     assert free == {"id"} | others
+
+
+book_tag = sa.Table(
+    "book_tag",
+    Base.metadata,
+    sa.Column("leaf_id", sa.ForeignKey("leaf.id"), primary_key=True),
+    sa.Column("word_id", sa.ForeignKey("word.id"), primary_key=True),
+)
+
+
+class Word(Base):
+    __tablename__ = "word"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str]
+    leaf_ssn: Mapped[int | None]
+
+
+class Review(Base):
+    __tablename__ = "review"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    leaf_id: Mapped[int] = mapped_column(sa.ForeignKey("leaf.id"))
+    is_good: Mapped[bool]
+
+
+class Leaf(Base):
+    __tablename__ = "leaf"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    ssn: Mapped[int] = mapped_column()
+    title: Mapped[str]
+    twice: Mapped[int] = mapped_column(sa.Computed(ssn.column * 2))
+    reviews: Mapped[list[Review]] = relationship()
+    good: Mapped[list[Review]] = relationship(
+        primaryjoin=lambda: sa.and_(Review.leaf_id == Leaf.id, Review.is_good), viewonly=True
+    )
+    tags: Mapped[list[Word]] = relationship(secondary=book_tag)
+    by_text: Mapped[list[Word]] = relationship(
+        secondary=book_tag, order_by="Word.text", viewonly=True
+    )
+    kin: Mapped[list[Word]] = relationship(
+        primaryjoin=lambda: sa.orm.foreign(Word.leaf_ssn) == Leaf.ssn, viewonly=True
+    )
+
+
+Leaf.n_reviews = column_property(
+    sa.select(sa.func.count()).where(Review.leaf_id == Leaf.id).scalar_subquery()
+)
+Leaf.n_tags = column_property(
+    sa.select(sa.func.count()).where(book_tag.c.leaf_id == Leaf.id).scalar_subquery()
+)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "names"),
+    [
+        ("reviews", {"reviews", "good", "n_reviews"}),
+        ("good", {"reviews", "good", "n_reviews"}),
+        ("tags", {"tags", "by_text", "n_tags"}),
+        ("ssn", {"ssn", "twice", "kin"}),
+        ("kin", {"kin"}),
+        ("title", {"title"}),
+    ],
+)
+def test_related_rows_have_one_source_however_they_are_shown(hidden: str, names: set[str]):
+    """A second relationship, a count, a computed column, and rows found by a hidden value."""
+    policy = Policy(Leaf).allow(everyone, ALL).hide(hidden)
+
+    assert policy.shown.names - policy.shown.always_free(None) == names
+
+
+def _text_of(row: object) -> str:
+    return str(row)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: column_property(sa.literal_column("ssn * 3")),
+        lambda: column_property(sa.type_coerce(sa.text("ssn * 3"), sa.Integer)),
+        lambda: mapped_column(sa.Integer, sa.Computed("ssn * 3")),
+        lambda: hybrid_property(lambda self: _text_of(self)).expression(  # noqa: PLW0108
+            lambda _cls: sa.literal("")
+        ),
+    ],
+    ids=["literal column", "text", "computed by text", "function beside the class"],
+)
+def test_what_text_and_functions_read_must_be_said(made):
+    """Nobody can see what they show, so a mask beside them is refused until it is said."""
+
+    class Other(DeclarativeBase):
+        pass
+
+    model = type(
+        "Page",
+        (Other,),
+        {
+            "__tablename__": "page",
+            "id": mapped_column(sa.Integer, primary_key=True),
+            "ssn": mapped_column(sa.Integer),
+            "odd": made(),
+        },
+    )
+    policy = Policy(model).allow(everyone, ALL).hide("ssn")
+    with pytest.raises(
+        InvalidCondition, match=r"Page\.odd is (made of text|a hybrid whose function)"
+    ):
+        policy.build()
+    said = Policy(model).allow(everyone, ALL).hide("ssn").derived("odd", "ssn")
+    assert said.shown.always_free(None) == {"id"}

@@ -32,7 +32,13 @@ def restricted_entity(statement: Any, model: type[Any]) -> Any:
     if not isinstance(statement, sa.Select):
         raise invalid(f"filter takes select({model.__name__})…, not {statement!r}.")
     found = _entities(statement._raw_columns) or _sources(statement)
-    fitting = {one for one in found if one.mapper.isa(mapper) and _is_of_tables(one)}
+    fitting = {
+        one
+        for one in found
+        if one.mapper.isa(mapper)
+        and _is_of_tables(one)
+        and not (one.mapper.concrete and one.mapper is not mapper)  # of another table
+    }
     aliases = {one for one in fitting if not isinstance(one, Mapper)}
     if not fitting and not found and _has_table_alone(statement, mapper):
         return model
@@ -106,11 +112,16 @@ def _is_alias_of_join(entity: AliasedInsp[Any]) -> bool:
 
 
 def _has_table_alone(statement: Any, mapper: Mapper[Any]) -> bool:
-    """Whether its table is selected from as a table, all of whose rows are the model's."""
-    if mapper.inherits is not None:
+    """Whether its table is selected from as a table, all of whose rows are the model's.
+
+    Beside an alias of the table, or as one of several that the class is mapped to, nobody knows
+    whose rows are meant.
+    """
+    if mapper.inherits is not None or not isinstance(mapper.selectable, sa.Table):
         return False
-    tables = {part for source in statement.get_final_froms() for part in _joined(source)}
-    return not tables.isdisjoint(mapper.tables)
+    parts = [part for source in statement.get_final_froms() for part in _joined(source)]
+    aliased = [getattr(part, "element", None) for part in parts]
+    return mapper.selectable in parts and mapper.selectable not in aliased
 
 
 def _joined(source: Any) -> list[Any]:

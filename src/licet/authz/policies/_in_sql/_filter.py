@@ -50,11 +50,18 @@ def _is_of(column: Any, entity: Any) -> bool:
 def _is_plain(statement: Any, entity: Any) -> bool:
     """Whether only the entity and its columns are selected, and only expressions order them.
 
-    A window function would count the page alone, and a label could not order the branches.
+    A window function would count the page alone, and a label, or text such as the number of a
+    column, could not order the branches.
     """
     return all(_is_of(column, entity) for column in statement._raw_columns) and not any(
-        isinstance(clause, _textual_label_reference) for clause in statement._order_by_clauses
+        isinstance(part, _textual_label_reference | sa.TextClause) or _is_literal(part)
+        for clause in statement._order_by_clauses
+        for part in iterate(clause)
     )
+
+
+def _is_literal(part: Any) -> bool:
+    return isinstance(part, sa.ColumnClause) and part.is_literal
 
 
 def _is_copied(statement: Any) -> bool:
@@ -120,6 +127,7 @@ def _rows_to_choose_from(statement: Any) -> int | None:
     if not is_ordered_page:
         return None
     try:
-        return int(statement._limit) + int(statement._offset or 0)
+        limit, offset = int(statement._limit), int(statement._offset or 0)
+        return limit + offset if min(limit, offset) >= 0 else None  # SQLite takes -1 for all
     except (sa.exc.CompileError, TypeError):  # a limit that is an expression
         return None

@@ -160,7 +160,10 @@ def _is_found_by_index(rows: Any) -> bool:
     """Whether an index leads from a row to those of the caller's that belong to it."""
     reached = [*rows._raw_columns, *(c.right for c in rows._where_criteria if _is_link(c))]
     columns = [column for one in reached for column in one.base_columns]
-    return all(column in _leading_an_index(column.table) for column in columns)
+    return all(
+        isinstance(column.table, sa.Table) and column in _leading_an_index(column.table)
+        for column in columns
+    )
 
 
 def _is_link(term: Any) -> bool:
@@ -199,6 +202,8 @@ def _is_walked_by_index(narrow: Any) -> bool:
     be the same.
     """
     table, ordering = narrow._raw_columns[0].element.table, _ordering(narrow)
+    if not isinstance(table, sa.Table):  # an alias, or a subquery
+        return False
     if not set(table.primary_key) <= set(ordering) <= set(table.c):
         return False
     return ordering[0] in _leading_an_index(table)

@@ -70,20 +70,12 @@ def _shape(mapper: Mapper[Any]) -> Shape:
     unsupported: dict[str, Unsupported] = {}
     for name, descriptor in mapper.all_orm_descriptors.items():
         prop = mapper.attrs.get(name)
-        if isinstance(prop, RelationshipProperty) and prop.mapper.single:
-            unsupported[name] = Unsupported(
-                name,
-                "leads to a subclass without a table of its own, whose kind SQLAlchemy's EXISTS "
-                "asks of the wrong row: relate it to the base class and compare its kind",
-            )
-        elif isinstance(prop, RelationshipProperty) and prop.entity.is_aliased_class:
-            unsupported[name] = Unsupported(
-                name,
-                f"leads to an alias of {prop.mapper.class_.__name__}, which no subquery can be "
-                "related to: relate it to the class itself",
-            )
-        elif isinstance(prop, RelationshipProperty):
-            relations[name] = _relation(name, prop, mapper)
+        if isinstance(prop, RelationshipProperty):
+            reason = _unsupported(prop)
+            if reason is None:
+                relations[name] = _relation(name, prop, mapper)
+            else:
+                unsupported[name] = Unsupported(name, reason)
         elif isinstance(prop, ColumnProperty):
             found = _column(name, prop)
             if isinstance(found, Column):
@@ -103,6 +95,29 @@ def _column(name: str, prop: ColumnProperty[Any]) -> Column | Unsupported:
     return column_of(name, column)
 
 
+def _unsupported(prop: RelationshipProperty[Any]) -> str | None:
+    """Why no condition may go by way of a relationship; None when it may."""
+    if prop.mapper.single:
+        return (
+            "leads to a subclass without a table of its own, whose kind SQLAlchemy's EXISTS "
+            "asks of the wrong row: relate it to the base class and compare its kind"
+        )
+    if prop.entity.is_aliased_class:
+        return (
+            f"leads to an alias of {prop.mapper.class_.__name__}, which no subquery can be "
+            "related to: relate it to the class itself"
+        )
+    if prop.order_by and not prop.uselist:
+        return (
+            "leads to the first of several objects in an order, and SQL would ask them all: write "
+            "any() on a relationship to many"
+        )
+    return None
+
+
+_UNLISTED: Final = ("dynamic", "write_only", "noload")
+
+
 def _relation(name: str, prop: RelationshipProperty[Any], mapper: Mapper[Any]) -> Relation:
     target = prop.mapper.class_
     return Relation(
@@ -110,7 +125,7 @@ def _relation(name: str, prop: RelationshipProperty[Any], mapper: Mapper[Any]) -
         bool(prop.uselist),
         lambda: shape_of(target),
         _foreign_keys(prop, mapper),
-        is_iterable=prop.collection_class in (None, list, set) and prop.lazy != "noload",
+        is_iterable=prop.collection_class in (None, list, set) and prop.lazy not in _UNLISTED,
         is_keyed=is_equality(prop.primaryjoin, prop.local_remote_pairs or ()),
         own_names=_own_names(prop, mapper),
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.exc import MissingGreenlet, StatementError
 from sqlalchemy.orm import Session, scoped_session
 
@@ -13,7 +14,7 @@ from licet.authz._places import invalid
 from licet.authz.policies._models.dialect import current_session
 from licet.errors import UnloadedObject
 
-__all__ = ["asking", "using_session"]
+__all__ = ["asking", "unflushed", "using_session"]
 
 
 @contextmanager
@@ -36,6 +37,22 @@ def using_session(session: Any) -> Iterator[None]:
         yield
     finally:
         current_session.reset(token)
+
+
+@contextmanager
+def unflushed(owner: Any, session: Session | None) -> Iterator[None]:
+    """Keep the object's changes unflushed while the block runs, whatever it asks.
+
+    A caller, or a function of a condition, may ask the same session, which would flush first; what
+    the object was before its changes would then be gone.
+    """
+    state = sa.inspect(owner, raiseerr=False)
+    found = getattr(state, "session", None) or session
+    if found is None:
+        yield
+        return
+    with found.no_autoflush:
+        yield
 
 
 @contextmanager

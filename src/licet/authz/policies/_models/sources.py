@@ -1,8 +1,9 @@
 """What the fields of a model are made of, so that a rule holds for every name of a value.
 
 A rule on a column holds for its synonym, composite, hybrid, column_property, association proxy and
-for a second relationship over the same key. A source is a column of a table, or the name of a
-relationship that has no column of its own. What cannot be derived is told by `unknown`.
+for a second relationship over the same key. A source is a column of a table, what related rows are
+found by, or the name of a field that is nothing but itself. What cannot be derived is told by
+`unknown`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -113,8 +114,9 @@ class _Finder:
         match self._mapper.attrs.get(name):
             case ColumnProperty(columns=columns):
                 if all(isinstance(column, sa.Column) for column in columns):
-                    return frozenset(columns), _NOTHING
-                return itself, frozenset(_columns_in(columns))
+                    computed = [one.computed.sqltext for one in columns if one.computed]
+                    return frozenset(columns), self._read_by(name, computed)
+                return itself, self._read_by(name, columns)
             case RelationshipProperty():
                 return self._of_relation(name)
             case SynonymProperty() as synonym:
@@ -125,12 +127,34 @@ class _Finder:
         return itself, self._of_descriptor(name, self._descriptors[name])
 
     def _of_relation(self, name: str) -> tuple[frozenset[Source], frozenset[Source]]:
-        """A many-to-one is its key. Columns that other relationships share are not it alone."""
+        """A many-to-one is its key. Columns that other relationships share are not it alone.
+
+        Another is the key by which the related rows are found, or the table between; what they are
+        found by, if it is no primary key, is shown with them.
+        """
         key = self._keys.get(name)
         if not key:
-            return frozenset({name}), _NOTHING
+            return self._of_many(self._mapper.relationships[name])
         shared = _NOTHING.union(*(of for other, of in self._keys.items() if not of <= key))
         return (key - shared - set(self._mapper.primary_key)) or key, key
+
+    def _of_many(
+        self, prop: RelationshipProperty[Any]
+    ) -> tuple[frozenset[Source], frozenset[Source]]:
+        pairs = prop.local_remote_pairs or ()
+        found_by = [prop.secondary] if prop.secondary is not None else [one for _, one in pairs]
+        own = frozenset(map(_of_related, found_by))
+        shown = frozenset(one for one, _ in pairs) - set(self._mapper.primary_key)
+        return own, own | shown
+
+    def _read_by(self, name: str, expressions: Iterable[Any]) -> frozenset[Source]:
+        """What expressions of SQL read; text among them may read whatever it likes."""
+        listed = list(expressions)
+        if any(_is_text(part) for one in listed for part in iterate(one)):
+            return self._give_up(name, "is made of text of SQL")
+        columns = frozenset(_columns_in(listed))
+        tables = {column.table for column in columns}
+        return columns.union(map(_of_related, (*columns, *tables)))
 
     def _of_descriptor(self, name: str, descriptor: Any) -> frozenset[Source]:
         if isinstance(descriptor, AssociationProxy):
@@ -149,24 +173,41 @@ class _Finder:
                 name, f"is a hybrid whose expression raises {type(error).__name__}"
             )
         named = _names_in(hybrid.fget)
-        if hybrid.expr is not None and (called := sorted(self._others(named))):
+        if hybrid.expr is not None and (called := sorted(self._others(named, hybrid.fget))):
             return self._give_up(name, f"is a hybrid whose function uses {', '.join(called)}")
-        return frozenset(_columns_in([expression])) | self._all(named & self._fields())
+        return self._read_by(name, [expression]) | self._all(named & self._fields())
 
     def _give_up(self, name: str, reason: str) -> frozenset[Source]:
         self._found.unknown[name] = reason
         return _NOTHING
 
-    def _others(self, names: frozenset[str]) -> Iterator[str]:
-        """Methods and properties of the class, which may read whatever they like."""
+    def _others(self, names: frozenset[str], function: Any) -> Iterator[str]:
+        """Methods of the class and functions beside it, which may read whatever they like."""
         known = self._fields() | _PLAIN
-        return (name for name in names - known if hasattr(self._mapper.class_, name))
+        beside = getattr(function, "__globals__", {})
+        return (
+            name
+            for name in names - known
+            if hasattr(self._mapper.class_, name) or isinstance(beside.get(name), FunctionType)
+        )
 
     def _fields(self) -> frozenset[str]:
         return frozenset(self._descriptors)
 
     def _all(self, names: Iterable[str]) -> frozenset[Source]:
         return _NOTHING.union(*(self._values(name) for name in names if name in self._descriptors))
+
+
+def _of_related(found_by: Any) -> Source:
+    """The source that a relationship is whose rows are found by a column or a table of theirs."""
+    return "of", found_by
+
+
+def _is_text(part: Any) -> bool:
+    if isinstance(part, sa.ColumnClause):
+        harmless = str(part.name).isdigit() or part.name == "*"  # of EXISTS and COUNT
+        return part.is_literal and not harmless
+    return isinstance(part, sa.TextClause)
 
 
 def _columns_in(expressions: Iterable[Any]) -> Iterator[sa.Column[Any]]:
