@@ -41,6 +41,7 @@ from licet.authz.policies.conditions import (
     Disjunction,
     IsNull,
     Negation,
+    NotForbidden,
     Op,
     Predicate,
     Quantifier,
@@ -125,8 +126,11 @@ def explain(
 def first_failure(explanation: Explanation) -> str:
     """The first part at the bottom of the tree because of which the whole does not hold.
 
-    Of several alternatives the one counts that came nearest: some part of it holds.
+    Of several alternatives the one counts that came nearest: some part of it holds. Where a line
+    of `Policy.forbid` holds, that line is the reason.
     """
+    if isinstance(explanation.condition, NotForbidden):
+        return f"forbidden to {explanation.condition.inner.footnote}"
     failed = [part for part in explanation.parts if not part.holds]
     if not failed:
         return explanation.text

@@ -3,10 +3,12 @@
     speakers = Policy(Speaker)
     speakers.allow(staff, ALL)
     speakers.allow(registered, LIST | VIEW | UPDATE, when=own)
+    speakers.forbid(everyone, DELETE, when=confirmed, unless=[staff])
     speakers.hide("email", unless=[staff, own])
 
-Whatever no grant allows is denied. From the one declaration come the decision about an object, the
-filter of a list, the fields that are shown, and the explanation; they always agree.
+Whatever no grant allows is denied, and what is forbidden is denied whatever allows it. From the one
+declaration come the decision about an object, the filter of a list, the fields that are shown, and
+the explanation; they always agree.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from sqlalchemy.orm import Session
 from licet.authz._clock import at_one_moment, decision_moment
 from licet.authz._moment import known_moment, using_moment
 from licet.authz._places import declared_at, invalid
-from licet.authz.policies._built import Built, Grant
+from licet.authz.policies._built import Built, Denial, Grant
 from licet.authz.policies._check import FORMER, NOW, Check
 from licet.authz.policies._in_sql._entity import restricted_entity
 from licet.authz.policies._in_sql._filter import restrict
@@ -42,7 +44,7 @@ from licet.authz.policies.verbs import CREATE, LIST, USUAL, VIEW, Verb, one_verb
 from licet.errors import InvalidCondition
 from licet.errors.names import knows_its_options, with_article
 
-__all__ = ["Grant", "Policy"]
+__all__ = ["Denial", "Grant", "Policy"]
 
 T = TypeVar("T")
 
@@ -75,6 +77,7 @@ class Policy:
         self.naive_as_utc = naive_as_utc
         self.declared = declared_at()
         self.grants: list[Grant] = []
+        self.denials: list[Denial] = []
         self.field_rules: dict[str, list[FieldRule]] = {"hide": [], "readonly": []}
         self.derived_fields: dict[str, tuple[str, ...]] = {}
         self._built: Built | None = None
@@ -87,15 +90,46 @@ class Policy:
         Raises:
             InvalidCondition: an argument is of the wrong kind, or the policy is in use already.
         """
-        self._require_open()
-        if not isinstance(role, Role):
-            raise invalid(f"The policy {self.name} allows roles something, not {role!r}.")
-        if not isinstance(verbs, Verb):
-            raise invalid(f"The policy {self.name} allows verbs such as VIEW, not {verbs!r}.")
-        if when is not None and not isinstance(when, Condition):
-            raise invalid(f"when takes a condition made with attr or caller, not {when!r}.")
+        self._require_line("allows", role, verbs, when)
         self.grants.append(Grant(role, verbs, when, declared_at()))
         return self
+
+    @knows_its_options
+    def forbid(
+        self,
+        role: Role,
+        verbs: Verb,
+        when: Condition | None = None,
+        *,
+        unless: Role | Iterable[Role] = (),
+    ) -> Policy:
+        """Deny holders of `role` these verbs, whatever any line allows them or others.
+
+        A denial goes before every grant, `ALL` and those of implying roles included. Holders of one
+        of `unless` are spared. `when` limits it to objects that fulfil the condition; of an UPDATE,
+        before or after the change.
+
+        Raises:
+            InvalidCondition: an argument is of the wrong kind, or the policy is in use already.
+        """
+        self._require_line("forbids", role, verbs, when)
+        spared = (unless,) if isinstance(unless, Role | Condition) else tuple(unless)
+        for one in spared:
+            if not isinstance(one, Role):
+                raise invalid(
+                    f"unless takes roles here, not {one!r}: put a condition into when, as ~(…)."
+                )
+        self.denials.append(Denial(role, verbs, when, spared, declared_at()))
+        return self
+
+    def _require_line(self, does: str, role: object, verbs: object, when: object) -> None:
+        self._require_open()
+        if not isinstance(role, Role):
+            raise invalid(f"The policy {self.name} {does} roles something, not {role!r}.")
+        if not isinstance(verbs, Verb):
+            raise invalid(f"The policy {self.name} {does} verbs such as VIEW, not {verbs!r}.")
+        if when is not None and not isinstance(when, Condition):
+            raise invalid(f"when takes a condition made with attr or caller, not {when!r}.")
 
     @knows_its_options
     def hide(self, *fields: str, unless: Unless = None) -> Policy:
@@ -162,10 +196,10 @@ class Policy:
 
     @property
     def named_roles(self) -> tuple[Role, ...]:
-        """The roles that are allowed something, or spared a mask, each once."""
-        rules = (*self.field_rules["hide"], *self.field_rules["readonly"])
+        """The roles of the lines, and those that are spared a mask or a denial, each once."""
+        rules = (*self.field_rules["hide"], *self.field_rules["readonly"], *self.denials)
         spared = (one for rule in rules for one in rule.unless if isinstance(one, Role))
-        return tuple(dict.fromkeys((*(grant.role for grant in self.grants), *spared)))
+        return tuple(dict.fromkeys((*(line.role for line in self.lines), *spared)))
 
     # --- decisions -------------------------------------------------------------------------------
 
@@ -347,9 +381,14 @@ class Policy:
         return self._ready().shown
 
     @property
+    def lines(self) -> tuple[Grant | Denial, ...]:
+        """What the policy allows, then what it forbids."""
+        return (*self.grants, *self.denials)
+
+    @property
     def verbs(self) -> tuple[str, ...]:
         """The names of the verbs that the matrix prints: the usual ones, then the app's own."""
-        own = {name for grant in self.grants for name in grant.verbs.names} - {"ALL", *USUAL}
+        own = {name for line in self.lines for name in line.verbs.names} - {"ALL", *USUAL}
         return (*USUAL, *sorted(own))
 
     def grants_on_missing_data(self) -> list[str]:
@@ -360,12 +399,25 @@ class Policy:
         return [
             str(grant)
             for grant in self.grants
-            if self._ready().check_of(self.condition_of(grant)).holds_on_missing_data
+            if self.check_of(grant).holds_on_missing_data
         ]
 
-    def condition_of(self, grant: Grant) -> Condition:
-        """When the grant holds: its role, or one that implies it, is held, and its condition."""
-        return self._ready().condition(grant)
+    def denials_lost_on_missing_data(self) -> list[str]:
+        """The denials that do not hold where something is missing: NULL, or no related object."""
+        built = self._ready()
+        return [
+            str(denial)
+            for denial in self.denials
+            if built.check_of(built.exemption(denial)).holds_on_missing_data
+        ]
+
+    def condition_of(self, line: Grant | Denial) -> Condition:
+        """When a line holds: its role, or one that implies it, is held, and its condition."""
+        return self._ready().condition(line)
+
+    def check_of(self, line: Grant | Denial) -> Check:
+        """What decides whether a line holds."""
+        return self._ready().check_of(self.condition_of(line))
 
     @property
     def shape(self) -> Shape:
