@@ -54,7 +54,7 @@ if TYPE_CHECKING:
         requirements_of,
         requires,
     )
-    from licet.authz.templates import allowed
+    from licet.authz.templates import allowed, can
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,
@@ -85,7 +85,7 @@ else:
             ),
             "licet.authz._moment": "now",
             "licet.authz._requires_auth": "requires_auth",
-            "licet.authz.templates": "allowed",
+            "licet.authz.templates": "allowed can",
         },
     )
 
@@ -124,6 +124,7 @@ __all__ = [
     "attr",
     "authorize",
     "caller",
+    "can",
     "current_additions",
     "current_overrides",
     "declarations",

@@ -285,6 +285,22 @@ class Policy:
         is_visible = verb == CREATE or (not is_draft and view.held(owner, identity))
         return Decision(allowed=False, explain=lambda: why, may_view=lambda: is_visible)
 
+    def allowed_verbs(
+        self, identity: Any, owner: Any, *, session: Session | None = None
+    ) -> list[str]:
+        """The names of the verbs that the caller may do with the object, in the matrix's order.
+
+        Each is decided as by `decide`; an app's own verbs count when some line names them. The list
+        is for a front end, as JSON. Of an object that is stored, CREATE is whether one like it
+        could be made.
+        """
+        verbs = map(Verb, self.verbs)
+        return [one.name for one in verbs if self.decide(identity, one, owner, session=session)]
+
+    def may_allow(self, identity: Any, verb: Verb) -> bool:
+        """Whether the caller might do `verb` with some object; False when with none whatever."""
+        return self.check(verb).may_hold(identity)
+
     def explain(
         self,
         identity: Any,

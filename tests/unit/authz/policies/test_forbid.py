@@ -159,11 +159,11 @@ def test_a_python_function_forbids_no_list(verbs):
         ({"role": staff, "verbs": VIEW, "when": True}, "when takes a condition"),
         (
             {"role": staff, "verbs": VIEW, "unless": ["staff"]},
-            "unless takes roles here, not 'staff'",
+            "takes roles here, not 'staff'",
         ),
         (
             {"role": staff, "verbs": VIEW, "unless": accepted},
-            r"put a condition into when, as ~\(…\)",
+            r"into when, as ~\(…\)",
         ),
     ],
 )
