@@ -31,6 +31,8 @@ from licet.authz.policies._check import FORMER, NOW, Check
 from licet.authz.policies._in_sql._entity import restricted_entity
 from licet.authz.policies._in_sql._filter import restrict
 from licet.authz.policies._in_sql._terms import as_where
+from licet.authz.policies._in_sql._who.accounts import Accounts, accounts_of
+from licet.authz.policies._in_sql._who.find import accounts_that_fulfil
 from licet.authz.policies._in_words import ALLOWED, Decision, Explanation
 from licet.authz.policies._models.sessions import using_session
 from licet.authz.policies._models.shape import Shape
@@ -43,6 +45,7 @@ from licet.authz.policies.roles import Role
 from licet.authz.policies.verbs import CREATE, LIST, USUAL, VIEW, Verb, one_verb
 from licet.errors import InvalidCondition
 from licet.errors.names import knows_its_options, with_article
+from licet.settings.state import app_itself
 
 __all__ = ["Denial", "Grant", "Policy"]
 
@@ -353,6 +356,30 @@ class Policy:
         """The same as a criterion for WHERE, on the class or on an alias of it."""
         with self.at(now):
             return as_where(self.check(verb).criterion(identity, entity))
+
+    def who_can(
+        self, verb: Verb, owner: Any, *, accounts: Accounts | None = None
+    ) -> sa.Select[Any]:
+        """The accounts that may do `verb` with a stored object, as a SELECT of the app's accounts.
+
+        Those that may not be used are left out. The object is asked for as the database has it.
+
+        Args:
+            verb: one verb.
+            owner: an object without unflushed changes.
+            accounts: those of the current app, when not given.
+
+        Raises:
+            UntranslatableCondition: a Python function decides, or the policy asks of callers what
+                the app's `register_accounts` does not say.
+            InvalidCondition: the object is of another class, or not as the database has it.
+            ConfigurationError: the app has no accounts.
+        """
+        check = self.check(verb)
+        if not isinstance(owner, self.model):
+            raise self._about_another(owner)
+        known = accounts_of(app_itself()) if accounts is None else accounts
+        return accounts_that_fulfil(check.condition, self.shape, owner, known)
 
     # --- fields ----------------------------------------------------------------------------------
 

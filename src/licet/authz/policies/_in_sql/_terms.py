@@ -50,7 +50,7 @@ from licet.authz.policies._plan import (
 )
 from licet.errors import UntranslatableCondition
 
-__all__ = ["Term", "Values", "as_column", "as_where", "build"]
+__all__ = ["Term", "Values", "as_column", "as_where", "build", "rows_alone", "term_of"]
 
 Values = Sequence[Any]
 Term = ColumnElement[bool] | bool
@@ -304,6 +304,11 @@ def _with_value(leaf: Leaf, values: Values) -> Leaf | Truth:
     if leaf.test is Test.NE:
         leaf = replace(leaf, test=Test.EQ, is_negated=not leaf.is_negated)
     return folded(replace(leaf, operand=value))
+
+
+def term_of(leaf: Leaf, attribute: Any) -> Term:
+    """The leaf beside a constant, about an expression of the leaf's column."""
+    return _compared(folded(leaf), attribute)
 
 
 def _compared(plan: Leaf | Truth, attribute: Any) -> Term:
