@@ -15,6 +15,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import aliased
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList
 
 from licet.authz._places import invalid
 from licet.authz.policies._in_sql._terms import Term, build, rows_alone
@@ -116,7 +118,28 @@ class _AboutObject:
         known = tuple(part for part in plan.parts if not asks(part))
         rest = [part for part in plan.parts if asks(part)]
         parts: list[Plan] = [replace(plan, parts=known), *rest] if known else rest
-        return joined(map(self.term, parts), is_all=isinstance(plan, AllOf))
+        terms = list(map(self.term, parts))
+        if isinstance(plan, AllOf) or True in terms:
+            return joined(terms, is_all=isinstance(plan, AllOf))
+        return self._either([term for term in terms if not isinstance(term, bool)])
+
+    def _either(self, terms: list[ColumnElement[bool]]) -> Term:
+        """One of several terms: as a union where an index can answer some, else as an OR.
+
+        PostgreSQL reads the whole table for an OR of subqueries, whatever indexes there are.
+        """
+        started = [term for term in terms if _starts_from_rows(term)]
+        others = [term for term in terms if not _starts_from_rows(term)]
+        branches = [*started, sa.or_(*others)] if others else started
+        if not started or len(branches) < 2:
+            return joined(terms, is_all=False)
+        mapper = sa.inspect(self.question.accounts.model)
+        selected = sa.select(*mapper.primary_key).select_from(mapper.selectable).correlate(None)
+        first, *more = mapper.primary_key
+        key = sa.tuple_(first, *more) if more else first
+        chosen = sa.union_all(*(selected.where(branch) for branch in branches))
+        found: ColumnElement[bool] = key.in_(chosen)
+        return found
 
     def _from_related(self, plan: Exists) -> Term | None:
         """The term that begins with the related rows, if an equality there leads to accounts."""
@@ -162,6 +185,13 @@ class _AboutObject:
             .where(*wheres)
             .correlate(*self.question.accounts.tables)
         )
+
+
+def _starts_from_rows(term: Any) -> bool:
+    """Whether it is ``account.column IN (SELECT …)``, alone or with more that AND joins to it."""
+    if isinstance(term, BooleanClauseList) and term.operator is operators.and_:
+        return any(map(_starts_from_rows, term.clauses))
+    return isinstance(term, BinaryExpression) and term.operator is operators.in_op
 
 
 @dataclass
