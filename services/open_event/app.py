@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session as OrmSession
 
 from licet import Licet, current_identity
-from licet.authz import register_policies
+from licet.authz import register_accounts, register_policies
 from licet.db.flask import database_url
 from licet.errors import StoreUnavailable
 from licet.settings.state import app_state
@@ -88,5 +88,16 @@ def attach(app: Flask, url_prefix: str = "/v1") -> None:
         policies.speakers,
         session=database.session,
         caller=find_caller,
+    )
+    register_accounts(
+        app,
+        Account,
+        principal=sa.literal("urn:licet:identity:") + Account.subject,
+        active=True,
+        attributes={
+            "account_id": Account.id,
+            "is_admin": Account.is_admin,
+            "is_verified": Account.is_verified,
+        },
     )
     app.register_blueprint(blueprint, url_prefix=url_prefix)

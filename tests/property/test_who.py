@@ -50,9 +50,10 @@ def connection(request: pytest.FixtureRequest) -> Iterator[sa.Connection]:
             with found.begin():
                 metadata.create_all(found)
         yield found
-        for metadata in (AccountsBase.metadata, Base.metadata):
-            with found.begin():
-                metadata.drop_all(found)
+        with found.begin():
+            for table in reversed(AccountsBase.metadata.sorted_tables):
+                found.execute(sa.schema.DropTable(table))  # alone: both have the same types
+            Base.metadata.drop_all(found)
     engine.dispose()
 
 

@@ -7,6 +7,7 @@ from licet.errors._lazy import lazy_names
 if TYPE_CHECKING:
     from licet.authz._moment import now
     from licet.authz._requires_auth import requires_auth
+    from licet.authz.accounts import register_accounts
     from licet.authz.declared.audit import SharedResourceWarning, protect
     from licet.authz.declared.declarations import (
         PUBLIC,
@@ -59,6 +60,7 @@ else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
+            "licet.authz.accounts": "register_accounts",
             "licet.authz.declared.audit": "SharedResourceWarning protect",
             "licet.authz.declared.declarations": (
                 "PUBLIC Declaration declarations declare declare_decorator declare_mount"
@@ -143,6 +145,7 @@ __all__ = [
     "predicate",
     "protect",
     "public",
+    "register_accounts",
     "register_policies",
     "registered",
     "requirements_of",

@@ -57,10 +57,15 @@ class Constant:
 
 @dataclass(frozen=True, eq=False)
 class Members:
-    """A collection: `some` makes the term that some member fulfils what it is given."""
+    """A collection.
+
+    `some` makes the term that some member fulfils what it is given; `lists` are SELECTs that
+    together give the members of every account, to be restricted to one.
+    """
 
     some: Callable[[MakeTerm], Term]
     column: Column
+    lists: tuple[sa.Select[Any], ...]
 
 
 Said = Scalar | Constant | Members
@@ -206,7 +211,7 @@ class _Reader:
         def some(make: MakeTerm) -> Term:
             return _exists(rows, make(plain))
 
-        return Members(some, self._column(name, member))
+        return Members(some, self._column(name, member), (given,))
 
     def _related(self, name: str, path: str) -> Members:
         """Of ``relationship.attribute``."""
@@ -230,7 +235,10 @@ class _Reader:
             found: ColumnElement[bool] = related.where(term)
             return found
 
-        return Members(some, column)
+        other = aliased(target)
+        joined = getattr(self.model, first).of_type(other)
+        listed = sa.select(getattr(other, last)).select_from(self.model).join(joined)
+        return Members(some, column, (listed,))
 
     def _flags(self, name: str, given: Mapping[Any, Any]) -> Members:
         """Of columns that each say whether one member is there."""
@@ -246,7 +254,11 @@ class _Reader:
             ]
             return sa.or_(sa.false(), *(one for one in terms if not isinstance(one, bool)))
 
-        return Members(some, self._column(name, sa.literal("", sa.Text())))
+        lists = (
+            sa.select(sa.literal(member)).select_from(self.model).where(flag.expression)
+            for member, flag in flags.items()
+        )
+        return Members(some, self._column(name, sa.literal("", sa.Text())), tuple(lists))
 
 
 def _both(flag: Any, term: Term) -> Term:
