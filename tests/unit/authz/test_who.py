@@ -45,7 +45,7 @@ class Account(Base):
     level: Mapped[int | None]
     is_admin: Mapped[bool] = mapped_column(default=False)
     is_editor: Mapped[bool | None]
-    is_active: Mapped[bool | None] = mapped_column(default=True)
+    is_active: Mapped[bool | None]
     photo: Mapped[bytes | None]
     roles: Mapped[list[Holding]] = relationship()
 
@@ -77,9 +77,17 @@ def session(database_url):
     with Session(engine) as found:
         found.add_all(
             [
-                Account(id=1, name="root", is_admin=True, level=3),
-                Account(id=2, name="ann", level=2, roles=[Holding(role="editor"), Holding()]),
-                Account(id=3, name="ben", is_editor=True, roles=[Holding(role="reader")]),
+                Account(id=1, name="root", is_admin=True, level=3, is_active=True),
+                Account(
+                    id=2,
+                    name="ann",
+                    level=2,
+                    is_active=True,
+                    roles=[Holding(role="editor"), Holding()],
+                ),
+                Account(
+                    id=3, name="ben", is_editor=True, is_active=True, roles=[Holding(role="reader")]
+                ),
                 Account(id=4, name="off", level=9, is_active=False, is_admin=True),
                 Account(id=5, name="odd", level=9, is_active=None, is_admin=True),
                 Doc(id=1, owner="ann", level=2, needed="editor"),

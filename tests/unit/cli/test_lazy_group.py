@@ -57,7 +57,7 @@ def test_no_command_is_imported_for_completion():
 
     printed, loaded = called(**asked)
 
-    assert printed.split() == ["plain,whoami", "plain,worker"]
+    assert printed.split() == ["plain,who", "plain,whoami", "plain,worker"]
     assert not loaded & (HEAVY | {"licet.cli.worker"})
 
 

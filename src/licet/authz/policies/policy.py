@@ -200,9 +200,10 @@ class Policy:
     @property
     def named_roles(self) -> tuple[Role, ...]:
         """The roles of the lines, and those that are spared a mask or a denial, each once."""
-        rules = (*self.field_rules["hide"], *self.field_rules["readonly"], *self.denials)
-        spared = (one for rule in rules for one in rule.unless if isinstance(one, Role))
-        return tuple(dict.fromkeys((*(line.role for line in self.lines), *spared)))
+        rules = (*self.field_rules["hide"], *self.field_rules["readonly"])
+        unless = [one for rule in rules for one in rule.unless if isinstance(one, Role)]
+        unless += [one for denial in self.denials for one in denial.unless]
+        return tuple(dict.fromkeys((*(line.role for line in self.lines), *unless)))
 
     # --- decisions -------------------------------------------------------------------------------
 
