@@ -54,6 +54,7 @@ __all__ = [
     "guarded_by",
     "matrix_of",
     "policies_of",
+    "principal_of",
     "refusal_for",
     "register_policies",
     "request_id",
@@ -341,7 +342,7 @@ def _log_decision(
         return
     facts = {
         "request_id": request_id(),
-        "principal": _principal_of(asking),
+        "principal": principal_of(asking),
         "verb": verb.name,
         "resource": f"{policy.name}:{_key_of(owner)}",
         "visible": decision.visible,
@@ -359,7 +360,7 @@ def _reason(decision: Decision) -> str:
         return "unknown"
 
 
-def _principal_of(asking: Any) -> str:
+def principal_of(asking: Any) -> str:
     """Who asks, as the log names them: licet's principal, or the app's user by primary key."""
     if is_nobody(asking):
         return "anonymous"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final
 
 import sqlalchemy as sa
 
 from licet.authz._places import invalid
 from licet.authz.policies._check import Check
+from licet.authz.policies._declared import DeclaredPolicy, Denial, Grant
+from licet.authz.policies._models.denials import NotForbidden
 from licet.authz.policies._models.mapping import shape_of
 from licet.authz.policies._models.shape import Shape
 from licet.authz.policies._models.sources import Sources, sources_of
@@ -21,84 +22,19 @@ from licet.authz.policies.conditions import (
     Conjunction,
     Disjunction,
     Negation,
-    NotForbidden,
 )
 from licet.authz.policies.fields import FieldRule, Fields, unless_condition
 from licet.authz.policies.roles import Role, holders_among
-from licet.authz.policies.verbs import LIST, Verb
+from licet.authz.policies.verbs import LIST
 from licet.errors import InvalidCondition, UntranslatableCondition
 
-__all__ = ["Built", "Denial", "Grant"]
-
-
-@dataclass(frozen=True, eq=False)
-class Grant:
-    """One line of a policy: these verbs, for holders of the role, when the condition holds."""
-
-    role: Role
-    verbs: Verb
-    when: Condition | None
-    declared: str
-
-    def __str__(self) -> str:
-        when = "" if self.when is None else f" {self.when.footnote or f'when {self.when}'}"
-        return f"{self.role.name}: {self.verbs}{when}"
-
-
-@dataclass(frozen=True, eq=False)
-class Denial:
-    """One line of `Policy.forbid`: nobody may do these verbs who holds `role` and none of `unless`.
-
-    `when` limits it to the objects that fulfil the condition.
-    """
-
-    role: Role
-    verbs: Verb
-    when: Condition | None
-    unless: tuple[Role, ...]
-    declared: str
-
-    def __str__(self) -> str:
-        when = "" if self.when is None else f" {self.when.footnote or f'when {self.when}'}"
-        unless = f", unless {' / '.join(one.name for one in self.unless)}" if self.unless else ""
-        return f"{self.role.name}: {self.verbs}{when}{unless}"
-
-    def covers_all_of(self, role: Role) -> bool:
-        """Whether every holder of `role` is forbidden the verbs, whatever the object."""
-        is_of_all = isinstance(self.role.condition, Always) and self.role.condition.holds
-        is_held = is_of_all or self.role in role.closure()
-        return is_held and self.when is None and not self.unless
-
-
-class Declared(Protocol):
-    """What a policy declares."""
-
-    model: type[Any]
-    name: str
-    declared: str
-    naive_as_utc: bool
-    grants: list[Grant]
-    denials: list[Denial]
-    field_rules: dict[str, list[FieldRule]]
-    derived_fields: dict[str, tuple[str, ...]]
-
-    @property
-    def named_roles(self) -> tuple[Role, ...]:
-        """The roles of its lines, and those that are spared a mask or a denial."""
-
-    @property
-    def lines(self) -> tuple[Grant | Denial, ...]:
-        """What it allows, then what it forbids."""
-
-    @property
-    def verbs(self) -> tuple[str, ...]:
-        """The names of the verbs that the matrix prints."""
+__all__ = ["Built"]
 
 
 class Built:
     """A policy whose every path is resolved; one check a verb, one a field rule."""
 
-    def __init__(self, policy: Declared, roles: Iterable[Role] = ()) -> None:
+    def __init__(self, policy: DeclaredPolicy, roles: Iterable[Role] = ()) -> None:
         self.shape = self._shape(policy)
         self.relations: Final = tuple(self.shape.relations.values())
         self._policy = policy
@@ -118,7 +54,7 @@ class Built:
         checks = itertools.chain(self.checks.values(), [self.otherwise], rules)
         self.asks_now: Final = any(check.asks_now for check in checks)
 
-    def _shape(self, policy: Declared) -> Shape:
+    def _shape(self, policy: DeclaredPolicy) -> Shape:
         try:
             return shape_of(policy.model)
         except InvalidCondition as error:

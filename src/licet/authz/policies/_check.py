@@ -22,6 +22,7 @@ from licet.authz.policies._plan import (
     CallerLeaf,
     Exists,
     Leaf,
+    LinkLeaf,
     Pair,
     Plan,
     PredicateLeaf,
@@ -160,6 +161,8 @@ def outcome_of_caller(plan: Plan, values: Sequence[Any]) -> bool | None:
             return None if None in outcomes else not decisive
         case Exists() if outcome_of_caller(plan.inner, values) is False:
             return plan.is_negated
+        case LinkLeaf() if not values[plan.slot.index]:
+            return plan.is_negated
         case Leaf(operand=Slot()) if plan.test is not Test.NE:
             has_value = values[plan.operand.index] not in (None, frozenset())
             return None if has_value else plan.is_negated
@@ -172,7 +175,7 @@ def asks_related(plan: Plan) -> bool:
     match plan:
         case AllOf() | AnyOf():
             return any(map(asks_related, plan.parts))
-        case Leaf():
+        case Leaf() | LinkLeaf():
             return bool(plan.hops)
         case Pair():
             return bool(plan.left.hops or plan.right.hops)

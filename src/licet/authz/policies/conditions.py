@@ -36,7 +36,6 @@ __all__ = [
     "Disjunction",
     "IsNull",
     "Negation",
-    "NotForbidden",
     "Op",
     "Predicate",
     "Quantifier",
@@ -197,11 +196,6 @@ class Negation(Condition):
 
     def __str__(self) -> str:
         return f"not {self.inner}"
-
-
-@dataclass(frozen=True, eq=False)
-class NotForbidden(Negation):
-    """The opposite of one line of `Policy.forbid`; its footnote is what the log says of it."""
 
 
 NEVER: Final = Always("licet", None, holds=False)

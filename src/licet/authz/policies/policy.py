@@ -25,9 +25,10 @@ from sqlalchemy.orm import Session
 
 from licet.authz._clock import at_one_moment, decision_moment
 from licet.authz._moment import known_moment, using_moment
-from licet.authz._places import declared_at, invalid
-from licet.authz.policies._built import Built, Denial, Grant
+from licet.authz._places import invalid
+from licet.authz.policies._built import Built
 from licet.authz.policies._check import FORMER, NOW, Check
+from licet.authz.policies._declared import DeclaredPolicy, Denial, Grant
 from licet.authz.policies._in_sql._entity import restricted_entity
 from licet.authz.policies._in_sql._filter import restrict
 from licet.authz.policies._in_sql._terms import as_where
@@ -40,9 +41,9 @@ from licet.authz.policies._reader import follow_changed_relations
 from licet.authz.policies.conditions import (
     Condition,
 )
-from licet.authz.policies.fields import FieldRule, Fields, Unless, make_rule
+from licet.authz.policies.fields import Fields
 from licet.authz.policies.roles import Role
-from licet.authz.policies.verbs import CREATE, LIST, USUAL, VIEW, Verb, one_verb
+from licet.authz.policies.verbs import CREATE, LIST, VIEW, Verb, one_verb
 from licet.errors import InvalidCondition
 from licet.errors.names import knows_its_options, with_article
 from licet.settings.state import app_itself
@@ -52,7 +53,7 @@ __all__ = ["Denial", "Grant", "Policy"]
 T = TypeVar("T")
 
 
-class Policy:
+class Policy(DeclaredPolicy):
     """The grants and field rules of one mapped class.
 
     Declare everything first; the policy is built at its first use, by `build`, or when an app
@@ -73,103 +74,9 @@ class Policy:
     def __init__(
         self, model: type[Any], name: str | None = None, *, naive_as_utc: bool = False
     ) -> None:
-        if not isinstance(model, type):
-            raise invalid(f"A policy is about a mapped class, not {model!r}.")
-        self.model = model
-        self.name = name or model.__name__
-        self.naive_as_utc = naive_as_utc
-        self.declared = declared_at()
-        self.grants: list[Grant] = []
-        self.denials: list[Denial] = []
-        self.field_rules: dict[str, list[FieldRule]] = {"hide": [], "readonly": []}
-        self.derived_fields: dict[str, tuple[str, ...]] = {}
+        super().__init__(model, name, naive_as_utc=naive_as_utc)
         self._built: Built | None = None
         self._lock = threading.Lock()
-
-    @knows_its_options
-    def allow(self, role: Role, verbs: Verb, when: Condition | None = None) -> Policy:
-        """Let holders of `role` do `verbs`, with every object or with those that fulfil `when`.
-
-        Raises:
-            InvalidCondition: an argument is of the wrong kind, or the policy is in use already.
-        """
-        self._require_line("allows", role, verbs, when)
-        self.grants.append(Grant(role, verbs, when, declared_at()))
-        return self
-
-    @knows_its_options
-    def forbid(
-        self,
-        role: Role,
-        verbs: Verb,
-        when: Condition | None = None,
-        *,
-        unless: Role | Iterable[Role] = (),
-    ) -> Policy:
-        """Deny holders of `role` these verbs, whatever any line allows them or others.
-
-        A denial goes before every grant, `ALL` and those of implying roles included. Holders of one
-        of `unless` are spared. `when` limits it to objects that fulfil the condition; of an UPDATE,
-        before or after the change.
-
-        Raises:
-            InvalidCondition: an argument is of the wrong kind, or the policy is in use already.
-        """
-        self._require_line("forbids", role, verbs, when)
-        spared = (unless,) if isinstance(unless, Role | Condition) else tuple(unless)
-        for one in spared:
-            if not isinstance(one, Role):
-                raise invalid(
-                    f"unless takes roles here, not {one!r}: put a condition into when, as ~(…)."
-                )
-        self.denials.append(Denial(role, verbs, when, spared, declared_at()))
-        return self
-
-    def _require_line(self, does: str, role: object, verbs: object, when: object) -> None:
-        self._require_open()
-        if not isinstance(role, Role):
-            raise invalid(f"The policy {self.name} {does} roles something, not {role!r}.")
-        if not isinstance(verbs, Verb):
-            raise invalid(f"The policy {self.name} {does} verbs such as VIEW, not {verbs!r}.")
-        if when is not None and not isinstance(when, Condition):
-            raise invalid(f"when takes a condition made with attr or caller, not {when!r}.")
-
-    @knows_its_options
-    def hide(self, *fields: str, unless: Unless = None) -> Policy:
-        """Show these fields only to callers for whom one of `unless` holds."""
-        return self._mask("hide", fields, unless)
-
-    @knows_its_options
-    def readonly(self, *fields: str, unless: Unless = None) -> Policy:
-        """Let these fields be written only by callers for whom one of `unless` holds."""
-        return self._mask("readonly", fields, unless)
-
-    @knows_its_options
-    def writable_only(self, *fields: str, unless: Unless = None) -> Policy:
-        """Let only these fields be written, but by callers for whom one of `unless` holds."""
-        return self._mask("readonly", fields, unless, is_only=True)
-
-    @knows_its_options
-    def derived(self, name: str, *sources: str) -> Policy:
-        """Say which fields a field is made of, when its mapping does not tell.
-
-        What masks one of `sources` masks `name`, too. Without any, `name` shows nothing of others.
-        """
-        self._require_open()
-        self.derived_fields[name] = sources
-        return self
-
-    def _mask(
-        self, kind: str, fields: tuple[str, ...], unless: Unless, *, is_only: bool = False
-    ) -> Policy:
-        self._require_open()
-        rule = make_rule(fields, unless, declared_at(), is_only=is_only)
-        self.field_rules[kind].append(rule)
-        return self
-
-    def _require_open(self) -> None:
-        if self._built is not None:
-            raise invalid(f"The policy {self.name} is in use already and cannot change.")
 
     @knows_its_options
     def build(self, *, roles: Iterable[Role] | None = None) -> Policy:
@@ -196,14 +103,6 @@ class Policy:
                 if self._built is None:
                     self._built = Built(self, roles)
         return self._built
-
-    @property
-    def named_roles(self) -> tuple[Role, ...]:
-        """The roles of the lines, and those that are spared a mask or a denial, each once."""
-        rules = (*self.field_rules["hide"], *self.field_rules["readonly"])
-        unless = [one for rule in rules for one in rule.unless if isinstance(one, Role)]
-        unless += [one for denial in self.denials for one in denial.unless]
-        return tuple(dict.fromkeys((*(line.role for line in self.lines), *unless)))
 
     # --- decisions -------------------------------------------------------------------------------
 
@@ -290,7 +189,12 @@ class Policy:
         return Decision(allowed=False, explain=lambda: why, may_view=lambda: is_visible)
 
     def allowed_verbs(
-        self, identity: Any, owner: Any, *, session: Session | None = None
+        self,
+        identity: Any,
+        owner: Any,
+        *,
+        session: Session | None = None,
+        now: datetime | None = None,
     ) -> list[str]:
         """The names of the verbs that the caller may do with the object, in the matrix's order.
 
@@ -298,8 +202,12 @@ class Policy:
         is for a front end, as JSON. Of an object that is stored, CREATE is whether one like it
         could be made.
         """
-        verbs = map(Verb, self.verbs)
-        return [one.name for one in verbs if self.decide(identity, one, owner, session=session)]
+        with self.at(now):
+            return [
+                name
+                for name in self.verbs
+                if self.decide(identity, Verb(name), owner, session=session)
+            ]
 
     def may_allow(self, identity: Any, verb: Verb) -> bool:
         """Whether the caller might do `verb` with some object; False when with none whatever."""
@@ -359,7 +267,12 @@ class Policy:
             return as_where(self.check(verb).criterion(identity, entity))
 
     def who_can(
-        self, verb: Verb, owner: Any, *, accounts: Accounts | None = None
+        self,
+        verb: Verb,
+        owner: Any,
+        *,
+        accounts: Accounts | None = None,
+        now: datetime | None = None,
     ) -> sa.Select[Any]:
         """The accounts that may do `verb` with a stored object, as a SELECT of the app's accounts.
 
@@ -369,6 +282,7 @@ class Policy:
             verb: one verb.
             owner: an object without unflushed changes.
             accounts: those of the current app, when not given.
+            now: what ``now()`` is.
 
         Raises:
             UntranslatableCondition: a Python function decides, or the policy asks of callers what
@@ -380,7 +294,10 @@ class Policy:
         if not isinstance(owner, self.model):
             raise self._about_another(owner)
         known = accounts_of(app_itself()) if accounts is None else accounts
-        return accounts_that_fulfil(check.condition, self.shape, owner, known)
+        with self.at(now):
+            return accounts_that_fulfil(
+                check.condition, self.shape, owner, known, naive_as_utc=self.naive_as_utc
+            )
 
     # --- fields ----------------------------------------------------------------------------------
 
@@ -424,27 +341,12 @@ class Policy:
         """The rules of what is seen."""
         return self._ready().shown
 
-    @property
-    def lines(self) -> tuple[Grant | Denial, ...]:
-        """What the policy allows, then what it forbids."""
-        return (*self.grants, *self.denials)
-
-    @property
-    def verbs(self) -> tuple[str, ...]:
-        """The names of the verbs that the matrix prints: the usual ones, then the app's own."""
-        own = {name for line in self.lines for name in line.verbs.names} - {"ALL", *USUAL}
-        return (*USUAL, *sorted(own))
-
     def grants_on_missing_data(self) -> list[str]:
         """The grants that can hold because something is missing: NULL, or no related object.
 
         ``!=``, ``not_in``, ``~`` and ``all`` do so. That may be meant; it should be looked at.
         """
-        return [
-            str(grant)
-            for grant in self.grants
-            if self.check_of(grant).holds_on_missing_data
-        ]
+        return [str(grant) for grant in self.grants if self.check_of(grant).holds_on_missing_data]
 
     def denials_lost_on_missing_data(self) -> list[str]:
         """The denials that do not hold where something is missing: NULL, or no related object."""

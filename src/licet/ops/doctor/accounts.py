@@ -16,13 +16,13 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from licet.authn.issuers import embedded_issuer
+from licet.authz._moment import in_utc
 from licet.authz._nobody import is_nobody
 from licet.authz.accounts import Accounts, accounts_of
 from licet.authz.flask import current_caller, current_session, policies_of
 from licet.authz.policies._caller import read_caller
 from licet.authz.policies._in_sql._who.accounts import Constant, Said, Scalar
 from licet.authz.policies._in_sql._who.find import paths_asked
-from licet.authz.policies.conditions import in_utc
 from licet.authz.policies.verbs import Verb
 from licet.errors import AccessDenied, AuthenticationError, ConfigurationError
 
@@ -52,7 +52,9 @@ def compare_accounts(app: Flask, n_accounts: int = 20) -> Comparison:
         path
         for policy in policies_of(app)
         for name in policy.verbs
-        for path in paths_asked(policy.check(Verb(name)).condition, policy.shape)
+        for path in paths_asked(
+            policy.check(Verb(name)).condition, policy.shape, naive_as_utc=policy.naive_as_utc
+        )
     }
     paths = tuple(sorted({*asked, ("principal",)}))
     unknown = [path for path in paths if path not in accounts.said]

@@ -174,7 +174,10 @@ def _is_found_by_index(rows: Any) -> bool:
     """Whether an index leads from a row to those of the caller's that belong to it."""
     reached = [*rows._raw_columns, *(c.right for c in rows._where_criteria if _is_link(c))]
     columns = [column for one in reached for column in one.base_columns]
-    return all(column in _leading_an_index(column.table) for column in columns)
+    return all(
+        isinstance(column, sa.Column) and column in _leading_an_index(column.table)
+        for column in columns
+    )
 
 
 def _is_link(term: Any) -> bool:

@@ -16,9 +16,11 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.orm import aliased
 
 from licet.authz._places import invalid
-from licet.authz.policies._in_sql._terms import Term, rows_alone
-from licet.authz.policies._models.mapping import column_of, shape_of
+from licet.authz.policies._in_sql._entities import rows_alone
+from licet.authz.policies._in_sql._terms import Term
+from licet.authz.policies._models.mapping import shape_of
 from licet.authz.policies._models.shape import Column
+from licet.authz.policies._models.types import column_of
 from licet.errors import ConfigurationError
 from licet.settings import Settings
 from licet.settings.state import app_state
@@ -191,11 +193,11 @@ class _Reader:
         return Scalar(rows_alone(expression), self._column(name, expression))
 
     def _column(self, name: str, expression: Any) -> Column:
-        found = column_of(name, expression)
-        if not isinstance(found, Column):
-            raise invalid(
-                f"{name!r} of {self.model.__name__} rows {found.reason}: it cannot be compared."
-            )
+        is_nullable = bool(getattr(expression, "nullable", True))
+        found = column_of(name, sa.Column(name, expression.type, nullable=is_nullable))
+        if found.incomparable:
+            of = f"{name!r} of {self.model.__name__} rows"
+            raise invalid(f"{of} {found.incomparable}: it cannot be compared.")
         return found
 
     def _selected(self, name: str, given: sa.Select[Any]) -> Members:

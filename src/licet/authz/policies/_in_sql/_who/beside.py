@@ -5,19 +5,21 @@ A term is True only for accounts that fulfil it; a negation is of a term that is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import aliased
-from sqlalchemy.sql import operators
 
-from licet.authz.policies._caller import CallerValues, InvalidCaller, read_test
-from licet.authz.policies._in_sql._functions import begins, code_points, position
-from licet.authz.policies._in_sql._terms import Term, build, rows_alone, term_of
+from licet.authz._moment import Now
+from licet.authz.policies._caller import CallerValues, InvalidCaller, moment_beside, read_test
+from licet.authz.policies._in_sql._entities import rows_alone
+from licet.authz.policies._in_sql._terms import Term, build, term_of
 from licet.authz.policies._in_sql._who.accounts import Accounts, Constant, Members, Said, Scalar
+from licet.authz.policies._in_sql._who.comparing import OPERATORS, comparable, refuse
+from licet.authz.policies._models.mapping import key_names
 from licet.authz.policies._models.shape import Column, Kind, Relation, misfit
 from licet.authz.policies._plan import (
     AllOf,
@@ -25,6 +27,7 @@ from licet.authz.policies._plan import (
     CallerLeaf,
     Exists,
     Leaf,
+    LinkLeaf,
     Plan,
     PredicateLeaf,
     Slot,
@@ -36,7 +39,6 @@ from licet.authz.policies.conditions import (
     IsNull,
     Op,
 )
-from licet.errors import UntranslatableCondition
 
 __all__ = [
     "Asked",
@@ -44,7 +46,6 @@ __all__ = [
     "Path",
     "Question",
     "column_at",
-    "comparable",
     "joined",
     "related_rows",
 ]
@@ -61,15 +62,27 @@ class _Value:
     is_collection: bool
 
 
+@dataclass(frozen=True)
+class _Moment:
+    """The moment of the question, beside one of an object's."""
+
+    now: Now
+    column: Column
+
+
 class Asked(CallerValues):
     """Keeps what a plan asks of callers, instead of reading it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.each: list[_Value | Condition] = []
+        self.each: list[_Value | _Moment | Condition] = []
 
     def add_value(self, path: Path, column: Column, *, is_collection: bool) -> int:
         self.each.append(_Value(path, is_collection))
+        return len(self.each) - 1
+
+    def add_moment(self, now: Now, column: Column) -> int:
+        self.each.append(_Moment(now, column))
         return len(self.each) - 1
 
     def add_test(self, condition: Condition) -> int:
@@ -88,7 +101,7 @@ class Question:
     """What a plan asks of callers, and what account rows say of that."""
 
     accounts: Accounts
-    asked: list[_Value | Condition]
+    asked: list[_Value | _Moment | Condition]
 
     def asks_caller(self, plan: Plan) -> bool:
         """Whether the answer depends on the caller."""
@@ -98,14 +111,22 @@ class Question:
             case Exists():
                 return self.asks_caller(plan.inner)
             case Leaf():
-                return isinstance(plan.operand, Slot)
+                return isinstance(plan.operand, Slot) and not plan.operand.is_moment
             case _:
-                return isinstance(plan, CallerLeaf | PredicateLeaf)
+                return isinstance(plan, CallerLeaf | PredicateLeaf | LinkLeaf)
+
+    def known(self, plan: Plan, entity: Any) -> Term:
+        """The term of a plan that does not ask the caller, at the moment of the question."""
+        values = [
+            moment_beside(one.now, one.column) if isinstance(one, _Moment) else None
+            for one in self.asked
+        ]
+        return build(plan, entity).make(values)
 
     def within(self, plan: Plan, entity: Any) -> Term:
         """The term on an account's row and a row of the entity, side by side."""
         if not self.asks_caller(plan):
-            return build(plan, entity).make(())
+            return self.known(plan, entity)
         match plan:
             case AllOf() | AnyOf():
                 terms = (self.within(part, entity) for part in plan.parts)
@@ -119,8 +140,12 @@ class Question:
             case Leaf():
                 found = self._leaf(plan, entity)
                 return _negated(found) if plan.is_negated else found
+            case LinkLeaf():
+                said = self.said_of_value(plan.slot)
+                found = _some(entity, plan.hops, lambda row: self.linked(plan, said, row))
+                return _negated(found) if plan.is_negated else found
             case _:
-                return _refuse("a Python function decides, which SQL cannot call")
+                return refuse("a Python function decides, which SQL cannot call")
 
     # --- the caller alone ------------------------------------------------------------------------
 
@@ -132,7 +157,7 @@ class Question:
         elif isinstance(test, IsNull):
             found = self._is_null(test)
         else:
-            _refuse(f"the function {test} is asked of callers, which SQL cannot call")
+            refuse(f"the function {test} is asked of callers, which SQL cannot call")
         return _negated(found) if leaf.is_negated else found
 
     def _test(self, test: CallerTest) -> Term:
@@ -142,13 +167,15 @@ class Question:
         if isinstance(said, Members):
             return self._of_members(test, said)
         kept = test.operand
+        if isinstance(kept, Now):
+            kept = moment_beside(kept, said.column)
         if test.op is Op.IN:
             kept = frozenset(one for one in kept if misfit(said.column, one) is None)
-        values = test.operand if test.op is Op.IN else (test.operand,)
+        values = test.operand if test.op is Op.IN else (kept,)
         reasons = [misfit(said.column, value) for value in values]
-        if said.column.refuses(test.op) or (values and all(reasons)):
-            reason = next(filter(None, reasons), f"is {said.column.type_name}")
-            _refuse(f"`{test}` {reason}")
+        refusal = said.column.refusal(test.op)
+        if refusal is not None or (values and all(reasons)):
+            refuse(f"`{test}` {refusal or reasons[0]}")
         leaf = Leaf((), said.column, Test(test.op), kept)
         if test.op is Op.NE:
             leaf = replace(leaf, test=Test.EQ, is_negated=True)
@@ -156,7 +183,7 @@ class Question:
 
     def _of_members(self, test: CallerTest, said: Members) -> Term:
         if test.op is not Op.CONTAINS or misfit(said.column, test.operand) is not None:
-            _refuse(f"`{test}` is asked of a collection of {said.column.type_name}")
+            refuse(f"`{test}` is asked of a collection of {said.column.type_name}")
         wanted = Leaf((), said.column, Test.EQ, test.operand)
         return said.some(lambda member: term_of(wanted, member))
 
@@ -174,7 +201,7 @@ class Question:
         if path not in self.accounts.said:
             model, name = self.accounts.model.__name__, ".".join(path)
             known = ", ".join(sorted(".".join(one) for one in self.accounts.said))
-            _refuse(
+            refuse(
                 f"nothing is known of caller.{name} of {model} rows, of which register_accounts "
                 f"knows {known}: say what it is with attributes={{{name!r}: …}}"
             )
@@ -182,20 +209,43 @@ class Question:
 
     # --- the caller beside an attribute ----------------------------------------------------------
 
-    def said_of_value(self, leaf: Leaf) -> Said:
-        """What account rows say of the value that the leaf compares with."""
-        asked = self.asked[leaf.operand.index]
+    def said_of_value(self, slot: Slot) -> Said:
+        """What account rows say of a value of the caller's."""
+        asked = self.asked[slot.index]
         if not isinstance(asked, _Value):
             raise TypeError(f"{asked} is no value.")
         said = self._said(asked.path)
         if not isinstance(said, Constant) and asked.is_collection is not isinstance(said, Members):
             kind = "a collection" if asked.is_collection else "one value"
-            _refuse(f"caller.{'.'.join(asked.path)} is asked for as {kind}, and is none")
+            refuse(f"caller.{'.'.join(asked.path)} is asked for as {kind}, and is none")
         return said
+
+    def linked(self, leaf: LinkLeaf, said: Said, row: Any) -> Term:
+        """Whether the row is linked with the account."""
+        callers = self.callers_linked(leaf, row)
+        own = sa.inspect(row).selectable
+        sources = [one for one in callers.get_final_froms() if one is not own]
+        callers = callers.correlate_except(*sources)
+        match said:
+            case Constant():
+                return False if said.value is None else sa.literal(said.value).in_(callers)
+            case Members():
+                return said.some(lambda caller: caller.in_(callers))
+            case _:
+                return said.expression.in_(callers)  # type: ignore[no-any-return]  # a column
+
+    def callers_linked(self, leaf: LinkLeaf, row: Any) -> sa.Select[Any]:
+        """The SELECT of the callers that are linked with the row."""
+        said = self.said_of_value(leaf.slot)
+        if not isinstance(said, Constant) and said.column.kind is not Kind.TEXT:
+            refuse(f"{leaf.link} is asked of {said.column.type_name}, not of a text")
+        (name,) = key_names(leaf.model)
+        callers: sa.Select[Any] = leaf.link.callers(leaf.model, column_at(row, name))
+        return callers
 
     def _leaf(self, leaf: Leaf, entity: Any) -> Term:
         """The term of the leaf without its negation."""
-        said = self.said_of_value(leaf)
+        said = self.said_of_value(leaf.operand)
         match said:
             case Constant():
                 return self._beside_constant(leaf, said, entity)
@@ -206,7 +256,7 @@ class Question:
 
     def _beside_constant(self, leaf: Leaf, said: Constant, entity: Any) -> Term:
         if said.value is not None and (reason := misfit(leaf.column, said.value)) is not None:
-            _refuse(f"what accounts have in common, {said.value!r}, {reason}")
+            refuse(f"what accounts have in common, {said.value!r}, {reason}")
         known = replace(leaf, operand=Slot(0), is_negated=False)
         return build(known, entity).make([said.value])
 
@@ -232,7 +282,7 @@ class Question:
         def fulfils(row: Any) -> Term:
             attribute = column_at(row, leaf.column.name)
             left, right = comparable(leaf.column, attribute, said, leaf.test)
-            found: ColumnElement[bool] = _OPERATORS[leaf.test](left, right)
+            found: ColumnElement[bool] = OPERATORS[leaf.test](left, right)
             return found
 
         return _some(entity, leaf.hops, fulfils)
@@ -244,7 +294,7 @@ class Question:
         if not said.column.is_nullable:
             return differs
         is_there = replace(leaf, test=Test.PRESENT, operand=None, is_negated=False)
-        present = build(is_there, entity).make(())
+        present = self.known(is_there, entity)
         missing, given = said.expression.is_(None), said.expression.is_not(None)
         return joined(
             [joined([missing, present], is_all=True), joined([given, differs], is_all=True)],
@@ -259,45 +309,7 @@ def _of_constant(test: CallerTest, said: Constant) -> bool:
     try:
         return read_test(test, identity)
     except InvalidCaller as error:
-        return _refuse(str(error).rstrip("."))
-
-
-def comparable(column: Column, attribute: Any, said: Scalar, test: Test) -> tuple[Any, Any]:
-    """The attribute and the account's value, in forms that compare as they do in Python.
-
-    Raises:
-        UntranslatableCondition: they are of different types.
-    """
-    kinds = [(one.kind, one.enum_class) for one in (column, said.column)]
-    if kinds[0] != kinds[1] or not _are_stored_alike(column, attribute, said.expression):
-        _refuse(
-            f"{column.name}, {column.type_name}, is compared with {said.column.name} of accounts, "
-            f"{said.column.type_name}, which is another type"
-        )
-    if column.kind is Kind.TEXT and test in _ORDERS:
-        return code_points(attribute), code_points(said.expression)
-    return attribute, said.expression
-
-
-def _are_stored_alike(column: Column, attribute: Any, other: Any) -> bool:
-    one, two = attribute.type, other.type
-    if column.kind is Kind.ENUM:
-        is_native = (bool(one.native_enum), bool(two.native_enum))
-        same_type = one.name == two.name if all(is_native) else not any(is_native)
-        return list(one.enums) == list(two.enums) and same_type
-    return column.kind is not Kind.UUID or one.native_uuid == two.native_uuid
-
-
-_ORDERS: Final = frozenset({Test.LT, Test.LE, Test.GT, Test.GE})
-_OPERATORS: Final[Mapping[Test, Callable[[Any, Any], Any]]] = {
-    Test.EQ: operators.eq,
-    Test.LT: operators.lt,
-    Test.LE: operators.le,
-    Test.GT: operators.gt,
-    Test.GE: operators.ge,
-    Test.CONTAINS: lambda text, part: position(text, part) > 0,
-    Test.STARTSWITH: begins,
-}
+        return refuse(str(error).rstrip("."))
 
 
 # --- terms ---------------------------------------------------------------------------------------
@@ -343,7 +355,3 @@ def _negated(term: Term) -> Term:
     if isinstance(term, bool):
         return not term
     return ~term if isinstance(term, sa.Exists) else term.is_not(sa.true())
-
-
-def _refuse(reason: str) -> NoReturn:
-    raise UntranslatableCondition(f"Who may do it cannot be asked of the database: {reason}.")

@@ -19,7 +19,8 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList
 
 from licet.authz._places import invalid
-from licet.authz.policies._in_sql._terms import Term, build, rows_alone
+from licet.authz.policies._in_sql._entities import rows_alone
+from licet.authz.policies._in_sql._terms import Term
 from licet.authz.policies._in_sql._who.accounts import Accounts, Scalar
 from licet.authz.policies._in_sql._who.beside import (
     Asked,
@@ -27,10 +28,10 @@ from licet.authz.policies._in_sql._who.beside import (
     Path,
     Question,
     column_at,
-    comparable,
     joined,
     related_rows,
 )
+from licet.authz.policies._in_sql._who.comparing import comparable
 from licet.authz.policies._models.mapping import key_names
 from licet.authz.policies._models.shape import Relation, Shape
 from licet.authz.policies._plan import (
@@ -39,6 +40,7 @@ from licet.authz.policies._plan import (
     CallerLeaf,
     Exists,
     Leaf,
+    LinkLeaf,
     Plan,
     Slot,
     Test,
@@ -50,7 +52,7 @@ __all__ = ["accounts_that_fulfil", "paths_asked"]
 
 
 def accounts_that_fulfil(
-    condition: Condition, shape: Shape, owner: Any, accounts: Accounts
+    condition: Condition, shape: Shape, owner: Any, accounts: Accounts, *, naive_as_utc: bool
 ) -> sa.Select[Any]:
     """The active accounts for whose callers the condition holds of a stored object.
 
@@ -65,7 +67,7 @@ def accounts_that_fulfil(
             "flush the session before."
         )
     asked = Asked()
-    plan = make_plan(condition, shape, asked)
+    plan = make_plan(condition, shape, asked, naive_as_utc=naive_as_utc)
     entity = aliased(shape.model)
     is_owner = [
         rows_alone(getattr(entity, name) == value)
@@ -76,10 +78,10 @@ def accounts_that_fulfil(
     return found if term is True else found.where(sa.false() if term is False else term)
 
 
-def paths_asked(condition: Condition, shape: Shape) -> set[Path]:
+def paths_asked(condition: Condition, shape: Shape, *, naive_as_utc: bool) -> set[Path]:
     """The attributes of callers that a condition asks for."""
     asked = Asked()
-    make_plan(condition, shape, asked)
+    make_plan(condition, shape, asked, naive_as_utc=naive_as_utc)
     return asked.paths
 
 
@@ -94,7 +96,7 @@ class _AboutObject:
     def term(self, plan: Plan) -> Term:
         """The term on an account's row."""
         if not self.question.asks_caller(plan):
-            return self._rows((), lambda entity: build(plan, entity).make(()))
+            return self._rows((), lambda entity: self.question.known(plan, entity))
         match plan:
             case CallerLeaf():
                 return self.question.of_caller(plan)
@@ -106,6 +108,8 @@ class _AboutObject:
                 found = self._from_related(plan)
             case Leaf(is_negated=False, test=Test.EQ):
                 found = self._started(plan, (), [])
+            case LinkLeaf(is_negated=False):
+                found = self._from_links(plan)
             case _:
                 found = None
         if found is None:
@@ -156,7 +160,7 @@ class _AboutObject:
         """``account.column IN (…)``, of the values that the leaf compares with it."""
         if not isinstance(leaf.operand, Slot):
             return None
-        said = self.question.said_of_value(leaf)
+        said = self.question.said_of_value(leaf.operand)
         if not isinstance(said, Scalar):
             return None
         rows = _Rows(self.owner, self.is_owner)
@@ -167,6 +171,17 @@ class _AboutObject:
         attribute = column_at(rows.follow(leaf.hops, at), leaf.column.name)
         left, right = comparable(leaf.column, attribute, said, Test.EQ)
         found: ColumnElement[bool] = right.in_(self._selected(rows, left, terms))
+        return found
+
+    def _from_links(self, leaf: LinkLeaf) -> Term | None:
+        """``account.column IN (…)``, of those that the object is linked with."""
+        said = self.question.said_of_value(leaf.slot)
+        if not isinstance(said, Scalar):
+            return None
+        rows = _Rows(self.owner, self.is_owner)
+        callers = self.question.callers_linked(leaf, rows.follow(leaf.hops))
+        callers = callers.where(*rows.criteria).correlate(*self.question.accounts.tables)
+        found: ColumnElement[bool] = said.expression.in_(callers)
         return found
 
     def _rows(self, way: tuple[Relation, ...], make: MakeTerm) -> Term:
