@@ -71,7 +71,7 @@ def test_the_doctor_finds_no_difference_in_the_conference(licet):
     result = licet("--app", APP, "doctor", "accounts")
     assert result.exit_code == 0, result.stdout
     assert result.stdout == (
-        "10 accounts were compared in account_id, is_admin, is_authenticated, is_verified, "
+        "12 accounts were compared in account_id, is_admin, is_authenticated, is_verified, "
         "principal: 0 differ.\n"
     )
 
