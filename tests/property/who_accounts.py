@@ -5,6 +5,7 @@ One value of each kind is a column, its claim another, and its collection a tabl
 
 from __future__ import annotations
 
+from decimal import Decimal
 from functools import reduce
 from operator import and_
 from types import SimpleNamespace
@@ -25,6 +26,8 @@ from tests.property.condition_rows import (
 
 from licet.authz import Condition, attr, caller
 from licet.authz.policies._in_sql._who.accounts import Accounts, read_accounts
+from licet.authz.policies._models.mapping import can_hold
+from licet.db.types import UTCDateTime
 
 __all__ = ["Account", "AccountsBase", "KnownCase", "accounts_by_row", "known_cases", "rows_of"]
 
@@ -32,6 +35,7 @@ _TYPES: dict[str, Any] = {}
 for _name, _kind in ASKED_KINDS["item"].items():  # the last is the widest
     if _name.endswith("_or_none"):
         _TYPES[_kind] = Item.__table__.c[_name].type
+_TYPES |= {"moment": UTCDateTime(), "number": sa.Numeric(15, 6)}
 KINDS = {attribute_name(kind): _TYPES[kind] for kind in KIND_NAMES}
 
 
@@ -105,13 +109,34 @@ def known_cases(draw: st.DrawFn, depth: int = 3) -> KnownCase:
         case.conditions.append(
             (table, draw(_of_related_rows(table, _Pools(case.world, pools, None))))
         )
-    pools["integer"] = [one for one in pools["integer"] if -(2**63) <= one < 2**63]
     found = []
     for number in range(1, 6):
         identity = draw(callers(pools, may_be_wrong=False))
+        _keep_storable(identity)
         identity.id, identity.is_active = number, draw(st.sampled_from([True, True, False, None]))
         found.append(identity)
     return KnownCase(case, found)
+
+
+def _keep_storable(identity: SimpleNamespace) -> None:
+    """Leave out what no column keeps as it is; nobody's row would say it."""
+    for name, kind in KINDS.items():
+        for one in (vars(identity), identity.claims):
+            if name in one and one[name] is not None:
+                one[name] = _stored(one[name], kind)
+        members = vars(identity).get(f"{name}s")
+        if members is not None:
+            kept = {_stored(one, kind) for one in members if one is not None}
+            setattr(identity, f"{name}s", frozenset(kept - {None}))
+
+
+def _stored(value: Any, kind: Any) -> Any:
+    """The value as its column gives it, or None when it keeps another."""
+    if isinstance(kind, sa.Numeric):
+        number = Decimal(value)
+        fits = abs(number) < 10**9 and number == round(number, 6)
+        return round(number, 6) if fits else None
+    return value if can_hold(kind, value) else None
 
 
 @st.composite
@@ -119,8 +144,10 @@ def _of_related_rows(draw: st.DrawFn, table: str, pools: _Pools) -> Condition:
     """What most policies say: a related row is the caller's, and something else of it holds."""
     path, target = draw(st.sampled_from(_TO_MANY[table]))
     paths = _COLUMNS[target][draw(st.sampled_from([0, 0, 1]))] or _COLUMNS[target][0]
-    kind = draw(st.sampled_from(list(paths)))
-    mine = attr(draw(st.sampled_from(paths[kind]))) == getattr(caller, attribute_name(kind))
+    kind = draw(st.sampled_from([one for one in paths if attribute_name(one) in KINDS]))
+    mine = attr(draw(st.sampled_from(paths[kind])), naive_as_utc=True) == getattr(
+        caller, attribute_name(kind)
+    )
     others = [draw(leaves(target, pools, 0)) for _ in range(draw(st.integers(0, 2)))]
     whole = attr(path).any(reduce(and_, draw(st.permutations([mine, *others]))))
     return ~whole if draw(st.integers(0, 3)) == 0 else whole
