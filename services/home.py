@@ -43,6 +43,8 @@ ACCOUNTS: Final = {
     "track-organizer": "sees and changes all sessions and speakers of these two events",
     "moderator": "sees all sessions and speakers of these two events",
     "registrar": "sees these two events",
+    "reviewer": "sees the sessions of all events, by grants that end in 2100",
+    "former-reviewer": "as anybody: these grants have expired",
 }
 DOCUMENTS: Final = {
     "/.well-known/openid-configuration": "who makes the site's tokens",

@@ -11,8 +11,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session as OrmSession
 
 from licet import Licet, current_identity
-from licet.authz import register_policies
-from licet.db.flask import database_url
+from licet.authz import register_accounts, register_policies
+from licet.db.flask import database_of, database_url
 from licet.errors import StoreUnavailable
 from licet.settings.state import app_state
 
@@ -43,10 +43,11 @@ def create_app(config: dict[str, Any] | None = None) -> Flask:
 
 
 class Database:
-    """The conference's engine; its tables are made when they are first asked for."""
+    """The conference's engine; its tables, and licet's, are made when they are first asked for."""
 
-    def __init__(self, url: str) -> None:
-        self.engine = sa.create_engine(url)
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self.engine = sa.create_engine(database_url(app_state(app).settings))
         self._lock = Lock()
         self._is_ready = False
 
@@ -60,6 +61,7 @@ class Database:
     def prepare(self) -> None:
         with self._lock:
             if not self._is_ready:
+                database_of(self._app)  # where the grants are
                 try:
                     prepare(self.engine)
                 except OperationalError as error:
@@ -69,7 +71,7 @@ class Database:
 
 def attach(app: Flask, url_prefix: str = "/v1") -> None:
     """Serve the conference from an app that has licet already."""
-    database = app.extensions["open_event"] = Database(database_url(app_state(app).settings))
+    database = app.extensions["open_event"] = Database(app)
 
     @app.teardown_appcontext
     def close_session(_error: BaseException | None) -> None:
@@ -88,5 +90,16 @@ def attach(app: Flask, url_prefix: str = "/v1") -> None:
         policies.speakers,
         session=database.session,
         caller=find_caller,
+    )
+    register_accounts(
+        app,
+        Account,
+        principal=sa.literal("urn:licet:identity:") + Account.subject,
+        active=True,
+        attributes={
+            "account_id": Account.id,
+            "is_admin": Account.is_admin,
+            "is_verified": Account.is_verified,
+        },
     )
     app.register_blueprint(blueprint, url_prefix=url_prefix)

@@ -56,6 +56,11 @@ class Account(Base):
     is_admin: Mapped[bool] = mapped_column(default=False)
     is_verified: Mapped[bool] = mapped_column(default=True)
 
+    @property
+    def principal(self) -> str:
+        """As the embedded issuer's tokens name them."""
+        return f"urn:licet:identity:{self.subject}"
+
 
 class Event(Base):
     __tablename__ = "event"

@@ -20,10 +20,12 @@ from licet.authz import (
     everyone,
     registered,
 )
+from licet.authz.grants import grant_verb, granted
 
 from .models import Event, EventRole, EventState, Session, SessionState, Speaker
 
 EVENT_ACCESS = [EventRole.OWNER, EventRole.ORGANIZER, EventRole.COORGANIZER]
+GRANT_REVIEWER = grant_verb("reviewer")
 SHOWN_STATES = [SessionState.ACCEPTED, SessionState.CONFIRMED]
 
 staff = Role("staff", caller.is_admin.is_true(), implies=[registered])
@@ -43,10 +45,11 @@ def event_policy() -> Policy:
 
     events = Policy(Event, name="events")
     events.allow(staff, ALL)
-    events.allow(organizer, LIST | VIEW | UPDATE | DELETE)
+    events.allow(organizer, LIST | VIEW | UPDATE | DELETE | GRANT_REVIEWER)
     events.allow(helper, LIST | VIEW)
     events.allow(registered, CREATE, when=verified)
     events.allow(everyone, LIST | VIEW, when=published)
+    events.forbid(everyone, GRANT_REVIEWER, when=published, unless=[staff])
     events.hide("memberships", unless=[staff, organizer])
     events.readonly("id", "memberships", "sessions", "speakers")
     return events
@@ -58,6 +61,9 @@ def session_policy() -> Policy:
         "track organizer of the event", member("event.memberships", EventRole.TRACK_ORGANIZER)
     )
     moderator = Role("moderator of the event", member("event.memberships", EventRole.MODERATOR))
+    reviewer = Role(
+        "reviewer of the event, until the grant expires", granted("reviewer", via="event")
+    )
     own = (attr("creator_id") == caller.account_id).named("Only self-submitted sessions")
     accepted = attr("state").in_(SHOWN_STATES).named("Only sessions accepted or confirmed")
     published = (attr("event.state") == EventState.PUBLISHED).named(
@@ -69,6 +75,7 @@ def session_policy() -> Policy:
     sessions.allow(organizer, ALL)
     sessions.allow(track_organizer, LIST | VIEW | UPDATE)
     sessions.allow(moderator, LIST | VIEW)
+    sessions.allow(reviewer, LIST | VIEW)
     sessions.allow(registered, LIST | VIEW | UPDATE | DELETE, when=own)
     sessions.allow(registered, CREATE, when=published)
     sessions.allow(everyone, LIST | VIEW, when=accepted & published)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -9,6 +10,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session as OrmSession
 
 from licet.authn.tokens.issuer import subject_of
+from licet.authz.grants.tables import grant
 
 from .models import (
     Account,
@@ -22,7 +24,11 @@ from .models import (
     Speaker,
 )
 
-ACCOUNTS = ("admin", "alice", "bob", "carol", *(role.value for role in EventRole))
+REVIEWERS = {
+    "reviewer": datetime(2100, 1, 1, tzinfo=UTC),
+    "former-reviewer": datetime(2026, 1, 1, tzinfo=UTC),
+}
+ACCOUNTS = ("admin", "alice", "bob", "carol", *(role.value for role in EventRole), *REVIEWERS)
 TOPICS = ("Peptides", "Soil sensors", "Open hardware", "Rare diseases", "Trial design")
 NAMES = ("Ada", "Ben", "Chi", "Dee", "Eli", "Fay", "Gus", "Hoa", "Ida", "Jun")
 
@@ -37,6 +43,8 @@ def prepare(engine: Engine) -> None:
         Base.metadata.create_all(connection)
         if not connection.scalar(sa.select(sa.func.count()).select_from(Event)):
             add_conference(connection)
+            if sa.inspect(connection).has_table(grant.name):
+                add_reviewers(connection)
 
 
 def add_conference(connection: Connection) -> None:
@@ -62,6 +70,24 @@ def add_conference(connection: Connection) -> None:
             session.add(event)
             _fill(event, number, [accounts["bob"].id, accounts["carol"].id])
         session.commit()
+
+
+def add_reviewers(connection: Connection) -> None:
+    """Grants on every event: one that lasts, and one that has expired."""
+    given_at = datetime(2025, 1, 1, tzinfo=UTC)
+    for key in connection.scalars(sa.select(Event.id)).all():
+        for name, expires_at in REVIEWERS.items():
+            row = {
+                "id": str(uuid.uuid4()),
+                "grantee": f"urn:licet:identity:{subject_of(name)}",
+                "role": "reviewer",
+                "object_type": "event",
+                "object_id": str(key),
+                "giver": f"urn:licet:identity:{subject_of('admin')}",
+                "given_at": given_at,
+                "expires_at": expires_at,
+            }
+            connection.execute(sa.insert(grant).values(row))
 
 
 def _account(name: str) -> Account:

@@ -5,6 +5,7 @@ Every view asks its policy; none decides anything itself. Bodies hold the models
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
@@ -26,10 +27,11 @@ from licet.authz import (
     with_object,
 )
 from licet.authz.flask import current_caller, current_session
+from licet.authz.grants import give, revoke
 from licet.wire.text import is_storable
 
 from . import policies
-from .models import EventRole, Membership, Session
+from .models import Account, EventRole, Membership, Session
 
 blueprint = Blueprint("open_event", __name__)
 PAGE, MOST = 50, 2**31 - 1
@@ -161,3 +163,32 @@ def _add_routes(policy: Policy) -> None:
 
 for each in (policies.events, policies.sessions, policies.speakers):
     _add_routes(each)
+
+
+@blueprint.post("/events/<int:key>/reviewers")
+@with_object(policies.events, policies.GRANT_REVIEWER, "key")
+def appoint_reviewer(event: Any) -> ResponseReturnValue:
+    """Let an account read all sessions of the event, until a moment."""
+    body = request.get_json()
+    try:
+        key, expires_at = body["account_id"], datetime.fromisoformat(body["expires_at"])
+    except (KeyError, TypeError, ValueError):
+        abort(422, "The body has an account_id, and the moment expires_at with its time zone.")
+    if expires_at.utcoffset() is None or expires_at <= datetime.now(UTC):
+        abort(422, "expires_at is a moment to come, with its time zone.")
+    is_key = type(key) is int and abs(key) <= MOST
+    account = current_session().get(Account, key) if is_key else None
+    if account is None:
+        abort(422, f"There is no account {key!r}.")
+    given = give(policies.events, event, "reviewer", to=account.principal, expires_at=expires_at)
+    current_session().commit()
+    return jsonify({"id": given.id, "expires_at": given.expires_at.isoformat()}), 201
+
+
+@blueprint.delete("/events/<int:key>/reviewers/<grant_id>")
+@guarded_by(policies.events, policies.GRANT_REVIEWER)
+def dismiss_reviewer(key: int, grant_id: str) -> ResponseReturnValue:
+    event = find_object(policies.events, key, policies.GRANT_REVIEWER)
+    revoke(policies.events, event, grant_id)
+    current_session().commit()
+    return "", 204

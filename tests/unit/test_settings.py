@@ -26,6 +26,7 @@ def test_everything_has_a_default():
         max_body_bytes=1024 * 1024,
         protect=True,
         problem_errors=False,
+        log_allowed=frozenset(),
         dispatch="threads",
         broker_url="redis://localhost:6379/0",
         worker_threads=8,

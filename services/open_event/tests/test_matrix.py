@@ -10,13 +10,18 @@ from flask import Flask
 from services.open_event import policies
 from services.open_event.app import create_app
 from services.open_event.models import Event, EventRole, Session
+from services.open_event.policies import GRANT_REVIEWER
 from services.open_event.tests.saved import restorer
 
 from licet.authn import embedded_issuer
 from licet.authz import CREATE, DELETE, LIST, UPDATE, VIEW, Policy
 from licet.testing import MatrixCases, list_request, request_to, verify_matrix
 
-CALLERS = ("admin", "alice", "bob", "carol", "unknown-user", *(role.value for role in EventRole))
+CALLERS = (
+    *("admin", "alice", "bob", "carol", "unknown-user", "reviewer", "former-reviewer"),
+    *(role.value for role in EventRole),
+)
+APPOINTED = {"account_id": 2, "expires_at": "2100-01-01T00:00:00+00:00"}
 
 
 @pytest.fixture
@@ -37,6 +42,9 @@ def cases(
     issuer = embedded_issuer(app)
     callers = {who: {"Authorization": f"Bearer {issuer.mint(who, ['site'])}"} for who in CALLERS}
     path = f"/v1/{policy.name}"
+    more = {}
+    if policy is policies.events:
+        more = {GRANT_REVIEWER: request_to("POST", f"{path}/{{key}}/reviewers", APPOINTED)}
     return MatrixCases(
         policy=policy,
         callers={"nobody": {}, **callers},
@@ -48,6 +56,7 @@ def cases(
             CREATE: request_to("POST", path),
             UPDATE: request_to("PATCH", f"{path}/{{key}}", body),
             DELETE: request_to("DELETE", f"{path}/{{key}}"),
+            **more,
         },
         reset=restore,
     )

@@ -7,6 +7,7 @@ from licet.errors._lazy import lazy_names
 if TYPE_CHECKING:
     from licet.authz._moment import now
     from licet.authz._requires_auth import requires_auth
+    from licet.authz.accounts import register_accounts
     from licet.authz.declared.audit import SharedResourceWarning, protect
     from licet.authz.declared.declarations import (
         PUBLIC,
@@ -54,11 +55,12 @@ if TYPE_CHECKING:
         requirements_of,
         requires,
     )
-    from licet.authz.templates import allowed
+    from licet.authz.templates import allowed, can
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
+            "licet.authz.accounts": "register_accounts",
             "licet.authz.declared.audit": "SharedResourceWarning protect",
             "licet.authz.declared.declarations": (
                 "PUBLIC Declaration declarations declare declare_decorator declare_mount"
@@ -85,7 +87,7 @@ else:
             ),
             "licet.authz._moment": "now",
             "licet.authz._requires_auth": "requires_auth",
-            "licet.authz.templates": "allowed",
+            "licet.authz.templates": "allowed can",
         },
     )
 
@@ -124,6 +126,7 @@ __all__ = [
     "attr",
     "authorize",
     "caller",
+    "can",
     "current_additions",
     "current_overrides",
     "declarations",
@@ -142,6 +145,7 @@ __all__ = [
     "predicate",
     "protect",
     "public",
+    "register_accounts",
     "register_policies",
     "registered",
     "requirements_of",

@@ -1,4 +1,4 @@
-"""What `licet.authz.templates.allowed` answers, by a policy or by requirements."""
+"""What `can` and `allowed` of `licet.authz.templates` answer, by a policy or by requirements."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from licet.authz.policies.verbs import Verb
 from licet.authz.requirements._current import registered_allows
 from licet.authz.requirements._engine import Checklist
 from licet.errors import AccessDenied, AuthenticationError, UsageError
-from licet.errors.names import suggestion
+from licet.errors.names import suggestion, with_article
 from licet.settings.state import app_itself
 
-__all__ = ["answer"]
+__all__ = ["answer", "answer_verb"]
 
 
 def answer(asked: tuple[Any, ...], identity: Any) -> bool:
@@ -26,6 +26,33 @@ def answer(asked: tuple[Any, ...], identity: Any) -> bool:
         return _by_requirements(asked, identity)
     except (AuthenticationError, AccessDenied):
         return False
+
+
+def answer_verb(verb: Any, asked: Any, identity: Any) -> bool:
+    """Whether the caller, or `identity`, may do the verb with the object or policy; see `can`."""
+    is_policy = isinstance(asked, str | Policy)
+    policy = _policy(asked) if is_policy else _policy_of(asked)
+    wanted = _verb(policy, verb)
+    try:
+        asking = current_caller() if identity is None else identity
+    except (AuthenticationError, AccessDenied):
+        return False
+    if is_policy:
+        return policy.may_allow(asking, wanted)
+    return decision_about(policy, wanted, asked, asking).allowed
+
+
+def _policy_of(owner: object) -> Policy:
+    """The app's policy of the object's class, or of the nearest one above it."""
+    known = {policy.model: policy for policy in policies_of(app_itself())}
+    for model in type(owner).__mro__:
+        if model in known:
+            return known[model]
+    names = ", ".join(sorted(model.__name__ for model in known)) or "none"
+    raise UsageError(
+        f"can() takes an object of a class that the app has a policy for ({names}), a policy or "
+        f"its name, and was given {with_article(type(owner).__name__)}."
+    )
 
 
 _FORMS = 'write allowed("posts", "UPDATE", post) or allowed(a_requirement).'

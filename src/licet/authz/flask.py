@@ -40,10 +40,11 @@ from licet.authz.policies._models.mapping import can_hold, key_names
 from licet.authz.policies._models.sessions import unflushed
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.roles import Role, refuse_unnamed
-from licet.authz.policies.verbs import VIEW, Verb, one_verb
+from licet.authz.policies.verbs import ALL, VIEW, Verb, one_verb
 from licet.errors import AccessDenied, ConfigurationError, ObjectNotFound
 from licet.errors.base import HTTPError
-from licet.errors.names import knows_its_options
+from licet.errors.names import knows_its_options, suggestion
+from licet.settings import Settings
 from licet.settings.state import app_itself, app_state, request_state
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "guarded_by",
     "matrix_of",
     "policies_of",
+    "principal_of",
     "refusal_for",
     "register_policies",
     "request_id",
@@ -63,6 +65,7 @@ __all__ = [
 log = logging.getLogger("licet.authz.decisions")
 F = TypeVar("F", bound=Callable[..., Any])
 _POLICIES: Final = "authz.policies"
+_LOGGED: Final = "authz.logged"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -195,9 +198,11 @@ def authorize(policy: Policy, verb: Verb, owner: Any, *, identity: Any = None) -
     asking = caller_beside(owner) if identity is None else identity
     decision = decision_about(policy, verb, owner, asking)
     if decision:
+        if _are_allowed_logged(verb):
+            _log_decision("allowed", policy, verb, owner, asking, decision)
         return
     refusal = refusal_for(asking, decision)
-    _log_denial(policy, verb, owner, asking, decision)
+    _log_decision("denied", policy, verb, owner, asking, decision)
     raise refusal
 
 
@@ -318,19 +323,39 @@ def _taken_from(view_args: dict[str, Any], key: tuple[str, ...]) -> Any:
     return parts if len(parts) > 1 else parts[0]
 
 
-def _log_denial(policy: Policy, verb: Verb, owner: Any, asking: Any, decision: Decision) -> None:
-    """One line for each denial, for the log alone; no token, claim or value of the caller's."""
+def _are_allowed_logged(verb: Verb) -> bool:
+    """Whether ``LICET_LOG_ALLOWED`` names the verb."""
+    logged = app_state(app_itself()).get_or_build(_LOGGED, _logged_verbs)
+    return bool(logged) and (verb.name in logged or ALL.names <= logged)
+
+
+def _logged_verbs(settings: Settings) -> frozenset[str]:
+    """The verbs that ``LICET_LOG_ALLOWED`` names; those that no policy has are told, once."""
+    known = {name for policy in policies_of(app_itself()) for name in policy.verbs} | ALL.names
+    for name in sorted(settings.log_allowed - known):
+        log.warning(
+            "LICET_LOG_ALLOWED names %r, a verb that no policy of the app has: %s",
+            name,
+            suggestion(name, known),
+        )
+    return settings.log_allowed
+
+
+def _log_decision(
+    outcome: str, policy: Policy, verb: Verb, owner: Any, asking: Any, decision: Decision
+) -> None:
+    """One line for each decision, for the log alone; no token, claim or value of the caller's."""
     if not log.isEnabledFor(logging.INFO):  # the reason can cost more than the decision
         return
     facts = {
         "request_id": request_id(),
-        "principal": _principal_of(asking),
+        "principal": principal_of(asking),
         "verb": verb.name,
         "resource": f"{policy.name}:{_key_of(owner)}",
         "visible": decision.visible,
         "reason": _reason(decision),
     }
-    log.info("denied %s", json.dumps(facts, default=str), extra={"licet": facts})
+    log.info("%s %s", outcome, json.dumps(facts, default=str), extra={"licet": facts})
 
 
 def _reason(decision: Decision) -> str:
@@ -342,7 +367,7 @@ def _reason(decision: Decision) -> str:
         return "unknown"
 
 
-def _principal_of(asking: Any) -> str:
+def principal_of(asking: Any) -> str:
     """Who asks, as the log names them: licet's principal, or the app's user by primary key."""
     if is_nobody(asking):
         return "anonymous"

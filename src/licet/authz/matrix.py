@@ -2,7 +2,9 @@
 
 One table a policy, roles down and verbs across, as handbooks print it: ✓ is "always", ✓ [1] [2]
 "when both footnotes hold", and alternatives stand side by side. The page is written from the
-declarations themselves, so a check in CI can hold a committed page to the code.
+declarations themselves, so a check in CI can hold a committed page to the code. ✗ [3] is "never
+when footnote 3 holds", whatever else allows it: it stands in the row of the role that is forbidden
+and beside the ✓ of the roles whose holders it binds as well.
 
 Source: seed document 003 (the form of the tables).
 """
@@ -13,15 +15,17 @@ import html
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Final
 
-from licet.authz.policies.conditions import Condition, Conjunction
+from licet.authz.policies.conditions import Always, Condition, Conjunction
 from licet.authz.policies.fields import FieldRule
-from licet.authz.policies.policy import Grant, Policy
+from licet.authz.policies.policy import Denial, Grant, Policy
 from licet.authz.policies.roles import Role
 
 __all__ = ["EndpointRow", "Matrix", "PolicyTable", "as_html", "as_json", "as_markdown", "tabulate"]
 
 Cell = tuple[tuple[int, ...], ...]
+_ORDER: Final = "✗ goes before every ✓, also for whoever holds several roles"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,17 +42,20 @@ class EndpointRow:
 class PolicyTable:
     """One policy: for each role and verb its alternatives, each a list of footnotes.
 
-    No alternative is a denial, an alternative without footnotes is a permission always.
+    No alternative is a denial, an alternative without footnotes is a permission always. What is
+    forbidden is in `forbidden`, in the same form; it goes before every permission.
     """
 
     name: str
     verbs: tuple[str, ...]
     roles: tuple[str, ...]
     cells: tuple[tuple[Cell, ...], ...]
+    forbidden: tuple[tuple[Cell, ...], ...]
     footnotes: tuple[str, ...]
     implications: tuple[str, ...]
     fields: tuple[str, ...]
     on_missing_data: tuple[str, ...]
+    lost_on_missing_data: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,22 +73,35 @@ def tabulate(policies: Iterable[Policy], endpoints: Iterable[EndpointRow] = ()) 
 
 def _table(policy: Policy) -> PolicyTable:
     footnotes: list[str] = []
-    roles = list(dict.fromkeys(grant.role for grant in policy.grants))
+    roles = list(dict.fromkeys(line.role for line in policy.lines))
     verbs = policy.verbs
 
     def cell(role: Role, verb: str) -> Cell:
         found = [_numbers(grant, footnotes) for grant in _granted(policy, role, verb)]
         return ((),) if () in found else tuple(dict.fromkeys(found))
 
+    def forbidden(role: Role, verb: str) -> Cell:
+        binding = [
+            denial
+            for denial in policy.denials
+            if denial.verbs.covers(verb)
+            and (denial.role is role or (cells[role, verb] and _binds(denial, role)))
+        ]
+        found = [_denied_numbers(denial, footnotes) for denial in binding]
+        return ((),) if () in found else tuple(dict.fromkeys(found))
+
+    cells = {(role, verb): cell(role, verb) for role in roles for verb in verbs}
     return PolicyTable(
         name=policy.name,
         verbs=verbs,
         roles=tuple(role.name for role in roles),
-        cells=tuple(tuple(cell(role, verb) for verb in verbs) for role in roles),
+        cells=tuple(tuple(cells[role, verb] for verb in verbs) for role in roles),
+        forbidden=tuple(tuple(forbidden(role, verb) for verb in verbs) for role in roles),
         footnotes=tuple(footnotes),
         implications=tuple(_implication(role) for role in roles if len(list(role.closure())) > 1),
         fields=tuple(_field_lines(policy)),
         on_missing_data=tuple(policy.grants_on_missing_data()),
+        lost_on_missing_data=tuple(policy.denials_lost_on_missing_data()),
     )
 
 
@@ -89,10 +109,26 @@ def _granted(policy: Policy, role: Role, verb: str) -> list[Grant]:
     return [grant for grant in policy.grants if grant.role is role and grant.verbs.covers(verb)]
 
 
-def _numbers(grant: Grant, footnotes: list[str]) -> tuple[int, ...]:
-    """The numbers of the grant's footnotes; new ones are added at the end."""
+def _binds(denial: Denial, role: Role) -> bool:
+    """Whether a denial is about holders of `role`, and none of what they have spares them."""
+    held = set(role.closure())
+    is_of_all = isinstance(denial.role.condition, Always) and denial.role.condition.holds
+    return (is_of_all or denial.role in held) and held.isdisjoint(denial.unless)
+
+
+def _denied_numbers(denial: Denial, footnotes: list[str]) -> tuple[int, ...]:
+    spared = [f"unless {' / '.join(one.name for one in denial.unless)}"] if denial.unless else []
+    return tuple(sorted((*_numbers(denial, footnotes), *_numbered(spared, footnotes))))
+
+
+def _numbers(line: Grant | Denial, footnotes: list[str]) -> tuple[int, ...]:
+    """The numbers of the line's footnotes; new ones are added at the end."""
+    return _numbered(() if line.when is None else _words(line.when), footnotes)
+
+
+def _numbered(texts: Iterable[str], footnotes: list[str]) -> tuple[int, ...]:
     numbers = []
-    for words in () if grant.when is None else _words(grant.when):
+    for words in texts:
         if words not in footnotes:
             footnotes.append(words)
         numbers.append(footnotes.index(words) + 1)
@@ -159,18 +195,25 @@ def _markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _rows(table: PolicyTable) -> list[list[str]]:
     return [
-        [role, *map(_mark, cells)] for role, cells in zip(table.roles, table.cells, strict=True)
+        [role, *map(_mark, cells, forbidden)]
+        for role, cells, forbidden in zip(table.roles, table.cells, table.forbidden, strict=True)
     ]
 
 
-def _mark(cell: Cell) -> str:
-    alternatives = (" ".join(["✓", *(f"[{number}]" for number in one)]) for one in cell)
-    return " or ".join(alternatives) or "–"
+def _mark(cell: Cell, forbidden: Cell) -> str:
+    parts = [_marked("✓", cell), _marked("✗", forbidden)]
+    return ", ".join(filter(None, parts)) or "–"
+
+
+def _marked(mark: str, cell: Cell) -> str:
+    return " or ".join(" ".join([mark, *(f"[{number}]" for number in one)]) for one in cell)
 
 
 def _remarks(table: PolicyTable) -> list[str]:
+    order = [_ORDER] if any(cell for row in table.forbidden for cell in row) else []
     missing = [f"holds also where data is missing: {line}" for line in table.on_missing_data]
-    return [*table.implications, *table.fields, *missing]
+    lost = [f"does not hold where data is missing: ✗ {line}" for line in table.lost_on_missing_data]
+    return [*order, *table.implications, *table.fields, *missing, *lost]
 
 
 def as_html(matrix: Matrix) -> str:

@@ -1,7 +1,8 @@
-"""``licet matrix`` and ``licet explain``: what an app's policies allow, and why."""
+"""``licet matrix``, ``explain``, ``who``, ``access-review``: what policies allow whom, and why."""
 
 from __future__ import annotations
 
+import csv
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,10 +12,12 @@ from typing import Any
 
 import click
 from flask import Flask
-from sqlalchemy import inspect
+from sqlalchemy import inspect, select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from licet.authn.issuers import embedded_issuer
+from licet.authz.accounts import accounts_of
 from licet.authz.flask import (
     current_caller,
     current_session,
@@ -28,8 +31,9 @@ from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import Verb
 from licet.errors import AccessDenied, AuthenticationError, ConfigurationError
 from licet.errors.base import reason_of
+from licet.errors.names import suggestion
 
-__all__ = ["explain", "matrix"]
+__all__ = ["access_review", "explain", "matrix", "who"]
 
 _FORMS: dict[str, Callable[[Matrix], str]] = {
     "markdown": as_markdown,
@@ -37,6 +41,8 @@ _FORMS: dict[str, Callable[[Matrix], str]] = {
     "json": as_json,
 }
 _UNREACHABLE = 4
+_AT_ONCE = 500
+_OF_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _SUFFIXES = {".html": "html", ".json": "json"}
 
 
@@ -89,15 +95,13 @@ def explain(
     """
     app = load_app(None)
     policy = _policy(app, resource)
-    wanted = Verb(verb.upper() if verb.islower() else verb)
+    wanted = _spelt(verb)
     asked = f"{user or 'nobody'} {wanted} {policy.name} {key}"
     headers = {}
     if user is not None:
         headers["Authorization"] = f"Bearer {embedded_issuer(app).mint(user, [])}"
     with app.test_request_context(headers=headers), _database_errors():
-        owner = current_session().get(policy.model, _typed(policy, key))
-        if owner is None:
-            raise click.ClickException(f"There is no {policy.name} with the key {key!r}.")
+        owner = _found(policy, key)
         try:
             identity = current_caller()
         except (AccessDenied, AuthenticationError) as refusal:
@@ -108,6 +112,86 @@ def explain(
         refused = None if decision else refusal_for(identity, decision)
         click.echo(f"{asked}: {'allowed' if refused is None else f'denied, {refused.code}'}")
         sys.exit(0 if decision else 1)
+
+
+@click.command()
+@click.argument("app")
+@click.argument("verb")
+@click.argument("resource")
+@click.argument("key")
+@click.pass_obj
+def who(load_app: Callable[..., Flask], app: str, verb: str, resource: str, key: str) -> None:
+    """Print the accounts that may do VERB with the object KEY of APP's policy RESOURCE.
+
+    A line for each, of its principal and its primary key; accounts that may not be used are left
+    out. Exits with 4 when the database does not answer.
+    """
+    loaded = load_app(app)
+    policy = _policy(loaded, resource)
+    wanted = _verb_of(policy, verb)
+    with loaded.test_request_context(), _database_errors():
+        n_found = 0
+        for principal, account in _accounts_that_may(loaded, policy, wanted, _found(policy, key)):
+            n_found += 1
+            click.echo(f"{principal}\t{account}")
+    if not n_found:
+        click.echo(f"Nobody may {wanted} {policy.name} {key}.", err=True)
+
+
+@click.command("access-review")
+@click.argument("app")
+@click.argument("resource")
+@click.option("--verb", default="VIEW", show_default=True, help="What the accounts may do.")
+@click.pass_obj
+def access_review(load_app: Callable[..., Flask], app: str, resource: str, verb: str) -> None:
+    """Print as CSV which accounts may do a verb with which objects of APP's policy RESOURCE.
+
+    A line for each object and account: the policy, the object's key, the verb, the account's
+    principal and key. What a spreadsheet would take for a formula begins with an apostrophe. Exits
+    with 4 when the database does not answer.
+    """
+    loaded = load_app(app)
+    policy = _policy(loaded, resource)
+    wanted = _verb_of(policy, verb)
+    rows = csv.writer(sys.stdout, lineterminator="\n")
+    rows.writerow(["resource", "key", "verb", "principal", "account"])
+    with loaded.test_request_context(), _database_errors():
+        session = current_session()
+        for owner in _all_objects(policy, session):
+            key = ",".join(map(str, inspect(owner).identity))
+            for principal, account in _accounts_that_may(loaded, policy, wanted, owner):
+                told = (policy.name, key, wanted.name, principal, account)
+                rows.writerow([_harmless(cell) for cell in told])
+
+
+def _all_objects(policy: Policy, session: Session) -> Iterator[Any]:
+    """Every object of the policy's, by key; a few at a time are in the session."""
+    keys = inspect(policy.model).primary_key
+    for number, key in enumerate(session.execute(select(*keys).order_by(*keys)).all()):
+        if number % _AT_ONCE == 0:
+            session.expunge_all()
+        owner = session.get(policy.model, tuple(key))
+        if owner is not None:  # deleted meanwhile
+            yield owner
+
+
+def _accounts_that_may(
+    app: Flask, policy: Policy, verb: Verb, owner: Any
+) -> Iterator[tuple[str, str]]:
+    """The principal and the primary key of each account, in the order of the keys."""
+    accounts = accounts_of(app)
+    keys = inspect(accounts.model).primary_key
+    asked = policy.who_can(verb, owner, accounts=accounts).order_by(*keys)
+    listed = asked.with_only_columns(accounts.principal.expression, *keys)
+    for principal, *key in current_session().execute(listed):
+        yield str(principal), ",".join(map(str, key))
+
+
+def _harmless(cell: str) -> str:
+    """The cell, so that no spreadsheet runs it: a formula begins with one of these characters."""
+    is_number = cell.removeprefix("-").isdecimal()
+    is_formula = cell.startswith(_OF_FORMULAS) or cell.lstrip().startswith(_OF_FORMULAS)
+    return f"'{cell}" if is_formula and not is_number else cell
 
 
 @contextmanager
@@ -122,6 +206,29 @@ def _database_errors() -> Iterator[None]:
         sys.exit(_UNREACHABLE)
 
 
+def _spelt(verb: str) -> Verb:
+    return Verb(verb.upper() if verb.islower() else verb)
+
+
+def _verb_of(policy: Policy, given: str) -> Verb:
+    """The verb of that name, which the policy must have."""
+    verb = _spelt(given)
+    if verb.name not in policy.verbs:
+        raise ConfigurationError(
+            f"The policy {policy.name} has no verb {given!r}: "
+            f"{suggestion(verb.name, set(policy.verbs))}"
+        )
+    return verb
+
+
+def _found(policy: Policy, key: str) -> Any:
+    """The object with the key."""
+    owner = current_session().get(policy.model, _typed(policy, key))
+    if owner is None:
+        raise click.ClickException(f"There is no {policy.name} with the key {key!r}.")
+    return owner
+
+
 def _policy(app: Flask, name: str) -> Policy:
     known = {policy.name: policy for policy in policies_of(app)}
     if name not in known:
@@ -132,8 +239,18 @@ def _policy(app: Flask, name: str) -> Policy:
 
 
 def _typed(policy: Policy, key: str) -> Any:
-    """The key as the type of the primary key's column."""
-    (column,) = inspect(policy.model).primary_key
+    """The key as the types of the primary key's columns, which commas separate."""
+    columns = inspect(policy.model).primary_key
+    if len(columns) == 1:
+        return _typed_part(columns[0], key)
+    parts = key.split(",")
+    if len(parts) != len(columns):
+        names = ",".join(column.name for column in columns)
+        raise click.ClickException(f"The key {key!r} is not of the form {names}.")
+    return tuple(map(_typed_part, columns, parts))
+
+
+def _typed_part(column: Any, key: str) -> Any:
     wanted = python_type(column.type)
     if wanted is object:  # the database reads what is written
         return key

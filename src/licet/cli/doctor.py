@@ -19,6 +19,7 @@ from licet.authn.tokens.jwt import JWTVerifier
 from licet.authn.verifiers import verifier_of
 from licet.errors import AuthenticationUnavailable
 from licet.extension import require_licet
+from licet.ops.doctor.accounts import compare_accounts
 from licet.ops.doctor.attacks import Outcome, attack, control
 from licet.ops.doctor.forge import Forge
 from licet.settings.state import app_state
@@ -69,6 +70,24 @@ def migrations(load_app: Callable[[], Flask]) -> None:
     else:
         click.echo("Nothing is migrated at start: run `licet db upgrade` with each new version.")
     sys.exit(_FAILED if any(found) else 0)
+
+
+@doctor.command()
+@click.option("--sample", default=20, show_default=True, type=click.IntRange(1), help="Accounts.")
+@click.pass_obj
+def accounts(load_app: Callable[[], Flask], sample: int) -> None:
+    """Compare what a sample of account rows says with the callers of their requests.
+
+    Who may do something is asked of the rows. Exits with 1 when something differs.
+    """
+    found = compare_accounts(load_app(), sample)
+    for text in found.differences:
+        click.echo(f"  differs     {text}")
+    names = ", ".join(".".join(path) for path in found.paths)
+    click.echo(
+        f"{found.n_accounts} accounts were compared in {names}: {len(found.differences)} differ."
+    )
+    sys.exit(_FAILED if found.differences else 0)
 
 
 def _attacked(verifier: TokenVerifier, forge: Forge) -> int:

@@ -15,7 +15,7 @@ class LazyCommand(click.Command):
     """The name and the help of a command, for lists; `load` imports the command itself.
 
     Args:
-        name: the command's name, and its name in `module`.
+        name: the command's name, and, with _ for -, its name in `module`.
         module: where it is defined.
         help_line: the first sentence of the command's own help.
     """
@@ -23,7 +23,7 @@ class LazyCommand(click.Command):
     def __init__(self, name: str, module: str, help_line: str) -> None:
         super().__init__(name, help=help_line)
         self._module = module
-        self._attribute = name
+        self._attribute = name.replace("-", "_")
 
     def load(self) -> click.Command:
         """The command itself."""

@@ -22,6 +22,11 @@ __all__ = ["main"]
 
 _DEFAULT_FILES: Final = ("app.py", "wsgi.py")
 _COMMANDS: Final = (
+    LazyCommand(
+        "access-review",
+        "licet.cli.access",
+        "Print as CSV which accounts may do a verb with which objects of APP's policy RESOURCE.",
+    ),
     LazyCommand("account", "licet.cli.account", "Create, block and list local accounts."),
     LazyCommand("action", "licet.cli.action", "Run and follow actions of a provider."),
     LazyCommand("audit", "licet.cli.audit", "Print who may call each endpoint."),
@@ -55,6 +60,11 @@ _COMMANDS: Final = (
         "Look after durable actions that nobody else looks after, until SIGTERM.",
     ),
     LazyCommand("token", "licet.cli.token", "Print a bearer token for USER that the app accepts."),
+    LazyCommand(
+        "who",
+        "licet.cli.access",
+        "Print the accounts that may do VERB with the object KEY of APP's policy RESOURCE.",
+    ),
     LazyCommand(
         "whoami",
         "licet.cli.login",

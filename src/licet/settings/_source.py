@@ -44,6 +44,23 @@ class Source:
             raise ConfigurationError(f"{name} is {found!r}: write an http or https URL.")
         return found
 
+    def words(self, name: str) -> frozenset[str]:
+        """Names with commas between them, or a collection of them."""
+        found = self.value(name)
+        listed = found.split(",") if isinstance(found, str) else found or ()
+        try:
+            names = [str(one).strip() for one in listed]
+        except TypeError:
+            names = [""]
+        if wrong := [one for one in names if not one.isidentifier()]:
+            if found == "":
+                return frozenset()
+            raise ConfigurationError(
+                f"{name} is {found!r}, and {wrong[0]!r} is no name: write names with commas "
+                "between them."
+            )
+        return frozenset(names)
+
     def flag(self, name: str, *, default: bool) -> bool:
         """True or false, in one of the usual spellings."""
         found = self.value(name)

@@ -34,7 +34,8 @@ class Settings:
     setting says so; `instance_path` is where the
     SQLite file and the signing keys live; with `protect`, an app with `Licet` answers no request
     while an endpoint of it is undeclared; with `problem_errors`, every error that the app does not
-    handle itself is a problem document.
+    handle itself is a problem document. `log_allowed` names the verbs of which a decision that
+    allows is logged like a denial; ``ALL`` is every verb.
 
     `dispatch` is how workers are told of actions: ``threads`` of this process, or ``celery``
     through `broker_url`. `worker_threads` is how many actions a process runs at once, 0 for none;
@@ -55,6 +56,7 @@ class Settings:
     max_body_bytes: int
     protect: bool
     problem_errors: bool
+    log_allowed: frozenset[str]
     dispatch: str
     broker_url: str = field(repr=False)
     worker_threads: int
@@ -103,6 +105,7 @@ class Settings:
             max_body_bytes=source.positive("LICET_MAX_BODY_BYTES", 1024 * 1024),
             protect=source.flag("LICET_PROTECT", default=True),
             problem_errors=source.flag("LICET_PROBLEM_ERRORS", default=False),
+            log_allowed=source.words("LICET_LOG_ALLOWED"),
             dispatch=source.choice("LICET_DISPATCH", ("threads", "celery")),
             broker_url=source.text("LICET_BROKER_URL", DEFAULT_BROKER),
             worker_threads=source.count("LICET_WORKER_THREADS", 8),

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from licet.authz._clock import decision_moment
 from licet.authz._moment import Now
+from licet.authz.policies._models.links import Linked
 from licet.authz.policies._models.paths import resolve_path
 from licet.authz.policies._models.shape import Column, Kind, Relation, Shape
 from licet.authz.policies.conditions import (
@@ -100,7 +101,7 @@ class _Asked:
 
     session: Session
 
-    def values(self, condition: Condition, shape: Shape) -> Iterator[tuple[Path, Any]]:
+    def values(self, condition: Condition, shape: Shape) -> Iterator[tuple[Path, Any]]:  # noqa: C901 - one for each kind
         match condition:
             case Conjunction() | Disjunction():
                 for part in condition.parts:
@@ -116,6 +117,10 @@ class _Asked:
                 yield from ((condition.path, value) for value in _tested(condition))
             case IsNull(of_caller=True):
                 yield condition.path, "something"
+            case Linked():
+                known = self.session.scalars(condition.link.known().limit(VALUES)).all()
+                for one in (*known, "nobody has this"):
+                    yield condition.caller_path, (one,) if condition.is_collection else one
             case Comparison(operand=CallerPath()):
                 path = path_of(condition.operand)
                 yield from ((path, value) for value in self._compared(condition, shape))

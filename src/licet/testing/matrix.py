@@ -18,7 +18,8 @@ What the policy decides about the object in the database is what the response mu
 or 403 where the caller may see the object; else a 404 that is, byte for byte, the one of an object
 that does not exist. For nobody, a 401 before the object is looked for will do as well, and a
 redirect to the sign-in page counts as one. Every endpoint, grant and denial of the matrix must have
-had its case. `licet.testing.signed_in` and `form_to` are for apps with cookies and forms.
+had its case; that of a line of `forbid` is a caller whom some grant would have allowed it.
+`licet.testing.signed_in` and `form_to` are for apps with cookies and forms.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from licet.authz.declared.marks import AccessKind, access_of
 from licet.authz.flask import current_caller, current_session, policies_of
 from licet.authz.policies._check import Check
 from licet.authz.policies._models.sessions import using_session
-from licet.authz.policies.policy import Policy
+from licet.authz.policies.policy import Denial, Grant, Policy
 from licet.authz.policies.verbs import CREATE, LIST, VIEW, Verb
 from licet.errors import AccessDenied
 from licet.errors.names import knows_options_of
@@ -55,6 +56,7 @@ from licet.testing.browsing import (
 __all__ = ["MatrixCases", "MatrixReport", "list_request", "request_to", "verify_matrix"]
 
 T = TypeVar("T")
+L = TypeVar("L", Grant, Denial)
 Send = Callable[[FlaskClient, Mapping[str, str], Any], Any]
 ABSENT_KEY = 2_000_000_011
 _NOWHERE = "/licet-verify-matrix"  # whom a cookie stands for is known within a request
@@ -184,14 +186,15 @@ class _Verifier:
         self.case = case
         self.policy = case.policy
         self.report = report
-        self._grants = [
-            (grant, Check(self.policy.condition_of(grant), self.policy.shape))
-            for grant in self.policy.grants
-        ]
-        self._seen_grants: set[tuple[int, str]] = set()
+        self._grants = self._checked(self.policy.grants)
+        self._denials = self._checked(self.policy.denials)
+        self._seen_lines: set[tuple[int, str]] = set()
         self._seen_denials: set[str] = set()
         self._signed_in: dict[str, FlaskClient] = {}
         self._sign_in_path = case.sign_in_path or sign_in_path_of(app)
+
+    def _checked(self, lines: Sequence[L]) -> list[tuple[L, Check]]:
+        return [(line, self.policy.check_of(line)) for line in lines]
 
     def run(self) -> None:
         for caller, verb, name, key in self._combinations():
@@ -257,16 +260,23 @@ class _Verifier:
             if owner is None:
                 raise AssertionError(f"{self.policy.name}: there is no {name} with the key {key!r}")
             decision = self.policy.decide(identity, verb, owner, session=session)
-            if decision.allowed:
-                with using_session(session):
-                    holding = [g for g, check in self._grants if check.holds(owner, identity)]
-                self._seen_grants.update(
-                    (id(grant), verb.name) for grant in holding if grant.verbs.covers(verb.name)
-                )
-            else:
-                self._seen_denials.add(verb.name)
+            with using_session(session):
+                self._note(verb.name, owner, identity, is_allowed=decision.allowed)
             signs_in = is_nobody(identity) and refusal_of_nobody(identity).code == 401
             return _Want(decision.allowed, decision.visible, signs_in)
+
+    def _note(self, verb: str, owner: Any, identity: Any, *, is_allowed: bool) -> None:
+        """Note which lines of the policy had their case: a denial, where something was allowed."""
+
+        def holding(lines: Sequence[tuple[L, Check]]) -> list[L]:
+            covering = (pair for pair in lines if pair[0].verbs.covers(verb))
+            return [line for line, check in covering if check.holds(owner, identity)]
+
+        if not is_allowed:
+            self._seen_denials.add(verb)
+        granting = holding(self._grants)
+        lines = granting if is_allowed else holding(self._denials) if granting else []
+        self._seen_lines.update((id(line), verb) for line in lines)
 
     def _try(self, told: str, caller: str, verb: Verb, key: Any, want: _Want) -> bool:
         """Send the request; whether it may have changed the data."""
@@ -311,16 +321,22 @@ class _Verifier:
     def _require_all_seen(self) -> None:
         sent = {verb.name for verb in self.case.requests}
         only = self.case.only
-        for grant, _ in self._grants:
-            if only is not None and grant.role.name not in only:
+        for line in self.policy.lines:
+            if only is not None and line.role.name not in only:
                 continue
-            for name in (n for n in self.policy.verbs if grant.verbs.covers(n) and n in sent):
-                if (id(grant), name) not in self._seen_grants:
-                    self._fail(f"{self.policy.name}: {name} by the grant `{grant}`", "had no case")
+            kind = "grant" if isinstance(line, Grant) else "denial"
+            for name in (n for n in self.policy.verbs if line.verbs.covers(n) and n in sent):
+                if (id(line), name) not in self._seen_lines and not self._is_idle(line, name):
+                    self._fail(f"{self.policy.name}: {name} by the {kind} `{line}`", "had no case")
         for name in sorted(sent - self._seen_denials):
             self._fail(f"{self.policy.name}: {name}", "was never denied in any case")
         for name in sorted(self._served_verbs() - sent):
             self._fail(f"{self.policy.name}: {name}", "is served by the app and had no request")
+
+    def _is_idle(self, line: Grant | Denial, verb: str) -> bool:
+        """Whether the line can never decide: a grant of what all of its role are forbidden."""
+        covering = (denial for denial in self.policy.denials if denial.verbs.covers(verb))
+        return isinstance(line, Grant) and any(one.covers_all_of(line.role) for one in covering)
 
     def _served_verbs(self) -> set[str]:
         """The verbs that some endpoint of the app declares for the policy."""

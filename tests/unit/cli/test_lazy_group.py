@@ -57,7 +57,7 @@ def test_no_command_is_imported_for_completion():
 
     printed, loaded = called(**asked)
 
-    assert printed.split() == ["plain,whoami", "plain,worker"]
+    assert printed.split() == ["plain,who", "plain,whoami", "plain,worker"]
     assert not loaded & (HEAVY | {"licet.cli.worker"})
 
 
@@ -94,7 +94,7 @@ def test_every_command_has_help(licet, name: str):
     assert result.stdout.startswith(f"Usage: main {name} ")
 
 
-@pytest.mark.parametrize(("typed", "offered"), [("w", ["whoami", "worker"]), ("x", [])])
+@pytest.mark.parametrize(("typed", "offered"), [("w", ["who", "whoami", "worker"]), ("x", [])])
 def test_completion(typed: str, offered: list[str]):
     """A shell is offered the commands that begin with what was typed."""
     found = main.shell_complete(click.Context(main, **main.context_settings), typed)

@@ -14,6 +14,7 @@ from tests.processes import in_processes, meet
 import licet.actions.store.tables
 import licet.authn.accounts.tables
 import licet.authn.sign_in.tables
+import licet.authz.grants.tables
 from licet.db import Database, current_revision, head_revision, upgrade
 from licet.db.migrate import VERSION_TABLE, alembic_config, downgrade
 from licet.db.statement import Statement
@@ -24,6 +25,7 @@ SUBJECTS = (
     licet.actions.store.tables,
     licet.authn.accounts.tables,
     licet.authn.sign_in.tables,
+    licet.authz.grants.tables,
 )  # whose tables are in `metadata`
 
 

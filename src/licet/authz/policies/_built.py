@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final
 
 import sqlalchemy as sa
 
 from licet.authz._places import invalid
 from licet.authz.policies._check import Check
+from licet.authz.policies._declared import DeclaredPolicy, Denial, Grant
+from licet.authz.policies._models.denials import NotForbidden
 from licet.authz.policies._models.mapping import shape_of
 from licet.authz.policies._models.shape import Shape
 from licet.authz.policies._models.sources import Sources, sources_of
@@ -20,63 +21,30 @@ from licet.authz.policies.conditions import (
     Condition,
     Conjunction,
     Disjunction,
+    Negation,
 )
 from licet.authz.policies.fields import FieldRule, Fields, unless_condition
 from licet.authz.policies.roles import Role, holders_among
-from licet.authz.policies.verbs import LIST, Verb
+from licet.authz.policies.verbs import LIST
 from licet.errors import InvalidCondition, UntranslatableCondition
 
-__all__ = ["Built", "Grant"]
-
-
-@dataclass(frozen=True, eq=False)
-class Grant:
-    """One line of a policy: these verbs, for holders of the role, when the condition holds."""
-
-    role: Role
-    verbs: Verb
-    when: Condition | None
-    declared: str
-
-    def __str__(self) -> str:
-        when = "" if self.when is None else f" {self.when.footnote or f'when {self.when}'}"
-        return f"{self.role.name}: {self.verbs}{when}"
-
-
-class Declared(Protocol):
-    """What a policy declares."""
-
-    model: type[Any]
-    name: str
-    declared: str
-    naive_as_utc: bool
-    grants: list[Grant]
-    field_rules: dict[str, list[FieldRule]]
-    derived_fields: dict[str, tuple[str, ...]]
-
-    @property
-    def named_roles(self) -> tuple[Role, ...]:
-        """The roles that are allowed something, or spared a mask."""
-
-    @property
-    def verbs(self) -> tuple[str, ...]:
-        """The names of the verbs that the matrix prints."""
+__all__ = ["Built"]
 
 
 class Built:
     """A policy whose every path is resolved; one check a verb, one a field rule."""
 
-    def __init__(self, policy: Declared, roles: Iterable[Role] = ()) -> None:
+    def __init__(self, policy: DeclaredPolicy, roles: Iterable[Role] = ()) -> None:
         self.shape = self._shape(policy)
         self.relations: Final = tuple(self.shape.relations.values())
         self._policy = policy
         self._holders = holders_among(policy.named_roles, roles)
         self.checks: Final = {name: self._check(name) for name in policy.verbs}
         self.otherwise: Final = self._check("")  # verbs that only ALL covers
-        for grant in policy.grants:
-            if grant.verbs.covers(LIST.name):
-                check = self.check_of(self.condition(grant))
-                self._require_sql(check, "guard a list", grant.declared)
+        for line in policy.lines:
+            if line.verbs.covers(LIST.name):
+                check = self.check_of(self.condition(line))
+                self._require_sql(check, "guard a list", line.declared)
         self._sources = self._find_sources()
         self.shown = self._fields("hide")
         for rule, (_, check) in zip(policy.field_rules["hide"], self.shown.rules, strict=True):
@@ -86,7 +54,7 @@ class Built:
         checks = itertools.chain(self.checks.values(), [self.otherwise], rules)
         self.asks_now: Final = any(check.asks_now for check in checks)
 
-    def _shape(self, policy: Declared) -> Shape:
+    def _shape(self, policy: DeclaredPolicy) -> Shape:
         try:
             return shape_of(policy.model)
         except InvalidCondition as error:
@@ -121,23 +89,38 @@ class Built:
         return Check(condition, self.shape, naive_as_utc=self._policy.naive_as_utc)
 
     def _check(self, name: str) -> Check:
-        grants = [grant for grant in self._policy.grants if grant.verbs.covers(name)]
-        for grant in grants:  # each alone first, so that an error names its line
-            self._single(grant)
+        lines = [line for line in self._policy.lines if line.verbs.covers(name)]
+        for line in lines:  # each alone first, so that an error names its line
+            self._single(line)
+        grants = [line for line in lines if isinstance(line, Grant)]
+        denials = [line for line in lines if isinstance(line, Denial)]
         whole = _either(map(self.condition, grants), self._policy.declared)
+        if grants and denials:
+            not_forbidden = map(self.exemption, denials)
+            parts = (whole.named("some role is allowed it"), *not_forbidden)
+            whole = Conjunction(self._policy.declared, None, parts)
         return self.check_of(whole.named(f"{self._policy.name} {name or 'ALL'}"))
 
-    def _single(self, grant: Grant) -> None:
+    def _single(self, line: Grant | Denial) -> None:
         try:
-            self.check_of(self.condition(grant))
+            self.check_of(self.condition(line))
         except UntranslatableCondition as error:
-            raise type(error)(f"{error} (in the grant at {grant.declared})") from error
+            kind = "grant" if isinstance(line, Grant) else "denial"
+            raise type(error)(f"{error} (in the {kind} at {line.declared})") from error
 
-    def condition(self, grant: Grant) -> Condition:
-        """When the grant holds."""
-        role = self._held(grant.role, grant.declared)
-        parts = (role,) if grant.when is None else (role, grant.when)
-        return Conjunction(grant.declared, str(grant), parts)
+    def condition(self, line: Grant | Denial) -> Condition:
+        """When the line of the policy holds."""
+        parts = [self._held(line.role, line.declared)]
+        if line.when is not None:
+            parts.append(line.when)
+        if isinstance(line, Denial):
+            spared = (self._held(role, line.declared) for role in line.unless)
+            parts.extend(Negation(line.declared, None, role) for role in spared)
+        return Conjunction(line.declared, str(line), tuple(parts))
+
+    def exemption(self, denial: Denial) -> Condition:
+        """When the denial does not hold."""
+        return NotForbidden(denial.declared, f"not forbidden to {denial}", self.condition(denial))
 
     def _held(self, role: Role, declared: str) -> Condition:
         """Somebody holds the role, or one that implies it."""

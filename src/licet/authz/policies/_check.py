@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -18,12 +19,16 @@ from licet.authz.policies._models.shape import ObjectReader, Shape
 from licet.authz.policies._plan import (
     AllOf,
     AnyOf,
+    CallerLeaf,
     Exists,
     Leaf,
+    LinkLeaf,
     Pair,
     Plan,
     PredicateLeaf,
+    Slot,
     Test,
+    Truth,
     make_plan,
 )
 from licet.authz.policies._reader import FormerReader, LoadedReader
@@ -92,6 +97,11 @@ class Check:
         """Whether it held of an object before its unflushed changes."""
         return self.explain(owner, identity, FORMER).holds
 
+    def may_hold(self, identity: Any) -> bool:
+        """Whether it could hold of some object; False only where it holds of none whatever."""
+        values = self._caller_values.read(identity)
+        return values is not None and outcome_of_caller(self.plan, values) is not False
+
     def prepare(self) -> None:
         """Build the SQL now.
 
@@ -136,12 +146,36 @@ class Check:
             return Explanation(str(error), holds=False)
 
 
+def outcome_of_caller(plan: Plan, values: Sequence[Any]) -> bool | None:
+    """What the caller alone decides of a plan; None where it takes an object to know."""
+    match plan:
+        case Truth():
+            return plan.holds
+        case CallerLeaf():
+            return values[plan.slot.index] is not plan.is_negated
+        case AllOf() | AnyOf():
+            decisive = isinstance(plan, AnyOf)
+            outcomes = [outcome_of_caller(part, values) for part in plan.parts]
+            if decisive in outcomes:
+                return decisive
+            return None if None in outcomes else not decisive
+        case Exists() if outcome_of_caller(plan.inner, values) is False:
+            return plan.is_negated
+        case LinkLeaf() if not values[plan.slot.index]:
+            return plan.is_negated
+        case Leaf(operand=Slot()) if plan.test is not Test.NE:
+            has_value = values[plan.operand.index] not in (None, frozenset())
+            return None if has_value else plan.is_negated
+        case _:
+            return None
+
+
 def asks_related(plan: Plan) -> bool:
     """Whether other objects can be asked to decide about one."""
     match plan:
         case AllOf() | AnyOf():
             return any(map(asks_related, plan.parts))
-        case Leaf():
+        case Leaf() | LinkLeaf():
             return bool(plan.hops)
         case Pair():
             return bool(plan.left.hops or plan.right.hops)

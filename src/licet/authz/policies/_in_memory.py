@@ -42,7 +42,7 @@ from typing import Any, Final
 
 from licet.authz._moment import in_utc
 from licet.authz.policies._caller import fitting, read_predicate
-from licet.authz.policies._in_sql._membership import Membership
+from licet.authz.policies._in_sql._membership import Membership, is_linked
 from licet.authz.policies._models.shape import Column, Kind, ObjectReader, Relation
 from licet.authz.policies._plan import (
     AllOf,
@@ -50,6 +50,7 @@ from licet.authz.policies._plan import (
     CallerLeaf,
     Exists,
     Leaf,
+    LinkLeaf,
     Pair,
     Place,
     Plan,
@@ -118,6 +119,7 @@ class _Writer:
             "in_utc": in_utc,
             "type_of": type,
             "predicate": read_predicate,
+            "is_linked": is_linked,
             "missing": _Missing(),
             "unknown": object(),
         }
@@ -152,7 +154,7 @@ class _Writer:
         unnoted = [ast.Assign([_store(f"u_{owner}")], _is_unnoted(owner))]
         return [_assign_dict(owner), *(unnoted if owner in self._asks_notes else ())]
 
-    def test(self, plan: Plan, owner: str) -> ast.expr:
+    def test(self, plan: Plan, owner: str) -> ast.expr:  # noqa: PLR0911 - one for each kind
         """An expression that is True or False; `owner` names the object."""
         match plan:
             case Truth():
@@ -173,6 +175,12 @@ class _Writer:
                 compare = self._constant(_COMPARE_BOTH[plan.test])
                 values = (self._fit_value(one, owner) for one in (plan.left, plan.right))
                 return _negated(_call(compare, *values), plan.is_negated)
+            case LinkLeaf():
+                present, last = self._hops(plan.hops, owner)
+                link, operand = self._constant(plan.link), self._operand(plan.slot)
+                linked = _call(_name("is_linked"), _name(last), link, operand)
+                found = ast.BoolOp(ast.And(), [*present, linked]) if present else linked
+                return _negated(found, plan.is_negated)
             case _:
                 return _negated(self._exists(plan, owner), plan.is_negated)
 

@@ -25,10 +25,12 @@ from licet.authz.policies._caller import (
     read_test,
     require_fit,
 )
-from licet.authz.policies._in_sql._membership import Membership
+from licet.authz.policies._in_sql._membership import Membership, is_linked
+from licet.authz.policies._models.denials import NotForbidden
+from licet.authz.policies._models.links import Linked
 from licet.authz.policies._models.paths import resolve_path
 from licet.authz.policies._models.shape import Column, ObjectReader, Relation, Shape
-from licet.authz.policies._plan import Exists, make_plan
+from licet.authz.policies._plan import LINKED_CALLER, Exists, make_plan
 from licet.authz.policies.conditions import (
     Always,
     AttributePath,
@@ -125,8 +127,11 @@ def explain(
 def first_failure(explanation: Explanation) -> str:
     """The first part at the bottom of the tree because of which the whole does not hold.
 
-    Of several alternatives the one counts that came nearest: some part of it holds.
+    Of several alternatives the one counts that came nearest: some part of it holds. Where a line
+    of `Policy.forbid` holds, that line is the reason.
     """
+    if isinstance(explanation.condition, NotForbidden):
+        return f"forbidden to {explanation.condition.inner.footnote}"
     failed = [part for part in explanation.parts if not part.holds]
     if not failed:
         return explanation.text
@@ -139,7 +144,7 @@ class _Explainer:
     identity: Any
     reader: ObjectReader
 
-    def explain(self, condition: Condition, owner: Any, shape: Shape) -> Explanation:  # noqa: PLR0911 - one for each kind
+    def explain(self, condition: Condition, owner: Any, shape: Shape) -> Explanation:  # noqa: C901, PLR0911 - one for each kind
         match condition:
             case Comparison():
                 return self._compared(condition, owner, shape)
@@ -159,6 +164,8 @@ class _Explainer:
                 return Explanation(condition, value is None, (last.name, value))
             case Always():
                 return Explanation(condition, condition.holds)
+            case Linked():
+                return self._linked(condition, owner, shape)
             case Predicate():
                 holds = read_predicate(condition.function, owner, self.identity)
                 return Explanation(condition, holds)
@@ -254,6 +261,14 @@ class _Explainer:
                 shown.append(part)
         return Explanation(condition, condition.is_all, (relation.name, n_read), tuple(shown))
 
+    def _linked(self, condition: Linked, owner: Any, shape: Shape) -> Explanation:
+        if condition.path:
+            owner, _ = self._at(condition, condition.path, owner, shape)
+        read = read_collection if condition.is_collection else read_scalar
+        value = read(condition.caller_path, LINKED_CALLER, self.identity)
+        holds = owner is not None and is_linked(owner, condition.link, value)
+        return Explanation(condition, holds)
+
     def _compared(self, condition: Comparison, owner: Any, shape: Shape) -> Explanation:
         value, column = self._at(condition, condition.path, owner, shape)
         operand = condition.operand
@@ -280,10 +295,19 @@ class _Explainer:
         path = path_of(condition.operand)
         if condition.op is Op.IN:
             return read_collection(path, column, self.identity)
-        value = read_caller(self.identity, path)
-        if value is not None:
-            require_fit(path, column, value)
-        return in_utc(value)
+        return read_scalar(path, column, self.identity)
+
+
+def read_scalar(path: tuple[str, ...], column: Column, identity: Any) -> Any:
+    """The caller's value as it is compared with the column; None when they have none.
+
+    Raises:
+        InvalidCaller: it cannot be compared with the column.
+    """
+    value = read_caller(identity, path)
+    if value is not None:
+        require_fit(path, column, value)
+    return in_utc(value)
 
 
 def _compares(op: Op, value: Any, operand: Any) -> bool:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from licet.authz._moment import Now
 from licet.authz.policies._caller import CallerValues
+from licet.authz.policies._models.links import Link, Linked
 from licet.authz.policies._models.paths import (
     refuse,
     require_fitting,
@@ -57,6 +58,7 @@ __all__ = [
     "CallerLeaf",
     "Exists",
     "Leaf",
+    "LinkLeaf",
     "Pair",
     "Place",
     "Plan",
@@ -72,6 +74,7 @@ MAX_DEPTH: Final = 24  # what SQLite's parser can keep in mind, with room for th
 SUBQUERY: Final = 3  # so many levels
 TWO_NUMBERS: Final = 3 * SUBQUERY  # which SQLite has to round
 MAX_SIZE: Final = 500
+LINKED_CALLER: Final = Column("the grantee", Kind.TEXT, is_nullable=False)
 
 
 class Test(Enum):
@@ -167,6 +170,17 @@ class PredicateLeaf:
 
 
 @dataclass(frozen=True, eq=False)
+class LinkLeaf:
+    """Rows of a table of its own link the object, or a related one, with the caller."""
+
+    hops: tuple[Relation, ...]
+    model: type[Any]
+    link: Link
+    slot: Slot
+    is_negated: bool = False
+
+
+@dataclass(frozen=True, eq=False)
 class AllOf:
     """Every part holds."""
 
@@ -180,7 +194,7 @@ class AnyOf:
     parts: tuple[Plan, ...]
 
 
-Plan = Truth | Leaf | Pair | Exists | CallerLeaf | PredicateLeaf | AllOf | AnyOf
+Plan = Truth | Leaf | Pair | Exists | CallerLeaf | PredicateLeaf | LinkLeaf | AllOf | AnyOf
 TRUE: Final = Truth(holds=True)
 FALSE: Final = Truth(holds=False)
 
@@ -231,6 +245,8 @@ class _Planner:
                 return _present(condition, shape, is_negated=not is_negated)
             case Comparison():
                 return self._compared(condition, shape, is_negated=is_negated, depth=depth)
+            case Linked():
+                return self._linked(condition, shape, is_negated=is_negated)
             case _:
                 return refuse(condition, f"{type(condition).__name__} is no kind of condition")
 
@@ -257,6 +273,21 @@ class _Planner:
         if inner is FALSE:
             return TRUE if negated else FALSE
         return Exists(hops, relation, inner, negated)
+
+    def _linked(self, condition: Linked, shape: Shape, *, is_negated: bool) -> Plan:
+        hops: tuple[Relation, ...] = ()
+        if condition.path:
+            before, last = resolve_path(condition, condition.path, shape)
+            if not isinstance(last, Relation) or last.is_many:
+                refuse(condition, f"{'.'.join(condition.path)} is no to-one relationship")
+            hops, shape = (*before, last), last.target
+        if (reason := condition.link.unfit(shape.model)) is not None:
+            refuse(condition, reason)
+        index = self.caller_values.add_value(
+            condition.caller_path, LINKED_CALLER, is_collection=condition.is_collection
+        )
+        self.caller_values.asks_now = True  # a link may have an end
+        return LinkLeaf(hops, shape.model, condition.link, Slot(index), is_negated)
 
     def _compared(
         self, condition: Comparison, shape: Shape, *, is_negated: bool, depth: int
@@ -317,6 +348,8 @@ def _subqueries(condition: Condition) -> int:
             return len(condition.path) + len(path_of(other)) - 2
         case Comparison() | IsNull():
             return len(condition.path) - 1
+        case Linked():
+            return len(condition.path) + 1
         case _:
             return 0
 

@@ -3,10 +3,12 @@
     speakers = Policy(Speaker)
     speakers.allow(staff, ALL)
     speakers.allow(registered, LIST | VIEW | UPDATE, when=own)
+    speakers.forbid(everyone, DELETE, when=confirmed, unless=[staff])
     speakers.hide("email", unless=[staff, own])
 
-Whatever no grant allows is denied. From the one declaration come the decision about an object, the
-filter of a list, the fields that are shown, and the explanation; they always agree.
+Whatever no grant allows is denied, and what is forbidden is denied whatever allows it. From the one
+declaration come the decision about an object, the filter of a list, the fields that are shown, and
+the explanation; they always agree.
 """
 
 from __future__ import annotations
@@ -23,12 +25,15 @@ from sqlalchemy.orm import Session
 
 from licet.authz._clock import at_one_moment, decision_moment
 from licet.authz._moment import known_moment, using_moment
-from licet.authz._places import declared_at, invalid
-from licet.authz.policies._built import Built, Grant
+from licet.authz._places import invalid
+from licet.authz.policies._built import Built
 from licet.authz.policies._check import FORMER, NOW, Check
+from licet.authz.policies._declared import DeclaredPolicy, Denial, Grant
 from licet.authz.policies._in_sql._entity import restricted_entity
 from licet.authz.policies._in_sql._filter import restrict
 from licet.authz.policies._in_sql._terms import as_where
+from licet.authz.policies._in_sql._who.accounts import Accounts, accounts_of
+from licet.authz.policies._in_sql._who.find import accounts_that_fulfil
 from licet.authz.policies._in_words import ALLOWED, Decision, Explanation
 from licet.authz.policies._models.sessions import unflushed, using_session
 from licet.authz.policies._models.shape import Shape
@@ -36,18 +41,19 @@ from licet.authz.policies._reader import follow_changed_relations
 from licet.authz.policies.conditions import (
     Condition,
 )
-from licet.authz.policies.fields import FieldRule, Fields, Unless, make_rule
+from licet.authz.policies.fields import Fields
 from licet.authz.policies.roles import Role
-from licet.authz.policies.verbs import CREATE, LIST, USUAL, VIEW, Verb, one_verb
+from licet.authz.policies.verbs import CREATE, LIST, VIEW, Verb, one_verb
 from licet.errors import InvalidCondition
 from licet.errors.names import knows_its_options, with_article
+from licet.settings.state import app_itself
 
-__all__ = ["Grant", "Policy"]
+__all__ = ["Denial", "Grant", "Policy"]
 
 T = TypeVar("T")
 
 
-class Policy:
+class Policy(DeclaredPolicy):
     """The grants and field rules of one mapped class.
 
     Declare everything first; the policy is built at its first use, by `build`, or when an app
@@ -68,71 +74,9 @@ class Policy:
     def __init__(
         self, model: type[Any], name: str | None = None, *, naive_as_utc: bool = False
     ) -> None:
-        if not isinstance(model, type):
-            raise invalid(f"A policy is about a mapped class, not {model!r}.")
-        self.model = model
-        self.name = name or model.__name__
-        self.naive_as_utc = naive_as_utc
-        self.declared = declared_at()
-        self.grants: list[Grant] = []
-        self.field_rules: dict[str, list[FieldRule]] = {"hide": [], "readonly": []}
-        self.derived_fields: dict[str, tuple[str, ...]] = {}
+        super().__init__(model, name, naive_as_utc=naive_as_utc)
         self._built: Built | None = None
         self._lock = threading.Lock()
-
-    @knows_its_options
-    def allow(self, role: Role, verbs: Verb, when: Condition | None = None) -> Policy:
-        """Let holders of `role` do `verbs`, with every object or with those that fulfil `when`.
-
-        Raises:
-            InvalidCondition: an argument is of the wrong kind, or the policy is in use already.
-        """
-        self._require_open()
-        if not isinstance(role, Role):
-            raise invalid(f"The policy {self.name} allows roles something, not {role!r}.")
-        if not isinstance(verbs, Verb):
-            raise invalid(f"The policy {self.name} allows verbs such as VIEW, not {verbs!r}.")
-        if when is not None and not isinstance(when, Condition):
-            raise invalid(f"when takes a condition made with attr or caller, not {when!r}.")
-        self.grants.append(Grant(role, verbs, when, declared_at()))
-        return self
-
-    @knows_its_options
-    def hide(self, *fields: str, unless: Unless = None) -> Policy:
-        """Show these fields only to callers for whom one of `unless` holds."""
-        return self._mask("hide", fields, unless)
-
-    @knows_its_options
-    def readonly(self, *fields: str, unless: Unless = None) -> Policy:
-        """Let these fields be written only by callers for whom one of `unless` holds."""
-        return self._mask("readonly", fields, unless)
-
-    @knows_its_options
-    def writable_only(self, *fields: str, unless: Unless = None) -> Policy:
-        """Let only these fields be written, but by callers for whom one of `unless` holds."""
-        return self._mask("readonly", fields, unless, is_only=True)
-
-    @knows_its_options
-    def derived(self, name: str, *sources: str) -> Policy:
-        """Say which fields a field is made of, when its mapping does not tell.
-
-        What masks one of `sources` masks `name`, too. Without any, `name` shows nothing of others.
-        """
-        self._require_open()
-        self.derived_fields[name] = sources
-        return self
-
-    def _mask(
-        self, kind: str, fields: tuple[str, ...], unless: Unless, *, is_only: bool = False
-    ) -> Policy:
-        self._require_open()
-        rule = make_rule(fields, unless, declared_at(), is_only=is_only)
-        self.field_rules[kind].append(rule)
-        return self
-
-    def _require_open(self) -> None:
-        if self._built is not None:
-            raise invalid(f"The policy {self.name} is in use already and cannot change.")
 
     @knows_its_options
     def build(self, *, roles: Iterable[Role] | None = None) -> Policy:
@@ -159,13 +103,6 @@ class Policy:
                 if self._built is None:
                     self._built = Built(self, roles)
         return self._built
-
-    @property
-    def named_roles(self) -> tuple[Role, ...]:
-        """The roles that are allowed something, or spared a mask, each once."""
-        rules = (*self.field_rules["hide"], *self.field_rules["readonly"])
-        spared = (one for rule in rules for one in rule.unless if isinstance(one, Role))
-        return tuple(dict.fromkeys((*(grant.role for grant in self.grants), *spared)))
 
     # --- decisions -------------------------------------------------------------------------------
 
@@ -251,6 +188,31 @@ class Policy:
         is_visible = verb == CREATE or (not is_draft and view.held(owner, identity))
         return Decision(allowed=False, explain=lambda: why, may_view=lambda: is_visible)
 
+    def allowed_verbs(
+        self,
+        identity: Any,
+        owner: Any,
+        *,
+        session: Session | None = None,
+        now: datetime | None = None,
+    ) -> list[str]:
+        """The names of the verbs that the caller may do with the object, in the matrix's order.
+
+        Each is decided as by `decide`; an app's own verbs count when some line names them. The list
+        is for a front end, as JSON. Of an object that is stored, CREATE is whether one like it
+        could be made.
+        """
+        with self.at(now):
+            return [
+                name
+                for name in self.verbs
+                if self.decide(identity, Verb(name), owner, session=session)
+            ]
+
+    def may_allow(self, identity: Any, verb: Verb) -> bool:
+        """Whether the caller might do `verb` with some object; False when with none whatever."""
+        return self.check(verb).may_hold(identity)
+
     def explain(
         self,
         identity: Any,
@@ -304,6 +266,39 @@ class Policy:
         with self.at(now):
             return as_where(self.check(verb).criterion(identity, entity))
 
+    def who_can(
+        self,
+        verb: Verb,
+        owner: Any,
+        *,
+        accounts: Accounts | None = None,
+        now: datetime | None = None,
+    ) -> sa.Select[Any]:
+        """The accounts that may do `verb` with a stored object, as a SELECT of the app's accounts.
+
+        Those that may not be used are left out. The object is asked for as the database has it.
+
+        Args:
+            verb: one verb.
+            owner: an object without unflushed changes.
+            accounts: those of the current app, when not given.
+            now: what ``now()`` is.
+
+        Raises:
+            UntranslatableCondition: a Python function decides, or the policy asks of callers what
+                the app's `register_accounts` does not say.
+            InvalidCondition: the object is of another class, or not as the database has it.
+            ConfigurationError: the app has no accounts.
+        """
+        check = self.check(verb)
+        if not isinstance(owner, self.model):
+            raise self._about_another(owner)
+        known = accounts_of(app_itself()) if accounts is None else accounts
+        with self.at(now):
+            return accounts_that_fulfil(
+                check.condition, self.shape, owner, known, naive_as_utc=self.naive_as_utc
+            )
+
     # --- fields ----------------------------------------------------------------------------------
 
     def visible_fields(
@@ -346,26 +341,29 @@ class Policy:
         """The rules of what is seen."""
         return self._ready().shown
 
-    @property
-    def verbs(self) -> tuple[str, ...]:
-        """The names of the verbs that the matrix prints: the usual ones, then the app's own."""
-        own = {name for grant in self.grants for name in grant.verbs.names} - {"ALL", *USUAL}
-        return (*USUAL, *sorted(own))
-
     def grants_on_missing_data(self) -> list[str]:
         """The grants that can hold because something is missing: NULL, or no related object.
 
         ``!=``, ``not_in``, ``~`` and ``all`` do so. That may be meant; it should be looked at.
         """
+        return [str(grant) for grant in self.grants if self.check_of(grant).holds_on_missing_data]
+
+    def denials_lost_on_missing_data(self) -> list[str]:
+        """The denials that do not hold where something is missing: NULL, or no related object."""
+        built = self._ready()
         return [
-            str(grant)
-            for grant in self.grants
-            if self._ready().check_of(self.condition_of(grant)).holds_on_missing_data
+            str(denial)
+            for denial in self.denials
+            if built.check_of(built.exemption(denial)).holds_on_missing_data
         ]
 
-    def condition_of(self, grant: Grant) -> Condition:
-        """When the grant holds: its role, or one that implies it, is held, and its condition."""
-        return self._ready().condition(grant)
+    def condition_of(self, line: Grant | Denial) -> Condition:
+        """When a line holds: its role, or one that implies it, is held, and its condition."""
+        return self._ready().condition(line)
+
+    def check_of(self, line: Grant | Denial) -> Check:
+        """What decides whether a line holds."""
+        return self._ready().check_of(self.condition_of(line))
 
     @property
     def shape(self) -> Shape:

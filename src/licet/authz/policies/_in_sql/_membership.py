@@ -11,20 +11,40 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, object_session
 
 from licet.authz.policies._caller import InvalidCaller
 from licet.authz.policies._in_sql._entities import rows_alone
 from licet.authz.policies._in_sql._terms import Piece, as_column, build
+from licet.authz.policies._models.links import Link, as_callers
 from licet.authz.policies._models.mapping import key_names
 from licet.authz.policies._models.sessions import asking
 from licet.authz.policies._models.shape import ObjectReader
 from licet.authz.policies._plan import Exists
-from licet.errors import UntranslatableCondition
+from licet.errors import UnloadedObject, UntranslatableCondition
 
-__all__ = ["Membership"]
+__all__ = ["Membership", "is_linked"]
 
 InRows = Callable[[Iterable[Any], Sequence[Any], Any], bool]
+
+
+def is_linked(owner: Any, link: Link, value: Any) -> bool:
+    """Whether a link is between the object, as it is stored, and whom the caller's value names.
+
+    Raises:
+        UnloadedObject: the object is in no session that could be asked.
+    """
+    callers = as_callers(value)
+    if owner._sa_instance_state.key is None or not callers:
+        return False  # nothing can be on a draft
+    session = object_session(owner)
+    if session is None:
+        raise UnloadedObject(
+            f"Whether {link} on a {type(owner).__name__} is asked of the database, and the object "
+            "is in no session: decide while it is in one."
+        )
+    with asking(session, owner, str(link)):
+        return link.holds(session, owner, callers)
 
 
 class Membership:

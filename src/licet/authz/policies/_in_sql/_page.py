@@ -83,10 +83,25 @@ def _alone(term: Any, compiler: SQLCompiler, **options: Any) -> str:
 
 
 def _alternatives(term: Any) -> list[Any]:
-    """The parts of an OR, or the one that there is."""
-    if isinstance(term, BooleanClauseList) and term.operator is operators.or_:
+    """The parts of an OR, or the one that there is.
+
+    An OR that AND joins to denials is taken apart as well: each part with all of the denials.
+    """
+    term = _ungrouped(term)
+    if not isinstance(term, BooleanClauseList):
+        return [term]
+    if term.operator is operators.or_:
         return list(term.clauses)
+    grants, *denials = map(_ungrouped, term.clauses)
+    if isinstance(grants, BooleanClauseList) and grants.operator is operators.or_:
+        return [sa.and_(part, *denials) for part in grants.clauses]
     return [term]
+
+
+def _ungrouped(term: Any) -> Any:
+    """The same without parentheses, which it gets again where it needs them."""
+    is_grouped = isinstance(term, Grouping) and isinstance(term.element, BooleanClauseList)
+    return term.element if is_grouped else term
 
 
 def _is_key_of(narrow: Any, pages: Iterable[Any], *ctes: Any) -> Any:
@@ -135,8 +150,7 @@ def _own_rows(term: Any) -> Iterator[Any]:
 
 def _by_exists(term: Any) -> Any:
     """The same term, asked of one row at a time."""
-    if isinstance(term, Grouping) and isinstance(term.element, BooleanClauseList):
-        term = term.element  # which gets its parentheses again where it needs them
+    term = _ungrouped(term)
     if isinstance(term, BooleanClauseList):
         join: Any = sa.or_ if term.operator is operators.or_ else sa.and_
         return join(*map(_by_exists, term.clauses))
@@ -161,7 +175,9 @@ def _is_found_by_index(rows: Any) -> bool:
     reached = [*rows._raw_columns, *(c.right for c in rows._where_criteria if _is_link(c))]
     columns = [column for one in reached for column in one.base_columns]
     return all(
-        isinstance(column.table, sa.Table) and column in _leading_an_index(column.table)
+        isinstance(column, sa.Column)
+        and isinstance(column.table, sa.Table)
+        and column in _leading_an_index(column.table)
         for column in columns
     )
 

@@ -32,7 +32,8 @@ from licet.authz.policies._in_sql._functions import (
     position,
 )
 from licet.authz.policies._in_sql._pairs import as_pair
-from licet.authz.policies._models.mapping import is_equality
+from licet.authz.policies._models.links import as_callers
+from licet.authz.policies._models.mapping import is_equality, key_names
 from licet.authz.policies._models.shape import Column, Kind, Relation
 from licet.authz.policies._plan import (
     AllOf,
@@ -40,6 +41,7 @@ from licet.authz.policies._plan import (
     CallerLeaf,
     Exists,
     Leaf,
+    LinkLeaf,
     Pair,
     Plan,
     PredicateLeaf,
@@ -50,7 +52,15 @@ from licet.authz.policies._plan import (
 )
 from licet.errors import UntranslatableCondition
 
-__all__ = ["Term", "Values", "as_column", "as_where", "build"]
+__all__ = [
+    "Term",
+    "Values",
+    "as_column",
+    "as_where",
+    "build",
+    "rows_alone",
+    "term_of",
+]
 
 Values = Sequence[Any]
 Term = ColumnElement[bool] | bool
@@ -103,6 +113,8 @@ def build(plan: Plan, entity: Any, *, as_column: bool = False) -> Piece:
             inner = build(plan.inner, target, as_column=as_column)
             link = _Link(plan.relation, target, inner, as_column)
             return _reached(plan.hops, entity, plan.is_negated, link)
+        case LinkLeaf():
+            return _linked_row(plan, entity, as_column)
         case Leaf(hops=()):
             return _leaf(plan, entity)
         case Pair():
@@ -294,6 +306,30 @@ def _leaf_of_related(leaf: Leaf, entity: Any, as_column: bool) -> Piece:  # noqa
     )
 
 
+def _linked_row(plan: LinkLeaf, entity: Any, as_column: bool) -> Piece:  # noqa: FBT001
+    """``key IN (SELECT …)`` of the rows that link objects with the caller."""
+    (name,) = key_names(plan.model)
+
+    def at(row: Any, is_negated: bool) -> Piece:  # noqa: FBT001
+        key = expression(row, name)
+
+        def make(values: Values) -> Term:
+            callers = as_callers(values[plan.slot.index])
+            if not callers:
+                return is_negated
+            term: ColumnElement[bool] = key.in_(plan.link.keys(plan.model, callers))
+            return ~term if is_negated else term
+
+        return Piece(make, asks_caller=True)
+
+    if not plan.hops:
+        return at(entity, plan.is_negated)
+    *way, last = plan.hops
+    target = target_of(last)
+    link = _Link(last, target, at(target, False), as_column)  # noqa: FBT003
+    return _reached(way, entity, plan.is_negated, link)
+
+
 def _with_value(leaf: Leaf, values: Values) -> Leaf | Truth:
     """The leaf beside the caller's value; beside none it is False, and != asks for any value."""
     value = values[leaf.operand.index]
@@ -304,6 +340,11 @@ def _with_value(leaf: Leaf, values: Values) -> Leaf | Truth:
     if leaf.test is Test.NE:
         leaf = replace(leaf, test=Test.EQ, is_negated=not leaf.is_negated)
     return folded(replace(leaf, operand=value))
+
+
+def term_of(leaf: Leaf, attribute: Any) -> Term:
+    """The leaf beside a constant, about an expression of the leaf's column."""
+    return _compared(folded(leaf), attribute)
 
 
 def _compared(plan: Leaf | Truth, attribute: Any) -> Term:
