@@ -16,11 +16,11 @@ from tests.property.condition_cases import Case, cases
 from tests.property.condition_check import check
 
 from licet.authz import _moment
-from licet.authz.policies import _caller as binding
 from licet.authz.policies import _in_memory as _decide
 from licet.authz.policies import _plan
 from licet.authz.policies._in_sql import _edges, _page, _pairs
 from licet.authz.policies._in_sql import _terms as _sql
+from licet.authz.policies._models import callers as binding
 from licet.authz.policies._models.shape import Kind
 from licet.authz.policies._plan import TRUE, AllOf, AnyOf, Exists, Leaf, Slot, Truth
 

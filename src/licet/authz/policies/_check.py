@@ -11,10 +11,10 @@ from sqlalchemy.orm import Mapper
 
 from licet.authz._clock import at_one_moment
 from licet.authz._moment import known_moment
-from licet.authz.policies._caller import CallerValues, InvalidCaller
 from licet.authz.policies._in_memory import compile_decision
 from licet.authz.policies._in_sql._terms import Piece, Term, build
 from licet.authz.policies._in_words import Explanation, explain
+from licet.authz.policies._models.callers import CallerValues, InvalidCaller
 from licet.authz.policies._models.shape import ObjectReader, Shape
 from licet.authz.policies._plan import (
     AllOf,

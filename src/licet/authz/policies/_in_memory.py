@@ -41,8 +41,18 @@ from enum import Enum
 from typing import Any, Final
 
 from licet.authz._moment import in_utc
-from licet.authz.policies._caller import fitting, read_predicate
+from licet.authz._syntax import (
+    attribute,
+    call,
+    got,
+    is_not_none,
+    item,
+    name_of,
+    negated,
+    stored_in,
+)
 from licet.authz.policies._in_sql._membership import Membership, is_linked
+from licet.authz.policies._models.callers import fitting, read_predicate
 from licet.authz.policies._models.shape import Column, Kind, ObjectReader, Relation
 from licet.authz.policies._plan import (
     AllOf,
@@ -147,11 +157,11 @@ class _Writer:
         outer, self._slots = self._slots, set()
         test = self.test(plan, owner)
         slots, self._slots = sorted(self._slots), outer
-        return test, [ast.Assign([_store(f"v{n}")], _item("v", n)) for n in slots]
+        return test, [ast.Assign([stored_in(f"v{n}")], item("v", n)) for n in slots]
 
     def beginning(self, owner: str) -> list[ast.stmt]:
         """What is looked up once of the object that a test is about, when the test is written."""
-        unnoted = [ast.Assign([_store(f"u_{owner}")], _is_unnoted(owner))]
+        unnoted = [ast.Assign([stored_in(f"u_{owner}")], _is_unnoted(owner))]
         return [_assign_dict(owner), *(unnoted if owner in self._asks_notes else ())]
 
     def test(self, plan: Plan, owner: str) -> ast.expr:  # noqa: PLR0911 - one for each kind
@@ -164,25 +174,25 @@ class _Writer:
             case AnyOf():
                 return ast.BoolOp(ast.Or(), [self.test(part, owner) for part in plan.parts])
             case CallerLeaf():
-                return _negated(self._operand(plan.slot), plan.is_negated)
+                return negated(self._operand(plan.slot), plan.is_negated)
             case PredicateLeaf():
                 function = self._constant(plan.function)
-                called = _call(_name("predicate"), function, _name(owner), _name("identity"))
-                return _negated(called, plan.is_negated)
+                called = call(name_of("predicate"), function, name_of(owner), name_of("identity"))
+                return negated(called, plan.is_negated)
             case Leaf():
-                return _negated(self._leaf(plan, owner), plan.is_negated)
+                return negated(self._leaf(plan, owner), plan.is_negated)
             case Pair():
                 compare = self._constant(_COMPARE_BOTH[plan.test])
                 values = (self._fit_value(one, owner) for one in (plan.left, plan.right))
-                return _negated(_call(compare, *values), plan.is_negated)
+                return negated(call(compare, *values), plan.is_negated)
             case LinkLeaf():
                 present, last = self._hops(plan.hops, owner)
                 link, operand = self._constant(plan.link), self._operand(plan.slot)
-                linked = _call(_name("is_linked"), _name(last), link, operand)
+                linked = call(name_of("is_linked"), name_of(last), link, operand)
                 found = ast.BoolOp(ast.And(), [*present, linked]) if present else linked
-                return _negated(found, plan.is_negated)
+                return negated(found, plan.is_negated)
             case _:
-                return _negated(self._exists(plan, owner), plan.is_negated)
+                return negated(self._exists(plan, owner), plan.is_negated)
 
     def _leaf(self, leaf: Leaf, owner: str) -> ast.expr:
         if not leaf.hops:
@@ -195,7 +205,7 @@ class _Writer:
         return ast.IfExp(
             ast.BoolOp(ast.And(), present),
             self._compared(leaf, last),
-            _is_not_none(self._operand(leaf.operand)),
+            is_not_none(self._operand(leaf.operand)),
         )
 
     def _fit_value(self, place: Place, owner: str) -> ast.expr:
@@ -212,9 +222,9 @@ class _Writer:
         for hop in hops:
             name = self._new("o")
             self._on_the_way.add(name)
-            present.append(_is_not_none(ast.NamedExpr(_store(name), self._one(hop, owner))))
-            as_dict = ast.NamedExpr(_store(f"d_{name}"), _attribute(name, "__dict__"))
-            present.append(_is_not_none(as_dict))
+            present.append(is_not_none(ast.NamedExpr(stored_in(name), self._one(hop, owner))))
+            as_dict = ast.NamedExpr(stored_in(f"d_{name}"), attribute(name, "__dict__"))
+            present.append(is_not_none(as_dict))
             owner = name
         return present, owner
 
@@ -226,12 +236,12 @@ class _Writer:
             test, operands = self.test_with_operands(plan.inner, row)
             self._is_negated = outside
             found_one = ast.If(test, [ast.Return(ast.Constant(value=True))], [])
-            loop = ast.For(_store(row), _name("rows"), [*self.beginning(row), found_one], [])
+            loop = ast.For(stored_in(row), name_of("rows"), [*self.beginning(row), found_one], [])
             body = [*operands, loop, ast.Return(ast.Constant(value=False))]
             self.functions.append(self.function(name, ["rows", "v", "identity"], body))
             found: ast.expr = self._any(plan, last, name)
         else:
-            found = _is_not_none(self._one(plan.relation, last))
+            found = is_not_none(self._one(plan.relation, last))
         return ast.BoolOp(ast.And(), [*present, found]) if present else found
 
     def _compared(self, leaf: Leaf, owner: str) -> ast.expr:
@@ -239,7 +249,7 @@ class _Writer:
         if leaf.test is Test.PRESENT:
             if leaf.column.is_inspected:
                 value = self._refused_unless_fit(leaf.column, value, owner)
-            return _is_not_none(value)
+            return is_not_none(value)
         is_positive = not (leaf.is_negated or self._is_negated)
         operand = self._operand(_quickest(leaf.operand) if is_positive else leaf.operand)
         # what equals nothing that is asked for need not fit, if it can be compared as it is
@@ -248,13 +258,13 @@ class _Writer:
             value = self._fitting(leaf.column, value, owner)
         parts: list[ast.expr] = []
         if isinstance(leaf.operand, Slot) and leaf.test not in (Test.NE, Test.IN):
-            parts.append(_is_not_none(operand))
+            parts.append(is_not_none(operand))
         if leaf.test not in (Test.EQ, Test.NE, Test.IN):
             name = self._new("x")
-            parts.append(_is_not_none(ast.NamedExpr(_store(name), value)))
-            value = _name(name)
+            parts.append(is_not_none(ast.NamedExpr(stored_in(name), value)))
+            value = name_of(name)
         if leaf.test is Test.STARTSWITH:
-            parts.append(_call(ast.Attribute(value, "startswith", ast.Load()), operand))
+            parts.append(call(ast.Attribute(value, "startswith", ast.Load()), operand))
         elif leaf.test is Test.CONTAINS:
             parts.append(ast.Compare(operand, [ast.In()], [value]))
         elif is_quick:
@@ -268,59 +278,60 @@ class _Writer:
     ) -> Iterator[ast.expr]:
         """Whether the value equals, or is among; one of another type is told when it seems so."""
         name = self._new("x")
-        yield ast.Compare(ast.NamedExpr(_store(name), value), [_COMPARE[leaf.test]], [operand])
-        yield _is_not_none(self._fitting(leaf.column, _name(name), owner))
+        yield ast.Compare(ast.NamedExpr(stored_in(name), value), [_COMPARE[leaf.test]], [operand])
+        yield is_not_none(self._fitting(leaf.column, name_of(name), owner))
 
     def _fitting(self, column: Column, value: ast.expr, owner: str) -> ast.expr:
         """The value, if it is None or of the column's very type; else an error that denies."""
         name = self._new("x")
-        kept = ast.NamedExpr(_store(name), value)
+        kept = ast.NamedExpr(stored_in(name), value)
         if column.is_converted or column.kind is Kind.MOMENT:  # whose type is not all
             return self._refused_unless_fit(column, value, owner)
         is_of_type = ast.Compare(
-            _call(_name("type_of"), kept), [ast.Is()], [self._constant(column.value_type)]
+            call(name_of("type_of"), kept), [ast.Is()], [self._constant(column.value_type)]
         )
-        refused = self._refused_unless_fit(column, _name(name), owner)
-        return ast.IfExp(is_of_type, _name(name), refused)
+        refused = self._refused_unless_fit(column, name_of(name), owner)
+        return ast.IfExp(is_of_type, name_of(name), refused)
 
     def _refused_unless_fit(self, column: Column, value: ast.expr, owner: str) -> ast.expr:
-        return _call(_name("fitting"), value, self._constant(column), _name(owner))
+        return call(name_of("fitting"), value, self._constant(column), name_of(owner))
 
     def _value(self, column: Column, owner: str) -> ast.expr:
         value = _if_loaded(
-            owner, column.name, _call(_name("value"), _name(owner), self._constant(column))
+            owner, column.name, call(name_of("value"), name_of(owner), self._constant(column))
         )
         is_moment = column.kind is Kind.MOMENT and not column.is_converted
-        return _call(_name("in_utc"), value) if is_moment else value
+        return call(name_of("in_utc"), value) if is_moment else value
 
     def _one(self, relation: Relation, owner: str) -> ast.expr:
         """The related object if it is loaded and still the one that the key names, else asked."""
-        asked = _call(_name("one"), _name(owner), self._constant(relation))
+        asked = call(name_of("one"), name_of(owner), self._constant(relation))
         if relation.is_asked_by_join or len(relation.foreign_keys) > 1:
             return asked
         if not relation.foreign_keys:
-            state = _item(f"d_{owner}", _STATE)
+            state = item(f"d_{owner}", _STATE)
             unchanged = ast.UnaryOp(ast.Not(), ast.Attribute(state, "modified", ast.Load()))
             return _if_loaded(owner, relation.name, asked, unchanged, self._unnoted(owner))
         ((own, other),) = relation.foreign_keys
         name = self._new("r")
-        loaded = ast.NamedExpr(_store(name), _get(_name(f"d_{owner}"), relation.name, "missing"))
-        its_key = _get(ast.Attribute(_name(name), "__dict__", ast.Load()), other, "missing")
-        own_key = _get(_name(f"d_{owner}"), own, "unknown")
+        own_related = got(name_of(f"d_{owner}"), relation.name, "missing")
+        loaded = ast.NamedExpr(stored_in(name), own_related)
+        its_key = got(ast.Attribute(name_of(name), "__dict__", ast.Load()), other, "missing")
+        own_key = got(name_of(f"d_{owner}"), own, "unknown")
         is_current = ast.BoolOp(
-            ast.And(), [_is_not_none(loaded), ast.Compare(its_key, [ast.Eq()], [own_key])]
+            ast.And(), [is_not_none(loaded), ast.Compare(its_key, [ast.Eq()], [own_key])]
         )
-        return ast.IfExp(is_current, _name(name), asked)
+        return ast.IfExp(is_current, name_of(name), asked)
 
     def _any(self, plan: Exists, owner: str, loop: str) -> ast.expr:
         """Whether the loop finds one of the loaded rows; asked, unless they are known to be all."""
         member = self._constant(Membership(plan, self.reader).holds)
-        rest = _name("v"), _name("identity")
-        asked = _call(member, _name(owner), _name(loop), *rest)
+        rest = name_of("v"), name_of("identity")
+        asked = call(member, name_of(owner), name_of(loop), *rest)
         if not plan.relation.is_iterable:
             return asked
         name = plan.relation.name
-        found = _call(_name(loop), _item(f"d_{owner}", name), *rest)
+        found = call(name_of(loop), item(f"d_{owner}", name), *rest)
         return ast.IfExp(_is_loaded(owner, name, self._unnoted(owner)), found, asked)
 
     def _unnoted(self, owner: str) -> ast.expr:
@@ -328,18 +339,18 @@ class _Writer:
         if owner in self._on_the_way:
             return _is_unnoted(owner)
         self._asks_notes.add(owner)
-        return _name(f"u_{owner}")
+        return name_of(f"u_{owner}")
 
     def _operand(self, operand: Any) -> ast.expr:
         if isinstance(operand, Slot):
             self._slots.add(operand.index)
-            return _name(f"v{operand.index}")
+            return name_of(f"v{operand.index}")
         return self._constant(operand)
 
     def _constant(self, value: Any) -> ast.expr:
         name = self._new("k")
         self.names[name] = value
-        return _name(name)
+        return name_of(name)
 
     def _new(self, prefix: str) -> str:
         self._count += 1
@@ -357,52 +368,20 @@ def _quickest(operand: Any) -> Any:
 
 
 def _if_loaded(owner: str, key: str, asked: ast.expr, *also: ast.expr) -> ast.expr:
-    return ast.IfExp(_is_loaded(owner, key, *also), _item(f"d_{owner}", key), asked)
+    return ast.IfExp(_is_loaded(owner, key, *also), item(f"d_{owner}", key), asked)
 
 
 def _is_loaded(owner: str, key: str, *also: ast.expr) -> ast.expr:
-    is_there = ast.Compare(ast.Constant(key), [ast.In()], [_name(f"d_{owner}")])
+    is_there = ast.Compare(ast.Constant(key), [ast.In()], [name_of(f"d_{owner}")])
     return ast.BoolOp(ast.And(), [is_there, *also]) if also else is_there
 
 
 def _is_unnoted(owner: str) -> ast.expr:
     """Whether nothing is noted of the object, such as what was loaded in part."""
-    noted = ast.Attribute(_item(f"d_{owner}", _STATE), "__dict__", ast.Load())
+    noted = ast.Attribute(item(f"d_{owner}", _STATE), "__dict__", ast.Load())
     is_noted = ast.Compare(ast.Constant("info"), [ast.In()], [noted])
     return ast.UnaryOp(ast.Not(), is_noted)
 
 
-def _get(mapping: ast.expr, key: str, default: str) -> ast.expr:
-    return _call(ast.Attribute(mapping, "get", ast.Load()), ast.Constant(key), _name(default))
-
-
-def _item(container: str, key: str | int) -> ast.expr:
-    return ast.Subscript(_name(container), ast.Constant(key), ast.Load())
-
-
 def _assign_dict(owner: str) -> ast.stmt:
-    return ast.Assign([_store(f"d_{owner}")], _attribute(owner, "__dict__"))
-
-
-def _negated(test: ast.expr, is_negated: bool) -> ast.expr:  # noqa: FBT001 - a field of plans
-    return ast.UnaryOp(ast.Not(), test) if is_negated else test
-
-
-def _is_not_none(value: ast.expr) -> ast.expr:
-    return ast.Compare(value, [ast.IsNot()], [ast.Constant(None)])
-
-
-def _call(function: ast.expr, *arguments: ast.expr) -> ast.expr:
-    return ast.Call(function, list(arguments), [])
-
-
-def _attribute(owner: str, name: str) -> ast.expr:
-    return ast.Attribute(_name(owner), name, ast.Load())
-
-
-def _name(name: str) -> ast.Name:
-    return ast.Name(name, ast.Load())
-
-
-def _store(name: str) -> ast.Name:
-    return ast.Name(name, ast.Store())
+    return ast.Assign([stored_in(f"d_{owner}")], attribute(owner, "__dict__"))

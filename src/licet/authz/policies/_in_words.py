@@ -15,7 +15,8 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from licet.authz._moment import Now, in_utc
-from licet.authz.policies._caller import (
+from licet.authz.policies._in_sql._membership import Membership, is_linked
+from licet.authz.policies._models.callers import (
     CallerValues,
     fitting,
     moment_beside,
@@ -25,7 +26,6 @@ from licet.authz.policies._caller import (
     read_test,
     require_fit,
 )
-from licet.authz.policies._in_sql._membership import Membership, is_linked
 from licet.authz.policies._models.denials import NotForbidden
 from licet.authz.policies._models.links import Linked
 from licet.authz.policies._models.paths import resolve_path

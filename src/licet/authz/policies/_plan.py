@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any, Final
 
 from licet.authz._moment import Now
-from licet.authz.policies._caller import CallerValues
+from licet.authz.policies._models.callers import CallerValues
 from licet.authz.policies._models.links import Link, Linked
 from licet.authz.policies._models.paths import (
     refuse,
@@ -381,11 +381,8 @@ def _present(condition: IsNull, shape: Shape, *, is_negated: bool) -> Plan:
             refuse(condition, f"{'.'.join(condition.path)} {found.never_null}")
         return Leaf(hops, found, Test.PRESENT, None, is_negated)
     if found.is_many:
-        refuse(
-            condition,
-            f"{'.'.join(condition.path)} is a to-many relationship, which is never null: write "
-            "~path.any(…)",
-        )
+        whole = f"{'.'.join(condition.path)} is a to-many relationship, which is never null"
+        refuse(condition, f"{whole}: write ~path.any(…)")
     return Exists(hops, found, TRUE, is_negated)
 
 

@@ -24,8 +24,8 @@ from sqlalchemy.orm import (
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.exc import DetachedInstanceError
 
-from licet.authz.policies._caller import InvalidCaller
 from licet.authz.policies._in_sql._entities import rows_alone
+from licet.authz.policies._models.callers import InvalidCaller
 from licet.authz.policies._models.dialect import current_session
 from licet.authz.policies._models.loading import is_known_whole
 from licet.authz.policies._models.mapping import can_hold, key_names

@@ -20,9 +20,9 @@ from licet.authz._moment import in_utc
 from licet.authz._nobody import is_nobody
 from licet.authz.accounts import Accounts, accounts_of
 from licet.authz.flask import current_caller, current_session, policies_of
-from licet.authz.policies._caller import read_caller
 from licet.authz.policies._in_sql._who.accounts import Constant, Said, Scalar
 from licet.authz.policies._in_sql._who.find import paths_asked
+from licet.authz.policies._models.callers import read_caller
 from licet.authz.policies.verbs import Verb
 from licet.errors import AccessDenied, AuthenticationError, ConfigurationError
 

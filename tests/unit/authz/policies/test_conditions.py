@@ -17,7 +17,7 @@ from tests.unit.authz.readings import Asked
 from werkzeug.exceptions import Unauthorized
 
 from licet.authz import now
-from licet.authz.policies._caller import read_test
+from licet.authz.policies._models.callers import read_test
 from licet.authz.policies.conditions import NEVER, CallerCheck, Condition, attr, caller, predicate
 from licet.db.types import UTCDateTime
 from licet.errors import InvalidCondition, UntranslatableCondition

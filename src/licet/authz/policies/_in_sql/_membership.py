@@ -13,9 +13,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, object_session
 
-from licet.authz.policies._caller import InvalidCaller
 from licet.authz.policies._in_sql._entities import rows_alone
 from licet.authz.policies._in_sql._terms import Piece, as_column, build
+from licet.authz.policies._models.callers import InvalidCaller
 from licet.authz.policies._models.links import Link, as_callers
 from licet.authz.policies._models.mapping import key_names
 from licet.authz.policies._models.sessions import asking

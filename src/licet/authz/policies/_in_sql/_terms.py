@@ -22,7 +22,14 @@ from sqlalchemy.orm import RelationshipProperty
 from sqlalchemy.sql import operators
 
 from licet.authz.policies._in_sql._edges import compare_with, has_edges, is_among_many
-from licet.authz.policies._in_sql._entities import expression, plain, rows_alone, target_of
+from licet.authz.policies._in_sql._entities import (
+    column_of,
+    expression,
+    plain,
+    rows_alone,
+    target_of,
+    through_secondary,
+)
 from licet.authz.policies._in_sql._functions import (
     Many,
     begins,
@@ -227,7 +234,7 @@ def _by_key(
         return None
     if prop.secondary is None:
         ((local, remote),) = prop.local_remote_pairs
-        own_key, chosen = _column_of(owner, local), plain(link.target, remote)
+        own_key, chosen = column_of(owner, local), plain(link.target, remote)
         if own_key is None or chosen is None:
             return None
         selected = sa.select(chosen)
@@ -235,7 +242,7 @@ def _by_key(
             selected = selected.where(chosen.is_not(None))
         may_be_null = local.nullable
     else:
-        found = _through_secondary(owner, link, prop)
+        found = through_secondary(owner, link.target, prop)
         if found is None:
             return None
         own_key, selected = found
@@ -247,28 +254,6 @@ def _by_key(
         return sa.and_(own_key.is_not(None), is_in) if may_be_null else is_in
 
     return make
-
-
-def _through_secondary(
-    owner: Any, link: _Link, prop: RelationshipProperty[Any]
-) -> tuple[Any, sa.Select[Any]] | None:
-    pairs = prop.secondary_synchronize_pairs or []
-    if len(pairs) != 1 or prop.secondary is None or not is_equality(prop.secondaryjoin, pairs):
-        return None
-    ((own, to_own),), ((other, to_other),) = prop.synchronize_pairs, pairs
-    own_key, other_key = _column_of(owner, own), plain(link.target, other)
-    if own_key is None or other_key is None:
-        return None
-    between = prop.secondary.alias()
-    chosen, other_side = between.c[str(to_own.key)], between.c[str(to_other.key)]
-    selected = sa.select(chosen).where(other_side == other_key)
-    return own_key, selected.where(chosen.is_not(None)) if to_own.nullable else selected
-
-
-def _column_of(entity: Any, column: Any) -> Any:
-    mapper = sa.inspect(entity).mapper
-    prop = mapper.get_property_by_column(column) if column in mapper.columns.values() else None
-    return None if prop is None else getattr(entity, prop.key).expression
 
 
 # --- leaves --------------------------------------------------------------------------------------

@@ -14,11 +14,16 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.orm import aliased
 
 from licet.authz._moment import Now
-from licet.authz.policies._caller import CallerValues, InvalidCaller, moment_beside, read_test
 from licet.authz.policies._in_sql._entities import rows_alone
 from licet.authz.policies._in_sql._terms import Term, build, term_of
 from licet.authz.policies._in_sql._who.accounts import Accounts, Constant, Members, Said, Scalar
 from licet.authz.policies._in_sql._who.comparing import OPERATORS, comparable, refuse
+from licet.authz.policies._models.callers import (
+    CallerValues,
+    InvalidCaller,
+    moment_beside,
+    read_test,
+)
 from licet.authz.policies._models.mapping import key_names
 from licet.authz.policies._models.shape import Column, Kind, Relation, misfit
 from licet.authz.policies._plan import (
