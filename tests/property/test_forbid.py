@@ -17,6 +17,7 @@ from tests.property.condition_models import MODELS
 from tests.property.condition_rows import operand_pools
 
 from licet.authz import LIST, VIEW, Policy, Role, everyone
+from licet.authz._moment import using_moment
 from licet.authz.policies import _built, _check
 from licet.authz.policies._in_sql._terms import as_column
 from licet.authz.policies.conditions import Condition, Conjunction
@@ -94,7 +95,7 @@ def check(given_denials: Denials, connection: sa.Connection) -> int:
     """
     case = given_denials.case
     n_checked = 0
-    with _stored(case, connection), _quiet(), _few_are_many():
+    with _stored(case, connection), _quiet(), _few_are_many(), using_moment(case.world.moment):
         objects = _objects(connection, is_eager=False)
         for table, parts in given_denials.parts:
             try:

@@ -38,6 +38,7 @@ from licet.authz import (
     everyone,
     predicate,
 )
+from licet.authz.grants.tables import grant
 from licet.authz.policies import _check as check_module
 from licet.authz.policies import policy as policy_module
 from licet.authz.policies._models.mapping import shape_of
@@ -65,6 +66,7 @@ def test_the_example_agrees(database_url: str):
     """Every policy of the conference, on both databases, for callers that are made up."""
     engine = sa.create_engine(database_url)
     prepare(engine)
+    grant.create(engine)
     with Session(engine) as session:
         for policy in (policies.events, policies.sessions, policies.speakers):
             assert assert_policy_consistent(policy, session) > 100

@@ -200,17 +200,25 @@ FALSE: Final = Truth(holds=False)
 
 
 def make_plan(
-    condition: Condition, shape: Shape, caller_values: CallerValues, *, naive_as_utc: bool = False
+    condition: Condition,
+    shape: Shape,
+    caller_values: CallerValues,
+    *,
+    naive_as_utc: bool = False,
+    depth: int = 0,
 ) -> Plan:
     """The plan of a condition on `shape`; what it asks of callers goes to `caller_values`.
 
-    With `naive_as_utc` every DateTime without time zone is one in UTC.
+    With `naive_as_utc` every DateTime without time zone is one in UTC. The statement around the
+    condition has `depth` levels.
 
     Raises:
         UntranslatableCondition: it names what the model does not have, compares what cannot be
             compared, or is too large; with the place of its declaration.
     """
-    return _Planner(caller_values, naive_as_utc).plan(condition, shape, is_negated=False, depth=0)
+    return _Planner(caller_values, naive_as_utc).plan(
+        condition, shape, is_negated=False, depth=depth
+    )
 
 
 @dataclass

@@ -40,10 +40,8 @@ def comparable(column: Column, attribute: Any, said: Scalar, test: Test) -> tupl
             is_plain = test not in _ORDERS and one.collation == other.collation
         case Kind.ENUM:
             is_plain = one.native_enum is other.native_enum and one.name == other.name
-        case Kind.MOMENT:
-            is_plain = column.zone is Zone.UTC
-        case _:
-            is_plain = column.kind is not Kind.NUMBER
+        case _:  # SQLite keeps moments and numbers in several forms
+            is_plain = column.kind not in (Kind.MOMENT, Kind.NUMBER)
     if is_plain:
         return attribute, said.expression
     return in_one_form(column, attribute), in_one_form(theirs, said.expression)

@@ -8,9 +8,10 @@ of the object)``, so that an index on the account answers it; the rest is asked 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
@@ -19,6 +20,7 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList
 
 from licet.authz._places import invalid
+from licet.authz.policies._caller import InvalidCaller
 from licet.authz.policies._in_sql._entities import rows_alone
 from licet.authz.policies._in_sql._terms import Term
 from licet.authz.policies._in_sql._who.accounts import Accounts, Scalar
@@ -31,10 +33,11 @@ from licet.authz.policies._in_sql._who.beside import (
     joined,
     related_rows,
 )
-from licet.authz.policies._in_sql._who.comparing import comparable
+from licet.authz.policies._in_sql._who.comparing import comparable, refuse
 from licet.authz.policies._models.mapping import key_names
 from licet.authz.policies._models.shape import Relation, Shape
 from licet.authz.policies._plan import (
+    SUBQUERY,
     AllOf,
     AnyOf,
     CallerLeaf,
@@ -47,6 +50,10 @@ from licet.authz.policies._plan import (
     make_plan,
 )
 from licet.authz.policies.conditions import Condition
+from licet.errors import UntranslatableCondition
+
+log = logging.getLogger(__name__)
+AROUND: Final = 2 * SUBQUERY + 3  # levels: the object, a union, and what joins them
 
 __all__ = ["accounts_that_fulfil", "paths_asked"]
 
@@ -67,14 +74,21 @@ def accounts_that_fulfil(
             "flush the session before."
         )
     asked = Asked()
-    plan = make_plan(condition, shape, asked, naive_as_utc=naive_as_utc)
+    try:
+        plan = make_plan(condition, shape, asked, naive_as_utc=naive_as_utc, depth=AROUND)
+    except UntranslatableCondition as error:  # which was built, and is too deep within this
+        refuse(f"with {AROUND} levels around it. {error}")
     entity = aliased(shape.model)
     is_owner = [
         rows_alone(getattr(entity, name) == value)
         for name, value in zip(key_names(shape.model), state.identity, strict=True)
     ]
-    term = _AboutObject(Question(accounts, asked.each), entity, is_owner).term(plan)
     found = accounts.statement()
+    try:
+        term = _AboutObject(Question(accounts, asked.each), entity, is_owner).term(plan)
+    except InvalidCaller as error:  # a moment that is none
+        log.error("Nobody may: %s", error)  # noqa: TRY400 - told in one line
+        return found.where(sa.false())
     return found if term is True else found.where(sa.false() if term is False else term)
 
 
@@ -93,17 +107,18 @@ class _AboutObject:
     owner: Any
     is_owner: list[ColumnElement[bool]]
 
-    def term(self, plan: Plan) -> Term:
-        """The term on an account's row."""
+    def term(self, plan: Plan, *, is_outermost: bool = True) -> Term:
+        """The term on an account's row; only the outermost OR can become a union."""
         if not self.question.asks_caller(plan):
             return self._rows((), lambda entity: self.question.known(plan, entity))
         match plan:
             case CallerLeaf():
                 return self.question.of_caller(plan)
             case AllOf() | AnyOf():
-                return self._joined(plan)
+                return self._joined(plan, is_outermost=is_outermost)
             case Exists(is_negated=False, inner=AnyOf(parts=parts)):
-                return self._joined(AnyOf(tuple(replace(plan, inner=part) for part in parts)))
+                either = AnyOf(tuple(replace(plan, inner=part) for part in parts))
+                return self._joined(either, is_outermost=is_outermost)
             case Exists(is_negated=False):
                 found = self._from_related(plan)
             case Leaf(is_negated=False, test=Test.EQ):
@@ -116,15 +131,16 @@ class _AboutObject:
             return self._rows((), lambda entity: self.question.within(plan, entity))
         return found
 
-    def _joined(self, plan: AllOf | AnyOf) -> Term:
+    def _joined(self, plan: AllOf | AnyOf, *, is_outermost: bool) -> Term:
         """The parts, of which those that do not ask the caller are asked at once."""
         asks = self.question.asks_caller
         known = tuple(part for part in plan.parts if not asks(part))
         rest = [part for part in plan.parts if asks(part)]
         parts: list[Plan] = [replace(plan, parts=known), *rest] if known else rest
-        terms = list(map(self.term, parts))
-        if isinstance(plan, AllOf) or True in terms:
-            return joined(terms, is_all=isinstance(plan, AllOf))
+        is_all = isinstance(plan, AllOf)
+        terms = [self.term(part, is_outermost=is_outermost and is_all) for part in parts]
+        if is_all or any(term is True for term in terms) or not is_outermost:
+            return joined(terms, is_all=is_all)
         return self._either([term for term in terms if not isinstance(term, bool)])
 
     def _either(self, terms: list[ColumnElement[bool]]) -> Term:
