@@ -1,5 +1,7 @@
 """What the other side says, checked before it is believed: grants, errors, services."""
 
+from itertools import chain, repeat
+
 import pytest
 from tests.unit.actions.serving import answer, answering, served
 from werkzeug import Response
@@ -72,7 +74,7 @@ def test_a_body_that_is_no_object(body):
 
 def test_an_answer_without_end():
     """Too much, or too slow, is no answer."""
-    moments = iter([0.0, 11.0])
+    moments = chain([0.0], repeat(11.0))
     long, slow = Response(b"x" * (MAX_BYTES + 1)), answer({})
     with served(answering(long)) as url, pytest.raises(LoginUnreachable, match="is longer than"):
         post(url)

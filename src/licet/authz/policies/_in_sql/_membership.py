@@ -22,6 +22,7 @@ from licet.authz.policies._models.sessions import asking
 from licet.authz.policies._models.shape import ObjectReader
 from licet.authz.policies._plan import Exists
 from licet.errors import UnloadedObject, UntranslatableCondition
+from licet.errors.names import with_article
 
 __all__ = ["Membership", "is_linked"]
 
@@ -40,8 +41,8 @@ def is_linked(owner: Any, link: Link, value: Any) -> bool:
     session = object_session(owner)
     if session is None:
         raise UnloadedObject(
-            f"Whether {link} on a {type(owner).__name__} is asked of the database, and the object "
-            "is in no session: decide while it is in one."
+            f"Whether {link} on {with_article(type(owner).__name__)} is asked of the database, "
+            "and the object is in no session: decide while it is in one."
         )
     with asking(session, owner, str(link)):
         return link.holds(session, owner, callers)

@@ -36,5 +36,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it; nobody has by a grant what they had."""
+    """Drop licet_grant, with all grants: nobody has by one what they had."""
     op.drop_table("licet_grant")

@@ -20,7 +20,6 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList
 
 from licet.authz._places import invalid
-from licet.authz.policies._caller import InvalidCaller
 from licet.authz.policies._in_sql._entities import rows_alone
 from licet.authz.policies._in_sql._terms import Term
 from licet.authz.policies._in_sql._who.accounts import Accounts, Scalar
@@ -34,6 +33,7 @@ from licet.authz.policies._in_sql._who.beside import (
     related_rows,
 )
 from licet.authz.policies._in_sql._who.comparing import comparable, refuse
+from licet.authz.policies._models.callers import InvalidCaller
 from licet.authz.policies._models.mapping import key_names
 from licet.authz.policies._models.shape import Relation, Shape
 from licet.authz.policies._plan import (
