@@ -134,8 +134,8 @@ def _serve(app: Flask, state: AppState) -> None:
         _serve_accounts(app)
     if any(provider.client_id for provider in settings.providers):
         _serve_sign_in(app)
-    if settings.proxies:
-        _believe_proxies(app, settings.proxies)
+    if settings.trusted_proxies:
+        _believe_proxies(app, settings.trusted_proxies)
     if settings.problem_errors:
         install_problem_handler(app)
     _say_where(app, settings)

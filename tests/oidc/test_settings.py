@@ -78,7 +78,7 @@ def test_an_opaque_token_is_introspected(provider, tmp_path):
     use_verifier(app, VerifierChain(embedded_verifier(app), opaque=verifier))
     token = provider.token(["read"], OPAQUE)
     identity = verifier.verify(token)
-    assert (identity.issuer, identity.subject) == (provider.issuer, "robot")
+    assert (identity.issuer, identity.subject) == (provider.issuer, "client:robot")
     assert identity.scopes == {"read"}
     assert status(app, token) == (200, provider.issuer)
     revoked = httpx2.post(

@@ -40,7 +40,7 @@ class Settings:
     `dispatch` is how workers are told of actions: ``threads`` of this process, or ``celery``
     through `broker_url`. `worker_threads` is how many actions a process runs at once, 0 for none;
     `stop_seconds` how long running steps may take when it stops; `max_waiting` how many requests
-    at once may wait for an action; `proxies` how many proxies, each adding the address of who
+    at once may wait for an action; `trusted_proxies` how many proxies, each adding the address of who
     called it, every request came through.
     """
 
@@ -63,7 +63,7 @@ class Settings:
     stop_seconds: int
     max_result_bytes: int
     max_waiting: int
-    proxies: int
+    trusted_proxies: int
     accounts: AccountSettings
     providers: tuple[ProviderSettings, ...] = ()
 
@@ -112,7 +112,7 @@ class Settings:
             stop_seconds=source.positive("LICET_STOP_SECONDS", 10),
             max_result_bytes=source.positive("LICET_MAX_RESULT_BYTES", 256 * 1024),
             max_waiting=source.count("LICET_MAX_WAITING", 4),
-            proxies=source.count("LICET_PROXIES", 0),
+            trusted_proxies=source.count("LICET_PROXIES", 0),
             accounts=AccountSettings.read(source),
             providers=read_providers(source, issuer),
         )

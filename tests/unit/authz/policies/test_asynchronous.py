@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -46,6 +46,15 @@ talks = Policy(Talk).allow(everyone, LIST | VIEW | CREATE | UPDATE, when=own)
 events = Policy(Event).allow(everyone, LIST | VIEW, when=attr("talks").any(attr("id") == 1))
 
 
+@pytest.fixture(autouse=True)
+def _no_coroutine_is_left() -> Iterator[None]:
+    """SQLAlchemy leaves one that it could not await; its end is no other test's business."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gc.collect()
+
+
 def in_session(ask: Callable[[AsyncSession], Awaitable[Any]]) -> Any:
     """What `ask` gives, in an asynchronous session with one event and one talk."""
 
@@ -62,12 +71,7 @@ def in_session(ask: Callable[[AsyncSession], Awaitable[Any]]) -> Any:
         finally:
             await engine.dispose()
 
-    try:
-        return asyncio.run(run())
-    finally:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the coroutine that SQLAlchemy could not await
-            gc.collect()
+    return asyncio.run(run())
 
 
 def test_lists_and_loaded_objects():
