@@ -40,8 +40,8 @@ class Settings:
     `dispatch` is how workers are told of actions: ``threads`` of this process, or ``celery``
     through `broker_url`. `worker_threads` is how many actions a process runs at once, 0 for none;
     `stop_seconds` how long running steps may take when it stops; `max_waiting` how many requests
-    at once may wait for an action; `trusted_proxies` how many proxies, each adding the address of who
-    called it, every request came through.
+    at once may wait for an action; `trusted_proxies` how many proxies, each adding the address
+    of who called it, every request came through.
     """
 
     instance_path: Path
