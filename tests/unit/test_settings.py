@@ -33,7 +33,7 @@ def test_everything_has_a_default():
         stop_seconds=10,
         max_result_bytes=256 * 1024,
         max_waiting=4,
-        proxies=0,
+        trusted_proxies=0,
         accounts=AccountSettings(
             enabled=False,
             sign_up="closed",
