@@ -171,24 +171,29 @@ class Question:
             return _of_constant(test, said)
         if isinstance(said, Members):
             return self._of_members(test, said)
-        kept = test.operand
-        if isinstance(kept, Now):
-            kept = moment_beside(kept, said.column)
-        if test.op is Op.IN:
-            kept = frozenset(one for one in kept if misfit(said.column, one) is None)
-        values = test.operand if test.op is Op.IN else (kept,)
-        reasons = [misfit(said.column, value) for value in values]
-        refusal = said.column.refusal(test.op)
+        column, operand = said.column, test.operand
+        if isinstance(operand, Now) and column.kind is Kind.MOMENT:
+            operand = moment_beside(operand, column)
+        values = operand if test.op is Op.IN else (operand,)
+        reasons = [_unfit(column, value) for value in values]
+        refusal = column.refusal(test.op)
         if refusal is not None or (values and all(reasons)):
             refuse(f"`{test}` {refusal or reasons[0]}")
-        leaf = Leaf((), said.column, Test(test.op), kept)
+        kept = frozenset(v for v in values if _unfit(column, v) is None and _is_choice(column, v))
+        if test.op is Op.IN:
+            return term_of(Leaf((), column, Test.IN, kept), said.expression)
+        if not kept:  # no account has it
+            return test.op is Op.NE
+        leaf = Leaf((), column, Test(test.op), operand)
         if test.op is Op.NE:
             leaf = replace(leaf, test=Test.EQ, is_negated=True)
         return term_of(leaf, said.expression)
 
     def _of_members(self, test: CallerTest, said: Members) -> Term:
-        if test.op is not Op.CONTAINS or misfit(said.column, test.operand) is not None:
+        if test.op is not Op.CONTAINS or _unfit(said.column, test.operand) is not None:
             refuse(f"`{test}` is asked of a collection of {said.column.type_name}")
+        if not _is_choice(said.column, test.operand):
+            return False
         wanted = Leaf((), said.column, Test.EQ, test.operand)
         return said.some(lambda member: term_of(wanted, member))
 
@@ -305,6 +310,17 @@ class Question:
             [joined([missing, present], is_all=True), joined([given, differs], is_all=True)],
             is_all=False,
         )
+
+
+def _unfit(column: Column, value: Any) -> str | None:
+    """Why no account's value could be compared with a constant: their types must be the same."""
+    if type(value) is not column.value_type:
+        return f"is {type(value).__name__}, not {column.value_type.__name__}"
+    return misfit(column, value)
+
+
+def _is_choice(column: Column, value: Any) -> bool:
+    return not column.choices or value in column.choices
 
 
 def _of_constant(test: CallerTest, said: Constant) -> bool:
