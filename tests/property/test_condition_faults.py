@@ -332,6 +332,7 @@ def test_a_fault_is_found(
         phases=[Phase.generate],
         database=None,
         derandomize=True,  # a fault that was found is found again
+        report_multiple_bugs=False,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
     @given(cases(depth=1, only=only))

@@ -158,6 +158,7 @@ def test_the_check_finds(fault: Callable[[Patch], None], monkeypatch: Patch) -> 
             deadline=None,
             database=None,
             phases=[Phase.generate],
+            report_multiple_bugs=False,
             suppress_health_check=list(HealthCheck),
         )
         @given(st.data())

@@ -185,6 +185,7 @@ def test_a_fault_is_found(
     @settings(
         max_examples=MOST_CASES,
         phases=[Phase.generate],
+        report_multiple_bugs=False,
         database=None,
         derandomize=True,
         suppress_health_check=QUIET,

@@ -26,6 +26,8 @@ from licet.cli.logins.exit_codes import login_exit_codes
 from licet.cli.text import printable
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from licet.cli.logins.renewal import KeptToken
 
     Token = str | KeptToken
@@ -269,8 +271,22 @@ def list_actions(
 
 
 def _watch(client: ActionClient, action_id: str) -> dict[str, Any]:
-    """Follow an action on standard error until it has ended."""
+    """Follow an action, on a terminal with a bar on standard error, until it has ended."""
     from rich.console import Console
+
+    console = Console(stderr=True)
+    try:
+        return (
+            _wait_with_bar(client, action_id, console)
+            if console.is_terminal
+            else client.wait(action_id)
+        )
+    except KeyboardInterrupt:
+        click.echo(f"licet: no longer watching; action {action_id} goes on.", err=True)
+        sys.exit(INTERRUPTED)
+
+
+def _wait_with_bar(client: ActionClient, action_id: str, console: Console) -> dict[str, Any]:
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (
@@ -279,9 +295,7 @@ def _watch(client: ActionClient, action_id: str) -> dict[str, Any]:
         BarColumn(),
         TimeElapsedColumn(),
     )
-    console = Console(stderr=True)
-    is_hidden = not console.is_terminal  # where the bar would leave an empty line
-    with Progress(*columns, console=console, transient=True, disable=is_hidden) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         shown = progress.add_task(action_id, total=None)
 
         def update(found: dict[str, Any]) -> None:
@@ -293,9 +307,4 @@ def _watch(client: ActionClient, action_id: str) -> dict[str, Any]:
             else:
                 progress.update(shown, description=text)
 
-        try:
-            return client.wait(action_id, on_progress=update)
-        except KeyboardInterrupt:
-            progress.stop()
-            click.echo(f"licet: no longer watching; action {action_id} goes on.", err=True)
-            sys.exit(INTERRUPTED)
+        return client.wait(action_id, on_progress=update)

@@ -287,6 +287,7 @@ class TestWatch:
     def test_progress_is_shown(self, monkeypatch: pytest.MonkeyPatch, found, expected):
         """The bar shows the display status, and a fraction when the details tell one."""
         shown: list[dict[str, object]] = []
+        monkeypatch.setenv("FORCE_COLOR", "1")  # which makes any output a terminal
         monkeypatch.setattr(
             "rich.progress.Progress.update", lambda _self, _task, **fields: shown.append(fields)
         )
@@ -306,15 +307,21 @@ def test_nothing_from_elsewhere_reaches_the_terminal_as_a_command():
 
 
 @pytest.mark.parametrize("shown", ["see [/dev/null]", "[bold]", "\x1b[2J"])
-def test_watching_takes_any_text_of_a_provider(shown: str):
+def test_watching_takes_any_text_of_a_provider(monkeypatch: pytest.MonkeyPatch, shown: str):
     """A display status is text, neither markup nor commands."""
+    monkeypatch.setenv("FORCE_COLOR", "1")  # which makes any output a terminal
     client = type("Client", (), {})()
     client.wait = lambda _id, on_progress: on_progress({"display_status": shown}) or {"ok": True}
     assert _watch(client, "id") == {"ok": True}
 
 
-def test_ctrl_c_while_watching_tells_that_the_action_goes_on(capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_ctrl_c_while_watching_tells_that_the_action_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_terminal: bool
+):
     """The id is told, so that watching can go on later, and the exit code is a shell's own."""
+    if is_terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
 
     def wait(*_args: object, **_options: object) -> None:
         raise KeyboardInterrupt
