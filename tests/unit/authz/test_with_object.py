@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from functools import wraps
 from typing import Any
@@ -13,6 +14,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from licet.authz import ALL, VIEW, Policy, everyone, guarded_by, register_policies, with_object
 from licet.authz.declared.audit import protect
+from licet.authz.policies._in_words import Decision
 from licet.errors import ConfigurationError, InvalidCondition
 
 
@@ -33,6 +35,12 @@ class Book(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
 
 
+class Draft(Base):
+    __tablename__ = "draft"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
 seats, books = Policy(Seat).allow(everyone, ALL), Policy(Book).allow(everyone, ALL)
 
 
@@ -43,7 +51,7 @@ def app() -> Iterator[Flask]:
     app = Flask(__name__)
     app.config["TESTING"] = True
     with Session(engine) as session:
-        session.add_all([Seat(row=1, number="a"), Book(id=1)])
+        session.add_all([Seat(row=1, number="a"), Book(id=1), Draft(id=1)])
         session.commit()
         register_policies(app, seats, books, session=lambda: session)
         yield app
@@ -152,3 +160,40 @@ def test_arguments_that_come_from_elsewhere(app: Flask):
 
     wrong_view(other)
     protect(other)
+
+
+def denials(app: Flask, caplog: pytest.LogCaptureFixture, level: int) -> tuple[int, int]:
+    """How often the reason was worked out, and the status, of one denial at a level of the log."""
+    asked: list[object] = []
+
+    class Reasons(Policy):
+        def decide(self, *args: Any, **options: Any) -> Decision:
+            def explain() -> Any:
+                asked.append(self)
+                raise ZeroDivisionError
+
+            return Decision(False, explain, lambda: False)
+
+    policy = Reasons(Draft).allow(everyone, VIEW)
+    register_policies(app, policy)
+
+    @app.get("/drafts/<int:id>")
+    @with_object(policy, VIEW, "id")
+    def show(draft: Draft) -> str:
+        return "never"
+
+    with caplog.at_level(level, "licet.authz.decisions"):
+        status = app.test_client().get("/drafts/1").status_code
+    return len(asked), status
+
+
+def test_a_reason_that_nobody_logs_is_not_worked_out(app: Flask, caplog):
+    """It may cost more than the decision."""
+    assert denials(app, caplog, logging.WARNING) == (0, 404)
+
+
+def test_a_reason_that_cannot_be_worked_out_changes_no_answer(app: Flask, caplog):
+    """The answer is that of an object that is not there, and the log says so."""
+    assert denials(app, caplog, logging.INFO) == (1, 404)
+    assert "The reason of a denial could not be worked out." in caplog.text
+    assert '"reason": "unknown"' in caplog.text

@@ -96,9 +96,6 @@ def _stand_before_requests(app: Flask, state: AuditState) -> None:
             with state.lock:
                 protect(app)
                 state.is_due = False
-                if app.full_dispatch_request is dispatch_when_protected:  # spare later requests
-                    app.full_dispatch_request = dispatch  # type: ignore[method-assign]  # as it was
-                    state.is_hooked = False
         return dispatch(*args, **kwargs)
 
     # An error here is not one that the app's own handlers may answer as if a view had raised it.

@@ -28,6 +28,7 @@ from licet.authz import (
     ALL,
     CREATE,
     DELETE,
+    LIST,
     UPDATE,
     VIEW,
     Condition,
@@ -531,6 +532,28 @@ def test_a_changed_relative_decides_as_it_was_and_is(db: Session, verb: Verb):
         event.state = "open"
         db.flush()
         assert policy_for(Speaker, is_open).decide(NOBODY, verb, speaker)
+
+
+@pytest.mark.parametrize("verb", [VIEW, LIST], ids=str)
+def test_what_only_reads_goes_by_changed_relatives_as_they_are(db: Session, verb: Verb):
+    """A reader sees what the change makes of the object, whatever it was before."""
+    speaker = db.get_one(Speaker, 2)
+    speaker.event.state = "open"
+
+    assert policy_for(Speaker, is_open).decide(NOBODY, verb, speaker)
+    assert not policy_for(Speaker, is_open).decide(NOBODY, UPDATE, speaker)
+
+
+@pytest.mark.parametrize("verb", [UPDATE, DELETE, VIEW], ids=str)
+def test_a_draft_is_not_visible_to_whom_it_is_denied(db: Session, verb: Verb):
+    """Only who may not CREATE one learns so, as there is nothing yet that could be hidden."""
+    draft = Speaker(event_id=2, name="new")
+    db.add(draft)
+
+    decision = policy_for(Speaker, is_open).decide(NOBODY, verb, draft)
+    assert (decision.allowed, decision.visible) == (False, False)
+    created = policy_for(Speaker, is_open).decide(NOBODY, CREATE, draft)
+    assert (created.allowed, created.visible) == (False, True)
 
 
 def test_what_was_not_changed_decides_as_it_is(db: Session):

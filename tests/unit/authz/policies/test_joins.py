@@ -158,7 +158,8 @@ def test_a_range_of_objects_is_asked_by_its_join(db: Session):
     assert {d.id for d in docs if policy.decide(None, VIEW, d)} == allowed
 
 
-def test_a_relationship_to_an_alias_is_refused():
+@pytest.mark.parametrize("is_many", [False, True])
+def test_a_relationship_to_an_alias_is_refused(is_many: bool):
     """No subquery could be related to it: every row would be let through."""
 
     class Local(DeclarativeBase):
@@ -174,8 +175,11 @@ def test_a_relationship_to_an_alias_is_refused():
         person_id: Mapped[int] = mapped_column(sa.ForeignKey("person.id"))
 
     other = aliased(Person)
-    Letter.other = relationship(other, primaryjoin=Letter.person_id == other.id, viewonly=True)
+    Letter.other = relationship(
+        other, primaryjoin=Letter.person_id == other.id, viewonly=True, uselist=is_many
+    )
+    when = attr("other").any(attr("id") == 1) if is_many else attr("other.id") == 1
 
-    policy = Policy(Letter).allow(everyone, ALL, when=attr("other.id") == 1)
+    policy = Policy(Letter).allow(everyone, ALL, when=when)
     with pytest.raises(UntranslatableCondition, match=r"leads to an alias of Person.*Declared at"):
         policy.build()
