@@ -3,11 +3,15 @@
 import shutil
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy import orm
 from tests.unit.db.branches.notes import FIRST, branch_of, models
 from tests.unit.db.branches.test_moves import ROWS, ask
 
 from licet.db.branches.backup import dump, restore
+from licet.db.branches.checks import check
 from licet.db.branches.moves.run import move
+from licet.db.branches.writing import write_revision
 from licet.errors import SchemaUnusable
 
 FILES = ["sqlite"]
@@ -47,6 +51,26 @@ def test_a_dump_is_restored(branch, tmp_path):
     assert ask(branch, "SELECT name FROM author") == [("ann",)]
     assert ask(branch, "SELECT count(*) FROM note") == [(1,)]
     ask(branch, "DROP INDEX ix_note_size")  # which is there again
+
+
+def test_what_is_restored_is_what_the_models_say(own_url, tmp_path):
+    """Though PostgreSQL spells conditions in another way after it."""
+    base = orm.declarative_base()
+    kind = sa.Enum("draft", "it's (x)::text", native_enum=False, create_constraint=True, name="ck")
+    page = sa.Table(
+        "page",
+        base.metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("kind", kind, nullable=False),
+    )
+    few = sa.text("kind IN ('draft', 'x') OR lower(kind) = 'y'")
+    sa.Index("ix_page_few", page.c.id, sqlite_where=few, postgresql_where=few)
+    branch = branch_of(base, own_url, tmp_path / "migrations")
+    write_revision(branch, "first")
+    move(branch, "upgrade")
+    dump(branch, tmp_path / "dump")
+    restore(branch, tmp_path / "dump")
+    assert [str(one) for one in check(branch).differences] == []
 
 
 def test_a_half_written_dump_is_refused(branch, tmp_path):
