@@ -18,7 +18,7 @@ from licet.db.branches.moves.scripts import config_of, heads_in_database, script
 from licet.db.branches.unresolved import Unresolved
 from licet.errors import ConfigurationError, LicetError, SchemaUnusable
 
-__all__ = ["HEADS", "move"]
+__all__ = ["HEADS", "move", "stamp"]
 
 log = logging.getLogger(__name__)
 HEADS: Final = "heads"
@@ -73,6 +73,31 @@ def move(
         options = {"autocommit_block": _refuse_to_commit} if is_trial else {}
         with _told_as_failures(branch), suppress(_Undo):
             _run(branch, command, target, connection, at_the_end, on_step, **options)
+
+
+def stamp(branch: Branch, target: str = HEADS, *, is_purging: bool = False) -> None:
+    """Write down that the database is at a revision, without running any script.
+
+    Args:
+        branch: whose database it is.
+        target: a revision as Alembic takes it; ``base`` is none.
+        is_purging: forget what is written there before, such as a revision that has no script.
+
+    Raises:
+        ConfigurationError: there is no such revision, or none of what is written there.
+        SchemaUnusable: there is no database.
+        StoreUnavailable: the database does not answer.
+    """
+    from alembic import command as commands  # noqa: PLC0415 - as below
+
+    with connected(branch, writes=False):  # which tells of a file that is missing
+        pass
+    with (
+        migration_lock(branch),
+        connected(branch, writes=True) as connection,
+        _told_as_failures(branch),
+    ):
+        commands.stamp(config_of(branch, connection=connection), target, purge=is_purging)
 
 
 @contextmanager
