@@ -120,6 +120,34 @@ def test_without_pg_dump_there_is_a_sentence(own_postgresql_url, tmp_path, monke
         restore(branch, tmp_path / "some")
 
 
+MISMATCH = """pg_dump: error: aborting because of server version mismatch
+pg_dump: detail: server version: 18.1 (Debian 18.1-1); pg_dump version: 15.18 (Debian 15.18-0)"""
+NEWER_FILE = "pg_restore: error: unsupported version (1.16) in file header"
+
+
+@pytest.mark.parametrize(
+    ("program", "said", "told"),
+    [
+        ("pg_dump", MISMATCH, "pg_dump is of version 15.18, and the server of version 18.1: inst"),
+        ("pg_restore", NEWER_FILE, "the file is of a newer pg_dump than this pg_restore: install"),
+    ],
+)
+def test_older_programs_are_told(own_postgresql_url, tmp_path, monkeypatch, program, said, told):
+    """With both versions and the remedy, and nothing is left of what was not written."""
+    old = tmp_path / "bin" / program
+    old.parent.mkdir()
+    old.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{said}\nEND\nexit 1\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{old.parent}:/usr/bin:/bin")
+    branch = branch_of(models(), own_postgresql_url, tmp_path, FIRST)
+    file = tmp_path / "dump"
+    if program == "pg_restore":
+        file.write_bytes(b"PGDMP")
+    with pytest.raises(SchemaUnusable, match=rf"{told}.* Nothing was changed"):
+        (dump if program == "pg_dump" else restore)(branch, file)
+    assert file.exists() == (program == "pg_restore")
+
+
 def test_the_programs_are_those_of_the_machine():
     """Where this fails, the tests above have no PostgreSQL programs to run."""
     assert shutil.which("pg_dump")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import subprocess
 import uuid
@@ -27,10 +28,11 @@ from licet.db.branches.rehearsal.leftovers import (
 )
 from licet.errors import SchemaUnusable
 
-__all__ = ["copied"]
+__all__ = ["copied", "libpq_environment", "said_by"]
 
 log = logging.getLogger(__name__)
 _SOURCE: Final = "SELECT datname, oid::bigint FROM pg_database WHERE datname = current_database()"
+_OLDER: Final = re.compile(r"server version: ([\d.]+).*?; \w+ version: ([\d.]+)")
 _IN_USE: Final = "55006"
 _INSUFFICIENT_PRIVILEGE: Final = "42501"
 
@@ -137,8 +139,19 @@ def _run(branch: Branch, url: sa.URL, program: str, *arguments: str) -> None:
         check=False,
     )
     if done.returncode:
-        said = (done.stderr.strip() or "no reason given").splitlines()[0]
+        said = said_by(program, done.stderr)
         raise SchemaUnusable(told=f"{program} failed on {branch.place}: {said}.")
+
+
+def said_by(program: str, stderr: str) -> str:
+    """Why a program of PostgreSQL's failed, without a full stop at the end."""
+    remedy = "install PostgreSQL's client programs of that version or a newer one"
+    if versions := _OLDER.search(stderr):
+        server, own = versions.groups()
+        return f"{program} is of version {own}, and the server of version {server}: {remedy}"
+    if "unsupported version" in stderr:
+        return f"the file is of a newer pg_dump than this {program}: {remedy}"
+    return (stderr.strip() or "no reason given").splitlines()[0].rstrip(".")
 
 
 def libpq_environment(url: sa.URL) -> dict[str, str]:
