@@ -78,7 +78,9 @@ def test_what_has_no_script_is_purged(db, tmp_path):
     file.close()
     refused = db("stamp", "0001", env=env)
     assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
-    assert "9999" in refused.stderr
+    assert "is at revision 9999, of which there is no script: `licet db stamp --purge`" in (
+        refused.stderr
+    )
     assert db("stamp", "0001", "--purge", env=env).stdout.startswith("licet: revision 0001 is")
 
 

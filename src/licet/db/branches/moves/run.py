@@ -97,6 +97,13 @@ def stamp(branch: Branch, target: str = HEADS, *, is_purging: bool = False) -> N
         connected(branch, writes=True) as connection,
         _told_as_failures(branch),
     ):
+        unknown = [] if is_purging else _unknown(branch, connection)
+        if unknown:
+            raise ConfigurationError(
+                f"{branch.place} is at revision {', '.join(unknown)}, of which there is no script: "
+                "`licet db stamp --purge` forgets it."
+            )
+        connection.rollback()
         commands.stamp(config_of(branch, connection=connection), target, purge=is_purging)
 
 
@@ -155,11 +162,9 @@ def _refuse_to_commit() -> None:
 
 def _refuse_unknown(branch: Branch, connection: Connection) -> None:
     """Refuse a database that is at a revision of which there is no script."""
-    scripts = scripts_of(branch)
-    known = {script.revision for script in scripts.walk_revisions()}
-    unknown = sorted(heads_in_database(branch, connection) - known)
+    unknown = _unknown(branch, connection)
     if unknown:
-        after = ", ".join(sorted(scripts.get_heads())) or "nothing"
+        after = ", ".join(sorted(scripts_of(branch).get_heads())) or "nothing"
         remedy = (
             "upgrade licet, or restore a database that fits"
             if branch.name == "licet"
@@ -169,6 +174,11 @@ def _refuse_unknown(branch: Branch, connection: Connection) -> None:
             f"The database is at revision {', '.join(unknown)}, and this version of {branch.name} "
             f"knows none after {after}: {remedy}."
         )
+
+
+def _unknown(branch: Branch, connection: Connection) -> list[str]:
+    known = {script.revision for script in scripts_of(branch).walk_revisions()}
+    return sorted(heads_in_database(branch, connection) - known)
 
 
 def _refuse_broken(keys: set[tuple[str, str]]) -> None:
