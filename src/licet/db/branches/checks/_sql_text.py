@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["bare", "items_of", "literals", "normal", "tokens", "without_text_casts", "words"]
+__all__ = [
+    "bare",
+    "closing",
+    "items_of",
+    "literals",
+    "normal",
+    "tokens",
+    "without_text_casts",
+    "words",
+]
 
 _TOKEN: Final = re.compile(
     r"""--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|[\w.]+|\s+|[<>=!|]+|.""",
@@ -64,7 +73,7 @@ def without_text_casts(sql: str) -> str:
 
 
 def _without_parentheses(found: tuple[str, ...]) -> tuple[str, ...]:
-    while len(found) > 1 and found[0] == "(" and _closing(found, 0) == len(found) - 1:
+    while len(found) > 1 and found[0] == "(" and closing(found, 0) == len(found) - 1:
         found = found[1:-1]
     return found
 
@@ -82,7 +91,7 @@ def items_of(create_table: str) -> list[tuple[str, ...]]:
     start = found.index("(")
     items: list[tuple[str, ...]] = []
     depth, begun = 0, start + 1
-    for at in range(start + 1, _closing(found, start) + 1):
+    for at in range(start + 1, closing(found, start) + 1):
         depth += {"(": 1, ")": -1}.get(found[at], 0)
         if (found[at] == "," and depth == 0) or depth < 0:
             items.append(found[begun:at])
@@ -90,7 +99,7 @@ def items_of(create_table: str) -> list[tuple[str, ...]]:
     return items
 
 
-def _closing(found: tuple[str, ...], start: int) -> int:
+def closing(found: tuple[str, ...], start: int) -> int:
     """Where the parenthesis that opens at `start` closes."""
     depth = 0
     for at in range(start, len(found)):
