@@ -1,5 +1,8 @@
 """``flask db`` beside ``licet db`` and Flask-Migrate's."""
 
+import sqlite3
+from pathlib import Path
+
 import click
 import pytest
 from flask import Flask
@@ -58,6 +61,53 @@ def test_the_same_commands_under_flask(make, tmp_path):
         "licet.sqlite3",
         "notes.sqlite3",
     }
+
+
+FILTER = """
+def include_object(object_, name, type_, reflected, compare_to):
+    return not name.startswith("spatial_")
+
+conf_args["include_name"] = lambda name, *_: True
+context.configure(connection=connection, target_metadata=get_metadata(),
+                  include_object=include_object, compare_type=True, **conf_args)
+"""
+
+
+def test_a_filter_of_an_env_that_is_not_read_is_told(make, tmp_path):
+    """Each command names it, once; `ignored` says the same, and keeps the tables of others."""
+    env = tmp_path / "migrations/env.py"
+    env.parent.mkdir()
+    env.write_text(FILTER)
+    _app, flask_db = make(
+        licet,
+        lambda app, db: register_models(
+            app, db, migrations=env.parent, ignored=lambda name: name.startswith("spatial_")
+        ),
+    )
+    told = f"app: {env} configures include_name, include_object, which licet does not read: say it"
+    with sqlite3.connect(tmp_path / "notes.sqlite3") as file:
+        file.execute("CREATE TABLE spatial_ref_sys (id INTEGER)")
+    file.close()
+    done = flask_db("migrate", "-m", "notes")
+    assert (done.exit_code, done.stderr.count("\n")) == (0, 1)
+    assert done.stderr.startswith(told)
+    assert "spatial" not in next(env.parent.glob("versions/*.py")).read_text()
+    flask_db("upgrade")
+    assert flask_db("check").stdout.count("agree") == 6
+    assert flask_db("check", "--branch", "licet").stderr == ""
+
+
+def test_the_env_of_flask_migrate_itself_says_nothing(make, tmp_path):
+    """Its template has no setting that licet would have to read."""
+    import flask_migrate
+
+    template = Path(flask_migrate.__file__).parent / "templates/flask/env.py"
+    (tmp_path / "migrations").mkdir()
+    (tmp_path / "migrations/env.py").write_text(template.read_text())
+    _app, flask_db = make(
+        licet, lambda app, db: register_models(app, db, migrations=tmp_path / "migrations")
+    )
+    assert flask_db("heads").stderr == ""
 
 
 @pytest.mark.parametrize("order", [(licet, flask_migrate), (flask_migrate, licet)])

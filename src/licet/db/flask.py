@@ -17,6 +17,7 @@ from licet.settings import Settings
 from licet.settings.state import app_state
 
 __all__ = [
+    "ENGINE",
     "check_database_settings",
     "database_of",
     "database_place",
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
-_ENGINE: Final = "db.engine"
+ENGINE: Final = "db.engine"
 _GENERAL: Final = StoreUnavailable.description
 _FAILED: Final = 1
 _WRONG_USAGE: Final = 2
@@ -90,7 +91,7 @@ def check_database_settings(app: Flask) -> None:
     Raises:
         ConfigurationError: it is malformed, or its driver is not installed.
     """
-    app_state(app).get_or_build(_ENGINE, make_database)
+    app_state(app).get_or_build(ENGINE, make_database)
 
 
 def make_database(settings: Settings) -> Database:
@@ -110,7 +111,7 @@ def _setting_of_place(settings: Settings) -> str:
 
 def _migrated(app: Flask) -> Database:
     state = app_state(app)
-    database = state.get_or_build(_ENGINE, make_database)
+    database = state.get_or_build(ENGINE, make_database)
     current = current_revision(database)
     if current == head_revision():
         return database

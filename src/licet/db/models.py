@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -35,7 +35,7 @@ class _Models:
     metadata: sa.MetaData
     folder: Path
     url: str | None
-    ignored: frozenset[str]
+    ignored: frozenset[str] | Callable[[str], bool]
 
 
 @knows_its_options
@@ -45,7 +45,7 @@ def register_models(
     *,
     migrations: str | Path = "migrations",
     url: str | None = None,
-    ignored: Collection[str] = (),
+    ignored: Collection[str] | Callable[[str], bool] = (),
 ) -> None:
     """Have `licet db` and `flask db` migrate and check the app's own tables, too.
 
@@ -56,7 +56,8 @@ def register_models(
         migrations: the folder whose ``versions`` holds the revisions; made by the first one. A
             relative path begins at the working folder. A folder of Flask-Migrate's will do.
         url: of the database; by default Flask-SQLAlchemy's, else ``LICET_DATABASE_URL``.
-        ignored: tables of the database that others make, and that no model is about.
+        ignored: tables of the database that others make, and that no model is about: their names,
+            or a function that is given a name and says whether it is one of them.
 
     Raises:
         ConfigurationError: `models` is none of these, or the app has registered models already.
@@ -77,7 +78,7 @@ def register_models(
         metadata=metadata,
         folder=Path(migrations),
         url=url,
-        ignored=frozenset(ignored),
+        ignored=ignored if callable(ignored) else frozenset(ignored),
     )
     state.put(_MODELS, kept)
 

@@ -1,5 +1,7 @@
 """`licet db`: up, down, and where it stands."""
 
+import sqlite3
+
 import pytest
 from tests.unit.cli.conftest import SITE
 
@@ -42,6 +44,44 @@ def test_down_without_a_question(db):
     assert (result.exit_code, result.stdout) == (0, "licet: revision 0003\n") or HEAD != "0004"
     assert db("downgrade", "0002", "--yes").stdout == "licet: revision 0002\n"
     assert db("upgrade", "0003").stdout == "licet: revision 0003\n"
+
+
+def test_the_history_is_printed(db):
+    """The newest first, with the head, and on demand with where the database is."""
+    lines = db("history").stdout.splitlines()
+    assert lines[0].startswith(f"licet: 0005 -> {HEAD} (head), One schema for every database")
+    assert lines[-1].startswith("licet: none -> 0001, Actions, ")
+    db("upgrade", "0002")
+    (marked,) = [line for line in db("history", "-i").stdout.splitlines() if "(current)" in line]
+    assert marked.startswith("licet: 0001 -> 0002 (current), ")
+
+
+def test_a_revision_is_written_down(db):
+    """Nothing is run: a check tells whether it is true. What has no script can be purged."""
+    assert "There is no database at " in db("stamp", "0002").stderr
+    db("upgrade", "0001")
+    found = db("stamp", "0002").stdout
+    assert found == "licet: revision 0002 is written down; `licet db check` compares\n"
+    assert "licet_account is missing" in db("check").stdout
+    assert db("stamp", "base").stdout.startswith("licet: revision none is written down")
+    assert db("stamp").stdout.startswith(f"licet: revision {HEAD} is written down")
+    assert "There is no revision zzzz in" in db("stamp", "zzzz").stderr
+
+
+def test_what_has_no_script_is_purged(db, tmp_path):
+    """A revision of newer code is forgotten only when that is asked for."""
+    url = f"sqlite:///{tmp_path / 'x.sqlite3'}"
+    env = {"LICET_DATABASE_URL": url}
+    db("upgrade", "0001", env=env)
+    with sqlite3.connect(tmp_path / "x.sqlite3") as file:
+        file.execute("UPDATE licet_alembic_version SET version_num = '9999'")
+    file.close()
+    refused = db("stamp", "0001", env=env)
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+    assert "is at revision 9999, of which there is no script: `licet db stamp --purge`" in (
+        refused.stderr
+    )
+    assert db("stamp", "0001", "--purge", env=env).stdout.startswith("licet: revision 0001 is")
 
 
 def test_a_check_says_what_differs(db):

@@ -7,6 +7,7 @@ import click
 from licet.cli.db.checking import check_command, rehearse_command
 from licet.cli.db.copying import dump_command, restore_command
 from licet.cli.db.moving import current_command, downgrade_command, heads_command, upgrade_command
+from licet.cli.db.standing import history_command, stamp_command
 from licet.cli.db.writing import init_command, migrate_command, revision_command
 
 __all__ = ["db"]
@@ -23,11 +24,13 @@ for _command in (
     downgrade_command,
     dump_command,
     heads_command,
+    history_command,
     init_command,
     migrate_command,
     rehearse_command,
     restore_command,
     revision_command,
+    stamp_command,
     upgrade_command,
 ):
     db.add_command(_command)

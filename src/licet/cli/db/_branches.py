@@ -12,6 +12,7 @@ import click
 from flask import Flask
 
 from licet.db.branches.branch import APP, LICET, Branch
+from licet.db.branches.foreign_env import unread_settings
 from licet.db.branches.moves.scripts import is_known
 from licet.db.models import branches_of
 from licet.errors import ConfigurationError, SchemaUnusable, StoreUnavailable
@@ -20,6 +21,7 @@ from licet.errors.base import reason_of
 __all__ = ["branch_option", "chosen", "main_branch", "of_revision", "telling", "with_app"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+_TOLD: Final = "licet.db.env"
 _NO_MODELS: Final = (
     "The app has registered no models, so there is no branch app: call "
     "licet.db.register_models(app, Base) where the app is made."
@@ -51,11 +53,25 @@ def with_app(command: F) -> F:
 def chosen(app: Flask, name: str | None) -> list[Branch]:
     """The named branch, or all: licet's first, since tables of the app's may refer to it."""
     found = branches_of(app)
+    if APP in found and name != LICET:
+        _tell_unread(found[APP])
     if name is None:
         return list(found.values())
     if name not in found:
         raise ConfigurationError(_NO_MODELS)
     return [found[name]]
+
+
+def _tell_unread(branch: Branch) -> None:
+    path, names = unread_settings(branch)
+    ctx = click.get_current_context().find_root()
+    if names and not ctx.meta.setdefault(_TOLD, False):
+        ctx.meta[_TOLD] = True
+        click.echo(
+            f"app: {path} configures {', '.join(names)}, which licet does not read: say it by "
+            "register_models(app, models, ignored=…, url=…), then take it out there.",
+            err=True,
+        )
 
 
 def main_branch(app: Flask, name: str | None) -> Branch:

@@ -41,7 +41,8 @@ class Branch:
         version_table: which table of the database says at what revision it is.
         versions: the folder of its revisions; it need not exist.
         mappers: gives the mapped classes, for the check by a SELECT.
-        ignored: names of tables in the same database that are no business of the branch.
+        ignored: names of tables in the same database that are no business of the branch, or
+            what says of a name whether it is one.
         engine: for PostgreSQL, the app's own engine, with whatever it connects by.
     """
 
@@ -51,7 +52,7 @@ class Branch:
     version_table: str
     versions: Path
     mappers: Callable[[], Iterable[Mapper[Any]]] = _no_mappers
-    ignored: frozenset[str] = frozenset()
+    ignored: frozenset[str] | Callable[[str], bool] = frozenset()
     engine: sa.Engine | None = None
 
     @property
@@ -75,7 +76,8 @@ class Branch:
 
     def owns(self, table: str) -> bool:
         """Whether a table of the database is the branch's own."""
-        if table == self.version_table or table in self.ignored:
+        is_ignored = self.ignored(table) if callable(self.ignored) else table in self.ignored
+        if table == self.version_table or is_ignored:
             return False
         return table.startswith(PREFIX) == (self.name == LICET)
 

@@ -3,11 +3,15 @@
 import shutil
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy import orm
 from tests.unit.db.branches.notes import FIRST, branch_of, models
 from tests.unit.db.branches.test_moves import ROWS, ask
 
 from licet.db.branches.backup import dump, restore
+from licet.db.branches.checks import check
 from licet.db.branches.moves.run import move
+from licet.db.branches.writing import write_revision
 from licet.errors import SchemaUnusable
 
 FILES = ["sqlite"]
@@ -47,6 +51,26 @@ def test_a_dump_is_restored(branch, tmp_path):
     assert ask(branch, "SELECT name FROM author") == [("ann",)]
     assert ask(branch, "SELECT count(*) FROM note") == [(1,)]
     ask(branch, "DROP INDEX ix_note_size")  # which is there again
+
+
+def test_what_is_restored_is_what_the_models_say(own_url, tmp_path):
+    """Though PostgreSQL spells conditions in another way after it."""
+    base = orm.declarative_base()
+    kind = sa.Enum("draft", "it's (x)::text", native_enum=False, create_constraint=True, name="ck")
+    page = sa.Table(
+        "page",
+        base.metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("kind", kind, nullable=False),
+    )
+    few = sa.text("kind IN ('draft', 'x') OR lower(kind) = 'y'")
+    sa.Index("ix_page_few", page.c.id, sqlite_where=few, postgresql_where=few)
+    branch = branch_of(base, own_url, tmp_path / "migrations")
+    write_revision(branch, "first")
+    move(branch, "upgrade")
+    dump(branch, tmp_path / "dump")
+    restore(branch, tmp_path / "dump")
+    assert [str(one) for one in check(branch).differences] == []
 
 
 def test_a_half_written_dump_is_refused(branch, tmp_path):
@@ -94,6 +118,34 @@ def test_without_pg_dump_there_is_a_sentence(own_postgresql_url, tmp_path, monke
     (tmp_path / "some").write_bytes(b"PGDMP")
     with pytest.raises(SchemaUnusable, match="pg_restore is not installed here: install"):
         restore(branch, tmp_path / "some")
+
+
+MISMATCH = """pg_dump: error: aborting because of server version mismatch
+pg_dump: detail: server version: 18.1 (Debian 18.1-1); pg_dump version: 15.18 (Debian 15.18-0)"""
+NEWER_FILE = "pg_restore: error: unsupported version (1.16) in file header"
+
+
+@pytest.mark.parametrize(
+    ("program", "said", "told"),
+    [
+        ("pg_dump", MISMATCH, "pg_dump is of version 15.18, and the server of version 18.1: inst"),
+        ("pg_restore", NEWER_FILE, "the file is of a newer pg_dump than this pg_restore: install"),
+    ],
+)
+def test_older_programs_are_told(own_postgresql_url, tmp_path, monkeypatch, program, said, told):
+    """With both versions and the remedy, and nothing is left of what was not written."""
+    old = tmp_path / "bin" / program
+    old.parent.mkdir()
+    old.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{said}\nEND\nexit 1\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{old.parent}:/usr/bin:/bin")
+    branch = branch_of(models(), own_postgresql_url, tmp_path, FIRST)
+    file = tmp_path / "dump"
+    if program == "pg_restore":
+        file.write_bytes(b"PGDMP")
+    with pytest.raises(SchemaUnusable, match=rf"{told}.* Nothing was changed"):
+        (dump if program == "pg_dump" else restore)(branch, file)
+    assert file.exists() == (program == "pg_restore")
 
 
 def test_the_programs_are_those_of_the_machine():

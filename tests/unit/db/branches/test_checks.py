@@ -7,6 +7,7 @@ from tests.unit.db.branches.notes import FIRST, branch_of, models, script
 
 from licet.db.branches.checks import check
 from licet.db.branches.moves.run import move
+from licet.db.branches.writing import write_revision
 from licet.errors import SchemaUnusable
 
 # The fault in the models, the kind of the finding, and a part of its text on both databases.
@@ -94,6 +95,39 @@ def test_two_heads_are_found(branch, tmp_path):
     (found,) = check(branch).revisions
     assert (found.kind, found.subject) == ("two_heads", "bb02, cc03")
     assert "licet db revision --merge" in found.text
+
+
+def test_a_value_that_only_the_rows_have_is_found(database_url, tmp_path):
+    """An enum without a type and without a CHECK: a row of another value cannot be read."""
+
+    def pages(*values):
+        base = orm.declarative_base()
+        kind = sa.Enum(*values, name="kind", native_enum=False, length=9)
+        sa.Table("page", base.metadata, sa.Column("id", sa.Integer, primary_key=True),
+                 sa.Column("kind", kind))  # fmt: skip
+        return branch_of(base, database_url, tmp_path)
+
+    branch = pages("draft", "open")
+    write_revision(branch, "first")
+    move(branch, "upgrade")
+    for number, kind in enumerate(("'open'", "'draft'", "'open'", "NULL")):
+        execute(branch, f"INSERT INTO page VALUES ({number}, {kind})")
+    assert check(branch).differences == ()
+    (found,) = check(pages("draft", "shut")).differences
+    assert (found.kind, found.subject) == ("unknown_enum_value", "page.kind")
+    assert found.text.startswith("page.kind is 'open' in 2 rows, and the models have no such")
+
+
+def test_a_native_enum_of_sqlite_is_compared_by_its_rows(tmp_path):
+    """SQLite has no type of it, and by default SQLAlchemy makes no CHECK."""
+    base = orm.declarative_base()
+    kind = sa.Column("kind", sa.Enum("a", "b", name="kind"))
+    sa.Table("page", base.metadata, sa.Column("id", sa.Integer, primary_key=True), kind)
+    branch = branch_of(base, f"sqlite:///{tmp_path / 'x.sqlite3'}", tmp_path)
+    write_revision(branch, "first")
+    move(branch, "upgrade")
+    execute(branch, "INSERT INTO page VALUES (1, 'c')")
+    assert [one.kind for one in check(branch).differences] == ["unknown_enum_value"]
 
 
 def test_labelled_heads_are_meant(branch, tmp_path):

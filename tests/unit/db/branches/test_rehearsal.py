@@ -1,17 +1,24 @@
 """A rehearsal finds on a copy what a migration would do, and leaves the database as it is."""
 
+import signal
+import tempfile
+from pathlib import Path
+
 import pytest
 import sqlalchemy as sa
 from tests.counts import only_full
+from tests.processes import exit_of
+from tests.unit.actions.durable.test_worker import wait_until
 from tests.unit.db.branches.notes import FIRST, branch_of, models, script
 from tests.unit.db.branches.test_checks import FAULTS
-from tests.unit.db.branches.test_moves import ROWS, ask
+from tests.unit.db.branches.test_moves import ROWS, ask, place
 
 from licet.db.branches.checks.shape import schema_of
 from licet.db.branches.moves.connecting import connected
 from licet.db.branches.moves.run import move
 from licet.db.branches.rehearsal import rehearse
 from licet.db.branches.rehearsal.contents import contents_of
+from licet.db.branches.rehearsal.copies import copied
 from licet.db.branches.rehearsal.losses import losses
 from licet.errors import SchemaUnusable
 
@@ -163,6 +170,55 @@ def test_no_copy_stays(own_postgresql_url, tmp_path):
         ask(branch, "SELECT 1 FROM pg_database WHERE starts_with(datname, 'licet_rehearsal_')")
         == []
     )
+
+
+def copies(branch):
+    """What rehearsals have made and not removed: databases of the server, or folders."""
+    if branch.is_sqlite:
+        return sorted(Path(tempfile.gettempdir()).glob("licet_rehearsal_*"))
+    named = "SELECT datname FROM pg_database WHERE starts_with(datname, 'licet_rehearsal_')"
+    return sorted(name for (name,) in ask(branch, f"{named}"))
+
+
+def rehearsed(url, folder, temporary):
+    """Rehearse in a process of its own."""
+    tempfile.tempdir = temporary
+    rehearse(branch_of(models(), url, folder))
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """A folder for temporary files that no other test uses."""
+    found = str(tmp_path / "temporary")
+    Path(found).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", found)
+    return found
+
+
+def is_free(branch, name):
+    """Whether the server has noticed that the process is gone."""
+    return branch.is_sqlite or not ask(
+        branch, f"SELECT 1 FROM pg_stat_activity WHERE datname = '{name}'"
+    )
+
+
+def test_what_a_killed_rehearsal_leaves_the_next_one_removes(branch, temporary, caplog):
+    """Its copy, which holds all data; no copy of one that runs, and no database of others."""
+    add(branch, script("bb02", "aa01", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"))
+    (branch.versions.parent / "licet_rehearsal_other").mkdir()
+    arguments = (*place(branch), temporary)
+    assert exit_of(rehearsed, *arguments) == -signal.SIGKILL
+    (left,) = copies(branch)
+    wait_until(lambda: is_free(branch, left))
+    with copied(branch) as running:  # removes it, and is at work itself
+        (mine,) = copies(branch)
+        assert mine != left
+        add(branch, script("bb02", "aa01"))
+        assert rehearse(branch).findings == []
+        assert copies(branch) == [mine]
+        assert ask(running, "SELECT count(*) FROM author") == [(1,)]
+    assert copies(branch) == []
+    assert "which a rehearsal that was killed has left" in caplog.text
 
 
 def test_a_trial_never_commits(branch):

@@ -136,6 +136,74 @@ def test_every_shape_is_written_and_checked(database_url, tmp_path):
     assert texts(check(branch).differences) == ""
 
 
+def _column_check(metadata, n):
+    rule = sa.CheckConstraint(f"n\n > {n}", name="ck_n")
+    table(metadata, "t", C("n", sa.Integer, rule))
+
+
+def _partial(metadata, n):
+    column = table(metadata, "t", C("n", sa.Integer)).c.n
+    only = sa.text(f"n > {n}")
+    sa.Index("ix", column, sqlite_where=only, postgresql_where=only)
+
+
+def _computed(metadata, n):
+    table(metadata, "t", C("x", sa.Integer), C("y", sa.Integer, sa.Computed(f"x + {n}")))
+
+
+def _wider_key(metadata, n):
+    sa.Table(
+        "t",
+        metadata,
+        C("a", sa.Integer, primary_key=True, autoincrement=False),
+        C("b", sa.Integer, primary_key=n == 2, nullable=False),
+    )
+
+
+def _enum_with_check(metadata, n):
+    kind = sa.Enum(*"abc"[: n + 1], "long" * n, native_enum=False, create_constraint=True, name="k")
+    table(metadata, "t", C("k", kind))
+
+
+def _text_to_enum(metadata, n):
+    table(metadata, "t", C("k", sa.Enum("a", name="kk") if n == 2 else sa.String(9)))
+
+
+def _enum_to_text(metadata, n):
+    _text_to_enum(metadata, 3 - n)
+
+
+@pytest.mark.parametrize("change", [_column_check, _enum_with_check, _text_to_enum, _enum_to_text])
+def test_a_change_that_alembic_passes_over_is_written(database_url, tmp_path, change):
+    """Up to the models, and down to what was."""
+    before, after = _two(change, database_url, tmp_path)
+    assert write_revision(before, "first").unresolved == ()
+    move(before, "upgrade")
+    assert write_revision(after, "second").unresolved == ()
+    move(after, "upgrade")
+    assert texts(check(after).differences) == ""
+    move(after, "downgrade", "-1")
+    assert texts(check(before).schema) == ""
+
+
+@pytest.mark.parametrize("change", [_partial, _computed, _wider_key])
+def test_a_change_that_cannot_be_written_is_left_to_be_resolved(database_url, tmp_path, change):
+    """It is never taken for nothing: what `check` finds, the revision names."""
+    before, after = _two(change, database_url, tmp_path)
+    write_revision(before, "first")
+    move(before, "upgrade")
+    assert write_revision(after, "second").unresolved
+    assert "unresolved" in {one.kind for one in check(after).revisions}
+
+
+def _two(change, url, folder):
+    """The branch with the models of before, and with those of after."""
+    for number in (1, 2):
+        base = orm.declarative_base()
+        change(base.metadata, number)
+        yield branch_of(base, url, folder)
+
+
 def test_keys_in_a_circle_are_left_to_be_resolved(postgresql_schema_url, tmp_path):
     """Autogenerate leaves out what is added by ALTER: the trial notices."""
     base = orm.declarative_base()

@@ -14,7 +14,7 @@ from licet.db.branches.backup._files import appearing
 from licet.db.branches.branch import Branch
 from licet.db.branches.moves.connecting import connected
 from licet.db.branches.moves.lock import migration_lock
-from licet.db.branches.rehearsal.copies import libpq_environment
+from licet.db.branches.rehearsal.copies import libpq_environment, said_by
 from licet.errors import SchemaUnusable
 
 __all__ = ["dump", "restore"]
@@ -81,5 +81,5 @@ def _run(branch: Branch, program: str, *arguments: str) -> None:
         check=False,
     )
     if done.returncode:
-        said = (done.stderr.strip() or "no reason given").splitlines()[0]
-        raise SchemaUnusable(told=f"{branch.place}: {said.rstrip('.')}. Nothing was changed.")
+        said = said_by(Path(program).name, done.stderr)
+        raise SchemaUnusable(told=f"{branch.place}: {said}. Nothing was changed.")

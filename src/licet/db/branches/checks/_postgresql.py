@@ -10,7 +10,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from licet.db.branches.checks._sql_text import bare
+from licet.db.branches.checks._sql_text import bare, without_text_casts
 from licet.db.branches.checks.schema import (
     CHECK,
     FOREIGN_KEY,
@@ -117,7 +117,8 @@ def _constraint(row: Any) -> Rule:
         text = text.replace(" ON DELETE RESTRICT", "")
     source = ""
     if row.kind == "c":
-        text = source = bare(text.removeprefix("CHECK "))
+        source = bare(text.removeprefix("CHECK "))
+        text = without_text_casts(source)
     return Rule(kind=_KINDS[row.kind], text=text, name=row.name, source=source)
 
 
@@ -127,4 +128,5 @@ def _index(row: Any) -> Rule:
         return Rule(kind=UNIQUE, text=text.removeprefix("btree ").replace('"', ""), name=row.name)
     unique = "UNIQUE " if row.is_unique else ""
     invalid = "" if row.is_valid else " INVALID: it was not built to its end"
-    return Rule(kind=INDEX, text=f"{unique}{text}{invalid}", name=row.name)
+    text = f"{unique}{without_text_casts(text)}{invalid}"
+    return Rule(kind=INDEX, text=text, name=row.name)

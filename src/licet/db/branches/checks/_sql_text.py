@@ -5,12 +5,25 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["bare", "items_of", "literals", "normal", "tokens", "words"]
+__all__ = [
+    "bare",
+    "closing",
+    "items_of",
+    "literals",
+    "normal",
+    "tokens",
+    "without_text_casts",
+    "words",
+]
 
 _TOKEN: Final = re.compile(
     r"""--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|[\w.]+|\s+|[<>=!|]+|.""",
     re.DOTALL,
 )
+_QUOTED: Final = re.compile(r"""(["'])(?:(?!\1).|\1\1)*\1""", re.DOTALL)
+_TEXT_CAST: Final = re.compile(r"::(?:character varying|text)\b(?!\()(?:\[\])?")
+_ATOM: Final = re.compile(r"(?<![\w\0] )(?<![\w\0])\(([\w.]+|\0\d+\0)\)")
+_ARRAY: Final = re.compile(r"\(\((ARRAY\[[^\[\]]*\])\)\)")
 _SPACE: Final = re.compile(r"\s+|--|/\*")
 
 
@@ -42,8 +55,25 @@ def bare(sql: str) -> str:
     return sql
 
 
+def without_text_casts(sql: str) -> str:
+    """An expression of PostgreSQL's without casts between its text types, and their parentheses.
+
+    Its own spelling of one expression changes when a dump is restored: ``(ARRAY['a'::character
+    varying])::text[]`` becomes ``ARRAY[('a'::character varying)::text]``.
+    """
+    quoted: list[str] = []
+
+    def put_aside(found: re.Match[str]) -> str:
+        quoted.append(found[0])
+        return f"\0{len(quoted) - 1}\0"
+
+    text = _TEXT_CAST.sub("", _QUOTED.sub(put_aside, sql))
+    text = _ARRAY.sub(r"(\1)", _ATOM.sub(r"\1", text))
+    return re.sub("\0(\\d+)\0", lambda found: quoted[int(found[1])], text)
+
+
 def _without_parentheses(found: tuple[str, ...]) -> tuple[str, ...]:
-    while len(found) > 1 and found[0] == "(" and _closing(found, 0) == len(found) - 1:
+    while len(found) > 1 and found[0] == "(" and closing(found, 0) == len(found) - 1:
         found = found[1:-1]
     return found
 
@@ -61,7 +91,7 @@ def items_of(create_table: str) -> list[tuple[str, ...]]:
     start = found.index("(")
     items: list[tuple[str, ...]] = []
     depth, begun = 0, start + 1
-    for at in range(start + 1, _closing(found, start) + 1):
+    for at in range(start + 1, closing(found, start) + 1):
         depth += {"(": 1, ")": -1}.get(found[at], 0)
         if (found[at] == "," and depth == 0) or depth < 0:
             items.append(found[begun:at])
@@ -69,7 +99,7 @@ def items_of(create_table: str) -> list[tuple[str, ...]]:
     return items
 
 
-def _closing(found: tuple[str, ...], start: int) -> int:
+def closing(found: tuple[str, ...], start: int) -> int:
     """Where the parenthesis that opens at `start` closes."""
     depth = 0
     for at in range(start, len(found)):

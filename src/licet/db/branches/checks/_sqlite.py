@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy.engine import Connection
 
-from licet.db.branches.checks._sql_text import items_of, normal, words
+from licet.db.branches.checks._sql_text import closing, items_of, normal, words
 from licet.db.branches.checks.schema import (
     CHECK,
     FOREIGN_KEY,
@@ -43,16 +43,16 @@ def _table(connection: Connection, name: str, sql: str) -> Table:
     info = _rows(connection, "SELECT * FROM pragma_table_xinfo(?)", name)
     keys = [row.name for row in sorted(info, key=lambda row: row.pk) if row.pk]
     is_row_id = len(keys) == 1 and any(row.pk and row.type.upper() == "INTEGER" for row in info)
+    items = items_of(sql)
     columns = {
         row.name: Column(
             type=" ".join(row.type.upper().split()),
             nullable=not row.notnull and not (row.pk and is_row_id),
             default=None if row.dflt_value is None else normal(row.dflt_value),
-            extra="generated" if row.hidden in (2, 3) else "",
+            extra=_extra(items, row.name),
         )
         for row in info
     }
-    items = items_of(sql)
     rules = [
         *([Rule(kind=PRIMARY_KEY, text=_listed(keys))] if keys else []),
         *_foreign_keys(connection, name),
@@ -60,6 +60,21 @@ def _table(connection: Connection, name: str, sql: str) -> Table:
         *(check for item in items for check in _checks(item)),
     ]
     return Table(columns=columns, rules=tuple(rules))
+
+
+def _extra(items: list[tuple[str, ...]], column: str) -> str:
+    """What a column is computed from, and how its texts are compared."""
+    for item in items:
+        plain = words(" ".join(item))
+        if not plain or plain[0] != column.lower():
+            continue
+        collated = f"collation {plain[plain.index('collate') + 1]}" if "collate" in plain else ""
+        if "as" not in plain or plain[plain.index("as") + 1 : plain.index("as") + 2] != ("(",):
+            return collated
+        at = plain.index("as") + 1
+        text = normal(" ".join(item[at : closing(item, at) + 1]))
+        return " ".join(filter(None, (f"generated as {text}", collated)))
+    return ""
 
 
 def _listed(names: list[str]) -> str:

@@ -13,6 +13,7 @@ from licet.db.branches.checks._compare import Difference, columns_that_differ, r
 from licet.db.branches.checks._expected import made_in_memory, made_temporarily
 from licet.db.branches.checks._postgresql import read_postgresql
 from licet.db.branches.checks._sqlite import read_sqlite
+from licet.db.branches.checks._values import value_differences
 from licet.db.branches.checks.schema import Table
 
 __all__ = ["expected_schema", "schema_of", "shape_differences", "table_differences"]
@@ -21,7 +22,10 @@ __all__ = ["expected_schema", "schema_of", "shape_differences", "table_differenc
 def shape_differences(branch: Branch, connection: Connection) -> list[Difference]:
     """What differs, by table: tables, columns, constraints, indexes, enum values, defaults."""
     models, database = expected_schema(branch, connection), schema_of(branch, connection)
-    return list(table_differences(models, database, _names(branch.metadata)))
+    return [
+        *table_differences(models, database, _names(branch.metadata)),
+        *value_differences(branch.metadata, database, connection),
+    ]
 
 
 def schema_of(branch: Branch, connection: Connection) -> dict[str, Table]:

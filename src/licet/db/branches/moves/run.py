@@ -18,7 +18,7 @@ from licet.db.branches.moves.scripts import config_of, heads_in_database, script
 from licet.db.branches.unresolved import Unresolved
 from licet.errors import ConfigurationError, LicetError, SchemaUnusable
 
-__all__ = ["HEADS", "move"]
+__all__ = ["HEADS", "move", "stamp"]
 
 log = logging.getLogger(__name__)
 HEADS: Final = "heads"
@@ -73,6 +73,38 @@ def move(
         options = {"autocommit_block": _refuse_to_commit} if is_trial else {}
         with _told_as_failures(branch), suppress(_Undo):
             _run(branch, command, target, connection, at_the_end, on_step, **options)
+
+
+def stamp(branch: Branch, target: str = HEADS, *, is_purging: bool = False) -> None:
+    """Write down that the database is at a revision, without running any script.
+
+    Args:
+        branch: whose database it is.
+        target: a revision as Alembic takes it; ``base`` is none.
+        is_purging: forget what is written there before, such as a revision that has no script.
+
+    Raises:
+        ConfigurationError: there is no such revision, or none of what is written there.
+        SchemaUnusable: there is no database.
+        StoreUnavailable: the database does not answer.
+    """
+    from alembic import command as commands  # noqa: PLC0415 - as below
+
+    with connected(branch, writes=False):  # which tells of a file that is missing
+        pass
+    with (
+        migration_lock(branch),
+        connected(branch, writes=True) as connection,
+        _told_as_failures(branch),
+    ):
+        unknown = [] if is_purging else _unknown(branch, connection)
+        if unknown:
+            raise ConfigurationError(
+                f"{branch.place} is at revision {', '.join(unknown)}, of which there is no script: "
+                "`licet db stamp --purge` forgets it."
+            )
+        connection.rollback()
+        commands.stamp(config_of(branch, connection=connection), target, purge=is_purging)
 
 
 @contextmanager
@@ -130,11 +162,9 @@ def _refuse_to_commit() -> None:
 
 def _refuse_unknown(branch: Branch, connection: Connection) -> None:
     """Refuse a database that is at a revision of which there is no script."""
-    scripts = scripts_of(branch)
-    known = {script.revision for script in scripts.walk_revisions()}
-    unknown = sorted(heads_in_database(branch, connection) - known)
+    unknown = _unknown(branch, connection)
     if unknown:
-        after = ", ".join(sorted(scripts.get_heads())) or "nothing"
+        after = ", ".join(sorted(scripts_of(branch).get_heads())) or "nothing"
         remedy = (
             "upgrade licet, or restore a database that fits"
             if branch.name == "licet"
@@ -144,6 +174,11 @@ def _refuse_unknown(branch: Branch, connection: Connection) -> None:
             f"The database is at revision {', '.join(unknown)}, and this version of {branch.name} "
             f"knows none after {after}: {remedy}."
         )
+
+
+def _unknown(branch: Branch, connection: Connection) -> list[str]:
+    known = {script.revision for script in scripts_of(branch).walk_revisions()}
+    return sorted(heads_in_database(branch, connection) - known)
 
 
 def _refuse_broken(keys: set[tuple[str, str]]) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import subprocess
-import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 import sqlalchemy as sa
@@ -20,12 +19,20 @@ from sqlalchemy.exc import DBAPIError
 from licet.db.branches.branch import Branch
 from licet.db.branches.moves.connecting import connected
 from licet.db.branches.moves.copy import backup
+from licet.db.branches.rehearsal.leftovers import (
+    PREFIX,
+    being_made,
+    in_use,
+    own_folder,
+    remove_stale_databases,
+)
 from licet.errors import SchemaUnusable
 
-__all__ = ["copied"]
+__all__ = ["copied", "libpq_environment", "said_by"]
 
 log = logging.getLogger(__name__)
-PREFIX: Final = "licet_rehearsal_"
+_SOURCE: Final = "SELECT datname, oid::bigint FROM pg_database WHERE datname = current_database()"
+_OLDER: Final = re.compile(r"server version: ([\d.]+).*?; \w+ version: ([\d.]+)")
 _IN_USE: Final = "55006"
 _INSUFFICIENT_PRIVILEGE: Final = "42501"
 
@@ -41,17 +48,49 @@ def copied(branch: Branch) -> Iterator[Branch]:
     if branch.is_sqlite:
         with connected(branch, writes=False):  # which tells of a file that is missing
             pass
-        with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
-            copy = Path(folder) / branch.file.name
+        with own_folder() as folder:
+            copy = folder / branch.file.name
             backup(branch.file, copy)
             yield branch.at(branch.url.set(database=str(copy), query={}))
     else:
-        name = f"{PREFIX}{uuid.uuid4().hex[:12]}"
-        try:
-            _copy_database(branch, name)
-            yield branch.at(branch.url.set(database=name))
-        finally:
-            _drop(branch, name)
+        with _copied_database(branch) as at:
+            yield at
+
+
+@contextmanager
+def _copied_database(branch: Branch) -> Iterator[Branch]:
+    if branch.engine is not None:  # its idle connections would be in the way
+        branch.engine.dispose()
+    with connected(branch.at(branch.url), writes=False) as connection:
+        source, oid = connection.execute(sa.text(_SOURCE)).one()
+    family = f"{PREFIX}{oid}_"  # copies of one database, which are all made from beside it
+    copy = branch.at(branch.url.set(database=f"{family}{uuid.uuid4().hex[:12]}"))
+    try:
+        with ExitStack() as session:
+            with _telling(branch), _beside(branch) as connection:
+                remove_stale_databases(connection, family)
+                with being_made(connection):
+                    _copy_database(branch, connection, source, copy)
+                    session.enter_context(in_use(copy))
+            yield copy
+    finally:
+        _drop(branch, str(copy.url.database))
+
+
+@contextmanager
+def _telling(branch: Branch) -> Iterator[None]:
+    """Have the driver's errors say that no copy can be made, and why."""
+    try:
+        yield
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE:
+            raise SchemaUnusable(
+                told=f"The role {branch.url.username or ''} may not make a database to rehearse "
+                "on: ALTER ROLE … CREATEDB, or rehearse with a role that may."
+            ) from error
+        raise SchemaUnusable(
+            told=f"{branch.place} cannot be copied: {str(error.orig).partition(chr(10))[0]}."
+        ) from error
 
 
 @contextmanager
@@ -65,32 +104,17 @@ def _beside(branch: Branch) -> Iterator[Connection]:
         yield connection
 
 
-def _copy_database(branch: Branch, name: str) -> None:
-    if branch.engine is not None:  # its idle connections would be in the way
-        branch.engine.dispose()
-    with connected(branch.at(branch.url), writes=False) as connection:
-        source = str(connection.scalar(sa.select(sa.func.current_database())))
-    quoted = f'"{source.replace(chr(34), chr(34) * 2)}"'
+def _copy_database(branch: Branch, connection: Connection, source: str, copy: Branch) -> None:
+    name, quoted = copy.url.database, f'"{source.replace(chr(34), chr(34) * 2)}"'
     try:
-        with _beside(branch) as connection:
-            connection.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE {quoted}')
-            return
+        connection.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE {quoted}')
     except DBAPIError as error:
-        state = getattr(error.orig, "sqlstate", None)
-        if state == _INSUFFICIENT_PRIVILEGE:
-            raise SchemaUnusable(
-                told=f"The role {branch.url.username or ''} may not make a database to rehearse "
-                "on: "
-                "ALTER ROLE … CREATEDB, or rehearse with a role that may."
-            ) from error
-        if state != _IN_USE:
-            raise SchemaUnusable(
-                told=f"{branch.place} cannot be copied: {str(error.orig).partition(chr(10))[0]}."
-            ) from error
-    _copy_by_dump(branch, name)
+        if getattr(error.orig, "sqlstate", None) != _IN_USE:
+            raise
+        _copy_by_dump(branch, connection, copy)
 
 
-def _copy_by_dump(branch: Branch, name: str) -> None:
+def _copy_by_dump(branch: Branch, connection: Connection, copy: Branch) -> None:
     """For a database that others are connected to, of which the server makes no copy by itself."""
     if shutil.which("pg_dump") is None or shutil.which("psql") is None:
         raise SchemaUnusable(
@@ -98,13 +122,11 @@ def _copy_by_dump(branch: Branch, name: str) -> None:
             "pg_dump is not installed here: end the other connections, install PostgreSQL's client "
             "programs, or rehearse on a copy: `licet db rehearse URL`."
         )
-    with _beside(branch) as connection:
-        connection.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE template0')
-    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
-        dump = Path(folder) / "dump.sql"
+    connection.exec_driver_sql(f'CREATE DATABASE "{copy.url.database}" TEMPLATE template0')
+    with own_folder() as folder:
+        dump = folder / "dump.sql"
         _run(branch, branch.url, "pg_dump", "--no-owner", "--no-acl", f"--file={dump}")
-        copy = branch.url.set(database=name)
-        _run(branch, copy, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", f"--file={dump}")
+        _run(branch, copy.url, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", f"--file={dump}")
 
 
 def _run(branch: Branch, url: sa.URL, program: str, *arguments: str) -> None:
@@ -117,8 +139,19 @@ def _run(branch: Branch, url: sa.URL, program: str, *arguments: str) -> None:
         check=False,
     )
     if done.returncode:
-        said = (done.stderr.strip() or "no reason given").splitlines()[0]
+        said = said_by(program, done.stderr)
         raise SchemaUnusable(told=f"{program} failed on {branch.place}: {said}.")
+
+
+def said_by(program: str, stderr: str) -> str:
+    """Why a program of PostgreSQL's failed, without a full stop at the end."""
+    remedy = "install PostgreSQL's client programs of that version or a newer one"
+    if versions := _OLDER.search(stderr):
+        server, own = versions.groups()
+        return f"{program} is of version {own}, and the server of version {server}: {remedy}"
+    if "unsupported version" in stderr:
+        return f"the file is of a newer pg_dump than this {program}: {remedy}"
+    return (stderr.strip() or "no reason given").splitlines()[0].rstrip(".")
 
 
 def libpq_environment(url: sa.URL) -> dict[str, str]:

@@ -23,6 +23,7 @@ from licet.db.branches.writing._enums import (
     render_enum,
 )
 from licet.db.branches.writing._operations import KeepingChecks, Lines
+from licet.db.branches.writing._types import complete_checks, complete_types
 
 __all__ = ["Completed", "options"]
 
@@ -48,6 +49,10 @@ class Completed:
         connection: Connection = context.connection
         database = schema_of(self.branch, connection)
         models = expected_schema(self.branch, connection)
+        complete_checks(up, self.branch.metadata)
+        for operations in () if self.branch.is_sqlite else (up, down):
+            if complete_types(operations):
+                script.imports.add("from sqlalchemy.dialects import postgresql")
         for change in check_changes(models, database):
             self.nameless += _add_checks(change, up, down)
         for enum in changes(self.branch.metadata, database):
@@ -57,6 +62,11 @@ class Completed:
         if self.branch.is_sqlite:
             add_indexes(self.branch.metadata, models, database, up, down)
         self._make_types(script, up, down, database)
+        if not up and not down and not self.nameless:
+            left = shape_differences(self.branch, connection)
+            self.nameless += [
+                f"{one.text.rstrip('.')}: write by hand what changes it" for one in left
+            ]
         for sentences, operations in (((*self.up, *self.nameless), up), (self.down, down)):
             operations.extend(Lines([f"raise Unresolved({text!r})"]) for text in sentences)
         if self.up or self.down or self.nameless:
@@ -71,13 +81,18 @@ class Completed:
     ) -> None:
         """Types of columns that are new: no column of the database uses them yet."""
         for kind, used in named_enums(self.branch.metadata).values():
-            if any(
-                table in database and column in database[table].columns for table, column in used
-            ):
+            named = None if self.branch.is_sqlite else str(kind.name)
+            if any(_has_type(database.get(table), column, named) for table, column in used):
                 continue
             up.insert(0, Lines(make_lines(kind, "create")))
             down.append(Lines(make_lines(kind, "drop")))
             script.imports.add("from sqlalchemy.dialects import postgresql")
+
+
+def _has_type(table: Table | None, column: str, kind: str | None) -> bool:
+    """Whether the column is there, and of the type, if the database has any."""
+    found = table.columns.get(column) if table else None
+    return found is not None and kind in (None, found.type.removesuffix("[]").strip('"'))
 
 
 def _says(models: dict[str, Table], database: dict[str, Table]) -> str:

@@ -14,7 +14,9 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the two tables."""
+    """Make the two tables, unless the database is of a licet whose revision 0003 made them."""
+    if sa.inspect(op.get_bind()).has_table("licet_sign_in"):
+        return
     op.create_table(
         "licet_sign_in",
         sa.Column("key_hash", sa.String(64), primary_key=True),

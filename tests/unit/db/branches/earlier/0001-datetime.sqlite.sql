@@ -1,0 +1,8 @@
+CREATE TABLE licet_alembic_version ( version_num VARCHAR(32) NOT NULL, CONSTRAINT licet_alembic_version_pkc PRIMARY KEY (version_num) );
+CREATE TABLE licet_action ( id INTEGER NOT NULL, action_id VARCHAR(128) NOT NULL, provider VARCHAR(128) NOT NULL, creator_id VARCHAR(256) NOT NULL, request_id VARCHAR(512) NOT NULL, request_digest VARCHAR(64) NOT NULL, status VARCHAR(16) NOT NULL, display_status VARCHAR(64), label VARCHAR(64), details TEXT NOT NULL, monitor_by TEXT NOT NULL, manage_by TEXT NOT NULL, start_time VARCHAR(40) NOT NULL, completion_time VARCHAR(40), release_after VARCHAR(64), deadline DATETIME, release_at DATETIME, version INTEGER NOT NULL, PRIMARY KEY (id), CONSTRAINT uq_licet_action_action_id UNIQUE (action_id), CONSTRAINT uq_licet_action_request UNIQUE (provider, creator_id, request_id) );
+CREATE INDEX ix_licet_action_creator ON licet_action (provider, creator_id, status, id);
+CREATE TABLE licet_action_principal ( action INTEGER NOT NULL, role VARCHAR(16) NOT NULL, principal VARCHAR(256) NOT NULL, provider VARCHAR(128) NOT NULL, status VARCHAR(16) NOT NULL, PRIMARY KEY (action, role, principal), CONSTRAINT fk_licet_action_principal FOREIGN KEY(action) REFERENCES licet_action (id) ON DELETE CASCADE );
+CREATE INDEX ix_licet_action_principal_enumerate ON licet_action_principal (provider, principal, role, status, action);
+CREATE TABLE licet_action_log ( id INTEGER NOT NULL, action INTEGER NOT NULL, time DATETIME NOT NULL, code VARCHAR(64) NOT NULL, description TEXT NOT NULL, details TEXT, PRIMARY KEY (id), CONSTRAINT fk_licet_action_log FOREIGN KEY(action) REFERENCES licet_action (id) ON DELETE CASCADE );
+CREATE INDEX ix_licet_action_log_action ON licet_action_log (action, id);
+INSERT INTO licet_alembic_version VALUES ('0001');
