@@ -16,7 +16,7 @@ export PIP_ROOT_USER_ACTION := ignore
 # Without its bytecode each process that a test starts compiles for two seconds what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run token test test-bare test-lowest prove kill check lint bench requirements clean coverage
+.PHONY: run token test test-bare test-lowest prove kill check lint bench requirements clean coverage mutants
 
 run: .venv/.run-installed
 	@PORT=$(PORT) $(BIN)/python -m services.serve
@@ -116,6 +116,10 @@ tests/oidc/node_modules: tests/oidc/package-lock.json
 		RUNLEVEL=1 apt-get install -y -qq --no-install-recommends rabbitmq-server; }
 	-@mkdir -p .tools && test -x /usr/lib/rabbitmq/bin/rabbitmq-server && touch $@
 
+# A sample of small changes to the source, and those that no test notices: ARGS="--seed 2 --only src/licet/authz"
+mutants: $(TESTS_NEED) .venv/.mutants-installed
+	$(BIN)/python -m tests.faults.mutants $(ARGS)
+
 requirements: $(UV)
 	$(UV) export --frozen --no-dev --no-emit-project --all-extras --quiet --output-file requirements.txt
 
@@ -141,6 +145,10 @@ $(UV):
 
 .venv/.run-installed: .venv/.made pyproject.toml uv.lock
 	@$(UV) sync --frozen --quiet --inexact --no-dev --extra globus --extra postgres --extra metrics
+	@touch $@
+
+.venv/.mutants-installed: .venv/.dev-installed
+	@$(UV) sync --frozen --quiet --inexact --all-extras --group mutants
 	@touch $@
 
 # the development environment holds everything that running needs

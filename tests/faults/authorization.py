@@ -16,7 +16,10 @@ _STATEMENTS = " ".join(
 )
 _SCHEMAS = "tests/property/test_schemas.py::test_the_readings_agree_with_the_rows[sqlite]"
 _CONDITIONS = "tests/property/test_conditions.py::test_the_readings_agree[sqlite]"
-_HOST = "tests/unit/authz tests/acceptance/test_flask_login.py"
+_HOST = (
+    "tests/acceptance/test_flask_login.py tests/unit/authz/test_standing.py "
+    "tests/unit/authz/test_templates.py"
+)
 
 FAULTS = [
     # The statement's entity, not its table
