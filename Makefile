@@ -58,7 +58,8 @@ TESTS_LOWEST := tests/unit/test_*.py tests/unit/cli tests/unit/db tests/unit/tes
 	tests/unit/authn/globus tests/unit/authn/sign_in/test_code_flow.py \
 	tests/unit/authn/accounts/test_[mps]*.py tests/unit/actions/test_*.py tests/unit/actions/store \
 	tests/unit/actions/durable/test_celery.py tests/unit/actions/interface/hooks \
-	tests/unit/authz/policies tests/conformance/test_compat_globus.py
+	tests/unit/authz/policies tests/unit/authz/writes tests/property/test_guarded_writes.py \
+	tests/conformance/test_compat_globus.py
 
 test-bare: .tools/bare/.made
 	@rm -rf .tools/dist && $(UV) build --quiet --wheel --out-dir .tools/dist

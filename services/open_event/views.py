@@ -25,6 +25,7 @@ from licet.authz import (
     guarded_by,
     list_objects,
     with_object,
+    write,
 )
 from licet.authz.flask import current_caller, current_session
 from licet.authz.grants import give, revoke
@@ -128,16 +129,15 @@ def _add_routes(policy: Policy) -> None:
     @guarded_by(policy, CREATE)
     def create() -> ResponseReturnValue:
         draft, values = model(), _read_body(policy)
-        if isinstance(draft, Session):
-            draft.creator_id = current_caller().account_id
-        _write(policy, draft, values)
-        authorize(policy, CREATE, draft)
-        _require_all(policy, values)
-        current_session().add(draft)
-        if model is policies.events.model:
-            owner = current_caller().account_id
-            draft.memberships.append(Membership(account_id=owner, role=EventRole.OWNER))
-        current_session().commit()
+        with write(policy, CREATE, draft):
+            if isinstance(draft, Session):
+                draft.creator_id = current_caller().account_id
+            _write(policy, draft, values)
+            authorize(policy, CREATE, draft)  # what is missing is not told to others
+            _require_all(policy, values)
+            if model is policies.events.model:
+                owner = current_caller().account_id
+                draft.memberships.append(Membership(account_id=owner, role=EventRole.OWNER))
         return _one(policy, draft), 201
 
     @blueprint.get(f"/{name}/<int:key>", endpoint=f"{name}_view")
@@ -148,16 +148,15 @@ def _add_routes(policy: Policy) -> None:
     @blueprint.patch(f"/{name}/<int:key>", endpoint=f"{name}_update")
     @with_object(policy, UPDATE, "key")
     def update(owner: Any) -> ResponseReturnValue:
-        _write(policy, owner, _read_body(policy))
-        authorize(policy, UPDATE, owner)
-        current_session().commit()
+        with write(policy, UPDATE, owner):
+            _write(policy, owner, _read_body(policy))
         return _one(policy, owner)
 
     @blueprint.delete(f"/{name}/<int:key>", endpoint=f"{name}_delete")
     @with_object(policy, DELETE, "key")
     def delete(owner: Any) -> ResponseReturnValue:
-        current_session().delete(owner)
-        current_session().commit()
+        with write(policy, DELETE, owner):
+            pass
         return "", 204
 
 

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         requires,
     )
     from licet.authz.templates import allowed, can
+    from licet.authz.writes.block import Change, write
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,
@@ -88,6 +89,7 @@ else:
             "licet.authz._moment": "now",
             "licet.authz._requires_auth": "requires_auth",
             "licet.authz.templates": "allowed can",
+            "licet.authz.writes.block": "Change write",
         },
     )
 
@@ -106,6 +108,7 @@ __all__ = [
     "Allows",
     "And",
     "C",
+    "Change",
     "Condition",
     "ConditionalRequirement",
     "Declaration",
@@ -153,4 +156,5 @@ __all__ = [
     "requires_auth",
     "wants_request",
     "with_object",
+    "write",
 ]

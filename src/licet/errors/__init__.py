@@ -10,6 +10,7 @@
     │   │   └── UntranslatableCondition      SQL cannot say it, or not the same on every database
     │   ├── InvalidRequirement               a requirement answered neither yes nor no
     │   ├── UndeclaredEndpoints              nobody said who may call these
+    │   ├── UnguardedWrite                   a statement writes a guarded table unasked
     │   └── UnloadedObject                   what a condition asks about was not loaded, or is stale
     ├── AuthenticationError            401   no usable credential
     │   ├── UnverifiedAuthenticationError    refused from its form, nobody was asked
@@ -108,6 +109,7 @@ if TYPE_CHECKING:
         LicetError,
         UndeclaredEndpoint,
         UndeclaredEndpoints,
+        UnguardedWrite,
         UnknownName,
         UnloadedObject,
         UntranslatableCondition,
@@ -133,7 +135,7 @@ else:
             ),
             "licet.errors._usage": (
                 "ConfigurationError InvalidCondition InvalidRequirement LicetError "
-                "UndeclaredEndpoint UndeclaredEndpoints UnknownName UnloadedObject "
+                "UndeclaredEndpoint UndeclaredEndpoints UnguardedWrite UnknownName UnloadedObject "
                 "UntranslatableCondition UsageError"
             ),
         },
@@ -180,6 +182,7 @@ __all__ = [
     "UnauthorizedRequest",
     "UndeclaredEndpoint",
     "UndeclaredEndpoints",
+    "UnguardedWrite",
     "UnknownName",
     "UnloadedObject",
     "UnstorableDocument",

@@ -16,6 +16,7 @@ __all__ = [
     "LicetError",
     "UndeclaredEndpoint",
     "UndeclaredEndpoints",
+    "UnguardedWrite",
     "UnknownName",
     "UnloadedObject",
     "UntranslatableCondition",
@@ -67,6 +68,12 @@ class UnloadedObject(UsageError):
     """A related object that a condition asks about is not loaded, or not the one it now has."""
 
     code_name = "unloaded_object"
+
+
+class UnguardedWrite(UsageError):
+    """A statement writes a guarded table, and no policy decides about the rows that it writes."""
+
+    code_name = "unguarded_write"
 
 
 class InvalidRequirement(UsageError):

@@ -35,7 +35,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from licet.authz._nobody import is_nobody, refusal_of_nobody
+from licet.authz.callers.nobody import is_nobody, refusal_of_nobody
 from licet.authz.declared.marks import AccessKind, access_of
 from licet.authz.flask import current_caller, current_session, policies_of
 from licet.authz.policies._check import Check

@@ -41,6 +41,7 @@ from licet.authz import (
 from licet.authz.grants.tables import grant
 from licet.authz.policies import _check as check_module
 from licet.authz.policies import policy as policy_module
+from licet.authz.policies._in_sql import _changes as changes_module
 from licet.authz.policies._models.mapping import shape_of
 from licet.errors import InvalidCondition
 from licet.testing import assert_policy_consistent
@@ -147,9 +148,9 @@ def break_decide(patch: pytest.MonkeyPatch) -> None:
 
 def break_pages(patch: pytest.MonkeyPatch) -> None:
     """Pages are chosen too short."""
-    restrict = policy_module.restrict
+    restrict = changes_module.restrict
     patch.setattr(
-        policy_module,
+        changes_module,
         "restrict",
         lambda statement, model, term: restrict(
             statement if statement._limit is None else statement.limit(1), model, term
@@ -160,7 +161,7 @@ def break_pages(patch: pytest.MonkeyPatch) -> None:
 def break_rows(patch: pytest.MonkeyPatch) -> None:
     """A join multiplies rows."""
     patch.setattr(
-        policy_module,
+        changes_module,
         "restrict",
         lambda statement, model, term: statement.where(term).join(
             Event, Event.id < 3, isouter=True

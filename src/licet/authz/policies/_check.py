@@ -133,6 +133,14 @@ class Check:
             self._column = build(self.plan, self._shape.model, as_column=True)
         return self._column.make(values)
 
+    def told_of(self, identity: Any) -> tuple[Any, ...] | None:
+        """All that the SQL depends on: callers with equal values have the same. None when unknown.
+
+        With their types, as ``1 == True``.
+        """
+        values = self._caller_values.read(identity)
+        return None if values is None else tuple((type(value), value) for value in values)
+
     def explain(self, owner: Any, identity: Any, reader: ObjectReader = NOW) -> Explanation:
         """Every part of it on one object, with its outcome."""
         if self.asks_now and known_moment() is None:  # which is one for all parts

@@ -29,6 +29,7 @@ from licet.authz.policies._models.callers import (
 from licet.authz.policies._models.denials import NotForbidden
 from licet.authz.policies._models.links import Linked
 from licet.authz.policies._models.paths import resolve_path
+from licet.authz.policies._models.remembered import memory_of
 from licet.authz.policies._models.shape import Column, ObjectReader, Relation, Shape
 from licet.authz.policies._plan import LINKED_CALLER, Exists, make_plan
 from licet.authz.policies.conditions import (
@@ -53,6 +54,7 @@ __all__ = [
     "ALLOWED",
     "Decision",
     "Explanation",
+    "denied_before",
     "explain",
     "first_failure",
 ]
@@ -373,3 +375,16 @@ class Decision:
 
 
 ALLOWED: Final = Decision(allowed=True)
+
+
+def denied_before(policy: Any, identity: Any, verb: Any, owner: Any) -> Decision | None:
+    """The denial of a caller who might not do it before flushes changed the object."""
+    memory = memory_of(owner)
+    if memory is None or memory.was_allowed(policy, verb, owner, identity) is not False:
+        return None
+    why = Explanation(f"{policy.name} {verb} before the transaction changed it", holds=False)
+    return Decision(
+        allowed=False,
+        explain=lambda: why,
+        may_view=lambda: memory.was_visible(policy, owner, identity),
+    )

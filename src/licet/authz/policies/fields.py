@@ -65,6 +65,16 @@ class Fields:
                 masked |= names
         return self.names - masked
 
+    @property
+    def masked(self) -> frozenset[str]:
+        """The fields that some rule masks, on some row or for some caller."""
+        return frozenset().union(*(names for names, _ in self.rules))
+
+    def sometimes_free(self, identity: Any) -> frozenset[str]:
+        """The fields that are masked on some rows at most for this caller."""
+        masked = (names for names, check in self.rules if not check.may_hold(identity))
+        return self.names.difference(*masked)
+
     def always_free(self, identity: Any) -> frozenset[str]:
         """The fields that are masked on no row at all for this caller."""
         masked = (names for names, check in self.rules if check.criterion(identity) is not True)

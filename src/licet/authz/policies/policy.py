@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -29,12 +30,12 @@ from licet.authz._places import invalid
 from licet.authz.policies._built import Built
 from licet.authz.policies._check import FORMER, NOW, Check
 from licet.authz.policies._declared import DeclaredPolicy, Denial, Grant
-from licet.authz.policies._in_sql._entity import restricted_entity
-from licet.authz.policies._in_sql._filter import restrict
+from licet.authz.policies._in_sql._changes import filtered
 from licet.authz.policies._in_sql._terms import as_where
 from licet.authz.policies._in_sql._who.accounts import Accounts, accounts_of
 from licet.authz.policies._in_sql._who.find import accounts_that_fulfil
-from licet.authz.policies._in_words import ALLOWED, Decision, Explanation
+from licet.authz.policies._in_words import ALLOWED, Decision, Explanation, denied_before
+from licet.authz.policies._models.remembered import MEMORIES
 from licet.authz.policies._models.sessions import unflushed, using_session
 from licet.authz.policies._models.shape import Shape
 from licet.authz.policies._reader import follow_changed_relations
@@ -51,6 +52,7 @@ from licet.settings.state import app_itself
 __all__ = ["Denial", "Grant", "Policy"]
 
 T = TypeVar("T")
+Statement = TypeVar("Statement", "sa.Select[Any]", sa.Update, sa.Delete)
 
 
 class Policy(DeclaredPolicy):
@@ -118,8 +120,9 @@ class Policy(DeclaredPolicy):
         """Whether the caller may do `verb` with the object, and may know that it exists.
 
         CREATE is decided on the proposed object; UPDATE, and all that does not just read, on the
-        object before and after its unflushed changes and those of related objects. What a draft
-        refers to by key is found in its session, or in `session`.
+        object before and after its unflushed changes and those of related objects (in a guarded
+        session, flushed ones as well). What a draft refers to by key is found in its session, or
+        in `session`.
 
         Raises:
             InvalidCondition: the object is of another class, or the verb is not one.
@@ -136,6 +139,10 @@ class Policy(DeclaredPolicy):
             raise
         if type(owner) is not self.model and not isinstance(owner, self.model):
             raise self._about_another(owner)
+        if MEMORIES and verb is not VIEW and verb is not LIST:  # some session is guarded
+            denied = denied_before(self, identity, verb, owner)
+            if denied is not None:
+                return denied
         state = owner._sa_instance_state
         if state.modified or state.key is None:
             is_changed = True
@@ -233,26 +240,25 @@ class Policy(DeclaredPolicy):
 
     def filter(
         self,
-        statement: sa.Select[Any],
+        statement: Statement,
         identity: Any,
         verb: Verb = LIST,
         *,
         now: datetime | None = None,
-    ) -> sa.Select[Any]:
+    ) -> Statement:
         """The statement, restricted to rows with which the caller may do `verb`.
 
         It must select the policy's class, a subclass or an alias of it. With an ORDER BY and a
         LIMIT the primary key is added as the last that it is ordered by, and the page is chosen so
         that an index can answer it: put your own conditions, order and limit into the statement
-        before.
+        before. An UPDATE or DELETE of the class is restricted by the verb that it stands for.
 
         Raises:
-            InvalidCondition: it selects something else, which no policy would then restrict.
+            InvalidCondition: it selects or writes something else, which nothing would restrict.
         """
         check = self.check(verb)
-        entity = restricted_entity(statement, self.model)
         with self.at(now):
-            return restrict(statement, entity, check.criterion(identity, entity))
+            return filtered(statement, self.model, verb.name, partial(check.criterion, identity))
 
     def criterion(
         self,
@@ -340,6 +346,11 @@ class Policy(DeclaredPolicy):
     def shown(self) -> Fields:
         """The rules of what is seen."""
         return self._ready().shown
+
+    @property
+    def written(self) -> Fields:
+        """The rules of what is written."""
+        return self._ready().written
 
     def grants_on_missing_data(self) -> list[str]:
         """The grants that can hold because something is missing: NULL, or no related object.

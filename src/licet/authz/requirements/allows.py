@@ -17,7 +17,7 @@ from werkzeug.local import LocalProxy
 from licet.authn.callers import require_standing
 from licet.authn.flask import current_identity
 from licet.authn.identity import Identity
-from licet.authz._nobody import is_nobody, refusal_of_nobody
+from licet.authz.callers.nobody import is_nobody, refusal_of_nobody
 from licet.authz.requirements._contexts import begin_request, no_context_is_open
 from licet.authz.requirements._current import (
     EXTENSION,

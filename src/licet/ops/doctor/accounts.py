@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session
 
 from licet.authn.issuers import embedded_issuer
 from licet.authz._moment import in_utc
-from licet.authz._nobody import is_nobody
 from licet.authz.accounts import Accounts, accounts_of
+from licet.authz.callers.nobody import is_nobody
 from licet.authz.flask import current_caller, current_session, policies_of
 from licet.authz.policies._in_sql._who.accounts import Constant, Said, Scalar
 from licet.authz.policies._in_sql._who.find import paths_asked

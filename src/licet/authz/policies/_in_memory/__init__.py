@@ -41,7 +41,7 @@ from enum import Enum
 from typing import Any, Final
 
 from licet.authz._moment import in_utc
-from licet.authz._syntax import (
+from licet.authz.policies._in_memory._syntax import (
     attribute,
     call,
     got,

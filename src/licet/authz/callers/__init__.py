@@ -1,0 +1,1 @@
+"""Who asks: the caller of a request, and what nobody is told."""

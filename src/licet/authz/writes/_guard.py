@@ -1,0 +1,311 @@
+"""Which tables a set of policies watches, and which rows another row's change concerns.
+
+Everything here follows from the mappings and from the policies' conditions, and is worked out once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import sqlalchemy as sa
+from cachetools import LRUCache
+from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
+
+from licet.authz.policies._models.shape import Relation
+from licet.authz.policies._plan import AllOf, AnyOf, Exists, Leaf, LinkLeaf, Pair, Plan
+from licet.authz.policies.policy import Policy
+from licet.authz.policies.verbs import CREATE, DELETE, UPDATE, Verb
+from licet.errors import UntranslatableCondition
+
+__all__ = ["SINGLE", "Cascade", "Guard", "Link", "Member", "Rows", "kept_columns"]
+
+_DECIDED: Final = (CREATE, UPDATE, DELETE)
+Prop = RelationshipProperty[Any]
+_UNKEPT: Final = (sa.LargeBinary, sa.JSON, sa.ARRAY, sa.PickleType)
+SINGLE: Final = "licet_key_"  # the parameters of a single row's key
+_STATEMENTS: Final = 128  # which callers come again soon
+_ACTIONS: Final = frozenset({"CASCADE", "SET NULL", "SET DEFAULT"})
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows of a mapped class: what they are selected from, their key, and their tables.
+
+    `keys` has the columns of each table that hold the primary key.
+    """
+
+    mapper: Mapper[Any]
+    source: Any
+    key: tuple[Any, ...]
+    keys: dict[Any, tuple[Any, ...]]
+
+    @cached_property
+    def selected(self) -> tuple[Any, Any]:
+        """The keys and the columns of many rows; of one row, whose key is in parameters."""
+        columns = [column for _, kept in self.columns for column in kept]
+        statement = sa.select(*self.key, *columns).select_from(self.source)
+        is_it = (
+            column == sa.bindparam(f"{SINGLE}{index}", type_=column.type)
+            for index, column in enumerate(self.key)
+        )
+        return statement, statement.where(*is_it)
+
+    @cached_property
+    def is_kept_whole(self) -> bool:
+        """Whether each column is kept."""
+        return all(len(kept) == len(table.c) for table, kept in self.columns)
+
+    @cached_property
+    def width(self) -> int:
+        """How many columns are selected."""
+        return len(self.key) + sum(len(kept) for _, kept in self.columns)
+
+    @cached_property
+    def columns(self) -> list[tuple[Any, list[Any]]]:
+        """For each table, its columns that are kept as they were before a change."""
+        return [(table, kept_columns(table)) for table in self.keys]
+
+
+@dataclass(frozen=True, eq=False)
+class Link:
+    """An end of an association table: rows of a policy's class that a row of the table links.
+
+    `pairs` are a column of the class and the one of the table that has its value. A link that
+    `is_written` is a change of the rows at its end; another one can change what they allow.
+    """
+
+    policy: Policy
+    mapper: Mapper[Any]
+    pairs: tuple[tuple[Any, Any], ...]
+    is_written: bool
+
+    @property
+    def columns(self) -> tuple[Any, ...]:
+        """The columns of the association table that name the row."""
+        return tuple(column for _, column in self.pairs)
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """A relationship of a policy's class to rows with the foreign key, which its UPDATE asks."""
+
+    policy: Policy
+    prop: RelationshipProperty[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Cascade:
+    """A foreign key whose rows the database changes or deletes with the row that they refer to."""
+
+    mapper: Mapper[Any]
+    pairs: tuple[tuple[Any, Any], ...]  # the child's column, and the one that it refers to
+    is_delete: bool
+
+
+class Guard:
+    """What is watched for the sake of some policies.
+
+    Raises:
+        UntranslatableCondition: a Python function decides about a write.
+    """
+
+    def __init__(self, policies: Iterable[Policy]) -> None:
+        self.policies: Final = tuple(policies)
+        self._of_mapper: dict[Mapper[Any], Policy | None] = {}
+        self._rows: dict[Mapper[Any], Rows] = {}
+        self._statements: LRUCache[Hashable, Any] = LRUCache(_STATEMENTS)
+        self._lock: Final = threading.Lock()
+        self.asked: Final = {policy: frozenset(_asked_tables(policy)) for policy in self.policies}
+        self.members: Final = [one for policy in self.policies for one in _members(policy)]
+        self.links: Final = self._find_links()
+        for policy in self.policies:
+            _require_sql(policy)
+
+    def policy_of(self, mapper: Mapper[Any]) -> Policy | None:
+        """The policy of a class, or of the nearest of its bases that has one."""
+        if mapper not in self._of_mapper:
+            of_class = {policy.model: policy for policy in self.policies}
+            found = (of_class.get(one.class_) for one in mapper.iterate_to_root())
+            self._of_mapper[mapper] = next((one for one in found if one is not None), None)
+        return self._of_mapper[mapper]
+
+    @cached_property
+    def guarded(self) -> frozenset[Any]:
+        """The tables of the policies' classes."""
+        return frozenset(
+            table
+            for policy in self.policies
+            for mapper in sa.inspect(policy.model).self_and_descendants
+            for table in mapper.tables
+        )
+
+    @cached_property
+    def noted(self) -> frozenset[Any]:
+        """The tables whose rows are noted before they change."""
+        return self.guarded.union(self.links, *self.asked.values())
+
+    @cached_property
+    def closed(self) -> frozenset[Any]:
+        """The tables that no statement writes unasked: guarded ones, and those that give rights."""
+        related = (table for member in self.members for table in member.prop.mapper.tables)
+        return self.guarded.union(self.links, related)
+
+    def rows_of(self, mapper: Mapper[Any]) -> Rows:
+        """How the rows of a class are selected."""
+        if mapper not in self._rows:
+            key = tuple(mapper.primary_key)
+            self._rows[mapper] = Rows(mapper, mapper.persist_selectable, key, _keys(mapper))
+        return self._rows[mapper]
+
+    def kept_statement(self, known: Hashable, make: Callable[[], Any]) -> Any:
+        """The statement that was made before under the key, which says all that is in it."""
+        with self._lock:
+            found = self._statements.get(known)
+        if found is None:
+            found = make()
+            with self._lock:
+                self._statements[known] = found
+        return found
+
+    def watches(self, mapper: Mapper[Any]) -> bool:
+        """Whether rows of the class are noted."""
+        return not self.noted.isdisjoint(mapper.tables)
+
+    def _find_links(self) -> dict[Any, list[Link]]:
+        found: dict[Any, list[Link]] = {}
+        for policy in self.policies:
+            asked = {member.prop for member in self.members if member.policy is policy}
+            for mapper in sa.inspect(policy.model).self_and_descendants:
+                for prop in mapper.relationships:
+                    if prop.secondary is None or prop.parent is not mapper:
+                        continue
+                    if not prop.viewonly or prop in asked:
+                        pairs = tuple(prop.synchronize_pairs)
+                        link = Link(policy, mapper, pairs, not prop.viewonly)
+                        found.setdefault(prop.secondary, []).append(link)
+        return found
+
+    @cached_property
+    def cascades(self) -> dict[Any, list[Cascade]]:
+        """For each table, what the database does to noted rows that refer to a deleted row."""
+        found: dict[Any, list[Cascade]] = {}
+        for mapper in self._mappers():
+            for constraint in mapper.local_table.foreign_key_constraints:  # type: ignore[attr-defined]  # a Table
+                action = (constraint.ondelete or "").upper()
+                if action in _ACTIONS:
+                    pairs = tuple((one.parent, one.column) for one in constraint.elements)
+                    one = Cascade(mapper, pairs, action == "CASCADE")
+                    found.setdefault(constraint.referred_table, []).append(one)
+        return found
+
+    def _mappers(self) -> Iterator[Mapper[Any]]:
+        """The classes whose own table is noted."""
+        registries = {sa.inspect(policy.model).registry for policy in self.policies}
+        for registry in registries:
+            for mapper in registry.mappers:
+                table = mapper.local_table
+                if isinstance(table, sa.Table) and table in self.noted and not mapper.single:
+                    yield mapper
+
+
+def kept_columns(table: Any) -> list[Any]:
+    """The columns of a table that conditions and joins can read."""
+    return [column for column in table.c if not isinstance(column.type, _UNKEPT)]
+
+
+def _keys(mapper: Mapper[Any]) -> dict[Any, tuple[Any, ...]]:
+    found = {}
+    for table in mapper.tables:
+        columns = [_of_table(mapper, column, table) for column in mapper.primary_key]
+        if all(column is not None for column in columns):
+            found[table] = tuple(columns)
+    return found
+
+
+def _of_table(mapper: Mapper[Any], key: Any, table: Any) -> Any:
+    """The column of the table that has the value of a column of the primary key."""
+    equal = [key, *mapper.get_property_by_column(key).columns]
+    equal += mapper._equivalent_columns.get(key, ())
+    return next((column for column in equal if column.table is table), None)
+
+
+def _require_sql(policy: Policy) -> None:
+    for verb in _DECIDED:
+        if policy.check(verb).has_predicate:
+            raise UntranslatableCondition(
+                f"The policy {policy.name} cannot guard writes with a Python function, which is "
+                f"part of its {verb}: they are decided by SQL on the rows as written. Use a "
+                f"condition. Declared at {policy.declared}"
+            )
+        policy.check(verb).prepare()
+
+
+def _checks(policy: Policy) -> Iterator[tuple[str, Plan]]:
+    for name in policy.verbs:
+        yield name, policy.check(Verb(name)).plan
+
+
+def _asked_tables(policy: Policy) -> Iterator[Any]:
+    """The tables of related rows that the policy's conditions ask."""
+    for _, plan in _checks(policy):
+        for prop in _relations(plan, sa.inspect(policy.model)):
+            for mapper in prop.mapper.self_and_descendants:
+                yield from mapper.tables
+            if prop.secondary is not None:
+                yield prop.secondary
+
+
+def _members(policy: Policy) -> Iterator[Member]:
+    mapper = sa.inspect(policy.model)
+    found = {
+        relation.name
+        for name, plan in _checks(policy)
+        if name == UPDATE.name
+        for relation in _first_relations(plan)
+    }
+    for name in sorted(found):
+        prop = mapper.relationships[name]
+        if prop.direction is not RelationshipDirection.MANYTOONE:
+            yield Member(policy, prop)
+
+
+def _relations(plan: Plan, mapper: Mapper[Any]) -> Iterator[Prop]:
+    """Every relationship on the way of a condition."""
+    match plan:
+        case AllOf() | AnyOf():
+            for part in plan.parts:
+                yield from _relations(part, mapper)
+        case Pair():
+            for place in (plan.left, plan.right):
+                yield from _on_the_way(place.hops, mapper)
+        case Leaf() | LinkLeaf():
+            yield from _on_the_way(plan.hops, mapper)
+        case Exists():
+            props = list(_on_the_way((*plan.hops, plan.relation), mapper))
+            yield from props
+            yield from _relations(plan.inner, props[-1].mapper)
+
+
+def _on_the_way(hops: Sequence[Relation], mapper: Mapper[Any]) -> Iterator[Prop]:
+    for hop in hops:
+        prop = mapper.relationships[hop.name]
+        yield prop
+        mapper = prop.mapper
+
+
+def _first_relations(plan: Plan) -> Iterator[Relation]:
+    """The relationships of the class itself that a condition asks."""
+    match plan:
+        case AllOf() | AnyOf():
+            for part in plan.parts:
+                yield from _first_relations(part)
+        case Pair():
+            yield from (*plan.left.hops[:1], *plan.right.hops[:1])
+        case Leaf() | LinkLeaf():
+            yield from plan.hops[:1]
+        case Exists():
+            yield (*plan.hops, plan.relation)[0]

@@ -1,0 +1,309 @@
+"""What SQLAlchemy is asked to tell: flushes, written rows, statements, and ends of transactions.
+
+The listeners are for all sessions, mappers and engines of the process, as a request may use any of
+them. Where nothing is guarded each returns at once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from functools import partial
+from typing import Any, NoReturn
+
+import sqlalchemy as sa
+from flask import Response, after_this_request, has_request_context
+from sqlalchemy import Engine, event
+from sqlalchemy.orm import Mapper, Session
+
+from licet.authz.callers.asking import log_line, refusal_of
+from licet.authz.policies._in_sql._changes import FILTERED
+from licet.authz.policies._models.remembered import remember_flushed
+from licet.authz.policies.verbs import DELETE, UPDATE
+from licet.authz.writes._scope import (
+    begin_watch,
+    drop_watch,
+    scope_of,
+    statements_scope,
+    watch_of,
+)
+from licet.authz.writes._statements import (
+    closed_table,
+    is_permitted,
+    note_filtered,
+    permit_or_refuse,
+)
+from licet.authz.writes._verdict import first_refusal
+from licet.authz.writes._watch import Watch
+
+__all__ = ["install", "settle"]
+
+_flushing: ContextVar[Watch | None] = ContextVar("licet_flushing", default=None)
+_lock = threading.Lock()
+_installed: list[bool] = []
+
+
+def install() -> None:
+    """Listen, once in a process."""
+    with _lock:
+        if _installed:
+            return
+        _installed.append(True)
+        for name, listener in _of_sessions.items():
+            event.listen(Session, name, listener)
+        for name, function in _of_mappers.items():
+            event.listen(Mapper, name, function)
+        event.listen(Engine, "before_execute", _before_execute)
+        event.listen(Engine, "before_cursor_execute", _before_cursor_execute)
+
+
+def settle(watch: Watch) -> None:
+    """Decide about all that was touched.
+
+    Raises:
+        ObjectNotFound, MissingToken, NotRegistered, AccessDenied: something of it is denied.
+    """
+    if watch.is_settled:
+        return
+    refusal = first_refusal(watch)
+    if refusal is None:
+        watch.is_settled = True
+        return
+    watch.is_refused = True
+    resource = f"{refusal.policy.name}:{','.join(map(str, refusal.key))}"
+    error = refusal_of(watch.identity, visible=refusal.visible)
+    is_visible, reason = refusal.visible, refusal.reason
+    log_line("denied", watch.identity, refusal.verb, resource, visible=is_visible, reason=reason)
+    raise error
+
+
+# --- sessions ------------------------------------------------------------------------------------
+
+
+def _before_flush(session: Session, flush_context: Any, _instances: Any) -> None:
+    scope = scope_of(session)
+    if scope is None:
+        return
+    watch = begin_watch(session, scope)
+    watch.expect(flush_context)
+    _flushing.set(watch)
+
+
+def _after_flush(session: Session, _flush_context: Any) -> None:
+    watch = _flushing.get()
+    if watch is not None and watch.session is session:
+        _flushing.set(None)
+
+
+def _after_flush_postexec(session: Session, _flush_context: Any) -> None:
+    """A flush between `before_commit` and the commit, by another listener, is decided at once."""
+    watch = watch_of(session)
+    if watch is not None and watch.is_committing:
+        _settle_or_roll_back(session, watch)
+
+
+def _before_commit(session: Session) -> None:
+    watch = watch_of(session)
+    if session.in_nested_transaction() or (watch is None and scope_of(session) is None):
+        return
+    while not session._is_clean():
+        session.flush()
+    watch = watch_of(session)
+    if watch is not None:
+        _settle_or_roll_back(session, watch)
+        watch.is_committing = True
+
+
+def _settle_or_roll_back(session: Session, watch: Watch) -> None:
+    try:
+        settle(watch)
+    except Exception as error:  # noqa: BLE001 - raised again
+        _roll_back(session, error)
+
+
+def _roll_back(session: Session, error: Exception) -> NoReturn:
+    """Roll back the transaction whose commit is under way, as a flush that fails does.
+
+    `Session.rollback` cannot be called here. As after any failed flush, the session is used again
+    after its `rollback`, which comes with the end of the request at the latest.
+    """
+    if has_request_context():
+        after_this_request(partial(_make_usable, session))
+    transaction = session._autobegin_t()._begin()
+    try:
+        raise error
+    finally:
+        transaction.rollback(_capture_exception=True)
+
+
+def _make_usable(session: Session, response: Response) -> Response:
+    """Roll back a session of which the program did not, so that the next request can use it."""
+    if not session.is_active:
+        session.rollback()
+    return response
+
+
+def _after_soft_rollback(session: Session, previous: Any) -> None:
+    watch = watch_of(session)
+    if _flushing.get() is watch:
+        _flushing.set(None)
+    if watch is not None and previous.nested:
+        watch.take_back(previous)
+
+
+def _after_transaction_create(session: Session, transaction: Any) -> None:
+    watch = watch_of(session)
+    if watch is not None and transaction.nested:
+        watch.mark(transaction)
+
+
+def _after_transaction_end(session: Session, transaction: Any) -> None:
+    if transaction.parent is None:
+        drop_watch(session)
+
+
+# --- rows ----------------------------------------------------------------------------------------
+
+
+def _before_update(mapper: Mapper[Any], _connection: Any, target: Any) -> None:
+    watch = _flushing.get()
+    if watch is not None:
+        watch.written(mapper, target, UPDATE)
+
+
+def _before_delete(mapper: Mapper[Any], _connection: Any, target: Any) -> None:
+    watch = _flushing.get()
+    if watch is not None:
+        watch.written(mapper, target, DELETE)
+
+
+def _before_insert(_mapper: Mapper[Any], _connection: Any, _target: Any) -> None:
+    watch = _flushing.get()
+    if watch is not None:
+        watch.prepare()
+
+
+def _after_insert(mapper: Mapper[Any], _connection: Any, target: Any) -> None:
+    watch = _flushing.get()
+    if watch is not None:
+        watch.was_written(mapper, target)
+
+
+def _after_update(mapper: Mapper[Any], _connection: Any, target: Any) -> None:
+    """Of every object that is marked as changed, also where no UPDATE was needed."""
+    watch, state = _flushing.get(), sa.inspect(target)
+    session = state.session if watch is None else watch.session
+    if state.key is not None and not session.is_modified(target, include_collections=False):
+        return
+    if watch is None:
+        remember_flushed(target)
+    else:
+        watch.was_written(mapper, target)
+
+
+def _after_delete(mapper: Mapper[Any], _connection: Any, target: Any) -> None:
+    watch = _flushing.get()
+    if watch is not None:
+        watch.was_deleted(mapper, sa.inspect(target))
+
+
+# --- statements ----------------------------------------------------------------------------------
+
+
+def _do_orm_execute(state: Any) -> Any:
+    """A statement that a session is given: noted, let pass or refused, and then executed."""
+    if not isinstance(state.statement, sa.Insert | sa.Update | sa.Delete):
+        return None
+    scope = scope_of(state.session)
+    if scope is None or scope.is_narrow:
+        return None
+    table = closed_table(scope.guard, state.statement)
+    if table is None:
+        return None
+    if _is_filtered(scope, state.statement):
+        note_filtered(state.session, scope, state.statement, state.parameters)
+    else:
+        permit_or_refuse(table, state.execution_options)
+    token = is_permitted.set(True)
+    try:
+        return state.invoke_statement()
+    finally:
+        is_permitted.reset(token)
+
+
+def _is_filtered(scope: Any, statement: Any) -> bool:
+    """Whether a policy of the guard restricts it."""
+    model = statement._execution_options.get(FILTERED)
+    return any(policy.model is model for policy in scope.guard.policies)
+
+
+def _before_execute(
+    _connection: Any, statement: Any, many: Any, one: Any, options: Mapping[str, Any]
+) -> None:
+    if not isinstance(statement, sa.Insert | sa.Update | sa.Delete) or is_permitted.get():
+        return
+    watch = _flushing.get()
+    if watch is not None and _is_of_flush(watch, statement, many or [one], options):
+        return
+    scope = statements_scope()
+    table = None if scope is None else closed_table(scope.guard, statement)
+    if table is not None:
+        permit_or_refuse(table, options)
+
+
+def _is_of_flush(
+    watch: Watch, statement: Any, parameters: list[Any], options: Mapping[str, Any]
+) -> bool:
+    """Whether a flush makes the statement itself, and not a hook of the app during it."""
+    cache = options.get("compiled_cache")
+    for mapper in _mappers_of(watch, statement.table) if cache is not None else ():
+        if cache is mapper.base_mapper._compiled_cache:
+            if isinstance(statement, sa.Update) and watch.guard.watches(mapper):
+                watch.updates(mapper, statement.table, parameters)
+            return True
+    if statement.table in watch.guard.links and all(parameters):
+        watch.note_links(statement.table, parameters)
+        return True
+    return False
+
+
+def _mappers_of(watch: Watch, table: Any) -> list[Mapper[Any]]:
+    """The classes with rows in the table, the one whose own it is first."""
+    registries = {sa.inspect(policy.model).registry for policy in watch.guard.policies}
+    found = (one for registry in registries for one in registry.mappers if table in one.tables)
+    return sorted(found, key=lambda one: (one.local_table is not table, one.single))
+
+
+def _before_cursor_execute(
+    _connection: Any, _cursor: Any, _text: str, _parameters: Any, context: Any, _many: Any
+) -> None:
+    """A SELECT can write, in PostgreSQL, by a common table expression."""
+    found = getattr(getattr(context, "compiled", None), "ctes", None)
+    if not found or is_permitted.get():
+        return
+    scope = statements_scope()
+    for one in found:
+        table = None if scope is None else closed_table(scope.guard, one.element)
+        if table is not None:
+            permit_or_refuse(table, context.execution_options)
+
+
+_of_sessions: dict[str, Callable[..., Any]] = {
+    "before_flush": _before_flush,
+    "after_flush": _after_flush,
+    "after_flush_postexec": _after_flush_postexec,
+    "before_commit": _before_commit,
+    "after_soft_rollback": _after_soft_rollback,
+    "after_transaction_create": _after_transaction_create,
+    "after_transaction_end": _after_transaction_end,
+    "do_orm_execute": _do_orm_execute,
+}
+_of_mappers: dict[str, Callable[..., Any]] = {
+    "before_insert": _before_insert,
+    "before_update": _before_update,
+    "before_delete": _before_delete,
+    "after_insert": _after_insert,
+    "after_update": _after_update,
+    "after_delete": _after_delete,
+}

@@ -1,0 +1,100 @@
+"""INSERT, UPDATE and DELETE on guarded tables: filtered by a policy, marked, or refused."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from licet.authz.callers.asking import request_id
+from licet.authz.policies._in_sql._changes import FILTERED, model_written
+from licet.authz.policies.verbs import DELETE, UPDATE
+from licet.authz.writes._guard import Guard
+from licet.authz.writes._scope import Scope, begin_watch
+from licet.errors import UnguardedWrite
+
+__all__ = ["UNGUARDED", "closed_table", "is_permitted", "note_filtered", "permit_or_refuse"]
+
+log = logging.getLogger("licet.authz.decisions")
+UNGUARDED: Final = "licet_unguarded"
+is_permitted: ContextVar[bool] = ContextVar("licet_permitted_statement", default=False)
+
+
+def closed_table(guard: Guard, statement: Any) -> Any:
+    """The guarded table that the statement writes, itself or in an expression of it; or None."""
+    written = [statement, *(one.element for one in getattr(statement, "_independent_ctes", ()))]
+    for one in written:
+        if isinstance(one, sa.Insert | sa.Update | sa.Delete):
+            for table in _tables(one.table):
+                if table in guard.closed:
+                    return table
+    return None
+
+
+def _tables(source: Any) -> list[Any]:
+    if isinstance(source, sa.Join):
+        return [*_tables(source.left), *_tables(source.right)]
+    return [getattr(source, "element", source)]
+
+
+def permit_or_refuse(table: Any, options: Mapping[str, Any]) -> None:
+    """Let a statement pass that is marked as unguarded, and log its reason.
+
+    Raises:
+        UnguardedWrite: it is not, or gives no reason.
+    """
+    reason = options.get(UNGUARDED)
+    if not isinstance(reason, str) or not reason.strip():
+        raise UnguardedWrite(
+            f"A statement writes the guarded table {table}, and no policy decides about its rows. "
+            "Change objects of the session instead; or restrict it: session.execute(policy.filter("
+            "update(Model)…, identity, UPDATE)); or say why nothing is to be asked: "
+            f'.execution_options({UNGUARDED}="the reason").'
+        )
+    log.warning("unguarded write of %s, request %s: %s", table, request_id(), reason)
+
+
+def note_filtered(session: Session, scope: Scope, statement: Any, parameters: Any) -> None:
+    """Note the rows that an UPDATE or DELETE made by `policy.filter` is going to write.
+
+    Raises:
+        UnguardedWrite: it changes primary keys, so that its rows could not be found afterwards.
+    """
+    mapper = sa.inspect(statement._execution_options[FILTERED])
+    is_delete = isinstance(statement, sa.Delete)
+    if not is_delete and (moved := _keys_set(statement, parameters, mapper)):
+        raise UnguardedWrite(
+            f"The statement changes the primary key {', '.join(moved)}: change the objects instead."
+        )
+    if session.autoflush:
+        session.flush()
+    watch = begin_watch(session, scope)
+    names = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
+    source = model_written(statement)
+    columns = [
+        getattr(source, name) if source else column
+        for name, column in zip(names, mapper.primary_key, strict=True)
+    ]
+    selected = sa.select(*columns)
+    if statement.whereclause is not None:
+        selected = selected.where(statement.whereclause)
+    keys = [tuple(row) for row in session.execute(selected, parameters or None)]
+    watch.note(mapper, keys, DELETE if is_delete else UPDATE)
+    watch.confirm(mapper, keys)
+
+
+def _keys_set(statement: Any, parameters: Any, mapper: Any) -> list[str]:
+    """The columns of the primary key that an UPDATE sets."""
+    given = [*(statement._values or ()), *(pair[0] for pair in _ordered(statement))]
+    for row in parameters if isinstance(parameters, list) else [parameters or {}]:
+        given += row
+    names = {getattr(one, "key", one) for one in given}
+    return sorted(column.key for column in mapper.primary_key if column.key in names)
+
+
+def _ordered(statement: Any) -> Any:
+    return getattr(statement, "_ordered_values", None) or ()

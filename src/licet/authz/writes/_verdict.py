@@ -1,0 +1,241 @@
+"""Whether everything that a transaction wrote is allowed, row by row, before and after.
+
+A row that is new is asked CREATE as it was written; one that is gone, DELETE as it was; one that
+was changed, UPDATE both as it was and as it is. A row that others belong to, and whose own UPDATE
+is decided by them, must allow the caller as much as before; but what such rows gave may go with
+them, where their own policy allows their DELETE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapper, aliased
+
+from licet.authz.policies.policy import Policy
+from licet.authz.policies.verbs import CREATE, DELETE, UPDATE, VIEW, Verb
+from licet.authz.writes._before import batches, equals_one_of
+from licet.authz.writes._guard import Member
+from licet.authz.writes._questions import Key
+from licet.authz.writes._watch import Note, RowKey, Watch
+
+__all__ = ["Refusal", "first_refusal"]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A row whose change is denied, by which verb, and at which moment."""
+
+    policy: Policy
+    verb: Verb
+    key: Key
+    visible: bool
+    reason: str
+
+
+def first_refusal(watch: Watch) -> Refusal | None:
+    """The first denied change of a transaction: the block's own object, then the others."""
+    refused = _Asked(watch).refused()
+    first = next((one for one in refused if watch.main_of(*one[1:3]) is not None), None)
+    found = first or next(iter(refused), None)
+    if found is None:
+        return None
+    _, policy, key, verb, reason = found
+    visible = verb is CREATE or _was_visible(watch, policy, key)
+    return Refusal(policy, verb, key, visible, reason)
+
+
+Refused = tuple[Mapper[Any], Policy, Key, Verb, str]
+
+
+class _Asked:
+    """The questions about what a transaction touched."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._is_there: dict[RowKey, bool] = {}  # now, of touched rows that were looked for
+        self._by_policy: dict[Policy, list[Note]] = {}
+        for note in watch.touched.values():
+            if note.policy is not None and self._counts(note.policy, note.key):
+                self._by_policy.setdefault(note.policy, []).append(note)
+
+    def _counts(self, policy: Policy, key: Key) -> bool:
+        watch = self._watch
+        return not watch.is_narrow or watch.main_of(policy, key) is not None
+
+    def refused(self) -> list[Refused]:
+        """Every denied change."""
+        found: list[Refused] = []
+        present = {policy: self._now(policy, notes) for policy, notes in self._by_policy.items()}
+        for policy, notes in self._by_policy.items():
+            now = present[policy]
+            found += self._created_and_changed(policy, notes, now)
+            found += self._before(policy, notes, now)
+        found += self._parents()
+        return found
+
+    # --- the touched rows ------------------------------------------------------------------------
+
+    def _now(self, policy: Policy, notes: list[Note]) -> dict[Key, dict[str, bool]]:
+        """For each row that there is, what the caller may do with it as it was written."""
+        verbs = {self._verb(note).name: self._verb(note) for note in notes}
+        now = _answers(self._watch, policy, [note.key for note in notes], verbs.values())
+        self._is_there.update((_row_key(note), note.key in now) for note in notes)
+        return now
+
+    def _is_deleted(self, row_key: RowKey) -> bool:
+        """Whether a row is gone, and its own policy was asked for that."""
+        note = self._watch.touched.get(row_key)
+        if note is None or note.policy is None:
+            return False
+        if row_key not in self._is_there:
+            there = self._watch.questions.read(note.mapper, [], [note.key], was=False)
+            self._is_there[row_key] = note.key in there
+        return not self._is_there[row_key]
+
+    @cached_property
+    def _ends(self) -> set[RowKey]:
+        """The ends of written links, but for those that went with the row at their other end."""
+        return {
+            row_key
+            for row_key, partners in self._watch.ends
+            if not any(map(self._is_deleted, partners))
+        }
+
+    def _verb(self, note: Note) -> Verb:
+        if not note.existed:
+            return CREATE
+        main = self._watch.main_of(note.policy, note.key)
+        own = main is not None and main.verb.name not in ("CREATE", "DELETE")
+        return main.verb if main is not None and own else UPDATE
+
+    def _created_and_changed(
+        self, policy: Policy, notes: list[Note], now: dict[Key, dict[str, bool]]
+    ) -> Iterator[Refused]:
+        for note in notes:
+            answers, verb = now.get(note.key), self._verb(note)
+            if answers is None or answers[verb.name] or self._is_same(note):
+                continue
+            when = "as it was written" if verb is CREATE else "after the change"
+            yield note.mapper, policy, note.key, verb, f"{verb} is denied {when}"
+
+    def _before(
+        self, policy: Policy, notes: list[Note], now: dict[Key, dict[str, bool]]
+    ) -> Iterator[Refused]:
+        asked: dict[str, list[Note]] = {}
+        verbs: dict[str, Verb] = {}
+        for note in notes:
+            if note.existed:
+                verb = self._verb(note) if note.key in now else DELETE
+                verbs[verb.name] = verb
+                asked.setdefault(verb.name, []).append(note)
+        for name, those in asked.items():
+            keys = [note.key for note in those if name not in note.answers]
+            former = _answers(self._watch, policy, keys, [verbs[name]], was=True) if keys else {}
+            for note in those:
+                answer = note.answers.get(name)
+                if answer is None:
+                    answer = former.get(note.key, {}).get(name, False)
+                if not answer and not self._is_same(note):
+                    reason = f"{name} is denied before the change"
+                    yield note.mapper, policy, note.key, verbs[name], reason
+
+    def _is_same(self, note: Note) -> bool:
+        """Whether the row is as it was, whatever was written in between.
+
+        One that was written and has columns that are not kept is not known to be the same.
+        """
+        watch, row_key = self._watch, _row_key(note)
+        if note.row is None or row_key in self._ends:
+            return False
+        if row_key not in watch.confirmed:  # an object that only seemed to be changed
+            return True
+        if not watch.guard.rows_of(note.mapper).is_kept_whole:
+            return False
+        found = watch.questions.read(note.mapper, [], [note.key], was=False)
+        return note.key in found and found[note.key][1] == note.row
+
+    # --- those that they belong to ---------------------------------------------------------------
+
+    def _parents(self) -> Iterator[Refused]:
+        """Rows whose UPDATE answer was changed by other rows."""
+        watch = self._watch
+        touched: dict[tuple[Mapper[Any], bool], list[Key]] = {}
+        for row_key, note in watch.touched.items() if watch.guard.members else ():
+            if row_key not in watch.confirmed:  # an object that only seemed to be changed
+                continue
+            touched.setdefault((note.mapper, self._is_deleted(row_key)), []).append(note.key)
+        for member in watch.guard.members:
+            found: dict[Key, bool] = {}  # and whether the caller may lose the right
+            for policy, key, partners in watch.linked:
+                if policy is member.policy:
+                    may_lose = any(map(self._is_deleted, partners))
+                    found[key] = found.get(key, True) and may_lose
+            for (mapper, is_deleted), of_mapper in touched.items():
+                if mapper.isa(member.prop.mapper):
+                    for key in _owners(watch, member, of_mapper):
+                        found[key] = found.get(key, True) and is_deleted
+            yield from self._changed(member.policy, found)
+
+    def _changed(self, policy: Policy, found: dict[Key, bool]) -> Iterator[Refused]:
+        watch, mapper = self._watch, sa.inspect(policy.model)
+        keys = [
+            key
+            for key in found
+            if (mapper.base_mapper, key) not in self._ends and self._counts(policy, key)
+        ]
+        if not keys:
+            return
+        former = _answers(watch, policy, keys, [UPDATE], was=True)
+        now = _answers(watch, policy, keys, [UPDATE])
+        for key in keys:
+            if key not in former or key not in now or former[key] == now[key]:
+                continue
+            is_given = now[key][UPDATE.name]
+            if is_given or not found[key]:
+                word = "given" if is_given else "taken away"
+                yield mapper, policy, key, UPDATE, f"UPDATE would be {word} by the change of others"
+
+
+def _row_key(note: Note) -> RowKey:
+    return note.mapper.base_mapper, note.key
+
+
+def _owners(watch: Watch, member: Member, keys: list[Key]) -> Iterator[Key]:
+    """The rows that the touched ones belong to, or belonged to."""
+    model, prop = member.policy.model, member.prop
+    rows = watch.guard.rows_of(sa.inspect(model))
+    target = aliased(prop.mapper.class_)
+    attribute = getattr(model, prop.key).of_type(target)
+    columns = [
+        getattr(target, prop.mapper.get_property_by_column(one).key)
+        for one in prop.mapper.primary_key
+    ]
+    for batch in batches(keys):
+        related = equals_one_of(columns, batch)
+        is_owner = attribute.any(related) if prop.uselist else attribute.has(related)
+        statement = sa.select(*rows.key).select_from(rows.source).where(is_owner)
+        for was in (True, False):
+            yield from map(
+                tuple, watch.questions.run(rows.mapper, statement, member.policy, was=was)
+            )
+
+
+def _answers(
+    watch: Watch, policy: Policy, keys: Iterable[Key], verbs: Iterable[Verb], *, was: bool = False
+) -> dict[Key, dict[str, bool]]:
+    """What the caller may do with each of the rows that there are, or that there were."""
+    mapper = sa.inspect(policy.model)
+    found = watch.questions.read(mapper, list(verbs), keys, was=was)
+    return {key: answers for key, (answers, _) in found.items()}
+
+
+def _was_visible(watch: Watch, policy: Policy, key: Key) -> bool:
+    """Whether the caller could see the row before the transaction."""
+    if policy.check(VIEW).has_predicate:
+        return False
+    return _answers(watch, policy, [key], [VIEW], was=True).get(key, {}).get(VIEW.name, False)

@@ -1,0 +1,209 @@
+"""One guarded change of an object: created, changed or deleted, decided before and after.
+
+with write(books, UPDATE, book) as change:
+    change.apply(request.json)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, object_session, scoped_session
+
+from licet.authz._places import invalid
+from licet.authz.callers.asking import authorize, current_caller, current_session
+from licet.authz.policies.policy import Policy
+from licet.authz.policies.verbs import CREATE, DELETE, LIST, VIEW, Verb, one_verb
+from licet.authz.writes._listeners import install, settle
+from licet.authz.writes._scope import Scope, block, guard_for, is_kept, watch_of
+from licet.authz.writes._watch import Main
+from licet.errors import InvalidRequest
+from licet.errors.names import knows_its_options, with_article
+
+__all__ = ["Change", "write"]
+
+
+class Change:
+    """What a block does to its object."""
+
+    def __init__(self, policy: Policy, owner: Any, asking: Any, session: Session) -> None:
+        self.object = owner
+        self._policy, self._asking, self._session = policy, asking, session
+        self._applied: set[str] = set()
+        # before the block changes what the rules ask; of a draft, what might be written
+        self._writable = self._find_writable(might=sa.inspect(owner).key is None)
+
+    def _find_writable(self, *, might: bool = False) -> frozenset[str]:
+        if might:
+            with self._policy.at(None):
+                return self._policy.written.sometimes_free(self._asking)
+        return self._policy.writable_fields(self._asking, self.object, session=self._session)
+
+    def apply(self, fields: Mapping[str, Any]) -> None:
+        """Set the object's fields to these values, all of them or none.
+
+        A related object is set by the name of its relationship, never by a value of JSON. What may
+        be written is asked of the object before the block (not of a draft), and as it was written.
+
+        Raises:
+            InvalidRequest: this is no mapping, or names fields that the policy does not have, or
+                that the caller may not write; the text names them.
+        """
+        if not isinstance(fields, Mapping):
+            raise InvalidRequest("The fields to be set are a JSON object.")
+        writable, known = self._writable, self._policy.shown.names
+        unknown = sorted(str(name) for name in fields if name not in known)
+        refused = sorted(name for name in fields if name in known and name not in writable)
+        related = sorted(name for name in fields if self._is_no_related(name, fields[name]))
+        problems = [
+            f"{text}: {', '.join(names)}."
+            for text, names in (
+                ("Unknown fields", unknown),
+                ("Fields that may not be written", refused),
+                ("Fields that are set by the key of the related object", related),
+            )
+            if names
+        ]
+        if problems:
+            raise InvalidRequest(" ".join(problems))
+        self._applied.update(fields)
+        for name, value in fields.items():
+            setattr(self.object, name, value)
+
+    def require_written(self) -> None:
+        """Ask once more, of the flushed object, whether the applied fields might be written.
+
+        Raises:
+            InvalidRequest: some may not; the text names them.
+        """
+        if self._applied.isdisjoint(self._policy.written.masked):
+            return
+        self._session.expire(self.object)  # triggers and defaults count
+        if refused := sorted(self._applied - self._find_writable()):
+            raise InvalidRequest(
+                f"Fields that may not be written in the new state: {', '.join(refused)}."
+            )
+
+    def _is_no_related(self, name: str, value: Any) -> bool:
+        """Whether a relationship is given something that is no object of a session."""
+        if name not in sa.inspect(type(self.object)).relationships or value is None:
+            return False
+        values = value if isinstance(value, list | tuple | set) else [value]
+        return any(sa.inspect(one, raiseerr=False) is None for one in values)
+
+
+@contextmanager
+@knows_its_options
+def write(
+    policy: Policy, verb: Verb, owner: Any, *, identity: Any = None, commit: bool = True
+) -> Iterator[Change]:
+    """Guard what the block writes, and commit it.
+
+    The caller must be allowed `verb` with the object when the block begins (CREATE: when it ends).
+    At its end a draft is added to the session (CREATE) or the object deleted (DELETE), everything
+    is flushed, and each row that was touched is decided about as it was and as it was written; then
+    the session is committed. Any error, a refusal among them, rolls the session back.
+
+    Args:
+        policy: the policy of the object's class.
+        verb: CREATE, UPDATE, DELETE, or a verb of the app's own, which then stands for UPDATE.
+        owner: the object; a draft for CREATE.
+        identity: who asks, when that is not the current caller.
+        commit: False leaves the commit to the program. Within another block, or within a
+            savepoint, it is left anyway: the block then ends with the decision.
+
+    Raises:
+        ObjectNotFound, MissingToken, NotRegistered, AccessDenied: as `authorize`, of the object or
+            of another row that the block wrote.
+        InvalidCondition: the verb only reads, or the object is stored for CREATE, or a draft for
+            another verb, or stored and in no session.
+        UntranslatableCondition: a policy decides about writes by a Python function.
+        UsageError: as `authorize`.
+    """
+    install()
+    name = one_verb(verb)
+    _require_fitting(policy, name, owner)
+    asking = current_caller() if identity is None else identity
+    session = _session_of(owner)
+    # what was decided for the view is decided once more when the row is touched, by SQL
+    is_known = identity is None and watch_of(session) is None and is_kept(policy, verb, owner)
+    if name != CREATE.name and not is_known:
+        authorize(policy, verb, owner, identity=asking)
+    outer = block.get()
+    main = Main(policy, verb, owner)
+    if outer is not None and outer.session is session:
+        outer.mains.append(main)
+        yield _change_in(outer, main, asking, session)
+        _finish(session, name, owner)
+        session.flush()
+        return
+    yield from _outermost(policy, main, asking, session, commit=commit)
+
+
+def _outermost(
+    policy: Policy, main: Main, asking: Any, session: Session, *, commit: bool
+) -> Iterator[Change]:
+    scope = Scope(guard_for(policy), lambda: asking, session=session, mains=[main])
+    found = watch_of(session)
+    if found is not None:
+        found.widen(scope.guard, asking, main)
+    token = block.set(scope)
+    try:
+        yield _change_in(scope, main, asking, session)
+        _finish(session, main.verb.name, main.owner)
+        session.flush()
+        if (watch := watch_of(session)) is not None:
+            settle(watch)
+        for change in scope.changes:
+            change.require_written()
+        if commit and not session.in_nested_transaction():
+            session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        block.reset(token)
+
+
+def _change_in(scope: Scope, main: Main, asking: Any, session: Session) -> Change:
+    change = Change(main.policy, main.owner, asking, session)
+    if main.verb.name != DELETE.name:
+        scope.changes.append(change)
+    return change
+
+
+def _finish(session: Session, name: str, owner: Any) -> None:
+    if name == CREATE.name:
+        session.add(owner)
+    elif name == DELETE.name:
+        session.delete(owner)
+
+
+def _require_fitting(policy: Policy, name: str, owner: Any) -> None:
+    if not isinstance(owner, policy.model):
+        raise invalid(
+            f"The policy {policy.name} decides about {policy.model.__name__}, and the block is "
+            f"given {type(owner).__name__}."
+        )
+    if name in (LIST.name, VIEW.name):
+        raise invalid(f"A block writes, and {name} only reads.")
+    is_stored = sa.inspect(owner).key is not None
+    if is_stored and object_session(owner) is None:
+        raise invalid(
+            f"The {type(owner).__name__} is in no session, which would write its changes: load it "
+            "in the session of the request, or merge it into that."
+        )
+    if is_stored is (name == CREATE.name):
+        state = "stored already" if is_stored else "a draft that is not stored"
+        raise invalid(
+            f"{name} cannot be done with {with_article(type(owner).__name__)} that is {state}."
+        )
+
+
+def _session_of(owner: Any) -> Session:
+    found: Any = object_session(owner) or current_session()
+    session: Session = found() if isinstance(found, scoped_session) else found
+    return session
