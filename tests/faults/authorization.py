@@ -127,15 +127,14 @@ FAULTS = [
     ),
     Fault(
         "one order of evaluation",
-        "src/licet/authz/flask.py",
-        "    if not log.isEnabledFor(logging.INFO):  # the reason can cost more than the decision\n"
-        "        return\n",
-        "",
+        "src/licet/authz/callers/asking.py",
+        "    if log.isEnabledFor(logging.INFO):",
+        "    if log:",
         f"{_UNIT}test_one_order.py {_UNIT}test_explain.py tests/unit/authz/test_with_object.py",
     ),
     Fault(
         "one order of evaluation",
-        "src/licet/authz/flask.py",
+        "src/licet/authz/callers/asking.py",
         "    except Exception:\n"
         '        log.exception("The reason of a denial could not be worked out.")\n',
         "    except LookupError:\n"
@@ -145,7 +144,7 @@ FAULTS = [
     # Values as assigned
     Fault(
         "values as assigned",
-        f"{_POLICIES}_in_memory.py",
+        f"{_POLICIES}_in_memory/__init__.py",
         "        yield is_not_none(self._fitting(leaf.column, name_of(name), owner))",
         "        yield is_not_none(name_of(name))",
         f"{_UNIT}test_one_order.py {_UNIT}test_columns.py",
@@ -277,21 +276,21 @@ FAULTS = [
     # Users of Flask-Login and Flask-SQLAlchemy
     Fault(
         "users of the host app",
-        "src/licet/authz/_nobody.py",
+        "src/licet/authz/callers/nobody.py",
         'return found is None or getattr(found, "is_authenticated", True) is False',
         "return found is None",
         _HOST,
     ),
     Fault(
         "users of the host app",
-        "src/licet/authz/_nobody.py",
+        "src/licet/authz/callers/nobody.py",
         "return caller._get_current_object() if type(caller) is LocalProxy else caller",
         "return caller",
         _HOST,
     ),
     Fault(
         "users of the host app",
-        "src/licet/authz/flask.py",
+        "src/licet/authz/callers/asking.py",
         '        principal = f"{type(asking).__name__}:{key}"',
         '        principal = "?"',
         _HOST,

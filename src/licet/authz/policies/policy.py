@@ -39,9 +39,7 @@ from licet.authz.policies._models.remembered import MEMORIES
 from licet.authz.policies._models.sessions import unflushed, using_session
 from licet.authz.policies._models.shape import Shape
 from licet.authz.policies._reader import follow_changed_relations
-from licet.authz.policies.conditions import (
-    Condition,
-)
+from licet.authz.policies.conditions import Condition
 from licet.authz.policies.fields import Fields
 from licet.authz.policies.roles import Role
 from licet.authz.policies.verbs import CREATE, LIST, VIEW, Verb, one_verb
