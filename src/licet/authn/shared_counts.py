@@ -59,17 +59,29 @@ class SharedCounts:
         Raises:
             CountsUnavailable: Redis does not answer, so nothing was counted.
         """
+        count, left = self.window(key, attempts, seconds)
+        return None if count <= attempts else left
+
+    def window(self, key: str, attempts: int, seconds: int) -> tuple[int, float]:
+        """Count one more; how many there are in this window, and how many seconds it lasts yet.
+
+        Beyond `attempts` the count is `attempts` + 1.
+
+        Raises:
+            CountsUnavailable: Redis does not answer, so nothing was counted.
+        """
         if self._monotonic() < self._asks_again_at:
             raise CountsUnavailable
         limit = RateLimitItemPerSecond(attempts, seconds)
         try:
             is_free = self._limiter.hit(limit, key)
-            wait = None if is_free else self._limiter.get_window_stats(limit, key).reset_time
+            stats = self._limiter.get_window_stats(limit, key)
         except StorageError as error:
             self._note_outage(error)
             raise CountsUnavailable from error
         self._note_answer()
-        return None if wait is None else max(wait - time.time(), 1.0)
+        count = attempts - stats.remaining if is_free else attempts + 1
+        return count, max(stats.reset_time - time.time(), 1.0)
 
     def _note_outage(self, error: StorageError) -> None:
         with self._lock:

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 VERSION_TABLE: Final = "licet_alembic_version"
-_HEAD: Final = "0006"
+_HEAD: Final = "0007"
 
 
 def head_revision() -> str:

@@ -27,8 +27,18 @@
     ├── SignInFailed                   400   what came back from the provider does not fit
     ├── UnusableAnswer                 502   what a provider answered cannot be read
     ├── InvalidRequest                 422   the body is not what the endpoint takes
+    │   ├── KeyReused                        its Idempotency-Key came before, with another request
     │   └── InvalidLink                400   a mail's link was used, replaced, or is too old
+    ├── MalformedRequest               400   it cannot be read
+    ├── UnsupportedBody                415   the body is of another type than the endpoint takes
+    ├── BodyTooLarge                   413   the body is too long
+    ├── URLTooLong                     414   the URL is too long
+    ├── HeadersTooLarge                431   the headers are too long
+    ├── PreconditionRequired           428   it changes an object and names no version of it
+    ├── PreconditionFailed             412   the object was changed since that version
+    ├── KeyInUse                       409   its Idempotency-Key is another request's right now
     ├── TooManyAttempts                429   wait before trying again
+    │   └── RateLimited                      more requests than the app answers
     ├── LeaseLost                            a worker's action is somebody else's now, or has ended
     ├── ActionFailure                        a handler gives up, and says why to who asked
     ├── ObjectNotFound                 404   there is no such object, or not for this caller
@@ -102,6 +112,18 @@ if TYPE_CHECKING:
         UnusableAnswer,
         UnverifiedAuthenticationError,
     )
+    from licet.errors._requests import (
+        BodyTooLarge,
+        HeadersTooLarge,
+        KeyInUse,
+        KeyReused,
+        MalformedRequest,
+        PreconditionFailed,
+        PreconditionRequired,
+        RateLimited,
+        UnsupportedBody,
+        URLTooLong,
+    )
     from licet.errors._usage import (
         ConfigurationError,
         InvalidCondition,
@@ -133,6 +155,10 @@ else:
                 "SignInDeclined SignInFailed StoreUnavailable TooManyAttempts "
                 "UnusableAnswer UnverifiedAuthenticationError"
             ),
+            "licet.errors._requests": (
+                "BodyTooLarge HeadersTooLarge KeyInUse KeyReused MalformedRequest "
+                "PreconditionFailed PreconditionRequired RateLimited URLTooLong UnsupportedBody"
+            ),
             "licet.errors._usage": (
                 "ConfigurationError InvalidCondition InvalidRequirement LicetError "
                 "UndeclaredEndpoint UndeclaredEndpoints UnguardedWrite UnknownName UnloadedObject "
@@ -155,8 +181,10 @@ __all__ = [
     "AuthenticationError",
     "AuthenticationUnavailable",
     "BadActionRequest",
+    "BodyTooLarge",
     "ConfigurationError",
     "ForgeryRefused",
+    "HeadersTooLarge",
     "HiddenAction",
     "InsufficientScope",
     "InvalidCondition",
@@ -165,12 +193,18 @@ __all__ = [
     "InvalidRequest",
     "InvalidRequirement",
     "InvalidToken",
+    "KeyInUse",
+    "KeyReused",
     "LeaseLost",
     "LicetError",
+    "MalformedRequest",
     "MissingToken",
     "NotRegistered",
     "ObjectNotFound",
     "OperationNotImplemented",
+    "PreconditionFailed",
+    "PreconditionRequired",
+    "RateLimited",
     "RequestTooLarge",
     "RequestValidationError",
     "SchemaUnusable",
@@ -179,6 +213,7 @@ __all__ = [
     "SignInFailed",
     "StoreUnavailable",
     "TooManyAttempts",
+    "URLTooLong",
     "UnauthorizedRequest",
     "UndeclaredEndpoint",
     "UndeclaredEndpoints",
@@ -186,6 +221,7 @@ __all__ = [
     "UnknownName",
     "UnloadedObject",
     "UnstorableDocument",
+    "UnsupportedBody",
     "UntranslatableCondition",
     "UnusableAnswer",
     "UnverifiedAuthenticationError",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from werkzeug import exceptions as standard
@@ -11,6 +12,7 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.wrappers import Response
 
 from licet.errors.base import HTTPError, reason_of, request_of
+from licet.errors.places import FieldError
 
 __all__ = [
     "AccessDenied",
@@ -197,11 +199,21 @@ class UnusableAnswer(HTTPError, standard.BadGateway):
 
 
 class InvalidRequest(HTTPError, standard.UnprocessableEntity):
-    """The body can be read, but is not what the endpoint takes."""
+    """The body can be read, but is not what the endpoint takes; `errors` has each place."""
 
     code_name = "invalid_request"
     code = 422
     description = "The request failed validation."
+
+    def __init__(
+        self,
+        description: object = None,
+        response: Response | None = None,
+        *,
+        errors: Iterable[FieldError] = (),
+    ) -> None:
+        super().__init__(description, response)
+        self.errors = tuple(errors)
 
 
 class InvalidLink(InvalidRequest, standard.BadRequest):

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Request, Response
 from licet.errors._page import page, prefers_page
 from licet.errors._rfc9457 import PROBLEM, problem
 from licet.errors._usage import LicetError
+from licet.errors.places import FieldError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -31,10 +32,13 @@ class HTTPError(LicetError, HTTPException):
 
     The class itself has no `code`, so that a handler for it is asked about every status: Flask
     keeps handlers by the status of their class.
+
+    `errors` are the faults of the request, each with its place; most errors have none.
     """
 
     code: int
     description: str = "Internal Server Error"
+    errors: tuple[FieldError, ...] = ()
 
     def __init__(self, description: object = None, response: Response | None = None) -> None:
         text = self.description if description is None else _as_text(description)
@@ -52,9 +56,12 @@ class HTTPError(LicetError, HTTPException):
 
     def as_problem(self, instance: str) -> dict[str, object]:
         """The members of the problem document about a request to the path `instance`."""
-        return problem(
+        found = problem(
             status=self.code, detail=self.description, instance=instance, code=self.code_name
         )
+        if self.errors:
+            found["errors"] = [one.as_dict() for one in self.errors]
+        return found
 
     def get_body(self, environ: WSGIEnvironment | Request | None = None, scope: Any = None) -> str:
         """The page or document that the request of `environ` prefers."""

@@ -1,0 +1,128 @@
+"""An object by its key, its policy and its version, and writes that lose no other's.
+
+The version is the column that SQLAlchemy counts up with each UPDATE (``version_id_col``): the
+UPDATE and the DELETE name the version that was read, so that of two writers one changes no row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
+
+from licet.authz import DELETE, UPDATE, VIEW, Policy, Verb
+from licet.authz.policies._models.mapping import can_hold
+from licet.errors import PreconditionFailed
+
+__all__ = [
+    "find_row",
+    "is_versioned",
+    "lost_update_is_refused",
+    "policy_of",
+    "verb_of_method",
+    "version_name",
+    "version_of",
+]
+
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def policy_of(policies: Iterable[Policy], model: type[Any]) -> Policy | None:
+    """The policy of a class, or of the nearest of its bases that has one."""
+    of_class = {policy.model: policy for policy in policies}
+    return next((of_class[one] for one in model.__mro__ if one in of_class), None)
+
+
+def verb_of_method(method: str) -> Verb:
+    """What a request does with the one object that its URL names; POST to it changes it."""
+    if method in _READING:
+        return VIEW
+    return DELETE if method == "DELETE" else UPDATE
+
+
+def find_row(session: Session, model: type[Any], key: Any) -> Any | None:
+    """The object with a primary key that a URL gave, as text or as a value; None without one.
+
+    A key that its column cannot hold is no error: there is no such object.
+    """
+    columns = sa.inspect(model).primary_key
+    keys = key if isinstance(key, tuple) else (key,)
+    if len(keys) != len(columns):
+        return None
+    typed = tuple(_typed(column.type, one) for column, one in zip(columns, keys, strict=True))
+    if not all(can_hold(column.type, one) for column, one in zip(columns, typed, strict=True)):
+        return None
+    return session.get(model, typed if len(typed) > 1 else typed[0])
+
+
+def _typed(column_type: Any, value: Any) -> Any:
+    """Digits of a URL as a number, for an integer column."""
+    is_number = isinstance(column_type, sa.Integer) and isinstance(value, str)
+    if is_number and value.isascii() and value.isdecimal() and len(value) < 20:
+        return int(value)
+    return value
+
+
+# --- versions ------------------------------------------------------------------------------------
+
+
+def version_name(model: type[Any]) -> str | None:
+    """The attribute that holds the version of an object; None of a class without versions."""
+    mapper = sa.inspect(model)
+    column = mapper.version_id_col
+    return None if column is None else mapper.get_property_by_column(column).key
+
+
+def is_versioned(model: type[Any]) -> bool:
+    """Whether SQLAlchemy guards the writes of the class by a version."""
+    return sa.inspect(model).version_id_col is not None
+
+
+def version_of(owner: Any) -> Any:
+    """The version of an object that is stored; None of a class without versions."""
+    name = version_name(type(owner))
+    return None if name is None else getattr(owner, name)
+
+
+@contextmanager
+def lost_update_is_refused(session: Session, owner: Any) -> Iterator[None]:
+    """Answer a write that came too late by 412, with the session rolled back.
+
+    It came too late when SQLAlchemy's guarded UPDATE or DELETE finds no row of the version that was
+    read, and when the database refuses it for another transaction (SQLite's "database is locked",
+    PostgreSQL's serialization failures) and the row has another version since.
+
+    Raises:
+        PreconditionFailed: the object was changed or deleted since it was read.
+    """
+    identity, version = sa.inspect(owner).identity, version_of(owner)
+    try:
+        yield
+    except StaleDataError as error:
+        session.rollback()
+        raise PreconditionFailed from error
+    except OperationalError as error:
+        session.rollback()
+        if _is_changed(session, type(owner), identity, version):
+            raise PreconditionFailed from error
+        raise
+
+
+def _is_changed(session: Session, model: type[Any], identity: Any, version: Any) -> bool:
+    name = version_name(model)
+    if name is None or identity is None:
+        return False
+    columns = sa.inspect(model).primary_key
+    keys = (column == value for column, value in zip(columns, identity, strict=True))
+    try:
+        found = session.scalars(sa.select(getattr(model, name)).where(*keys)).first()
+        return bool(found != version)
+    except DBAPIError:
+        return False
+    finally:
+        session.rollback()

@@ -1,0 +1,66 @@
+"""An error as the document of an endpoint's style: a problem, JSON:API's, or seed document 004's.
+
+Any exception can be given: what is no HTTP error becomes a 500 that tells nothing but its id in the
+log. The fourth shape, the Action Provider Interface's, is `licet.errors.rendering.error_document`.
+
+Source: RFC 9457; JSON:API 1.1, "Error Objects"; seed document 004.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from licet.errors._rfc9457 import PROBLEM, named
+from licet.errors.base import HTTPError
+from licet.errors.rendering import error_document, problem_parts
+
+__all__ = ["JSON_API", "SHAPES", "as_json_api", "as_message", "as_problem"]
+
+JSON_API: Final = "application/vnd.api+json"
+Parts = tuple[str, int, dict[str, str]]
+
+
+def as_problem(error: Exception, path: str, *, error_id: str | None = None) -> Parts:
+    """Body, status and headers of the problem document about a request to `path`."""
+    return problem_parts(error, path, **_id_member(error_id))
+
+
+def as_message(error: Exception, path: str, *, error_id: str | None = None) -> Parts:  # noqa: ARG001 - all shapes take the same
+    """Seed document 004's ``{"_status": "ERR", "_error": {"message": …}}``.
+
+    The places of the faults are in ``_error.errors``, where there are some.
+    """
+    found = error_document(error)
+    told: dict[str, Any] = {"message": found.description, **_id_member(error_id)}
+    if isinstance(error, HTTPError) and error.errors:
+        told["errors"] = [one.as_dict() for one in error.errors]
+    body = json.dumps({"_status": "ERR", "_error": told})
+    return body, found.status, {**found.headers, "Content-Type": "application/json"}
+
+
+def as_json_api(error: Exception, path: str, *, error_id: str | None = None) -> Parts:  # noqa: ARG001 - as above
+    """JSON:API's ``{"errors": […]}``: one error object for each fault, with its ``source``."""
+    found = error_document(error)
+    title, code = named(found.status)
+    if isinstance(error, HTTPError):
+        code = error.code_name
+    common: dict[str, Any] = {"status": str(found.status), "title": title, "code": code}
+    if error_id is not None:
+        common["id"] = error_id
+    faults = error.errors if isinstance(error, HTTPError) else ()
+    errors = [{**common, "detail": one.detail, "source": one.source()} for one in faults]
+    body = json.dumps({"errors": errors or [{**common, "detail": found.description}]})
+    return body, found.status, {**found.headers, "Content-Type": JSON_API}
+
+
+def _id_member(error_id: str | None) -> dict[str, str]:
+    return {} if error_id is None else {"error_id": error_id}
+
+
+SHAPES: Final[Mapping[str, Callable[..., Parts]]] = {
+    PROBLEM: as_problem,
+    JSON_API: as_json_api,
+    "message": as_message,
+}
