@@ -24,7 +24,7 @@ from licet.db.apart import refuse_to_drop
 from licet.db.flask import check_database_settings, database_place
 from licet.db.flask_command import add_db_command
 from licet.errors import ConfigurationError
-from licet.rest.problems import install_problem_handler
+from licet.rest.problems import install_message_handler, install_problem_handler
 from licet.settings import Settings
 from licet.settings.late import refuse_late_settings, refuse_late_settings_at_first_request
 from licet.settings.state import AppState, app_state, is_known_to_licet
@@ -138,6 +138,12 @@ def _serve(app: Flask, state: AppState) -> None:
         _believe_proxies(app, settings.trusted_proxies)
     if settings.problem_errors:
         install_problem_handler(app)
+    elif settings.rest.error_shape == "message":
+        install_message_handler(app)
+    if settings.rest.touches_requests:
+        from licet.rest.endpoints.apps import serve_requests  # noqa: PLC0415 - seldom needed
+
+        serve_requests(app)
     _say_where(app, settings)
     refuse_late_settings_at_first_request(app)
     if settings.protect:

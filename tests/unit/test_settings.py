@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from licet.errors import ConfigurationError
-from licet.settings import DEFAULT_ISSUER, AccountSettings, ProviderSettings, Settings
+from licet.settings import DEFAULT_ISSUER, AccountSettings, ProviderSettings, RestSettings, Settings
 
 HERE = Path("/nowhere/instance")
 
@@ -43,6 +43,14 @@ def test_everything_has_a_default():
             mail_from="licet@localhost",
             scopes=(),
             throttle_storage_url="",
+        ),
+        rest=RestSettings(
+            error_shape="problem",
+            rate_limit="",
+            max_url_bytes=8 * 1024,
+            max_header_bytes=32 * 1024,
+            cors_origins=(),
+            strict_slashes=True,
         ),
     )
 

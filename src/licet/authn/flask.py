@@ -25,6 +25,7 @@ __all__ = [
     "authenticate",
     "current_account",
     "current_identity",
+    "current_principal",
     "find_account",
     "read_cookies_with",
 ]
@@ -82,6 +83,15 @@ def _identity_or_anonymous() -> Identity:
 
 current_identity: Identity = LocalProxy(_identity_or_anonymous)  # type: ignore[assignment]  # a proxy of one
 """Who calls: the bearer token's identity, or `ANONYMOUS` when the request carries no token."""
+
+
+def current_principal() -> str | None:
+    """Who sends the request, by principal; None without a token. The app's roles are not asked.
+
+    Raises:
+        AuthenticationError: there is a token, and it is not acceptable.
+    """
+    return _verified_or_anonymous().principal or None
 
 
 def find_account() -> Any:

@@ -6,7 +6,7 @@ UPDATE and the DELETE name the version that was read, so that of two writers one
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,6 +20,7 @@ from licet.authz.policies._models.mapping import can_hold
 from licet.errors import PreconditionFailed
 
 __all__ = [
+    "checked_as_written",
     "find_row",
     "is_versioned",
     "lost_update_is_refused",
@@ -101,6 +102,9 @@ def lost_update_is_refused(session: Session, owner: Any) -> Iterator[None]:
         PreconditionFailed: the object was changed or deleted since it was read.
     """
     identity, version = sa.inspect(owner).identity, version_of(owner)
+    commits: list[Session] = []  # afterwards another version is the block's own
+    note = commits.append  # one object, for `remove`
+    sa.event.listen(session, "after_commit", note)
     try:
         yield
     except StaleDataError as error:
@@ -108,9 +112,43 @@ def lost_update_is_refused(session: Session, owner: Any) -> Iterator[None]:
         raise PreconditionFailed from error
     except OperationalError as error:
         session.rollback()
-        if _is_changed(session, type(owner), identity, version):
+        if not commits and _is_changed(session, type(owner), identity, version):
             raise PreconditionFailed from error
         raise
+    finally:
+        sa.event.remove(session, "after_commit", note)
+
+
+@contextmanager
+def checked_as_written(session: Session, owner: Any, check: Callable[[], None]) -> Iterator[None]:
+    """Have `check` look at an object as the block has written it, before that is committed.
+
+    It is called after the flush of each commit within the block; or at the block's end, where none
+    was. An object that was deleted, or never added, is not looked at. Whatever `check` raises ends
+    the block, with the session rolled back.
+    """
+    calls: list[bool] = []
+
+    def look(_session: Session) -> None:
+        if session.in_nested_transaction():
+            return
+        session.flush()
+        if sa.inspect(owner).persistent:
+            calls.append(False)
+            check()
+            calls[-1] = True
+
+    sa.event.listen(session, "before_commit", look)
+    try:
+        yield
+        if not calls:
+            look(session)
+    except Exception:
+        if calls and not calls[-1]:
+            session.rollback()
+        raise
+    finally:
+        sa.event.remove(session, "before_commit", look)
 
 
 def _is_changed(session: Session, model: type[Any], identity: Any, version: Any) -> bool:

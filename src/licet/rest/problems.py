@@ -1,10 +1,11 @@
-"""Every error of an app as a problem document, for apps that want it: ``LICET_PROBLEM_ERRORS``.
+"""Every error of an app as a document, for apps that want it: ``LICET_PROBLEM_ERRORS``.
 
-Licet's own errors need none of this, they are responses. Handlers of the app come first, by status
-and by class, on blueprints and on the app, whenever they are registered. Unexpected exceptions go
-Flask's way; only the last answer to them is written here.
+It is a problem document, or seed document 004's where ``LICET_ERROR_SHAPE`` is ``message``; licet's
+own errors then have that shape in any case. Else they need none of this, they are responses.
+Handlers of the app come first, by status and by class, on blueprints and on the app, whenever they
+are registered. Unexpected exceptions go Flask's way; only the last answer to them is written here.
 
-Source: RFC 9457.
+Source: RFC 9457; seed document 004.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
 from licet.errors import ServiceUnavailable
-from licet.errors.rendering import is_final, problem_parts
+from licet.errors.base import HTTPError
+from licet.errors.rendering import is_final
+from licet.rest.shapes import as_message, as_problem
+from licet.settings.state import app_state
 
-__all__ = ["install_problem_handler", "problem_response"]
+__all__ = ["install_message_handler", "install_problem_handler", "problem_response"]
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +35,17 @@ def install_problem_handler(app: Flask) -> None:
     for `Exception` is therefore the last. An app that has one itself, or registers one later, needs
     no other: its own takes everything that this one would.
     """
-    if Exception not in app.error_handler_spec[None][None]:
-        app.register_error_handler(Exception, _handle)
+    _register(app, Exception)
+
+
+def install_message_handler(app: Flask) -> None:
+    """Answer licet's own errors in the shape of the app wherever it has no handler of its own."""
+    _register(app, HTTPError)
+
+
+def _register(app: Flask, kind: type[Exception]) -> None:
+    if kind not in app.error_handler_spec[None][None]:
+        app.register_error_handler(kind, _handle)
 
 
 def _handle(error: Exception) -> Response | HTTPException:
@@ -62,6 +75,7 @@ def _log_id(cause: BaseException) -> str:
 
 
 def problem_response(error: Exception, *, error_id: str | None = None) -> Response:
-    """`error` as RFC 9457's JSON; an unexpected one tells nothing but its id in the log."""
-    members = {} if error_id is None else {"error_id": error_id}
-    return Response(*problem_parts(error, request.path, **members))
+    """`error` in the app's shape; an unexpected one tells nothing but its id in the log."""
+    shape = app_state(current_app).settings.rest.error_shape
+    render = as_message if shape == "message" else as_problem
+    return Response(*render(error, request.path, error_id=error_id))

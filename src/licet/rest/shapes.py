@@ -9,14 +9,13 @@ Source: RFC 9457; JSON:API 1.1, "Error Objects"; seed document 004.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from licet.errors._rfc9457 import PROBLEM, named
+from licet.errors._rfc9457 import named
 from licet.errors.base import HTTPError
 from licet.errors.rendering import error_document, problem_parts
 
-__all__ = ["JSON_API", "SHAPES", "as_json_api", "as_message", "as_problem"]
+__all__ = ["JSON_API", "as_json_api", "as_message", "as_problem"]
 
 JSON_API: Final = "application/vnd.api+json"
 Parts = tuple[str, int, dict[str, str]]
@@ -57,10 +56,3 @@ def as_json_api(error: Exception, path: str, *, error_id: str | None = None) -> 
 
 def _id_member(error_id: str | None) -> dict[str, str]:
     return {} if error_id is None else {"error_id": error_id}
-
-
-SHAPES: Final[Mapping[str, Callable[..., Parts]]] = {
-    PROBLEM: as_problem,
-    JSON_API: as_json_api,
-    "message": as_message,
-}

@@ -13,6 +13,7 @@ from licet.settings._names import refuse_unknown_settings, refuse_unknown_variab
 from licet.settings._source import Source
 from licet.settings.accounts import AccountSettings
 from licet.settings.providers import ProviderSettings, read_providers
+from licet.settings.rest import RestSettings
 
 __all__ = [
     "DEFAULT_ISSUER",
@@ -65,6 +66,7 @@ class Settings:
     max_waiting: int
     trusted_proxies: int
     accounts: AccountSettings
+    rest: RestSettings
     providers: tuple[ProviderSettings, ...] = ()
 
     @classmethod
@@ -114,6 +116,7 @@ class Settings:
             max_waiting=source.count("LICET_MAX_WAITING", 4),
             trusted_proxies=source.count("LICET_PROXIES", 0),
             accounts=AccountSettings.read(source),
+            rest=RestSettings.read(source),
             providers=read_providers(source, issuer),
         )
 

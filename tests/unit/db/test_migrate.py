@@ -15,6 +15,7 @@ import licet.actions.store.tables
 import licet.authn.accounts.tables
 import licet.authn.sign_in.tables
 import licet.authz.grants.tables
+import licet.rest.store.tables
 from licet.db import Database, current_revision, head_revision, upgrade
 from licet.db.migrate import VERSION_TABLE, alembic_config, downgrade
 from licet.db.statement import Statement

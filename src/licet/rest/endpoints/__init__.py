@@ -1,0 +1,1 @@
+"""Decorators of endpoints, and what an app does with every request."""

@@ -1,0 +1,172 @@
+"""`marshal_response`: what the view gives, as JSON, with the fields that the caller may see.
+
+Source: seed document 004; RFC 9110 sections 8.8.3 and 15.4.5 (304).
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from flask import Response, current_app, jsonify, request
+from sqlalchemy.orm import object_session
+
+from licet.authz import VIEW, Policy, list_objects
+from licet.authz._places import invalid
+from licet.authz.flask import current_caller
+from licet.errors.names import knows_its_options
+from licet.rest.dumping import Mask, dump_list, dump_object, is_mapped, require_dumpable, tag_of
+from licet.rest.endpoints.repeats import note_shown
+from licet.rest.endpoints.requests import begin, policy_for, session_of_app
+from licet.rest.etag import is_unchanged, quoted
+
+__all__ = ["ListPage", "marshal_response"]
+
+log = logging.getLogger(__name__)
+F = TypeVar("F", bound=Callable[..., Any])
+_BATCH = 500
+
+
+class ListPage(dict[str, Any]):
+    """``{"_items": […], "_meta": {…}}`` whose items the policy has filtered; `masks` has theirs."""
+
+    masks: list[Mask]
+
+
+@knows_its_options
+def marshal_response(schema: Any, status: int = 200) -> Callable[[F], F]:
+    """Answer with what the view gives, under the mask of the caller.
+
+    The shape follows from the value: an object (or a dict) is an object, a list is a list, and
+    ``{"_items": […], "_meta": {…}}`` is that. An object with a version has its tag in ``ETag`` and
+    ``_etag``, and ``If-None-Match`` is answered with 304. A response of the view's own, or a tuple
+    with a status, is left alone.
+
+    Where the app has a policy for the class, fields that the caller may not see are left out, and
+    so are the rows of a list that they may not LIST: the log has a warning, because their number
+    is in the list's total all the same. The view should filter, by ``policy.filter`` or
+    `list_page`.
+
+    Args:
+        schema: a pydantic class, one of `schema_for`, whose answers have the columns that the
+            server owns, too; or anything with ``dump``, such as a marshmallow schema, of one
+            object or of a list.
+        status: of the answer.
+
+    Raises:
+        InvalidCondition: the schema is none, or it does not decorate a function.
+    """
+    require_dumpable(schema)
+
+    def decorate(view: F) -> F:
+        if not inspect.isfunction(view):
+            raise invalid(f"marshal_response decorates view functions and methods, not {view!r}.")
+
+        @wraps(view)
+        def marshalled(*args: Any, **view_args: Any) -> Any:
+            begin()
+            value = current_app.ensure_sync(view)(*args, **view_args)
+            if isinstance(value, Response | tuple | str | bytes):
+                return value
+            return _response(schema, value, status)
+
+        return marshalled  # type: ignore[return-value]  # a view that answers
+
+    return decorate
+
+
+def _response(schema: Any, value: Any, status: int) -> Response:
+    if isinstance(value, list | tuple):
+        found: Any = _listed(schema, {"_items": list(value)})["_items"]
+    elif isinstance(value, Mapping) and "_items" in value:
+        found = _listed(schema, value)
+    else:
+        return _of_object(schema, value, status)
+    response = jsonify(found)
+    response.status_code = status
+    return response
+
+
+def _of_object(schema: Any, owner: Any, status: int) -> Response:
+    mask = _mask(owner)
+    tag = tag_of(owner, mask)
+    is_read = request.method in ("GET", "HEAD") and status == 200
+    if tag is not None and is_read and is_unchanged(request.headers.get("If-None-Match"), tag):
+        response = Response(status=304)
+        del response.headers["Content-Type"]
+    else:
+        response = jsonify(dump_object(schema, owner, mask, _see))
+        response.status_code = status
+    if tag is not None:
+        response.headers["ETag"] = quoted(tag)
+    policy = policy_for(type(owner)) if is_mapped(owner) else None
+    if policy is not None and sa.inspect(owner).identity is not None:
+        note_shown(policy, owner, mask or ())
+    return response
+
+
+def _mask(owner: Any) -> Mask:
+    policy = policy_for(type(owner)) if is_mapped(owner) else None
+    if policy is None:
+        return None
+    session = object_session(owner) or session_of_app()
+    return policy.visible_fields(current_caller(), owner, session=session)
+
+
+def _listed(schema: Any, value: Mapping[str, Any]) -> Any:
+    owners = list(value["_items"])
+    if isinstance(value, ListPage):
+        masks = value.masks
+    else:
+        owners, masks = _kept(owners)
+    return dump_list(schema, {**value, "_items": owners}, masks, _see)
+
+
+def _kept(owners: list[Any]) -> tuple[list[Any], list[Mask]]:
+    """The rows that the caller may list, and their masks, by one query for each class."""
+    policies = {
+        model: policy_for(model) for model in {type(one) for one in owners if is_mapped(one)}
+    }
+    masks: dict[int, Mask] = {}
+    for policy in {policy for policy in policies.values() if policy is not None}:
+        of_policy = [one for one in owners if policies.get(type(one)) is policy]
+        masks |= _masks_of(policy, of_policy)
+    kept = [one for one in owners if policies.get(type(one)) is None or id(one) in masks]
+    if len(kept) < len(owners):
+        log.warning(
+            "%d rows of a list of %s are left out, which the caller may not LIST: filter the "
+            "view's query by the policy.",
+            len(owners) - len(kept),
+            request.endpoint,
+        )
+    return kept, [masks.get(id(one)) for one in kept]
+
+
+def _masks_of(policy: Policy, owners: list[Any]) -> dict[int, Mask]:
+    session, asking = session_of_app(), current_caller()
+    session.flush()
+    by_key = {sa.inspect(one).identity: one for one in owners}
+    columns = sa.inspect(policy.model).primary_key
+    key = columns[0] if len(columns) == 1 else sa.tuple_(*columns)
+    keys = [one[0] if len(columns) == 1 else one for one in by_key if one is not None]
+    found: dict[int, Mask] = {}
+    for begin_at in range(0, len(keys), _BATCH):
+        statement = sa.select(policy.model).where(key.in_(keys[begin_at : begin_at + _BATCH]))
+        for one in list_objects(policy, session, statement, asking):
+            owner = by_key.get(sa.inspect(one.object).identity)
+            if owner is not None:
+                found[id(owner)] = one.visible_fields
+    return found
+
+
+def _see(owner: Any) -> tuple[bool, Mask]:
+    """Whether the caller may see a related object, and what of it."""
+    policy = policy_for(type(owner)) if is_mapped(owner) else None
+    if policy is None:
+        return True, None
+    is_seen = bool(policy.decide(current_caller(), VIEW, owner))
+    return is_seen, _mask(owner) if is_seen else ()

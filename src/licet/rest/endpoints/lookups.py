@@ -1,0 +1,183 @@
+"""`with_lookup`: the view gets an object instead of its key.
+
+    @bp.patch("/users/<int:user>")
+    @requires_auth("users_item", ["admin"])
+    @with_lookup(Users, "user", check_etag=True)
+    @unmarshal_request(user_changes, "changes", load_sqla=False)
+    @marshal_response(user_schema)
+    def update_user(user, changes): ...
+
+Source: seed document 004; RFC 6585 section 3 (428); RFC 9110 section 13.1.1.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial, wraps
+from typing import Any, Final, TypeVar
+
+from flask import current_app, request
+from sqlalchemy.orm import object_session
+
+from licet.authz import DELETE, VIEW, Verb
+from licet.authz._places import invalid
+from licet.authz.declared.marks import take_arguments
+from licet.authz.flask import authorize, current_caller
+from licet.authz.policies.verbs import one_verb
+from licet.errors import ConfigurationError, ObjectNotFound
+from licet.errors.names import knows_its_options
+from licet.rest.endpoints.requests import begin, policy_for, require_as_written, session_of_app
+from licet.rest.etag import Tags, require_match, required_tags
+from licet.rest.lookup import (
+    checked_as_written,
+    find_row,
+    is_versioned,
+    lost_update_is_refused,
+    verb_of_method,
+    version_of,
+)
+from licet.settings.state import request_state
+
+__all__ = ["looked_up", "with_lookup"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_FOUND: Final = "rest.found"
+
+
+@knows_its_options
+def with_lookup(
+    model: type[Any],
+    url_param: str,
+    check_etag: bool = False,  # noqa: FBT001, FBT002 - seed document 004's signature
+    find_func: Callable[[Any], Any] | None = None,
+    *,
+    find: Callable[[Any], Any] | None = None,
+    verb: Verb | None = None,
+) -> Callable[[F], F]:
+    """Give the view the object instead of its key, if there is one that the caller may know of.
+
+    Where the app has a policy for the class, the caller must be allowed to VIEW the object with
+    GET, to DELETE it with DELETE, and to UPDATE it with every other method. An UPDATE is decided
+    once more when the view commits, on the object as it was written: a change that takes the
+    caller's right away is refused, with the session rolled back. With a version, a write of the
+    view that comes too late is answered 412, and nothing of it stays.
+
+    Args:
+        model: the mapped class.
+        url_param: the view's argument that has the key; it becomes the object.
+        check_etag: the request must name the version it knows, in ``If-Match``. Without this the
+            header is not demanded, and is heeded when it comes.
+        find_func: gives the object of a key, or None; by default the primary key is asked.
+        find: another name of `find_func`.
+        verb: what the caller must be allowed, when the method does not say it.
+
+    The view raises, in this order: `AuthenticationError` (401), `PreconditionRequired` (428),
+    `ObjectNotFound` (404), `AccessDenied` (403), `PreconditionFailed` (412).
+
+    Raises:
+        InvalidCondition: the class has no version and `check_etag` is set; or it does not decorate
+            a function.
+    """
+    if check_etag and not is_versioned(model):
+        raise invalid(
+            f"with_lookup(…, check_etag=True) needs a version of {model.__name__}, which each "
+            "UPDATE counts up: give it `version: Mapped[int] = mapped_column()` and "
+            '`__mapper_args__ = {"version_id_col": version}`.'
+        )
+    if verb is not None:
+        one_verb(verb)
+    lookup = _Lookup(model, url_param, check_etag, find or find_func, verb)
+
+    def decorate(view: F) -> F:
+        if not inspect.isfunction(view):
+            raise invalid(f"with_lookup decorates view functions and methods, not {view!r}.")
+
+        @wraps(view)
+        def found(*args: Any, **view_args: Any) -> Any:
+            owner = lookup.find(view_args)
+            view_args[url_param] = owner
+            request_state()[_FOUND] = owner
+            with lookup.guard(owner):
+                return current_app.ensure_sync(view)(*args, **view_args)
+
+        return take_arguments(found, (url_param,))  # type: ignore[return-value]  # of the same arguments
+
+    return decorate
+
+
+def looked_up(model: type[Any] | None) -> Any | None:
+    """The object that the URL of the current request names, if it is of this class."""
+    owner = request_state().get(_FOUND)
+    return owner if model is not None and isinstance(owner, model) else None
+
+
+class _Lookup:
+    """What one decorator asks."""
+
+    def __init__(
+        self,
+        model: type[Any],
+        url_param: str,
+        check_etag: bool,  # noqa: FBT001 - of one caller
+        find: Callable[[Any], Any] | None,
+        verb: Verb | None,
+    ) -> None:
+        self._model, self._url_param, self._check_etag = model, url_param, check_etag
+        self._find, self._verb = find, verb
+
+    def find(self, view_args: dict[str, Any]) -> Any:
+        """The object; see `with_lookup` for what is raised."""
+        begin()
+        policy = policy_for(self._model)
+        if policy is not None:
+            current_caller()  # a caller without an account is told so before all else
+        tags = self._tags()
+        owner = self._found(view_args)
+        if owner is None:
+            raise ObjectNotFound
+        if policy is not None:
+            authorize(policy, self._verb or verb_of_method(request.method), owner)
+        if tags is not None:
+            require_match(
+                tags, version_of(owner), if_none_match=request.headers.get("If-None-Match")
+            )
+        return owner
+
+    @contextmanager
+    def guard(self, owner: Any) -> Iterator[None]:
+        """A block for the view: what it writes loses no other's change, and is decided again."""
+        policy, verb = policy_for(self._model), self._verb or verb_of_method(request.method)
+        is_decided = policy is not None and verb not in (VIEW, DELETE)
+        if request.method in _SAFE or not (is_decided or is_versioned(self._model)):
+            yield
+            return
+        session = object_session(owner) or session_of_app()
+        with ExitStack() as stack:
+            if is_versioned(self._model):
+                stack.enter_context(lost_update_is_refused(session, owner))
+            if policy is not None and is_decided:
+                check = partial(require_as_written, policy, verb, owner)
+                stack.enter_context(checked_as_written(session, owner, check))
+            yield
+
+    def _tags(self) -> Tags | None:
+        given = request.headers.get("If-Match")
+        is_heeded = request.method not in _SAFE and is_versioned(self._model)
+        if self._check_etag or (given and is_heeded):
+            return required_tags(given)
+        return None
+
+    def _found(self, view_args: dict[str, Any]) -> Any:
+        if self._url_param not in view_args:
+            raise ConfigurationError(
+                f"A view looks up its object by {self._url_param!r}, and is called with the "
+                f"arguments: {', '.join(sorted(view_args)) or 'none'}. Name one of them in "
+                "with_lookup."
+            )
+        key = view_args[self._url_param]
+        if self._find is not None:
+            return self._find(key)
+        return find_row(session_of_app(), self._model, key)

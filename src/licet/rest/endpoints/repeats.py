@@ -1,0 +1,143 @@
+"""Answers that are kept for those that repeat a request with its Idempotency-Key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import sqlalchemy as sa
+from flask import Response, current_app, request
+
+from licet.authz import VIEW, Policy
+from licet.authz.flask import authorize, current_caller, policies_of
+from licet.db.flask import database_of
+from licet.errors import AccessDenied, KeyInUse, ObjectNotFound, StoreUnavailable
+from licet.rest.endpoints.requests import principal_or_none, session_of_app
+from licet.rest.idempotency import HEADER, Answer, parse_key, request_digest
+from licet.rest.store.keys import Keys
+from licet.settings.state import app_itself, app_state, request_state
+
+__all__ = ["answered_once", "note_shown"]
+
+log = logging.getLogger(__name__)
+_KEYS: Final = "rest.keys"
+_SHOWN: Final = "rest.shown"
+_KEPT_HEADERS: Final = ("Content-Type", "Location", "ETag", "Content-Location", "Link")
+_TOO_LONG: Final = (
+    "The request with this Idempotency-Key was done, and its answer was too long to be kept."
+)
+
+
+def answered_once(raw: bytes, answer: Callable[[], Any]) -> Any:
+    """What `answer` gives; or, of a request that is repeated, what it gave the first time.
+
+    Only a POST with the header counts, of somebody who is signed in. An answer of 400 or more is
+    not kept, and neither is one of a view that raises: nothing was done, and the key is free again.
+
+    Raises:
+        MalformedRequest: the header is no key.
+        KeyReused: the key came with another request before.
+        KeyInUse: the first request is being answered still.
+        ObjectNotFound, AccessDenied: the caller may not see any more what the first answer shows.
+    """
+    key = parse_key(request.headers.get(HEADER)) if request.method == "POST" else None
+    principal = None if key is None else principal_or_none()
+    if key is None or principal is None:
+        return answer()
+    digest = request_digest(
+        request.method,
+        request.path,
+        request.query_string,
+        request.headers.get("Content-Type"),
+        raw,
+    )
+    keys = _keys_of_app()
+    found = keys.begin(principal, key, digest)
+    if isinstance(found, Answer):
+        return _repeated(found)
+    is_done = False
+    try:
+        response = current_app.make_response(answer())
+        is_done = response.status_code < 400
+    finally:
+        if not is_done:
+            _quietly(lambda: keys.give_up(principal, key, found))
+    _quietly(lambda: keys.finish(principal, key, found, _kept(response)))
+    return response
+
+
+def _keys_of_app() -> Keys:
+    app = app_itself()
+    return app_state(app).get_or_build(_KEYS, lambda _settings: Keys(database_of(app)))
+
+
+def _quietly(write: Callable[[], None]) -> None:
+    """Write about the key; the request itself was answered, whether that can be noted or not."""
+    try:
+        write()
+    except StoreUnavailable:
+        log.exception("The answer to a request with an %s could not be kept.", HEADER)
+
+
+def note_shown(policy: Policy, owner: Any, fields: Iterable[str]) -> None:
+    """Remember of which object the answer to the current request is, and what it shows of it."""
+    request_state()[_SHOWN] = (policy.name, sa.inspect(owner).identity, _mask(fields))
+
+
+def _mask(fields: Iterable[str]) -> str:
+    return hashlib.sha256("\0".join(sorted(fields)).encode()).hexdigest()[:16]
+
+
+def _kept(response: Response) -> Answer:
+    name, key, mask = request_state().get(_SHOWN, ("", (), ""))
+    body = None
+    limit = app_state(app_itself()).settings.max_result_bytes
+    if not response.is_streamed and not response.direct_passthrough:
+        text = response.get_data(as_text=True)
+        body = text if len(text) <= limit else None
+    headers = {name: value for name in _KEPT_HEADERS if (value := response.headers.get(name))}
+    if "Location" in headers or response.location:
+        headers["Location"] = str(response.location)
+    status = response.status_code
+    try:
+        json.dumps(key)
+    except TypeError:  # a UUID and the like
+        key = tuple(str(part) for part in key or ())
+    return Answer(
+        status=status, headers=headers, body=body, resource=name, object_key=key or (), mask=mask
+    )
+
+
+def _repeated(answer: Answer) -> Response:
+    if answer.resource:
+        _ask_again(answer)
+    if answer.body is None:
+        raise KeyInUse(_TOO_LONG)
+    return Response(answer.body, answer.status, dict(answer.headers))
+
+
+def _ask_again(answer: Answer) -> None:
+    """Refuse the first answer to whoever may not see any more what it shows."""
+    policy = next((p for p in policies_of(app_itself()) if p.name == answer.resource), None)
+    owner = None if policy is None else _find(policy, answer.object_key)
+    if policy is None or owner is None:
+        raise ObjectNotFound
+    authorize(policy, VIEW, owner)
+    session = session_of_app()
+    if _mask(policy.visible_fields(current_caller(), owner, session=session)) != answer.mask:
+        raise AccessDenied("You may not see any more what the first answer to this request shows.")
+
+
+def _find(policy: Policy, key: tuple[Any, ...]) -> Any:
+    columns = sa.inspect(policy.model).primary_key
+    typed = tuple(_typed(column.type, part) for column, part in zip(columns, key, strict=True))
+    return session_of_app().get(policy.model, typed if len(typed) > 1 else typed[0])
+
+
+def _typed(column_type: Any, part: Any) -> Any:
+    """A part of a key that was stored as JSON, as its column has it."""
+    wanted = column_type.python_type
+    return part if isinstance(part, wanted) else wanted(part)

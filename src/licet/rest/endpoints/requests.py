@@ -1,0 +1,158 @@
+"""What each endpoint of rest does with its request.
+
+A token is checked, the sizes are, and the answer is kept out of caches that others share.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from flask import Response, after_this_request, current_app, request
+from sqlalchemy.orm import Session, scoped_session
+from werkzeug.datastructures import Headers
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from licet.authn.flask import current_principal
+from licet.authz import Policy, Verb
+from licet.authz.flask import authorize, current_caller, current_session, policies_of, principal_of
+from licet.errors import AccessDenied, BodyTooLarge, ConfigurationError, ObjectNotFound
+from licet.rest.limits import check_size
+from licet.rest.lookup import policy_of
+from licet.settings.state import app_itself, app_state, request_state
+
+__all__ = [
+    "begin",
+    "keep_private",
+    "policy_for",
+    "principal_or_none",
+    "read_body",
+    "require_as_written",
+    "session_of_app",
+]
+
+_BEGUN: Final = "rest.begun"
+_VARY: Final = ("Authorization", "Cookie")
+_ANYBODY: Final = "anonymous"
+
+
+def begin() -> None:
+    """Once in a request: check what was sent, and have the answer be the caller's alone.
+
+    Raises:
+        AuthenticationError: a token was sent, and it is not acceptable, also where none is needed.
+        URLTooLong, HeadersTooLarge: they are longer than the app takes.
+    """
+    state = request_state()
+    if _BEGUN in state:
+        return
+    state[_BEGUN] = True
+    after_this_request(_private)
+    settings = app_state(app_itself()).settings.rest
+    check_size(
+        request.environ,
+        max_url_bytes=settings.max_url_bytes,
+        max_header_bytes=settings.max_header_bytes,
+    )
+    current_principal()
+
+
+def _private(response: Response) -> Response:
+    keep_private(response.headers)
+    return response
+
+
+def keep_private(headers: Headers) -> None:
+    """Say in the headers of an answer that it depends on who asks.
+
+    An answer with an ETag may be kept by its caller's own cache, which asks each time whether it
+    still holds; others are not kept. A `Cache-Control` of the view stays, made private.
+
+    Source: RFC 9111 sections 4.1 and 5.2.2.
+    """
+    given = headers.get("Cache-Control", "")
+    directives = {part.strip().partition("=")[0].lower() for part in given.split(",")}
+    if not given:
+        headers["Cache-Control"] = "private, no-cache" if "ETag" in headers else "no-store"
+    elif directives.isdisjoint({"private", "no-store"}):
+        kept = [one for one in given.split(",") if _is_private(one)]
+        headers["Cache-Control"] = ", ".join(["private", *(one.strip() for one in kept)])
+    named = {part.strip().lower() for part in ",".join(headers.getlist("Vary")).split(",")}
+    if "*" not in named:
+        for name in _VARY:
+            if name.lower() not in named:
+                headers.add("Vary", name)
+
+
+def _is_private(directive: str) -> bool:
+    name = directive.strip().partition("=")[0].lower()
+    return name not in ("public", "s-maxage", "proxy-revalidate", "")
+
+
+def read_body() -> bytes:
+    """The request's body.
+
+    Raises:
+        BodyTooLarge: it is longer than ``LICET_MAX_BODY_BYTES``, or than Flask's own
+            ``MAX_CONTENT_LENGTH``.
+    """
+    limit = app_state(app_itself()).settings.max_body_bytes
+    own = current_app.config.get("MAX_CONTENT_LENGTH")
+    limit = limit if own is None else min(limit, own)
+    # Werkzeug cuts a body without a length at its limit, and says nothing.
+    request.max_content_length = limit + 1
+    try:
+        raw = request.get_data()
+    except RequestEntityTooLarge as error:
+        raise _too_large(limit) from error
+    if len(raw) > limit:
+        raise _too_large(limit)
+    return raw
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"The request body is larger than {limit} bytes.")
+
+
+def policy_for(model: type[Any] | None) -> Policy | None:
+    """The current app's policy of a class; None without one."""
+    return None if model is None else policy_of(policies_of(app_itself()), model)
+
+
+def require_as_written(policy: Policy, verb: Verb, owner: Any) -> None:
+    """Let the current caller have written an object as it now is, or raise.
+
+    Raises:
+        AccessDenied: they may not do this to such an object; they know of it, as they wrote it.
+        MissingToken, NotRegistered: as `licet.authz.authorize`.
+    """
+    try:
+        authorize(policy, verb, owner)
+    except ObjectNotFound as error:
+        raise AccessDenied from error
+
+
+def principal_or_none() -> str | None:
+    """Who asks, as the app's policies and the log name them; None of nobody.
+
+    Raises:
+        AuthenticationError, AccessDenied: as `licet.authz.flask.current_caller`.
+    """
+    found = principal_of(current_caller())
+    return None if found == _ANYBODY else found
+
+
+def session_of_app() -> Session:
+    """The session of the app's policies, else Flask-SQLAlchemy's.
+
+    Raises:
+        ConfigurationError: the app has neither.
+    """
+    try:
+        found: Any = current_session()
+    except ConfigurationError:
+        extension = current_app.extensions.get("sqlalchemy")
+        found = getattr(extension, "session", None)
+        if found is None:
+            raise
+    session: Session = found() if isinstance(found, scoped_session) else found
+    return session

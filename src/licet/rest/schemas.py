@@ -1,0 +1,268 @@
+"""Schemas: what a body may hold, and how its values are read.
+
+A schema is a pydantic class, one that `schema_for` makes from a mapped class, or anything with
+``load`` and ``dump``, such as a marshmallow schema. Whatever it is, a body has no names that it
+does not know, and never sets what the server owns: a key, a version, who made a row and when.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import warnings
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, ClassVar, Final
+
+import pydantic
+import sqlalchemy as sa
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from licet.authz._places import invalid
+from licet.errors import InvalidRequest, MalformedRequest
+from licet.errors.names import knows_its_options, refuse_unknown
+from licet.errors.places import FieldError, json_pointer
+from licet.rest._columns import field_of
+
+__all__ = ["ModelSchema", "Reader", "is_pydantic", "model_of_schema", "reader_of", "schema_for"]
+
+_OWNED: Final = re.compile(
+    r"_*(id|etag|(created|updated)(_(at|on|by|by_id))?|(owner|creator)(_id)?)", re.ASCII
+)
+_SUPPORTS_EXTRA: Final = tuple(map(int, pydantic.VERSION.split(".")[:2])) >= (2, 12)
+_MOST_ERRORS: Final = 50
+
+
+class ModelSchema(BaseModel):
+    """What `schema_for` makes: the mapped class, and the names of the fields that answers have."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+    licet_model: ClassVar[type[Any]]
+    licet_shown: ClassVar[tuple[str, ...]]
+
+
+def is_server_owned(model: type[Any] | None, name: str) -> bool:
+    """Whether no body sets the field: by its name, or by what the mapping says of its column."""
+    if _OWNED.fullmatch(name):
+        return True
+    mapper = None if model is None else sa.inspect(model)
+    prop = None if mapper is None else mapper.column_attrs.get(name)
+    column = None if prop is None else prop.columns[0]
+    if mapper is None or column is None:
+        return False
+    if column is mapper.version_id_col or column is mapper.polymorphic_on:
+        return True
+    return bool(getattr(column, "primary_key", False)) and _is_generated(column)
+
+
+def _is_generated(column: Any) -> bool:
+    has_default = column.default is not None or column.server_default is not None
+    return has_default or column is column.table.autoincrement_column
+
+
+@knows_its_options
+def schema_for(
+    model: type[Any],
+    *,
+    only: Iterable[str] | None = None,
+    exclude: Iterable[str] = (),
+    partial: bool = False,
+    client_owned: Iterable[str] = (),
+) -> type[ModelSchema]:
+    """A pydantic class with the columns of a mapped class.
+
+    What the server owns is left out of it, and is in the answers of `marshal_response` all the
+    same. A field is required when its column is not nullable and has no default; null is taken by
+    a nullable column alone.
+
+    Args:
+        model: the mapped class.
+        only: these columns instead of all.
+        exclude: without these, which then are in no answer either.
+        partial: no field is required, as for PATCH; what a body does not name is not set.
+        client_owned: columns that a body may set although they look like the server's.
+
+    Raises:
+        UnknownName: the class has no such column.
+    """
+    names = [prop.key for prop in sa.inspect(model).column_attrs if _is_column(prop)]
+    given = [*(only or ()), *exclude, *client_owned]
+    refuse_unknown(f"{model.__name__} has no column", given, names)
+    wanted = names if only is None else [name for name in names if name in set(only)]
+    shown = tuple(name for name in wanted if name not in set(exclude))
+    kept = set(client_owned)
+    open_names = [name for name in shown if not name.startswith("_")]  # as pydantic wants them
+    written = [name for name in open_names if name in kept or not is_server_owned(model, name)]
+    if partial:  # of a row that is there already
+        mapper = sa.inspect(model)
+        keys = {mapper.get_property_by_column(column).key for column in mapper.primary_key}
+        written = [name for name in written if name not in keys]
+    fields: Any = {name: field_of(model, name, is_partial=partial) for name in written}
+    suffix = "Changes" if partial else "Fields"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of columns such as "copy", a name of pydantic's own
+        made = pydantic.create_model(f"{model.__name__}{suffix}", __base__=ModelSchema, **fields)
+    made.licet_model, made.licet_shown = model, shown
+    return made
+
+
+def _is_column(prop: Any) -> bool:
+    return isinstance(prop.columns[0], sa.Column)
+
+
+def is_pydantic(schema: object) -> bool:
+    """Whether it is a pydantic class."""
+    return isinstance(schema, type) and issubclass(schema, BaseModel)
+
+
+def model_of_schema(schema: Any) -> type[Any] | None:
+    """The mapped class that a schema is about; None of other schemas."""
+    if is_pydantic(schema):
+        return schema.licet_model if issubclass(schema, ModelSchema) else None
+    return getattr(getattr(schema, "opts", None), "model", None)
+
+
+class Reader:
+    """Reads bodies by one schema.
+
+    Args:
+        schema: a pydantic class, or anything with ``load``.
+        client_owned: names that a body may set although they look like the server's.
+        makes_objects: False has a marshmallow schema give a dict.
+
+    Raises:
+        InvalidCondition: it is neither.
+    """
+
+    def __init__(
+        self, schema: Any, *, client_owned: Collection[str] = (), makes_objects: bool = True
+    ) -> None:
+        self.is_pydantic: Final = is_pydantic(schema)
+        if not self.is_pydantic and not callable(getattr(schema, "load", None)):
+            raise invalid(
+                "A schema is a pydantic class, one of schema_for(Model), or has load and dump; "
+                f"this is {schema!r}."
+            )
+        self.model: Final = model_of_schema(schema)
+        self._client_owned = frozenset(client_owned)
+        if issubclass(schema, ModelSchema) if self.is_pydantic else False:
+            self._client_owned |= frozenset(schema.model_fields)
+        self._schema = schema if makes_objects else _without_instances(schema)
+
+    def read(self, document: Any) -> Any:
+        """The values of a body: of a pydantic class those that were sent, as a dict by field.
+
+        Raises:
+            MalformedRequest: the body is no object.
+            InvalidRequest: `errors` has one entry for each field that is wrong.
+        """
+        if not isinstance(document, dict):
+            told = "The body is no JSON object."
+            raise MalformedRequest(told, errors=[FieldError(detail=told, pointer="")])
+        owned = [name for name in document if self._is_refused(name)]
+        told = "This is set by the server."
+        faults = [FieldError(detail=told, pointer=json_pointer(name)) for name in owned]
+        try:
+            found = self._load({name: document[name] for name in document if name not in owned})
+        except ValidationError as error:
+            faults += _pydantic_faults(error, document)
+        except Exception as error:
+            messages = getattr(error, "messages", None)
+            if messages is None:
+                raise
+            faults += _faults_of_messages(messages)
+        if faults:
+            raise InvalidRequest(errors=faults)
+        return found
+
+    def _is_refused(self, name: str) -> bool:
+        return name not in self._client_owned and is_server_owned(self.model, name)
+
+    def _load(self, document: dict[str, Any]) -> Any:
+        if not self.is_pydantic:
+            return self._schema.load(document)
+        return validated(self._schema, document).model_dump(exclude_unset=True)
+
+
+def reader_of(schema: Any, **options: Any) -> Reader:
+    """The reader of a schema, or of a dict from names to types."""
+    return Reader(fields_schema(schema) if isinstance(schema, Mapping) else schema, **options)
+
+
+def fields_schema(fields: Mapping[str, Any]) -> Any:
+    """The schema of a dict: from names to types, or to the fields of marshmallow.
+
+    Raises:
+        InvalidCondition: a value is neither.
+    """
+    makers = {getattr(type(field), "__module__", "").split(".")[0] for field in fields.values()}
+    if fields and "marshmallow" in makers:
+        from marshmallow import Schema  # noqa: PLC0415 - the program's own
+
+        return Schema.from_dict(dict(fields))()
+    wanted: Any = {name: (kind | None, None) for name, kind in fields.items()}
+    return pydantic.create_model("Query", __config__=ConfigDict(extra="forbid"), **wanted)
+
+
+def validated(schema: type[BaseModel], document: Mapping[str, Any]) -> BaseModel:
+    """The document as an instance; names that the schema does not know are refused.
+
+    Raises:
+        ValidationError: it does not fit.
+    """
+    if schema.model_config.get("extra") in ("allow", "forbid"):
+        return schema.model_validate(document)
+    if _SUPPORTS_EXTRA:
+        return schema.model_validate(document, extra="forbid")
+    closed: Any = type(schema.__name__, (schema,), {"model_config": ConfigDict(extra="forbid")})
+    found: BaseModel = closed.model_validate(document)
+    return found
+
+
+def _without_instances(schema: Any) -> Any:
+    """A marshmallow-sqlalchemy schema that gives a dict; any other schema as it is."""
+    names = [name for name in ("_load_instance", "load_instance") if getattr(schema, name, None)]
+    if names:
+        schema = copy.copy(schema)
+        for name in names:
+            setattr(schema, name, False)
+    return schema
+
+
+def _pydantic_faults(error: ValidationError, document: Any) -> list[FieldError]:
+    """One entry for each place: a union tells of each of its alternatives."""
+    found: dict[str, FieldError] = {}
+    for one in error.errors(include_url=False, include_input=False, include_context=False):
+        pointer = json_pointer(*_place(one["loc"], document))
+        told = "There is no such field." if one["type"] == "extra_forbidden" else one["msg"]
+        found.setdefault(pointer, FieldError(detail=told, pointer=pointer))
+    return list(found.values())[:_MOST_ERRORS]
+
+
+def _place(parts: tuple[Any, ...], document: Any) -> list[Any]:
+    """The part of a location that the document has, or that it lacks at its end."""
+    place: list[Any] = []
+    for part in parts:
+        if isinstance(document, dict):
+            place.append(part)
+            if part not in document:
+                break
+            document = document[part]
+        elif isinstance(document, list) and isinstance(part, int) and part < len(document):
+            place.append(part)
+            document = document[part]
+        else:
+            break
+    return place
+
+
+def _faults_of_messages(messages: Any, *parts: Any) -> list[FieldError]:
+    """One entry for each field of marshmallow's ``messages``."""
+    if isinstance(messages, Mapping):
+        return [
+            fault
+            for name, inner in messages.items()
+            for fault in _faults_of_messages(inner, *parts, *([name] if name != "_schema" else []))
+        ][:_MOST_ERRORS]
+    told = " ".join(map(str, messages)) if isinstance(messages, list | tuple) else str(messages)
+    return [FieldError(detail=told, pointer=json_pointer(*parts))]

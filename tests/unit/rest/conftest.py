@@ -1,0 +1,27 @@
+"""The library of these tests."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.unit.rest.library import Book, Library, Shelf, principal
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    """A library on SQLite: ann's novel, ben's draft, and a book in the cellar."""
+    made = Library(f"sqlite:///{tmp_path / 'library.sqlite3'}", str(tmp_path / "instance"))
+    fill(made)
+    yield made
+    made.close()
+
+
+def fill(library: Library) -> None:
+    shelves = [Shelf(id=1, name="hall", curator="cid"), Shelf(id=2, name="cellar", curator="dan")]
+    library.add(*shelves)
+    ann, ben = principal("ann"), principal("ben")
+    library.add(
+        Book(id=1, title="Licet", owner=ann, note="signed", pages=90, shelf_id=1),
+        Book(id=2, title="Draft", owner=ben, note="secret", rating=-1, shelf_id=1),
+        Book(id=3, title="Atlas", owner=ben, note="torn", shelf_id=2),
+    )
