@@ -19,6 +19,7 @@ PACKAGES = {
     "metrics": {"prometheus_client"},
     "postgres": {"psycopg", "psycopg_binary"},
     "redis": {"redis"},
+    "rest": {"flask_cors"},
 }
 # Modules that need an extra to be imported at all; their names are what programs ask for.
 NEEDING = {
@@ -180,6 +181,7 @@ def test_commands_work_or_name_their_extra(tmp_path: Path):
         ({"LICET_DATABASE_URL": "postgresql+psycopg://someone@localhost/some"}, "postgres"),
         (accounts | {"LICET_THROTTLE_STORAGE_URL": "redis://localhost"}, "redis"),
         ({"SHOP_CLIENT_ID": "c", "SHOP_CLIENT_SECRET": "s"}, "globus"),
+        ({"LICET_CORS_ORIGINS": "https://portal.example"}, "rest"),
     ]
     called = [(words, given, accounts) for words, given in working]
     called += [("audit", None, environ) for environ, _ in needing]

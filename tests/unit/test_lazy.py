@@ -70,7 +70,7 @@ def listed_in(package: str) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
 
 def test_which_packages_are_lazy():
     """Those whose names programs import, and the errors, which everything imports."""
-    subjects = ("actions", "authn", "authz", "errors", "testing")
+    subjects = ("actions", "authn", "authz", "errors", "rest", "testing")
     assert ["licet", *(f"licet.{name}" for name in subjects)] == LAZY
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final, NoReturn
 from werkzeug.http import parse_options_header
 
 from licet.errors import InvalidRequest, MalformedRequest, UnsupportedBody
+from licet.errors.names import with_article
 from licet.errors.places import FieldError, json_pointer
 from licet.wire.text import unstorable
 
@@ -145,7 +146,7 @@ def _refuse_unstorable(document: Any) -> None:
     faults = []
     for path, text in _texts(document):
         if (what := unstorable(text)) is not None:
-            told = f"The text holds a {what}, which cannot be stored."
+            told = f"The text holds {with_article(what)}, which cannot be stored."
             faults.append(FieldError(detail=told, pointer=_pointer(path)))
             if len(faults) == _MOST_FAULTS:
                 break

@@ -18,7 +18,7 @@ from licet.authz import LIST, list_objects
 from licet.authz._places import invalid
 from licet.authz.flask import current_caller
 from licet.errors import InvalidRequest
-from licet.errors.names import knows_its_options, refuse_unknown, suggestion
+from licet.errors.names import knows_its_options, refuse_unknown, suggestion, with_article
 from licet.errors.places import FieldError
 from licet.rest.endpoints.answers import ListPage
 from licet.rest.endpoints.requests import begin, policy_for, session_of_app
@@ -206,7 +206,7 @@ def _fault(
     if len(values) > 1 and name not in listed:
         return _parameter((name,), "It is sent more than once.")
     what = next(filter(None, map(unstorable, values)), None)
-    return None if what is None else _parameter((name,), f"The value holds a {what}.")
+    return None if what is None else _parameter((name,), f"The value holds {with_article(what)}.")
 
 
 def _parameter(place: tuple[Any, ...], told: str) -> FieldError:
