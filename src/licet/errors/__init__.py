@@ -36,6 +36,7 @@
     ├── HeadersTooLarge                431   the headers are too long
     ├── PreconditionRequired           428   it changes an object and names no version of it
     ├── PreconditionFailed             412   the object was changed since that version
+    ├── ConflictingValues              409   the database refuses its values
     ├── KeyInUse                       409   its Idempotency-Key is another request's right now
     ├── TooManyAttempts                429   wait before trying again
     │   └── RateLimited                      more requests than the app answers
@@ -114,6 +115,7 @@ if TYPE_CHECKING:
     )
     from licet.errors._requests import (
         BodyTooLarge,
+        ConflictingValues,
         HeadersTooLarge,
         KeyInUse,
         KeyReused,
@@ -156,8 +158,9 @@ else:
                 "UnusableAnswer UnverifiedAuthenticationError"
             ),
             "licet.errors._requests": (
-                "BodyTooLarge HeadersTooLarge KeyInUse KeyReused MalformedRequest "
-                "PreconditionFailed PreconditionRequired RateLimited URLTooLong UnsupportedBody"
+                "BodyTooLarge ConflictingValues HeadersTooLarge KeyInUse KeyReused "
+                "MalformedRequest PreconditionFailed PreconditionRequired RateLimited URLTooLong "
+                "UnsupportedBody"
             ),
             "licet.errors._usage": (
                 "ConfigurationError InvalidCondition InvalidRequirement LicetError "
@@ -183,6 +186,7 @@ __all__ = [
     "BadActionRequest",
     "BodyTooLarge",
     "ConfigurationError",
+    "ConflictingValues",
     "ForgeryRefused",
     "HeadersTooLarge",
     "HiddenAction",

@@ -12,6 +12,7 @@ from licet.errors.places import FieldError
 
 __all__ = [
     "BodyTooLarge",
+    "ConflictingValues",
     "HeadersTooLarge",
     "KeyInUse",
     "KeyReused",
@@ -93,6 +94,17 @@ class PreconditionFailed(HTTPError, standard.PreconditionFailed):
     code_name = "precondition_failed"
     code = 412
     description = "The object was changed since you read it. Read it again, and repeat the change."
+
+
+class ConflictingValues(HTTPError, standard.Conflict):
+    """The database refuses the values: one must be unique, or refers to a row that is not there."""
+
+    code_name = "conflicting_values"
+    code = 409
+    description = (
+        "The values conflict with other rows: one of them has to be unique, or refers to something "
+        "that is not there."
+    )
 
 
 class RateLimited(TooManyAttempts):

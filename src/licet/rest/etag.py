@@ -25,8 +25,8 @@ _DIGITS: Final = 12
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.:+-]{1,64}")
 # One entity tag: RFC 9110's, or bare, as the clients of seed document 004 send it.
 _TAG: Final = re.compile(r'\s*(?P<weak>W/)?(?:"(?P<quoted>[^"]*)"|(?P<bare>[^\s",]+))\s*(?:,|$)')
-# Apache's mod_deflate and mod_brotli rename the tag of what they compress.
-_COMPRESSED: Final = re.compile(r"[-;](?:gzip|br)$")
+# Apache's mod_deflate and mod_brotli, and Flask-Compress, rename the tag of what they compress.
+_COMPRESSED: Final = re.compile(r"[-;:](?:gzip|br|zstd|deflate)$")
 
 
 def make_tag(version: object, shown: Iterable[str] = ()) -> str:

@@ -6,18 +6,20 @@ UPDATE and the DELETE name the version that was read, so that of two writers one
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
 from licet.authz import DELETE, UPDATE, VIEW, Policy, Verb
 from licet.authz.policies._models.mapping import can_hold
-from licet.errors import PreconditionFailed
+from licet.errors import ConflictingValues, InvalidRequest, PreconditionFailed
+from licet.errors.base import reason_of
 
 __all__ = [
     "checked_as_written",
@@ -25,11 +27,13 @@ __all__ = [
     "is_versioned",
     "lost_update_is_refused",
     "policy_of",
+    "refused_values_are_told",
     "verb_of_method",
     "version_name",
     "version_of",
 ]
 
+log = logging.getLogger(__name__)
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -124,8 +128,8 @@ def checked_as_written(session: Session, owner: Any, check: Callable[[], None]) 
     """Have `check` look at an object as the block has written it, before that is committed.
 
     It is called after the flush of each commit within the block; or at the block's end, where none
-    was. An object that was deleted, or never added, is not looked at. Whatever `check` raises ends
-    the block, with the session rolled back.
+    was, without a flush. An object that was deleted, or never added, is not looked at. Whatever
+    `check` raises ends the block, with the session rolled back.
     """
     calls: list[bool] = []
 
@@ -141,14 +145,39 @@ def checked_as_written(session: Session, owner: Any, check: Callable[[], None]) 
     sa.event.listen(session, "before_commit", look)
     try:
         yield
-        if not calls:
-            look(session)
+        state = sa.inspect(owner)
+        if not calls and (state.persistent or state.pending):
+            calls.append(False)
+            check()  # of what is not flushed, too, which it is not for this
+            calls[-1] = True
     except Exception:
         if calls and not calls[-1]:
             session.rollback()
         raise
     finally:
         sa.event.remove(session, "before_commit", look)
+
+
+@contextmanager
+def refused_values_are_told(session_of: Callable[[], Session]) -> Iterator[None]:
+    """Answer a write whose values the database refuses by 409 or 422, with the session rolled back.
+
+    The answer tells neither the values nor the names of constraints; the log has the error's kind.
+
+    Raises:
+        ConflictingValues: a constraint is not kept.
+        InvalidRequest: a value is out of the range of its column.
+    """
+    try:
+        yield
+    except (IntegrityError, DataError, OverflowError) as error:
+        if isinstance(error, OverflowError) and "SQLite INTEGER" not in str(error):
+            raise  # the program's own
+        session_of().rollback()
+        log.info("A write was refused by the database: %s", reason_of(error))
+        if isinstance(error, IntegrityError):
+            raise ConflictingValues from error
+        raise InvalidRequest("A value is out of the range that can be stored.") from error
 
 
 def _is_changed(session: Session, model: type[Any], identity: Any, version: Any) -> bool:

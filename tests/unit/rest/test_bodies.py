@@ -3,10 +3,11 @@
 import json
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from pydantic import BaseModel, field_validator
 from tests.unit.authn.callers import by
-from tests.unit.rest.library import Book, book_fields, principal
+from tests.unit.rest.library import Book, Library, book_fields, principal
 
 from licet.errors import InvalidCondition, InvalidRequest, MalformedRequest, UnsupportedBody
 from licet.rest import public, schema_for, unmarshal_request
@@ -225,3 +226,57 @@ def test_depth_is_counted_in_brackets_that_nest():
         read_json(b"[" + deep + b"]", "application/json")
     with pytest.raises(UnsupportedBody):
         read_json(b"{}", "application/vnd.api+json")
+
+
+class Free(BaseModel):
+    title: str
+    pages: int | None = None
+    shelf_id: int | None = None
+
+
+@pytest.fixture
+def shelved(database_url, tmp_path):
+    """The library on each kind of database, whose foreign keys are kept, with a view of its own."""
+    library = Library(database_url, str(tmp_path / "instance"))
+    if library.engine.dialect.name == "sqlite":
+        library.engine.dispose()
+        keep = "PRAGMA foreign_keys = 1"
+        sa.event.listen(library.engine, "connect", lambda one, _: one.execute(keep))
+
+    @library.app.post("/free")
+    @public
+    @unmarshal_request(Free, "values", load_sqla=False)
+    def free(values):
+        library.session.add(Book(owner="x", **values))
+        library.session.commit()
+        return ""
+
+    yield library
+    library.close()
+
+
+@pytest.mark.parametrize(
+    ("values", "status", "code"),
+    [
+        ({"shelf_id": 999}, 409, "conflicting_values"),
+        ({"pages": 2**70}, 422, "invalid_request"),
+        ({}, 200, None),
+    ],
+)
+def test_what_the_database_refuses_is_told_without_its_words(shelved, values, status, code):
+    """A foreign key to nothing and a number out of range are the caller's, not errors 500."""
+    answer = shelved.client.post("/free", json={"title": "a", **values})
+    assert (answer.status_code, (answer.json or {}).get("code")) == (status, code)
+    assert "999" not in answer.text
+
+
+def test_an_error_of_the_views_own_stays_its_own(library):
+    """An OverflowError that no database raised goes Flask's way."""
+
+    @library.app.post("/own")
+    @public
+    @unmarshal_request(Free, "values", load_sqla=False)
+    def own(values):
+        raise OverflowError("mine")
+
+    assert library.client.post("/own", json={"title": "a"}).status_code == 500

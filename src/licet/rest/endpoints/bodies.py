@@ -31,7 +31,7 @@ from licet.rest.endpoints.requests import (
     require_as_written,
     session_of_app,
 )
-from licet.rest.lookup import checked_as_written
+from licet.rest.lookup import checked_as_written, refused_values_are_told
 from licet.rest.schemas import Reader, reader_of
 
 __all__ = ["unmarshal_request"]
@@ -64,7 +64,8 @@ def unmarshal_request(
 
     The view raises `MalformedRequest` (400), `BodyTooLarge` (413), `UnsupportedBody` (415), and
     `InvalidRequest` (422) with one entry for each field that is wrong, unknown, or that the policy
-    does not let the caller write.
+    does not let the caller write; and `ConflictingValues` (409) when the database refuses what the
+    view writes, because a value has to be unique or refers to a row that is not there.
 
     Raises:
         InvalidCondition: the schema is none, or has no mapped class and `load_sqla` is set; or it
@@ -88,7 +89,7 @@ def unmarshal_request(
 
             def answer() -> Any:
                 value = view_args[kwarg] = _value(reader, raw, makes_object=load_sqla)
-                with _guard(value):
+                with refused_values_are_told(session_of_app), _guard(value):
                     return current_app.ensure_sync(view)(*args, **view_args)
 
             return answered_once(raw, answer)

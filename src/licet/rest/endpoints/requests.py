@@ -14,7 +14,14 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from licet.authn.flask import current_principal
 from licet.authz import Policy, Verb
-from licet.authz.flask import authorize, current_caller, current_session, policies_of, principal_of
+from licet.authz.flask import (
+    authorize,
+    current_caller,
+    current_session,
+    decision_about,
+    policies_of,
+    principal_of,
+)
 from licet.errors import AccessDenied, BodyTooLarge, ConfigurationError, ObjectNotFound
 from licet.rest.limits import check_size
 from licet.rest.lookup import policy_of
@@ -125,8 +132,10 @@ def require_as_written(policy: Policy, verb: Verb, owner: Any) -> None:
         AccessDenied: they may not do this to such an object; they know of it, as they wrote it.
         MissingToken, NotRegistered: as `licet.authz.authorize`.
     """
+    if decision_about(policy, verb, owner, current_caller()):
+        return
     try:
-        authorize(policy, verb, owner)
+        authorize(policy, verb, owner)  # which logs the denial
     except ObjectNotFound as error:
         raise AccessDenied from error
 
