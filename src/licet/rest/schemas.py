@@ -11,7 +11,7 @@ import copy
 import re
 import warnings
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, get_args
 
 import pydantic
 import sqlalchemy as sa
@@ -186,11 +186,15 @@ class Reader:
 
 def reader_of(schema: Any, **options: Any) -> Reader:
     """The reader of a schema, or of a dict from names to types."""
-    return Reader(fields_schema(schema) if isinstance(schema, Mapping) else schema, **options)
+    if isinstance(schema, Mapping):
+        schema = fields_schema(schema, is_body=True)
+    return Reader(schema, **options)
 
 
-def fields_schema(fields: Mapping[str, Any]) -> Any:
+def fields_schema(fields: Mapping[str, Any], *, is_body: bool) -> Any:
     """The schema of a dict: from names to types, or to the fields of marshmallow.
+
+    A body has each field whose type does not take None; a query has those that were sent.
 
     Raises:
         InvalidCondition: a value is neither.
@@ -200,8 +204,11 @@ def fields_schema(fields: Mapping[str, Any]) -> Any:
         from marshmallow import Schema  # noqa: PLC0415 - the program's own
 
         return Schema.from_dict(dict(fields))()
-    wanted: Any = {name: (kind | None, None) for name, kind in fields.items()}
-    return pydantic.create_model("Query", __config__=ConfigDict(extra="forbid"), **wanted)
+    wanted: Any = {
+        name: (kind, ...) if is_body and type(None) not in get_args(kind) else (kind | None, None)
+        for name, kind in fields.items()
+    }
+    return pydantic.create_model("Fields", __config__=ConfigDict(extra="forbid"), **wanted)
 
 
 def validated(schema: type[BaseModel], document: Mapping[str, Any]) -> BaseModel:

@@ -177,6 +177,17 @@ def test_nested_documents_know_their_fields():
     assert [one.pointer for one in raised.value.errors] == ["/stops/1/x"]
 
 
+def test_a_dict_of_types_is_a_schema():
+    """A field is wanted unless its type takes None."""
+    reader = reader_of({"to": str, "days": int | None})
+    assert reader.read({"to": "ann"}) == {"to": "ann"}
+    assert reader.read({"to": "ann", "days": None}) == {"to": "ann", "days": None}
+    for document in ({}, {"to": None}, {"days": 1}):
+        with pytest.raises(InvalidRequest) as raised:
+            reader.read(document)
+        assert [one.pointer for one in raised.value.errors] == ["/to"]
+
+
 def test_a_pydantic_class_gives_what_was_sent():
     """Defaults are the program's: what a body does not name is not in the dict."""
     assert reader_of(Lent).read({"to": "ann"}) == {"to": "ann"}

@@ -129,7 +129,8 @@ class _QueryReader:
     """Reads query strings by one schema."""
 
     def __init__(self, schema: Any) -> None:
-        schema = fields_schema(schema) if isinstance(schema, Mapping) else schema
+        if isinstance(schema, Mapping):
+            schema = fields_schema(schema, is_body=False)
         self._schema: Any = schema() if _is_loader_class(schema) else schema
         self.is_pydantic = is_pydantic(schema)
         if not self.is_pydantic and not callable(getattr(schema, "load", None)):
