@@ -41,9 +41,12 @@ def _type_of(column_type: Any) -> Any:
         return JsonValue
     try:
         python_type = column_type.python_type
-    except NotImplementedError:
-        return Any
-    return _constrained(innermost, python_type)
+    except NotImplementedError:  # SQLAlchemy 2.0; 2.1 says object
+        python_type = object
+    if python_type is not object:
+        return _constrained(innermost, python_type)
+    # An app's own type: one for moments, such as UTC without the zone, takes aware ones.
+    return AwareDatetime if isinstance(innermost, sa.DateTime) else Any
 
 
 def _constrained(column_type: Any, python_type: type[Any]) -> Any:
@@ -62,4 +65,4 @@ def _constrained(column_type: Any, python_type: type[Any]) -> Any:
         return Base64Bytes
     if python_type is float:
         return Annotated[float, Field(allow_inf_nan=False)]
-    return Any if python_type is object else python_type
+    return python_type

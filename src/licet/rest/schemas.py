@@ -11,11 +11,11 @@ import copy
 import re
 import warnings
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, ClassVar, Final, get_args
+from typing import Any, ClassVar, Final, Optional, get_args
 
 import pydantic
 import sqlalchemy as sa
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PydanticUserError, ValidationError
 
 from licet.authz._places import invalid
 from licet.errors import InvalidRequest, MalformedRequest
@@ -181,7 +181,7 @@ class Reader:
     def _load(self, document: dict[str, Any]) -> Any:
         if not self.is_pydantic:
             return self._schema.load(document)
-        return validated(self._schema, document).model_dump(exclude_unset=True)
+        return sent_values(validated(self._schema, document))
 
 
 def reader_of(schema: Any, **options: Any) -> Reader:
@@ -205,10 +205,19 @@ def fields_schema(fields: Mapping[str, Any], *, is_body: bool) -> Any:
 
         return Schema.from_dict(dict(fields))()
     wanted: Any = {
-        name: (kind, ...) if is_body and type(None) not in get_args(kind) else (kind | None, None)
+        name: (kind, ...) if is_body and type(None) not in get_args(kind) else _optional(kind)
         for name, kind in fields.items()
     }
-    return pydantic.create_model("Fields", __config__=ConfigDict(extra="forbid"), **wanted)
+    try:
+        return pydantic.create_model("Fields", __config__=ConfigDict(extra="forbid"), **wanted)
+    except PydanticUserError as error:
+        raise invalid(
+            f"A schema that is a dict has types or marshmallow's fields, unlike {fields!r}."
+        ) from error
+
+
+def _optional(kind: Any) -> tuple[Any, None]:
+    return Optional[kind], None  # noqa: UP045 - `|` is not defined for every kind of type
 
 
 def validated(schema: type[BaseModel], document: Mapping[str, Any]) -> BaseModel:
@@ -224,6 +233,20 @@ def validated(schema: type[BaseModel], document: Mapping[str, Any]) -> BaseModel
     closed: Any = type(schema.__name__, (schema,), {"model_config": ConfigDict(extra="forbid")})
     found: BaseModel = closed.model_validate(document)
     return found
+
+
+def sent_values(made: BaseModel) -> dict[str, Any]:
+    """The fields that were set, by name, and so in documents within; not written back as JSON."""
+    values = {name: getattr(made, name) for name in made.model_fields_set}
+    return {name: _opened(value) for name, value in values.items()}
+
+
+def _opened(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return sent_values(value)
+    if isinstance(value, dict):
+        return {name: _opened(inner) for name, inner in value.items()}
+    return [_opened(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _without_instances(schema: Any) -> Any:

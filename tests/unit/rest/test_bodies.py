@@ -1,14 +1,19 @@
 """`unmarshal_request`: what a body may be, and what is told of one that is wrong."""
 
 import json
+import uuid
+from datetime import UTC, date, datetime
+from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
 from flask import Flask
 from pydantic import BaseModel, field_validator
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from tests.unit.authn.callers import by
 from tests.unit.rest.library import Book, Library, book_fields, principal
 
+from licet.db.types import UTCDateTime
 from licet.errors import InvalidCondition, InvalidRequest, MalformedRequest, UnsupportedBody
 from licet.rest import public, schema_for, unmarshal_request
 from licet.rest.body import MAX_DEPTH, read_json
@@ -193,7 +198,7 @@ def test_a_pydantic_class_gives_what_was_sent():
     assert reader_of(Lent).read({"to": "ann"}) == {"to": "ann"}
 
 
-@pytest.mark.parametrize("schema", [None, "Lent", Lent(to="ann"), int, Book, object()])
+@pytest.mark.parametrize("schema", [None, "Lent", Lent(to="ann"), int, Book, object(), {"to": 5}])
 def test_what_is_no_schema_is_refused_when_it_decorates(schema):
     """The error says what a schema is."""
     with pytest.raises(InvalidCondition, match="schema"):
@@ -226,6 +231,61 @@ def test_columns_take_what_they_can_hold():
     assert set(schema_for(Book, exclude=["note"]).licet_shown) >= {"id", "version", "owner"}
     with pytest.raises(TypeError, match="did you mean 'title'"):
         schema_for(Book, only=["titl"])
+
+
+class Types(DeclarativeBase):
+    pass
+
+
+class Everything(Types):
+    __tablename__ = "everything"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    moment: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    naive: Mapped[datetime | None]
+    day: Mapped[date | None]
+    price: Mapped[Decimal | None] = mapped_column(sa.Numeric(5, 2))
+    raw: Mapped[bytes | None]
+    code: Mapped[uuid.UUID | None]
+    word: Mapped[str | None] = mapped_column(sa.Enum("a", "b"))
+    free: Mapped[dict | None] = mapped_column(sa.JSON)
+    copy: Mapped[bool | None]
+    small: Mapped[int | None] = mapped_column(sa.SmallInteger)
+    _hidden: Mapped[str | None]
+
+
+NOW = datetime(2030, 1, 2, 3, 4, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "value", "bad"),
+    [
+        ("moment", "2030-01-02T03:04:00Z", NOW, "2030-01-02T03:04:00"),
+        ("naive", "2030-01-02T03:04:00", NOW.replace(tzinfo=None), "2030-01-02T03:04:00Z"),
+        ("day", "2030-01-02", NOW.date(), "2030-02-30"),
+        ("price", "123.45", Decimal("123.45"), "1234.5"),
+        ("raw", "aGk=", b"hi", "a"),
+        ("code", str(uuid.UUID(int=5)), uuid.UUID(int=5), "5"),
+        ("word", "a", "a", "c"),
+        ("free", {"a": [1, None]}, {"a": [1, None]}, ...),
+        ("copy", True, True, "perhaps"),
+        ("small", 32767, 32767, 32768),
+    ],
+)
+def test_a_column_takes_what_it_can_hold(name, good, value, bad):
+    """Values come as the column has them; what it cannot hold is refused with its place."""
+    reader = reader_of(schema_for(Everything))
+    assert reader.read({name: good}) == {name: value}
+    assert reader.read({name: None}) == {name: None}
+    if bad is not ...:
+        with pytest.raises(InvalidRequest) as raised:
+            reader.read({name: bad})
+        assert [one.pointer for one in raised.value.errors] == [f"/{name}"]
+
+
+def test_a_private_column_is_never_set():
+    """Names that begin with an underscore are the program's."""
+    with pytest.raises(InvalidRequest, match="validation"):
+        reader_of(schema_for(Everything)).read({"_hidden": "x"})
 
 
 def test_depth_is_counted_in_brackets_that_nest():
