@@ -69,6 +69,24 @@ def test_a_page_has_what_is_asked_for_and_the_total(library):
     assert library.client.get("/books/?kind=atlas").json["_meta"]["total"] == 0
 
 
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+def test_pages_of_a_nullable_field_are_the_whole_list(library, direction):
+    """By number and by cursor, whatever the size of a page: NULL has a place in the order."""
+    owner = principal("ann")
+    library.add(*(Book(title="b", owner=owner, pages=[None, 3, 1][n % 3]) for n in range(9)))
+    query = f"sort_field=pages&sort_direction={direction}"
+    whole = [one["id"] for one in library.client.get(f"/books/?{query}").json["_items"]]
+    for size in (1, 2, 4):
+        found, next_page = [], ""
+        while next_page is not None:
+            page = library.client.get(f"/books/?{query}&page_size={size}{next_page}").json
+            found += [one["id"] for one in page["_items"]]
+            cursor = page["_meta"].get("next")
+            next_page = cursor and f"&cursor={cursor}"
+        assert found == whole
+    assert len(whole) == 11
+
+
 def test_more_rows_than_are_allowed_are_cut(library):
     """A page has 25 rows when nothing is said, and 200 at most."""
     library.add(*(Book(title="b", owner=principal("ann")) for _ in range(210)))
@@ -202,22 +220,27 @@ def test_pages_by_cursor_are_the_whole_list_forward_and_backward(
     )
     order = order_of(Book, [(name, is_descending)])
     with Session(library.engine) as session:
-        whole = session.scalars(in_order(sa.select(Book), order)).all()
-        for is_before in (False, True):
-            wanted = whole[::-1] if is_before else whole
-            found, after = [], None
-            while True:
-                page = in_order(sa.select(Book), order, is_backward=is_before).limit(2)
-                if after is not None:
-                    text = cursor_at(after, order, is_before=is_before)
-                    page = page.where(after_cursor(order, parsed_cursor(text, order)))
-                rows = session.scalars(page).all()
-                if not rows:
-                    break
-                found += rows
-                after = rows[-1]
-            assert [row.id for row in found] == [row.id for row in wanted]
+        whole = [row.id for row in session.scalars(in_order(sa.select(Book), order))]
+        assert len(whole) == len(pages)
+        for size in (1, 2, 3, 4):  # a page may end at each row
+            assert walked(session, order, size, is_before=False) == whole
+            assert walked(session, order, size, is_before=True) == whole[::-1]
     library.close()
+
+
+def walked(session, order, size, *, is_before):
+    """The ids of all rows, page by page, forward or backward."""
+    found, after = [], None
+    while True:
+        page = in_order(sa.select(Book), order, is_backward=is_before).limit(size)
+        if after is not None:
+            text = cursor_at(after, order, is_before=is_before)
+            page = page.where(after_cursor(order, parsed_cursor(text, order)))
+        rows = session.scalars(page).all()
+        if not rows:
+            return found
+        found += [row.id for row in rows]
+        after = rows[-1]
 
 
 def test_pages_by_cursor_lose_no_row_while_others_insert(library):
