@@ -1,7 +1,7 @@
 """The decorators on views of every kind, and on every method."""
 
 import pytest
-from flask import Flask
+from flask import Flask, abort
 from flask.views import MethodView
 from tests.unit.authn.callers import by
 from tests.unit.rest.library import Book, book_fields
@@ -92,6 +92,25 @@ def test_a_verb_can_be_said(library):
     assert library.client.get("/own/1").status_code == 401
     assert library.client.get("/own/3", headers=by("ann")).status_code == 403
     assert library.client.get("/own/1", headers=by("ann")).status_code == 200
+
+
+def test_errors_that_a_view_raises_are_problem_documents(library):
+    """`abort` is answered like licet's own errors; a browser gets Flask's page."""
+    view = public(with_lookup(Book, "book")(lambda book: abort(409, "busy")))
+    library.app.add_url_rule("/abort/<int:book>", "abort", view)
+    answer = library.client.get("/abort/1")
+    assert (answer.status_code, answer.content_type) == (409, "application/problem+json")
+    assert (answer.json["detail"], answer.json["instance"]) == ("busy", "/abort/1")
+    page = library.client.get("/abort/1", headers={"Accept": "text/html"})
+    assert (page.status_code, page.mimetype) == (409, "text/html")
+
+
+def test_handlers_of_the_app_come_first(library):
+    """An error stays the one that the view raised."""
+    library.app.register_error_handler(409, lambda error: (f"own: {error.description}", 409))
+    view = public(marshal_response(book_fields)(lambda: abort(409, "busy")))
+    library.app.add_url_rule("/abort", "abort", view)
+    assert library.client.get("/abort").text == "own: busy"
 
 
 def test_an_argument_that_the_rule_lacks_is_named(library):

@@ -12,7 +12,7 @@ from functools import wraps
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from flask import Response, current_app, jsonify, request
+from flask import Response, jsonify, request
 from sqlalchemy.orm import object_session
 
 from licet.authz import VIEW, Policy, list_objects
@@ -21,7 +21,7 @@ from licet.authz.flask import current_caller
 from licet.errors.names import knows_its_options
 from licet.rest.dumping import Mask, dump_list, dump_object, is_mapped, require_dumpable, tag_of
 from licet.rest.endpoints.repeats import note_shown
-from licet.rest.endpoints.requests import begin, policy_for, session_of_app
+from licet.rest.endpoints.requests import begin, call_view, policy_for, session_of_app
 from licet.rest.etag import is_unchanged, quoted
 
 __all__ = ["ListPage", "marshal_response"]
@@ -69,7 +69,7 @@ def marshal_response(schema: Any, status: int = 200) -> Callable[[F], F]:
         @wraps(view)
         def marshalled(*args: Any, **view_args: Any) -> Any:
             begin()
-            value = current_app.ensure_sync(view)(*args, **view_args)
+            value = call_view(view, *args, **view_args)
             if isinstance(value, Response | tuple | str | bytes):
                 return value
             return _response(schema, value, status)

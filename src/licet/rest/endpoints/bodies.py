@@ -12,7 +12,7 @@ from functools import partial, wraps
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from flask import current_app, request
+from flask import request
 
 from licet.authz import CREATE, Policy
 from licet.authz._places import invalid
@@ -26,6 +26,7 @@ from licet.rest.endpoints.lookups import looked_up
 from licet.rest.endpoints.repeats import answered_once
 from licet.rest.endpoints.requests import (
     begin,
+    call_view,
     policy_for,
     read_body,
     require_as_written,
@@ -90,7 +91,7 @@ def unmarshal_request(
             def answer() -> Any:
                 value = view_args[kwarg] = _value(reader, raw, makes_object=load_sqla)
                 with refused_values_are_told(session_of_app), _guard(value):
-                    return current_app.ensure_sync(view)(*args, **view_args)
+                    return call_view(view, *args, **view_args)
 
             return answered_once(raw, answer)
 

@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial, wraps
 from typing import Any, Final, TypeVar
 
-from flask import current_app, request
+from flask import request
 from sqlalchemy.orm import object_session
 
 from licet.authz import DELETE, VIEW, Verb
@@ -28,7 +28,13 @@ from licet.authz.flask import authorize, current_caller
 from licet.authz.policies.verbs import one_verb
 from licet.errors import ConfigurationError, ObjectNotFound
 from licet.errors.names import knows_its_options
-from licet.rest.endpoints.requests import begin, policy_for, require_as_written, session_of_app
+from licet.rest.endpoints.requests import (
+    begin,
+    call_view,
+    policy_for,
+    require_as_written,
+    session_of_app,
+)
 from licet.rest.etag import Tags, require_match, required_tags
 from licet.rest.lookup import (
     checked_as_written,
@@ -101,7 +107,7 @@ def with_lookup(
             view_args[url_param] = owner
             request_state()[_FOUND] = owner
             with lookup.guard(owner):
-                return current_app.ensure_sync(view)(*args, **view_args)
+                return call_view(view, *args, **view_args)
 
         return take_arguments(found, (url_param,))  # type: ignore[return-value]  # of the same arguments
 

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar, get_args, get_origin
 
 import pydantic
 import sqlalchemy as sa
-from flask import current_app, request
+from flask import request
 
 from licet.authz import LIST, list_objects
 from licet.authz._places import invalid
@@ -21,7 +21,7 @@ from licet.errors import InvalidRequest
 from licet.errors.names import knows_its_options, refuse_unknown, suggestion, with_article
 from licet.errors.places import FieldError
 from licet.rest.endpoints.answers import ListPage
-from licet.rest.endpoints.requests import begin, policy_for, session_of_app
+from licet.rest.endpoints.requests import begin, call_view, policy_for, session_of_app
 from licet.rest.ordering import (
     SortKey,
     after_cursor,
@@ -70,7 +70,7 @@ def use_args(schema: Any, *, location: str = "query") -> Callable[[F], F]:
         def queried(*args: Any, **view_args: Any) -> Any:
             begin()
             found = reader.read(request.args.to_dict(flat=False))
-            return current_app.ensure_sync(view)(*args, found, **view_args)
+            return call_view(view, *args, found, **view_args)
 
         return queried  # type: ignore[return-value]  # with one argument less
 
@@ -113,7 +113,7 @@ def use_args_with_pagination(schema: Any, model: Any) -> Callable[[F], F]:
             paging: dict[str, list[str]] = {n: sent.pop(n) for n in _PAGING if n in sent}
             view_args["args"] = reader.read(sent, also=_PAGING)
             view_args["pagination_args"] = _pagination(paging, listed)
-            return current_app.ensure_sync(view)(*args, **view_args)
+            return call_view(view, *args, **view_args)
 
         return queried  # type: ignore[return-value]  # with two arguments less
 

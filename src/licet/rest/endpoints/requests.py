@@ -5,12 +5,13 @@ A token is checked, the sizes are, and the answer is kept out of caches that oth
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from flask import Response, after_this_request, current_app, request
 from sqlalchemy.orm import Session, scoped_session
 from werkzeug.datastructures import Headers
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from licet.authn.flask import current_principal
 from licet.authz import Policy, Verb
@@ -23,12 +24,17 @@ from licet.authz.flask import (
     principal_of,
 )
 from licet.errors import AccessDenied, BodyTooLarge, ConfigurationError, ObjectNotFound
+from licet.errors._page import prefers_page
+from licet.errors.base import HTTPError
+from licet.errors.rendering import is_final
 from licet.rest.limits import check_size
 from licet.rest.lookup import policy_of
+from licet.rest.problems import problem_response
 from licet.settings.state import app_itself, app_state, request_state
 
 __all__ = [
     "begin",
+    "call_view",
     "keep_private",
     "policy_for",
     "principal_or_none",
@@ -61,6 +67,21 @@ def begin() -> None:
         max_header_bytes=settings.max_header_bytes,
     )
     current_principal()
+
+
+def call_view(view: Callable[..., Any], *args: Any, **view_args: Any) -> Any:
+    """What the view gives; an error of werkzeug's that it raises is a problem document.
+
+    The error stays what it is, for handlers of the app. One that is a response already, and one for
+    a browser that prefers pages, is left alone.
+    """
+    try:
+        return current_app.ensure_sync(view)(*args, **view_args)
+    except HTTPException as error:
+        is_page = prefers_page(request.headers.get("Accept"))
+        if not (isinstance(error, HTTPError) or is_final(error) or is_page):
+            error.response = problem_response(error)
+        raise
 
 
 def _private(response: Response) -> Response:
