@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import re
 import warnings
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Final, Optional, get_args
 
 import pydantic
@@ -232,7 +232,26 @@ def validated(schema: type[BaseModel], document: Mapping[str, Any]) -> BaseModel
         return schema.model_validate(document, extra="forbid")
     closed: Any = type(schema.__name__, (schema,), {"model_config": ConfigDict(extra="forbid")})
     found: BaseModel = closed.model_validate(document)
+    if unknown := [*_unknown_within(found, document)]:
+        raise ValidationError.from_exception_data(
+            schema.__name__,
+            [{"type": "extra_forbidden", "loc": place, "input": None} for place in unknown],
+        )
     return found
+
+
+def _unknown_within(made: Any, document: Any, *place: int | str) -> Iterator[tuple[int | str, ...]]:
+    """The places of names that the documents within do not know, for pydantic below 2.12."""
+    if isinstance(made, BaseModel) and isinstance(document, Mapping):
+        fields = {field.alias or name: name for name, field in type(made).model_fields.items()}
+        for name, inner in document.items():
+            if name in fields:
+                yield from _unknown_within(getattr(made, fields[name]), inner, *place, name)
+            elif type(made).model_config.get("extra") != "allow" and name not in fields.values():
+                yield (*place, name)
+    elif isinstance(made, list) and isinstance(document, list):
+        for at, (one, inner) in enumerate(zip(made, document, strict=False)):
+            yield from _unknown_within(one, inner, *place, at)
 
 
 def sent_values(made: BaseModel) -> dict[str, Any]:
