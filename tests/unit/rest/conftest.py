@@ -7,11 +7,21 @@ import pytest
 from tests.unit.rest.library import Book, Library, Shelf, principal
 
 
-@pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
-    """A library on SQLite: ann's novel, ben's draft, and a book in the cellar."""
-    made = Library(f"sqlite:///{tmp_path / 'library.sqlite3'}", str(tmp_path / "instance"))
+@pytest.fixture(scope="session")
+def shelved(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The database of the library, to be copied instead of made again for each test."""
+    folder = tmp_path_factory.mktemp("shelved")
+    made = Library(f"sqlite:///{folder / 'library.sqlite3'}", str(folder))
     fill(made)
+    made.close()
+    return (folder / "library.sqlite3").read_bytes()
+
+
+@pytest.fixture
+def library(tmp_path: Path, shelved: bytes) -> Iterator[Library]:
+    """A library on SQLite: ann's novel, ben's draft, and a book in the cellar."""
+    (tmp_path / "library.sqlite3").write_bytes(shelved)
+    made = Library(f"sqlite:///{tmp_path / 'library.sqlite3'}", str(tmp_path / "instance"))
     yield made
     made.close()
 

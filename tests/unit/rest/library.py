@@ -112,6 +112,9 @@ def make_policies() -> tuple[Policy, Policy]:
     return books, shelves
 
 
+BOOKS, SHELVES = make_policies()  # one build for all apps
+
+
 def principal(name: str) -> str:
     return identity_principal(ISSUER, name)
 
@@ -123,7 +126,8 @@ class Library:
         self, url: str, instance_path: str, *, pool_size: int = 5, **config: object
     ) -> None:
         self.engine = sa.create_engine(url, pool_size=pool_size)
-        Base.metadata.create_all(self.engine)
+        if not sa.inspect(self.engine).has_table("book"):
+            Base.metadata.create_all(self.engine)
         self.session = scoped_session(sessionmaker(self.engine))
         self.statements: list[str] = []
         sa.event.listen(self.engine, "before_cursor_execute", self._note)
@@ -132,8 +136,7 @@ class Library:
         use_verifier(self.app, Names())
         licet = Licet(self.app)
         licet.roles_of(lambda identity: {"staff"} if identity.subject == "sue" else set())
-        self.books, self.shelves = make_policies()
-        register_policies(self.app, self.books, self.shelves, session=lambda: self.session)
+        register_policies(self.app, BOOKS, SHELVES, session=lambda: self.session)
         self.app.teardown_request(lambda _error: self.session.remove())
         add_views(self)
         self.client = self.app.test_client()

@@ -306,7 +306,7 @@ class Free(BaseModel):
 
 
 @pytest.fixture
-def shelved(database_url, tmp_path):
+def with_keys(database_url, tmp_path):
     """The library on each kind of database, whose foreign keys are kept, with a view of its own."""
     library = Library(database_url, str(tmp_path / "instance"))
     if library.engine.dialect.name == "sqlite":
@@ -334,9 +334,9 @@ def shelved(database_url, tmp_path):
         ({}, 200, None),
     ],
 )
-def test_what_the_database_refuses_is_told_without_its_words(shelved, values, status, code):
+def test_what_the_database_refuses_is_told_without_its_words(with_keys, values, status, code):
     """A foreign key to nothing and a number out of range are the caller's, not errors 500."""
-    answer = shelved.client.post("/free", json={"title": "a", **values})
+    answer = with_keys.client.post("/free", json={"title": "a", **values})
     assert (answer.status_code, (answer.json or {}).get("code")) == (status, code)
     assert "999" not in answer.text
 
