@@ -113,8 +113,8 @@ def _parsed(text: str) -> Any:
 def _members(pairs: Pairs) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]  # None
         raise _malformed(f"The body has an object with two members {twice!r}.")
     return found
 

@@ -71,7 +71,7 @@ class Tags:
             return cls(is_any=True)
         strong: set[str] = set()
         weak: set[str] = set()
-        at = 0
+        at = _end_of_gap(text, 0)
         while at < len(text):
             found = _TAG.match(text, at)
             if found is None:
@@ -79,13 +79,20 @@ class Tags:
                 raise MalformedRequest(told, errors=[FieldError(detail=told, header=header)])
             tag = found["bare"] if found["quoted"] is None else found["quoted"]
             (weak if found["weak"] else strong).add(_COMPRESSED.sub("", tag))
-            at = found.end()
+            at = _end_of_gap(text, found.end())
         return cls(strong=frozenset(strong), weak=frozenset(weak))
 
     def names_version(self, version: object) -> bool:
         """Whether a strong tag is of this version, whichever mask it was read with."""
         wanted = _version_text(version)
         return self.is_any or any(_version_of(tag) == wanted for tag in self.strong)
+
+
+def _end_of_gap(text: str, at: int) -> int:
+    """Where the next element of a list begins; elements may be empty (RFC 9110 section 5.6.1)."""
+    while at < len(text) and text[at] in " \t,":
+        at += 1
+    return at
 
 
 def _version_of(tag: str) -> str:

@@ -3,10 +3,11 @@
 import logging
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask, Response
 from pydantic import BaseModel, ConfigDict, Field
 from tests.unit.authn.callers import by
-from tests.unit.rest.library import Book, Shelf, principal
+from tests.unit.rest.library import Book, Shelf, book_fields, principal
 from werkzeug.datastructures import Headers
 
 from licet.errors import InvalidCondition
@@ -108,6 +109,14 @@ def test_a_field_that_holds_a_row_says_which_fields_are_shown(library):
     library.app.config["PROPAGATE_EXCEPTIONS"] = True
     with pytest.raises(InvalidCondition, match="The field shelf holds a Shelf"):
         answer_of(library.app, Wrong, lambda: library.session.get(Book, 1))
+
+
+def test_rows_of_a_query_need_no_list(library):
+    """What the session gives is a list of its rows."""
+    answer = answer_of(
+        library.app, book_fields, lambda: library.session.scalars(sa.select(Book).filter_by(id=1))
+    )
+    assert [row["id"] for row in answer.json] == [1]
 
 
 def test_a_class_without_version_has_no_tag(library):

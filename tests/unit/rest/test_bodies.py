@@ -175,6 +175,18 @@ def test_a_pydantic_class_has_one_entry_for_each_field(document, pointers):
     assert [one.as_dict()["pointer"] for one in raised.value.errors] == pointers
 
 
+class Numbers(BaseModel):
+    values: list[int]
+
+
+@pytest.mark.parametrize(("count", "told"), [(3, 3), (900, 50), (200_000, 1)])
+def test_many_faults_are_not_all_told(count, told):
+    """At most 50, and of a body that has very many only their number."""
+    with pytest.raises(InvalidRequest) as raised:
+        reader_of(Numbers).read({"values": ["a"] * count})
+    assert len(raised.value.errors) == told
+
+
 def test_nested_documents_know_their_fields():
     """An unknown name is refused at every depth, with its place."""
     with pytest.raises(InvalidRequest) as raised:

@@ -10,6 +10,9 @@ from tests.unit.authn.callers import by
 from tests.unit.rest.conftest import fill
 from tests.unit.rest.library import Book, Library
 
+from licet.authz import VIEW
+from licet.rest import public, with_lookup
+
 WRITERS = 20
 
 
@@ -140,6 +143,9 @@ def explicit(dbapi):
         ("ann", 1, '"7-000000000000", "1-000000000000"', 400),
         ("ann", 1, "*", 400),
         ("ann", 1, "1-000000000000", 400),
+        ("ann", 1, ' , "7-000000000000",, "1-000000000000",', 400),
+        ("ann", 1, ",", 412),
+        ("ann", 1, '"1-000000000000:gzip"', 400),
         ("ann", 1, '"1-000000000000-gzip"', 400),
     ],
 )
@@ -170,6 +176,17 @@ def test_if_match_is_heeded_where_it_is_not_demanded(library):
     stale = library.client.put(url, json=body, headers=by("ann") | {"If-Match": '"7-x"'})
     assert (stale.status_code, library.row(1).title) == (412, "Licet")
     assert library.client.put(url, json=body, headers=by("ann")).status_code == 200
+
+
+def test_the_tag_is_not_that_of_an_object_above(library):
+    """Of two objects in a URL, the one that is changed has the version; the other is only seen."""
+    view = with_lookup(Book, "above", verb=VIEW)(
+        with_lookup(Book, "book", check_etag=True)(lambda above, book: book.title)
+    )
+    library.app.add_url_rule("/in/<int:above>/<int:book>", "in", public(view), methods=["PATCH"])
+    library.client.put("/books/1/title", json={"title": "b"}, headers=by("ann"))
+    headers = by("ann") | {"If-Match": tag_of(library)}
+    assert library.client.patch("/in/3/1", headers=headers).status_code == 200
 
 
 def test_if_none_match_of_the_version_refuses_a_change(library):

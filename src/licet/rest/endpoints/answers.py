@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from flask import Response, jsonify, request
+from pydantic import BaseModel
 from sqlalchemy.orm import object_session
 
 from licet.authz import VIEW, Policy, list_objects
@@ -72,16 +73,22 @@ def marshal_response(schema: Any, status: int = 200) -> Callable[[F], F]:
             value = call_view(view, *args, **view_args)
             if isinstance(value, Response | tuple | str | bytes):
                 return value
-            return _response(schema, value, status)
+            return _response(schema, _as_list(value), status)
 
         return marshalled  # type: ignore[return-value]  # a view that answers
 
     return decorate
 
 
+def _as_list(value: Any) -> Any:
+    """The rows of a query that the view gives as they come; any other value as it is."""
+    is_one = isinstance(value, Mapping | BaseModel) or is_mapped(value)
+    return list(value) if isinstance(value, Iterable) and not is_one else value
+
+
 def _response(schema: Any, value: Any, status: int) -> Response:
-    if isinstance(value, list | tuple):
-        found: Any = _listed(schema, {"_items": list(value)})["_items"]
+    if isinstance(value, list):
+        found: Any = _listed(schema, {"_items": value})["_items"]
     elif isinstance(value, Mapping) and "_items" in value:
         found = _listed(schema, value)
     else:

@@ -78,7 +78,8 @@ def with_lookup(
             header is not demanded, and is heeded when it comes.
         find_func: gives the object of a key, or None; by default the primary key is asked.
         find: another name of `find_func`.
-        verb: what the caller must be allowed, when the method does not say it.
+        verb: what the caller must be allowed, when the method does not say it: VIEW of an object
+            above the one that is changed, whose version ``If-Match`` then is not about.
 
     The view raises, in this order: `AuthenticationError` (401), `PreconditionRequired` (428),
     `ObjectNotFound` (404), `AccessDenied` (403), `PreconditionFailed` (412).
@@ -171,7 +172,8 @@ class _Lookup:
 
     def _tags(self) -> Tags | None:
         given = request.headers.get("If-Match")
-        is_heeded = request.method not in _SAFE and is_versioned(self._model)
+        verb = self._verb or verb_of_method(request.method)
+        is_heeded = verb != VIEW and request.method not in _SAFE and is_versioned(self._model)
         if self._check_etag or (given and is_heeded):
             return required_tags(given)
         return None

@@ -99,8 +99,6 @@ def _kept(response: Response) -> Answer:
         text = response.get_data(as_text=True)
         body = text if len(text) <= limit else None
     headers = {name: value for name in _KEPT_HEADERS if (value := response.headers.get(name))}
-    if "Location" in headers or response.location:
-        headers["Location"] = str(response.location)
     status = response.status_code
     try:
         json.dumps(key)
