@@ -7,12 +7,19 @@ from decimal import Decimal
 import pytest
 import sqlalchemy as sa
 from pydantic import BaseModel
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from tests.unit.authn.callers import by
 from tests.unit.rest.library import Book, Kind, principal
 
 from licet.errors import InvalidCondition, InvalidRequest, MalformedRequest
-from licet.rest import list_page, public, use_args, use_args_with_pagination
+from licet.rest import (
+    list_page,
+    marshal_response,
+    public,
+    schema_for,
+    use_args,
+    use_args_with_pagination,
+)
 from licet.rest.ordering import after_cursor, cursor_at, in_order, order_of, parsed_cursor
 from licet.rest.paging import Cursor, last_page, read_cursor, write_cursor
 
@@ -142,6 +149,37 @@ def test_pagination_has_no_other_names(library):
     """A misspelt name is not dropped."""
     with library.app.test_request_context(), pytest.raises(TypeError, match="page_number"):
         list_page(Book, {"page_number": 1})
+
+
+def test_a_list_without_a_policy_has_pages_too(library):
+    """Every row is listed, by two statements."""
+
+    @library.app.get("/labels")
+    @public
+    @use_args_with_pagination({}, Label)
+    @marshal_response(schema_for(Label))
+    def labels(args, pagination_args):
+        return list_page(Label, pagination_args)
+
+    Labels.metadata.create_all(library.engine)
+    library.add(*(Label(text=text, weight=n / 3) for n, text in enumerate("abc")))
+    with library.counted() as found:
+        page = library.client.get("/labels?page_size=2&sort_field=weight").json
+    assert ([row["text"] for row in page["_items"]], page["_meta"]["total"]) == (["a", "b"], 3)
+    assert len(found) == 2
+    query = f"page_size=2&sort_field=weight&cursor={page['_meta']['next']}"
+    assert [row["text"] for row in library.client.get(f"/labels?{query}").json["_items"]] == ["c"]
+
+
+class Labels(DeclarativeBase):
+    pass
+
+
+class Label(Labels):
+    __tablename__ = "label"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str]
+    weight: Mapped[float]
 
 
 # --- cursors -------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from licet.db import Database, upgrade
 from licet.errors import KeyInUse, KeyReused
 from licet.rest.idempotency import Answer, request_digest
 from licet.rest.store.keys import KEPT_SECONDS, LEASE_SECONDS, Keys
+from licet.settings.state import app_state
 
 
 def post(library, title="new", *, name="ann", key="k1"):
@@ -35,6 +36,27 @@ def test_the_same_request_again_gets_the_first_answer(library):
     assert second.headers["ETag"] == first.headers["ETag"]
     assert second.content_type == first.content_type
     assert second.headers["Cache-Control"] == first.headers["Cache-Control"]
+
+
+def test_an_answer_that_is_too_long_is_not_given_again(library):
+    """The request is not done a second time, and its sender is told why."""
+    settings = app_state(library.app).settings
+    object.__setattr__(settings, "max_result_bytes", 10)
+    first, second = post(library), post(library)
+    assert (first.status_code, second.status_code, count(library)) == (201, 409, 4)
+    assert "too long to be kept" in second.json["detail"]
+
+
+def test_nothing_is_done_while_the_postgresql_of_the_keys_is_down(tmp_path):
+    """What could be done twice is not done once; without a key it is."""
+    keys = "postgresql+psycopg://nobody@127.0.0.1:1/none"
+    instance = str(tmp_path / "instance")
+    made = Library(f"sqlite:///{tmp_path / 'l.sqlite3'}", instance, LICET_DATABASE_URL=keys)
+    answer = post(made)
+    assert (answer.status_code, answer.json["code"]) == (503, "store_unavailable")
+    assert count(made) == 0
+    assert made.client.post("/books/", json={"title": "a"}, headers=by("ann")).status_code == 201
+    made.close()
 
 
 def test_another_request_with_the_key_is_422(library):

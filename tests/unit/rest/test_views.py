@@ -3,6 +3,7 @@
 import pytest
 from flask import Flask, abort
 from flask.views import MethodView
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from tests.unit.authn.callers import by
 from tests.unit.rest.library import Book, book_fields
 
@@ -111,6 +112,23 @@ def test_handlers_of_the_app_come_first(library):
     view = public(marshal_response(book_fields)(lambda: abort(409, "busy")))
     library.app.add_url_rule("/abort", "abort", view)
     assert library.client.get("/abort").text == "own: busy"
+
+
+class Pairs(DeclarativeBase):
+    pass
+
+
+class Seat(Pairs):
+    __tablename__ = "seat"
+    row: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+
+
+def test_a_key_of_several_columns_needs_a_function_that_finds():
+    """One argument of a URL is not all of it."""
+    with pytest.raises(InvalidCondition, match="find_func"):
+        with_lookup(Seat, "seat")
+    assert with_lookup(Seat, "seat", find=lambda text: None)
 
 
 def test_an_argument_that_the_rule_lacks_is_named(library):

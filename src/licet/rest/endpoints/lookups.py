@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial, wraps
 from typing import Any, Final, TypeVar
 
+import sqlalchemy as sa
 from flask import request
 from sqlalchemy.orm import object_session
 
@@ -85,14 +86,19 @@ def with_lookup(
     `ObjectNotFound` (404), `AccessDenied` (403), `PreconditionFailed` (412).
 
     Raises:
-        InvalidCondition: the class has no version and `check_etag` is set; or it does not decorate
-            a function.
+        InvalidCondition: the class has no version and `check_etag` is set, or a key of several
+            columns and no `find_func`; or it does not decorate a function.
     """
     if check_etag and not is_versioned(model):
         raise invalid(
             f"with_lookup(…, check_etag=True) needs a version of {model.__name__}, which each "
             "UPDATE counts up: give it `version: Mapped[int] = mapped_column()` and "
             '`__mapper_args__ = {"version_id_col": version}`.'
+        )
+    if find is None and find_func is None and len(sa.inspect(model).primary_key) > 1:
+        raise invalid(
+            f"with_lookup finds no {model.__name__} by {url_param!r} alone, since its primary key "
+            "has several columns: give find_func, or use licet.authz.with_object."
         )
     if verb is not None:
         one_verb(verb)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
+from itertools import islice
 from typing import Any, Final, TypeVar, get_args, get_origin
 
 import pydantic
@@ -41,6 +42,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _PAGING: Final = ("page_num", "page_size", "sort_field", "sort_direction", "cursor")
 _DIRECTIONS: Final = ("asc", "desc")
 _STATUS: Final = 422
+_MOST_FAULTS: Final = 20
 
 
 @knows_its_options
@@ -156,8 +158,8 @@ class _QueryReader:
             InvalidRequest: some are wrong.
         """
         known = self.names | frozenset(also)
-        faults = [_fault(n, values, known, self._listed) for n, values in sent.items()]
-        found = [fault for fault in faults if fault is not None]
+        faults = (_fault(n, values, known, self._listed) for n, values in sent.items())
+        found = list(islice(filter(None, faults), _MOST_FAULTS))
         if not found:
             given = {n: v if n in self._listed else v[0] for n, v in sent.items()}
             try:
