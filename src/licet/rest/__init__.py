@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from licet.rest.endpoints.lookups import with_lookup
     from licet.rest.endpoints.queries import list_page, use_args, use_args_with_pagination
     from licet.rest.problems import install_problem_handler, problem_response
-    from licet.rest.schemas import ModelSchema, schema_for
+    from licet.rest.schemas.reading import ModelSchema, schema_for
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,
@@ -24,7 +24,7 @@ else:
             "licet.rest.endpoints.lookups": "with_lookup",
             "licet.rest.endpoints.queries": "list_page use_args use_args_with_pagination",
             "licet.rest.problems": "install_problem_handler problem_response",
-            "licet.rest.schemas": "ModelSchema schema_for",
+            "licet.rest.schemas.reading": "ModelSchema schema_for",
         },
     )
 

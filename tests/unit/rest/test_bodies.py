@@ -17,7 +17,7 @@ from licet.db.types import UTCDateTime
 from licet.errors import InvalidCondition, InvalidRequest, MalformedRequest, UnsupportedBody
 from licet.rest import public, schema_for, unmarshal_request
 from licet.rest.body import MAX_DEPTH, read_json
-from licet.rest.schemas import reader_of
+from licet.rest.schemas.reading import reader_of
 
 
 def post(library, body, *, content_type="application/json", **headers):

@@ -20,10 +20,17 @@ from licet.authz import VIEW, Policy, list_objects
 from licet.authz._places import invalid
 from licet.authz.flask import current_caller
 from licet.errors.names import knows_its_options
-from licet.rest.dumping import Mask, dump_list, dump_object, is_mapped, require_dumpable, tag_of
 from licet.rest.endpoints.repeats import note_shown
 from licet.rest.endpoints.requests import begin, call_view, policy_for, session_of_app
 from licet.rest.etag import is_unchanged, quoted
+from licet.rest.schemas.dumping import (
+    Mask,
+    dump_list,
+    dump_object,
+    is_mapped,
+    require_dumpable,
+    tag_of,
+)
 
 __all__ = ["ListPage", "marshal_response"]
 

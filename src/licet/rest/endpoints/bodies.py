@@ -21,7 +21,6 @@ from licet.errors import InvalidRequest
 from licet.errors.names import knows_its_options
 from licet.errors.places import FieldError, json_pointer
 from licet.rest.body import read_json
-from licet.rest.dumping import is_mapped
 from licet.rest.endpoints.lookups import looked_up
 from licet.rest.endpoints.repeats import answered_once
 from licet.rest.endpoints.requests import (
@@ -33,7 +32,8 @@ from licet.rest.endpoints.requests import (
     session_of_app,
 )
 from licet.rest.lookup import checked_as_written, refused_values_are_told
-from licet.rest.schemas import Reader, reader_of
+from licet.rest.schemas.dumping import is_mapped
+from licet.rest.schemas.reading import Reader, reader_of
 
 __all__ = ["unmarshal_request"]
 

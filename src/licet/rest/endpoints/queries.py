@@ -33,7 +33,7 @@ from licet.rest.ordering import (
     sortable_fields,
 )
 from licet.rest.paging import DEFAULT_SIZE, MAX_SIZE, whole_number
-from licet.rest.schemas import fields_schema, is_pydantic, model_of_schema, validated
+from licet.rest.schemas.reading import fields_schema, is_pydantic, model_of_schema, validated
 from licet.wire.text import unstorable
 
 __all__ = ["list_page", "use_args", "use_args_with_pagination"]

@@ -13,7 +13,7 @@ from licet.authz._places import invalid
 from licet.errors.names import with_article
 from licet.rest.etag import make_tag
 from licet.rest.lookup import version_of
-from licet.rest.schemas import ModelSchema, is_pydantic
+from licet.rest.schemas.reading import ModelSchema, is_pydantic
 
 __all__ = [
     "ETAG_FIELD",

@@ -21,7 +21,7 @@ from licet.authz._places import invalid
 from licet.errors import InvalidRequest, MalformedRequest
 from licet.errors.names import knows_its_options, refuse_unknown
 from licet.errors.places import FieldError, json_pointer
-from licet.rest._columns import field_of
+from licet.rest.schemas.columns import field_of
 
 __all__ = ["ModelSchema", "Reader", "is_pydantic", "model_of_schema", "reader_of", "schema_for"]
 

@@ -1,0 +1,1 @@
+"""Schemas: what bodies may hold, and what answers show."""
