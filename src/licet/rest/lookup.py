@@ -29,6 +29,7 @@ __all__ = [
     "policy_of",
     "refused_values_are_told",
     "verb_of_method",
+    "version_is_kept",
     "version_name",
     "version_of",
 ]
@@ -121,6 +122,41 @@ def lost_update_is_refused(session: Session, owner: Any) -> Iterator[None]:
         raise
     finally:
         sa.event.remove(session, "after_commit", note)
+
+
+@contextmanager
+def version_is_kept(session: Session, owner: Any) -> Iterator[None]:
+    """Refuse a write of an object that was read anew in the block, with another version.
+
+    A commit or refresh within the block has SQLAlchemy read the object again. Its UPDATE would then
+    name the version that another writer made, which is not the one that the request names.
+
+    Raises:
+        PreconditionFailed: the object has another version than the block began with, or wrote.
+    """
+    known, is_written = version_of(owner), False
+
+    def before(_session: Session, *_: Any) -> None:
+        nonlocal is_written
+        is_written = owner in session.dirty or owner in session.deleted
+        if is_written and version_of(owner) != known:
+            raise PreconditionFailed
+
+    def after(_session: Session, _context: Any) -> None:
+        nonlocal known
+        if is_written and sa.inspect(owner).persistent:
+            known = version_of(owner)
+
+    sa.event.listen(session, "before_flush", before)
+    sa.event.listen(session, "after_flush_postexec", after)
+    try:
+        yield
+    except PreconditionFailed:
+        session.rollback()
+        raise
+    finally:
+        sa.event.remove(session, "before_flush", before)
+        sa.event.remove(session, "after_flush_postexec", after)
 
 
 @contextmanager

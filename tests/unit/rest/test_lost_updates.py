@@ -5,13 +5,14 @@ from collections import Counter
 
 import pytest
 import sqlalchemy as sa
+from flask import request
 from sqlalchemy.orm import Session
 from tests.unit.authn.callers import by
 from tests.unit.rest.conftest import fill
 from tests.unit.rest.library import Book, Library
 
 from licet.authz import VIEW
-from licet.rest import public, with_lookup
+from licet.rest import public, requires_auth, with_lookup
 
 WRITERS = 20
 
@@ -96,6 +97,32 @@ def test_a_write_between_reading_and_writing_is_not_lost(library, method):
     )
     assert answer.status_code == 412
     assert library.row(1).title == "theirs"
+
+
+def test_a_view_that_reads_the_row_anew_overrules_no_writer(library):
+    """After a commit the object has another's version, which is not the one in If-Match."""
+    session, seen = library.session, []
+
+    @library.app.patch("/twice/<int:book>")
+    @requires_auth("twice")
+    @with_lookup(Book, "book", check_etag=True)
+    def twice(book):
+        book.title = "ours"
+        session.commit()
+        seen.append(book.version)
+        if request.args:
+            with Session(library.engine) as other:
+                other.get(Book, 1).title = "theirs"
+                other.commit()
+            session.refresh(book)
+        book.title = "ours again"
+        session.commit()
+        return ""
+
+    for query, status in (("", 200), ("?late=1", 412)):
+        headers = by("ann") | {"If-Match": tag_of(library)}
+        assert library.client.patch(f"/twice/1{query}", headers=headers).status_code == status
+    assert (library.row(1).title, seen) == ("theirs", [2, 4])
 
 
 def test_a_row_that_goes_away_between_reading_and_writing_is_412(library):

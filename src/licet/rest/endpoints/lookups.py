@@ -43,6 +43,7 @@ from licet.rest.lookup import (
     is_versioned,
     lost_update_is_refused,
     verb_of_method,
+    version_is_kept,
     version_of,
 )
 from licet.settings.state import request_state
@@ -171,6 +172,9 @@ class _Lookup:
         with ExitStack() as stack:
             if is_versioned(self._model):
                 stack.enter_context(lost_update_is_refused(session, owner))
+                tags = self._tags()
+                if tags is not None and not tags.is_any:
+                    stack.enter_context(version_is_kept(session, owner))
             if policy is not None and is_decided:
                 check = partial(require_as_written, policy, verb, owner)
                 stack.enter_context(checked_as_written(session, owner, check))
