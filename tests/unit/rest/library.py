@@ -123,7 +123,13 @@ class Library:
     """The app, its sessions and its statements."""
 
     def __init__(
-        self, url: str, instance_path: str, *, pool_size: int = 5, **config: object
+        self,
+        url: str,
+        instance_path: str,
+        *,
+        pool_size: int = 5,
+        guard_writes: bool = False,
+        **config: object,
     ) -> None:
         self.engine = sa.create_engine(url, pool_size=pool_size)
         if not sa.inspect(self.engine).has_table("book"):
@@ -136,7 +142,8 @@ class Library:
         use_verifier(self.app, Names())
         licet = Licet(self.app)
         licet.roles_of(lambda identity: {"staff"} if identity.subject == "sue" else set())
-        register_policies(self.app, BOOKS, SHELVES, session=lambda: self.session)
+        options = {"session": lambda: self.session, "guard_writes": guard_writes}
+        register_policies(self.app, BOOKS, SHELVES, **options)
         self.app.teardown_request(lambda _error: self.session.remove())
         add_views(self)
         self.client = self.app.test_client()

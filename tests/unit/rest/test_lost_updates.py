@@ -17,10 +17,11 @@ from licet.rest import public, requires_auth, with_lookup
 WRITERS = 20
 
 
-@pytest.fixture
-def shared(database_url, tmp_path):
-    """The library on each kind of database, for many threads."""
-    made = Library(database_url, str(tmp_path / "instance"), pool_size=WRITERS)
+@pytest.fixture(params=[False, True], ids=["unguarded", "guarded"])
+def shared(request, database_url, tmp_path):
+    """The library on each kind of database, for many threads, with guarded sessions and without."""
+    options = {"pool_size": WRITERS, "guard_writes": request.param}
+    made = Library(database_url, str(tmp_path / "instance"), **options)
     fill(made)
     yield made
     made.close()
