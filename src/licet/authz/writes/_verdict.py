@@ -110,8 +110,7 @@ class _Asked:
         if not note.existed:
             return CREATE
         main = self._watch.main_of(note.policy, note.key)
-        own = main is not None and main.verb.name not in ("CREATE", "DELETE")
-        return main.verb if main is not None and own else UPDATE
+        return main.verb if main is not None and main.is_change else UPDATE
 
     def _created_and_changed(
         self, policy: Policy, notes: list[Note], now: dict[Key, dict[str, bool]]

@@ -35,6 +35,12 @@ class Main:
     policy: Policy
     verb: Verb
     owner: Any
+    keeps: bool = False  # DELETE changes the object, as soft deletion does
+
+    @property
+    def is_change(self) -> bool:
+        """Whether the verb stands for the UPDATE of the object."""
+        return self.keeps or self.verb.name not in ("CREATE", "DELETE")
 
 
 @dataclass(eq=False)
@@ -238,7 +244,7 @@ class Watch:
         """The verb that the change of a row most likely stands for."""
         if verb is UPDATE:
             for main in self.mains:
-                if main.policy is policy and main.verb.name not in ("CREATE", "DELETE"):
+                if main.policy is policy and main.is_change:
                     return main.verb
         return verb
 

@@ -98,7 +98,13 @@ class Change:
 @contextmanager
 @knows_its_options
 def write(
-    policy: Policy, verb: Verb, owner: Any, *, identity: Any = None, commit: bool = True
+    policy: Policy,
+    verb: Verb,
+    owner: Any,
+    *,
+    identity: Any = None,
+    commit: bool = True,
+    keeps: bool = False,
 ) -> Iterator[Change]:
     """Guard what the block writes, and commit it.
 
@@ -114,6 +120,8 @@ def write(
         identity: who asks, when that is not the current caller.
         commit: False leaves the commit to the program. Within another block, or within a
             savepoint, it is left anyway: the block then ends with the decision.
+        keeps: the object is changed, as soft deletion does, and not deleted; `verb`, DELETE for
+            example, then stands for UPDATE.
 
     Raises:
         ObjectNotFound, MissingToken, NotRegistered, AccessDenied: as `authorize`, of the object or
@@ -133,11 +141,11 @@ def write(
     if name != CREATE.name and not is_known:
         authorize(policy, verb, owner, identity=asking)
     outer = block.get()
-    main = Main(policy, verb, owner)
+    main = Main(policy, verb, owner, keeps)
     if outer is not None and outer.session is session:
         outer.mains.append(main)
         yield _change_in(outer, main, asking, session)
-        _finish(session, name, owner)
+        _finish(session, main)
         session.flush()
         return
     yield from _outermost(policy, main, asking, session, commit=commit)
@@ -153,7 +161,7 @@ def _outermost(
     token = block.set(scope)
     try:
         yield _change_in(scope, main, asking, session)
-        _finish(session, main.verb.name, main.owner)
+        _finish(session, main)
         session.flush()
         if (watch := watch_of(session)) is not None:
             settle(watch)
@@ -175,11 +183,11 @@ def _change_in(scope: Scope, main: Main, asking: Any, session: Session) -> Chang
     return change
 
 
-def _finish(session: Session, name: str, owner: Any) -> None:
-    if name == CREATE.name:
-        session.add(owner)
-    elif name == DELETE.name:
-        session.delete(owner)
+def _finish(session: Session, main: Main) -> None:
+    if main.verb.name == CREATE.name:
+        session.add(main.owner)
+    elif main.verb.name == DELETE.name and not (main.keeps or sa.inspect(main.owner).deleted):
+        session.delete(main.owner)  # unless the block itself did, with a flush
 
 
 def _require_fitting(policy: Policy, name: str, owner: Any) -> None:

@@ -404,3 +404,31 @@ def test_the_reason_is_logged(library, caplog):
     (record,) = [one for one in caplog.records if one.name == "licet.authz.decisions"]
     assert record.licet["reason"] == "CREATE is denied as it was written"
     assert record.licet["resource"].startswith("books:")
+
+
+def test_a_deletion_may_be_flushed_by_its_block(library):
+    """What follows the deletion, and belongs to it, comes before the decision and the commit."""
+    with (
+        library.asked_by("ann") as session,
+        write(library.books, DELETE, library.book(1)) as change,
+    ):
+        session.delete(change.object)
+        session.flush()
+        session.add(Book(id=9, shelf_id=1, owner="ann"))
+    assert [row[0] for row in library.rows()] == [2, 9]
+
+
+@pytest.mark.parametrize(("may", "outcome"), [(DELETE, "kept"), (UPDATE, AccessDenied)])
+def test_a_soft_deletion_is_decided_as_a_deletion(library, may, outcome):
+    """With `keeps` the object is changed, and DELETE is asked before and after, not UPDATE."""
+    seats = Policy(Seat, name="seats").allow(registered, may | VIEW)
+    seat = library.session.get(Seat, (1, "a"))
+    with library.asked_by("ann"):
+        if outcome == "kept":
+            with write(seats, DELETE, seat, keeps=True):
+                seat.owner = "nobody"
+        else:
+            with pytest.raises(outcome), write(seats, DELETE, seat, keeps=True):
+                pytest.fail("the block ran")
+    library.session.expire_all()
+    assert library.session.get(Seat, (1, "a")).owner == ("nobody" if outcome == "kept" else "ann")
