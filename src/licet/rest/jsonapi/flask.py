@@ -1,0 +1,328 @@
+"""JSON:API over HTTP: the endpoints of an app's resources.
+
+    JsonApi(app, url_prefix="/v1", resources=[events, sessions, speakers])
+
+Every URL is answered with and without a slash at its end, and every collection at its type's name,
+too. Errors of these endpoints, of guards before them as well, are JSON:API's.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, Final
+from urllib.parse import quote
+
+from flask import Blueprint, Flask, Response, request
+from werkzeug.exceptions import HTTPException, default_exceptions
+
+from licet.authz import CREATE, DELETE, LIST, UPDATE, VIEW, guarded_by
+from licet.authz.flask import current_caller, current_session
+from licet.authz.policies.verbs import Verb
+from licet.errors import ConfigurationError, ObjectNotFound, ServiceUnavailable
+from licet.errors.names import knows_its_options
+from licet.errors.rendering import is_final
+from licet.rest.jsonapi.answers import Answers
+from licet.rest.jsonapi.documents import read_document, read_linkage, url_of
+from licet.rest.jsonapi.errors import VERSION, error_body
+from licet.rest.jsonapi.mapping import bind_all
+from licet.rest.jsonapi.names import by_name, found_in
+from licet.rest.jsonapi.negotiation import MEDIA_TYPE, check_accept, check_content_type
+from licet.rest.jsonapi.query import Query, read_query
+from licet.rest.jsonapi.reading import Reader, Row
+from licet.rest.jsonapi.resource import Bound, Link, Resource
+from licet.rest.jsonapi.writing import Writer, key_of
+
+__all__ = ["JsonApi"]
+
+log = logging.getLogger(__name__)
+MOST_BYTES: Final = 2**20
+_HEADERS: Final = {"Cache-Control": "private", "Vary": "Accept, Authorization, Cookie"}
+_MIXED: Final = "jsonapi"
+
+
+class JsonApi:
+    """The endpoints of resources.
+
+    Args:
+        app: the app, whose `register_policies` says which session and which caller count.
+        url_prefix: where the collections are, such as ``/v1``.
+        resources: those that are served.
+        name: of the blueprint that the endpoints belong to.
+
+    Raises:
+        ConfigurationError: a resource does not fit its model or the others.
+    """
+
+    @knows_its_options
+    def __init__(
+        self, app: Flask, *, url_prefix: str, resources: Iterable[Resource], name: str = _MIXED
+    ) -> None:
+        self.bounds = bind_all(resources)
+        self.prefix = url_prefix.rstrip("/")
+        if self.prefix and not self.prefix.startswith("/"):
+            raise ConfigurationError(f"url_prefix begins with a slash: {url_prefix!r} does not.")
+        self.types = by_name((bound.type, bound) for bound in self.bounds)
+        spellings = [(name, one) for one in self.bounds for name in {one.type, one.resource.url}]
+        self.spellings = by_name(spellings)
+        self.blueprint = Blueprint(name, __name__, url_prefix=self.prefix)
+        for bound in self.bounds:
+            self._add_routes(bound)
+        for code in default_exceptions:
+            self.blueprint.register_error_handler(code, _as_document)
+        self.blueprint.register_error_handler(HTTPException, _as_document)
+        app.register_blueprint(self.blueprint)
+
+    def is_type(self, name: str, bound: Bound) -> bool:
+        """Whether a word is a name of the resource: its type or its collection's."""
+        return found_in(self.spellings, name) is bound
+
+    # --- routes ----------------------------------------------------------------------------------
+
+    def _add_routes(self, bound: Bound) -> None:
+        add = partial(self._add, bound)
+        add("", "GET", _list, LIST)
+        add("", "POST", _create, CREATE)
+        add("/<id>", "GET", _detail, VIEW)
+        add("/<id>", "PATCH", _update, UPDATE)
+        add("/<id>", "DELETE", _delete, DELETE)
+        if bound.resource.soft_delete is not None:
+            add("/<id>/restore", "POST", _restore, DELETE)
+        for link in bound.links.values():
+            self._add_links(bound, link)
+
+    def _add_links(self, bound: Bound, link: Link) -> None:
+        add = partial(self._add, bound, link=link)
+        at, own = f"/<id>/{link.member}", f"/<id>/relationships/{link.member}"
+        add(at, "GET", _related, VIEW)
+        add(own, "GET", _linkage, VIEW)
+        add(own, "PATCH", partial(_relate, how="replace"), UPDATE)
+        if link.is_many:
+            add(at, "POST", _create_related, CREATE)
+            add(own, "POST", partial(_relate, how="add"), UPDATE)
+            add(own, "DELETE", partial(_relate, how="remove"), UPDATE)
+
+    def _add(
+        self,
+        bound: Bound,
+        suffix: str,
+        method: str,
+        handle: Callable[..., Response],
+        verb: Verb,
+        link: Link | None = None,
+    ) -> None:
+        api = self
+        policy = link.target.policy if link is not None and verb is CREATE else bound.policy
+
+        @guarded_by(policy, verb)
+        def view(**args: Any) -> Response:
+            asking = Asking(api)
+            given = (bound,) if link is None else (bound, link)
+            return handle(asking, *given, **args)
+
+        named = getattr(handle, "func", handle).__name__.strip("_")
+        own = "" if link is None else f":{link.name}"
+        endpoint = f"{bound.type}{own}:{named}_{method.lower()}"
+        for name in dict.fromkeys((bound.resource.url, bound.type)):
+            self.blueprint.add_url_rule(
+                f"/{name}{suffix}",
+                endpoint=endpoint,
+                view_func=view,
+                methods=[method],
+                strict_slashes=False,
+            )
+
+
+class Asking:
+    """One request: who asks, what they see, and how they are answered."""
+
+    def __init__(self, api: JsonApi) -> None:
+        check_accept(request.headers.get("Accept"))
+        self.api = api
+        # first of all, so that a bad token is told whatever is asked
+        self.reader = Reader(identity=current_caller(), session=current_session())
+        self.writer = Writer(self.reader)
+        self.pairs = list(request.args.items(multi=True))
+
+    def query(self, bound: Bound, of: str) -> Query:
+        """What the parameters ask for."""
+        searched = self.reader.searched
+        return read_query(self.pairs, bound, self.api.types, searched, of=of)
+
+    @property
+    def base(self) -> str:
+        """The path before the collections' names."""
+        return quote(request.root_path) + self.api.prefix
+
+    def answers(self, query: Query) -> Answers:
+        """What makes the documents."""
+        return Answers(self.base, quote(request.root_path + request.path), self.pairs, query)
+
+    def body(self) -> bytes:
+        """The body.
+
+        Raises:
+            Refused: 415.
+            RequestEntityTooLarge: it has more than a megabyte.
+        """
+        check_content_type(request.headers.get("Content-Type"))
+        most = request.max_content_length
+        request.max_content_length = MOST_BYTES if most is None else min(most, MOST_BYTES)
+        return request.get_data()
+
+    def shown(self, bound: Bound, key: Any, query: Query, status: int = 200) -> Response:
+        """The answer that a write has: the resource as the caller now sees it."""
+        row = self.reader.one(bound, key, query)
+        answers = self.answers(query)
+        if row is None:
+            return _answer(answers.bare(bound, key), status)
+        return _answer(answers.one(row, self.reader.include([row], query)), status)
+
+    def parent(self, bound: Bound, link: Link, text: str) -> Row:
+        """The object that a link belongs to, which the caller may view with the link.
+
+        Raises:
+            ObjectNotFound: there is none for them.
+        """
+        key = key_of(bound, text)
+        row = None if key is None else self.reader.one(bound, key)
+        if row is None or link.name not in row.visible:
+            raise ObjectNotFound
+        return row
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def _list(asking: Asking, bound: Bound) -> Response:
+    query = asking.query(bound, "list")
+    page = asking.reader.page(bound, query)
+    included = asking.reader.include(page.rows, query)
+    return _answer(asking.answers(query).listed(page, included))
+
+
+def _detail(asking: Asking, bound: Bound, id: str) -> Response:  # noqa: A002 - as in the rule
+    query = asking.query(bound, "one")
+    key = key_of(bound, id)
+    row = None if key is None else asking.reader.one(bound, key, query)
+    if row is None:
+        raise ObjectNotFound
+    return _answer(asking.answers(query).one(row, asking.reader.include([row], query)))
+
+
+def _related(asking: Asking, bound: Bound, link: Link, id: str) -> Response:  # noqa: A002 - as above
+    query = asking.query(link.target, "list" if link.is_many else "one")
+    parent, reader = asking.parent(bound, link, id), asking.reader
+    answers = asking.answers(query)
+    if link.is_many:
+        page = reader.related(bound, link, parent.key, query)
+        return _answer(answers.listed(page, reader.include(page.rows, query)))
+    key = _to_one(reader, parent, link)
+    row = None if key is None else reader.one(link.target, key, query)
+    return _answer(answers.one(row, reader.include([row] if row else [], query)))
+
+
+def _linkage(asking: Asking, bound: Bound, link: Link, id: str) -> Response:  # noqa: A002 - as above
+    query = asking.query(link.target, "list" if link.is_many else "one")
+    parent = asking.parent(bound, link, id)
+    return _answer(_linkage_document(asking, parent, link, query))
+
+
+def _linkage_document(asking: Asking, parent: Row, link: Link, query: Query) -> Any:
+    reader, answers = asking.reader, asking.answers(query)
+    if not link.is_many:
+        key = _to_one(reader, parent, link)
+        return answers.linkage(parent.bound, parent.key, link, key)
+    page = reader.related(parent.bound, link, parent.key, query)
+    return answers.linkage(parent.bound, parent.key, link, page)
+
+
+def _to_one(reader: Reader, parent: Row, link: Link) -> Any:
+    """The key that a to-one link leads to."""
+    if link.name in parent.one:
+        return parent.one[link.name]
+    return next((key for _, key in reader.pairs(parent.bound, link, [parent.key])), None)
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+def _create(asking: Asking, bound: Bound) -> Response:
+    asking.writer.require_possible(bound, CREATE)
+    query = asking.query(bound, "write")
+    given = read_document(asking.body(), bound, is_type=asking.api.is_type)
+    key = asking.writer.create(bound, given)
+    return _created(asking, bound, key, query)
+
+
+def _create_related(asking: Asking, bound: Bound, link: Link, id: str) -> Response:  # noqa: A002 - as above
+    target = link.target
+    asking.writer.require_possible(target, CREATE)
+    query = asking.query(target, "write")
+    asking.parent(bound, link, id)
+    parent = asking.writer.owner(bound, id, VIEW)
+    given = read_document(asking.body(), target, is_type=asking.api.is_type)
+    key = asking.writer.create(target, given, (link, parent))
+    return _created(asking, target, key, query)
+
+
+def _created(asking: Asking, bound: Bound, key: Any, query: Query) -> Response:
+    response = asking.shown(bound, key, query, 201)
+    response.headers["Location"] = url_of(asking.base, bound, key)
+    return response
+
+
+def _update(asking: Asking, bound: Bound, id: str) -> Response:  # noqa: A002 - as above
+    query = asking.query(bound, "write")
+    owner = asking.writer.owner(bound, id, UPDATE)
+    given = read_document(asking.body(), bound, is_type=asking.api.is_type, wanted_id=id)
+    asking.writer.update(bound, owner, given)
+    return asking.shown(bound, key_of(bound, id), query)
+
+
+def _delete(asking: Asking, bound: Bound, id: str) -> Response:  # noqa: A002 - as above
+    asking.query(bound, "write")
+    asking.writer.delete(bound, asking.writer.owner(bound, id, DELETE))
+    return _answer({"meta": {"message": "Object successfully deleted"}, "jsonapi": VERSION})
+
+
+def _restore(asking: Asking, bound: Bound, id: str) -> Response:  # noqa: A002 - as above
+    query = asking.query(bound, "write")
+    asking.writer.restore(bound, asking.writer.owner(bound, id, DELETE, is_trash=True))
+    return asking.shown(bound, key_of(bound, id), query)
+
+
+def _relate(asking: Asking, bound: Bound, link: Link, id: str, *, how: str) -> Response:  # noqa: A002 - as above
+    query = asking.query(link.target, "write")
+    owner = asking.writer.owner(bound, id, UPDATE)
+    linkage = read_linkage(asking.body(), link, is_type=asking.api.is_type)
+    if not asking.writer.relate(bound, owner, linkage, how):
+        return Response(status=204, headers=_HEADERS)
+    parent = asking.parent(bound, link, id)
+    return _answer(_linkage_document(asking, parent, link, query))
+
+
+# --- answers -------------------------------------------------------------------------------------
+
+
+def _answer(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    text = json.dumps(document, separators=(",", ":"))
+    return Response(text, status, {**_HEADERS, **(headers or {})}, content_type=MEDIA_TYPE)
+
+
+def _as_document(error: HTTPException) -> Response | HTTPException:
+    """Any HTTP error; of an unexpected exception nothing is told but its id in the log."""
+    if is_final(error):
+        return error
+    if isinstance(error, ServiceUnavailable):
+        error.log_reason(str(request.endpoint))
+    cause = getattr(error, "original_exception", None)
+    error_id = None if cause is None else uuid.uuid4().hex
+    if cause is not None:
+        name = type(cause).__name__
+        log.warning("%s in %s is answered with the error_id %s", name, request.endpoint, error_id)
+    document, status, headers = error_body(error, error_id=error_id)
+    return _answer(document, status, headers)

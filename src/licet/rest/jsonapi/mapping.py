@@ -1,0 +1,210 @@
+"""What the models of resources say: keys, types of attributes, and relationships.
+
+All is looked up once, when an app gets its resources, and what cannot be served is refused then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
+
+from licet.authz.policies._models.mapping import is_equality
+from licet.db.types import UTCDateTime
+from licet.errors import ConfigurationError
+from licet.errors.names import suggestion
+from licet.rest.jsonapi.names import by_name
+from licet.rest.jsonapi.resource import Attribute, Bound, Link, Resource, ToMany
+from licet.rest.jsonapi.values import ValueType, as_text
+
+__all__ = ["bind_all", "pairs_of"]
+
+_PYTHON: Final = (bool, int, str, float, Decimal, datetime, date, UUID)
+_KEYS: Final = (int, str, UUID)
+
+
+def bind_all(resources: Iterable[Resource]) -> list[Bound]:
+    """The resources with what their models say.
+
+    Raises:
+        ConfigurationError: a name is not the model's, two resources have one name or model, or a
+            relationship leads to a model without a resource.
+    """
+    listed = list(resources)
+    by_model: dict[type[Any], Bound] = {}
+    for resource in listed:
+        if resource.model in by_model:
+            raise ConfigurationError(f"{resource.model.__name__} has two resources.")
+        by_model[resource.model] = Bound(resource, _key_of(resource))
+    names = [name for one in listed for name in {one.type, one.url}]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigurationError(f"Two resources have the name {twice[0]!r}.")
+    for bound in by_model.values():
+        _fill(bound, by_model)
+    return list(by_model.values())
+
+
+def _key_of(resource: Resource) -> Attribute:
+    mapper = sa.inspect(resource.model)
+    if len(mapper.primary_key) != 1:
+        raise ConfigurationError(
+            f"{resource.model.__name__} has a primary key of several columns, which is no id of a "
+            "resource: give it a key of one column."
+        )
+    name = mapper.get_property_by_column(mapper.primary_key[0]).key
+    found = _value_type(mapper, name)
+    if found.python not in _KEYS or found.choices:
+        raise ConfigurationError(
+            f"{resource.model.__name__}.{name} is no id of a resource: integers, texts and UUIDs "
+            "are."
+        )
+    return Attribute(name, found, is_column=True, is_required=False)
+
+
+def _fill(bound: Bound, by_model: dict[type[Any], Bound]) -> None:
+    resource, mapper = bound.resource, sa.inspect(bound.model)
+    known = set(mapper.all_orm_descriptors.keys())
+    for name in (*resource.attributes, *resource.relationships):
+        if name not in known:
+            raise ConfigurationError(
+                f"The resource {resource.type} shows {name!r}, and {bound.model.__name__} has no "
+                f"such attribute: {suggestion(name, known)}"
+            )
+    bound.attributes = {name: _attribute(mapper, name) for name in resource.attributes}
+    bound.links = {name: _link(bound, name, by_model) for name in resource.relationships}
+    bound.attributes_by_name = by_name(bound.attributes.items())
+    bound.links_by_name = by_name(bound.links.items())
+    if resource.soft_delete is not None:
+        _require_moment(bound, mapper, resource.soft_delete)
+
+
+def _require_moment(bound: Bound, mapper: Mapper[Any], name: str) -> None:
+    column = mapper.columns.get(name)
+    if column is None or not column.nullable or _python_of(column.type) is not datetime:
+        raise ConfigurationError(
+            f"{bound.model.__name__}.{name} says since when a {bound.type} is in the trash, so it "
+            "is a nullable column of datetimes."
+        )
+
+
+def _attribute(mapper: Mapper[Any], name: str) -> Attribute:
+    if name in mapper.relationships:
+        raise ConfigurationError(
+            f"{mapper.class_.__name__}.{name} is a relationship: name it in relationships."
+        )
+    column, found = mapper.columns.get(name), _value_type(mapper, name)
+    if not isinstance(column, sa.Column) or column.computed is not None:
+        return Attribute(name, found, is_column=False, is_required=False)
+    return Attribute(name, found, is_column=True, is_required=_is_needed(column))
+
+
+def _is_needed(column: sa.Column[Any]) -> bool:
+    """Whether a new row has to be given a value of the column."""
+    has_default = column.default is not None or column.server_default is not None
+    return not (column.nullable or column.primary_key or has_default)
+
+
+def _value_type(mapper: Mapper[Any], name: str) -> ValueType:
+    try:
+        expression = getattr(mapper.class_, name).__clause_element__()
+        found = expression.type
+    except Exception as error:
+        raise ConfigurationError(
+            f"{mapper.class_.__name__}.{name} cannot be selected by SQL, so it is no attribute of "
+            "a resource."
+        ) from error
+    column = mapper.columns.get(name)
+    is_nullable = column.nullable if isinstance(column, sa.Column) else True
+    python = _python_of(found)
+    if python is bytes:
+        raise ConfigurationError(f"{mapper.class_.__name__}.{name} is binary, which JSON is not.")
+    return ValueType(
+        python,
+        is_nullable=bool(is_nullable),
+        max_length=getattr(found, "length", None) if python is str else None,
+        choices=_choices(found),
+        bits=_bits(found),
+        is_aware=isinstance(found, UTCDateTime) or bool(getattr(found, "timezone", False)),
+        digits=(getattr(found, "precision", None), getattr(found, "scale", None))
+        if python is Decimal
+        else (None, None),
+    )
+
+
+def _python_of(found: Any) -> type[Any]:
+    if isinstance(found, UTCDateTime):
+        return datetime
+    if isinstance(found, sa.JSON | sa.ARRAY):
+        return object
+    if isinstance(found, sa.Enum):
+        return str
+    try:
+        python: type[Any] = found.python_type
+    except NotImplementedError:
+        return object
+    if issubclass(python, bytes):
+        return bytes
+    return next((one for one in _PYTHON if issubclass(python, one)), object)
+
+
+def _choices(found: Any) -> dict[str, Any]:
+    if not isinstance(found, sa.Enum):
+        return {}
+    if found.enum_class is None:
+        return {text: text for text in found.enums}
+    return {as_text(member): member for member in found.enum_class}
+
+
+def _bits(found: Any) -> int:
+    if isinstance(found, sa.BigInteger):
+        return 64
+    return 16 if isinstance(found, sa.SmallInteger) else 32
+
+
+def _link(bound: Bound, name: str, by_model: dict[type[Any], Bound]) -> Link:
+    mapper, declared = sa.inspect(bound.model), bound.resource.relationships[name]
+    prop = mapper.relationships.get(name)
+    is_many = isinstance(declared, ToMany)
+    if prop is None or bool(prop.uselist) is not is_many:
+        raise ConfigurationError(
+            f"{bound.model.__name__}.{name} is no relationship to {'many' if is_many else 'one'}."
+        )
+    target = by_model.get(prop.mapper.class_)
+    if target is None:
+        raise ConfigurationError(
+            f"The relationship {name} of {bound.type} leads to {prop.mapper.class_.__name__}, "
+            "which has no resource here."
+        )
+    keys = _plain_keys(prop, target)
+    is_needed = any(_is_needed(mapper.columns[own]) for own, _ in keys)
+    is_required = is_needed or getattr(declared, "required", False)
+    return Link(name, is_many, is_required, _giver(target), keys)
+
+
+def _giver(target: Bound) -> Callable[[], Bound]:
+    return lambda: target
+
+
+def _plain_keys(prop: RelationshipProperty[Any], target: Bound) -> tuple[tuple[str, str], ...]:
+    """The keys of a many-to-one that is nothing but equal keys."""
+    pairs = pairs_of(prop)
+    if prop.direction is not RelationshipDirection.MANYTOONE or len(pairs) != 1:
+        return ()
+    return pairs if pairs[0][1] == target.key.name else ()
+
+
+def pairs_of(prop: RelationshipProperty[Any]) -> tuple[tuple[str, str], ...]:
+    """Own and related attribute of each pair of a join that is nothing but equal columns."""
+    pairs = prop.local_remote_pairs or []
+    if prop.secondary is not None or not is_equality(prop.primaryjoin, pairs):
+        return ()
+    parent, target = prop.parent, prop.mapper
+    return tuple(
+        (parent.get_property_by_column(own).key, target.get_property_by_column(related).key)
+        for own, related in pairs
+    )

@@ -1,0 +1,358 @@
+"""What a caller sees: lists, single objects, what is included with them, and how many there are.
+
+Every row has passed its policy's filter in SQL, and every field the mask, which is selected with
+the rows. The number of statements depends on what is asked for, never on how many rows there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement
+from sqlalchemy.orm import Session, aliased
+
+from licet.authz.policies._in_sql._terms import Term, as_column, as_where
+from licet.authz.policies.fields import Fields
+from licet.authz.policies.verbs import DELETE, LIST, VIEW
+from licet.rest.jsonapi.cursors import cursor_of, read_cursor
+from licet.rest.jsonapi.errors import in_query
+from licet.rest.jsonapi.mapping import pairs_of
+from licet.rest.jsonapi.query import Includes, Query
+from licet.rest.jsonapi.resource import Bound, Link
+from licet.rest.jsonapi.where import Order, beyond, criterion_of, order_of, ordering
+
+__all__ = ["MOST_INCLUDED", "Listed", "Reader", "Row"]
+
+MOST_INCLUDED: Final = 500
+MOST_LINKS: Final = 10_000  # of one relationship of all rows
+
+
+@dataclass(eq=False, slots=True)
+class Row:
+    """One object, as the caller sees it: its values, and the keys that its links lead to."""
+
+    bound: Bound
+    key: Any
+    values: dict[str, Any]
+    visible: frozenset[str]
+    one: dict[str, Any] = field(default_factory=dict)
+    many: dict[str, list[Any]] = field(default_factory=dict)
+    place: tuple[Any, ...] = ()  # its values of the order's keys
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One page of a list, how many rows there are in all, and the cursors around it."""
+
+    rows: list[Row]
+    count: int
+    after: str | None  # the cursor for what follows; None at the end
+    before: str | None
+
+
+class Reader:
+    """What one caller sees, by one session."""
+
+    def __init__(self, session: Session, identity: Any) -> None:
+        self.session, self.identity = session, identity
+        self._searched: dict[Bound, frozenset[str]] = {}
+
+    def searched(self, bound: Bound) -> frozenset[str]:
+        """The fields that the caller may filter on, sort by and include."""
+        if bound not in self._searched:
+            self._searched[bound] = bound.policy.queryable_fields(self.identity)
+        return self._searched[bound]
+
+    def seen(self, bound: Bound, entity: Any, is_many: bool) -> list[ColumnElement[bool]]:  # noqa: FBT001 - as `Seen` has it
+        """The criteria of related rows that the caller may see; none when that is all of them."""
+        policy = bound.policy
+        with policy.at(None):
+            term = policy.check(LIST if is_many else VIEW).criterion(self.identity, entity)
+        criteria = [] if term is True else [as_where(term)]
+        if bound.resource.soft_delete is not None:
+            criteria.append(getattr(entity, bound.resource.soft_delete).is_(None))
+        return criteria
+
+    # --- lists -----------------------------------------------------------------------------------
+
+    def page(self, bound: Bound, query: Query, *within: ColumnElement[bool]) -> Listed:
+        """One page of the rows that fulfil the query, and `within`."""
+        conditions = [*within, *self._kept(bound, is_trash=query.is_trash)]
+        if query.where is not None:
+            conditions.append(criterion_of(query.where, bound.model, self.seen))
+        orders = order_of(query.sort, bound, self.seen)
+        page, is_back = query.page, query.page.before is not None
+        # one more row tells whether there are more; pages by number know that by the count
+        size = page.size + page.is_by_cursor
+        statement = _select(bound, query).where(*conditions)
+        statement = statement.order_by(*ordering(orders, is_reversed=is_back)).limit(size)
+        if page.is_by_cursor:
+            statement = statement.where(*self._from_cursor(query, orders))
+        elif page.offset:
+            statement = statement.offset(page.offset)
+        rows = list(self._rows(bound, query, statement, orders))
+        counted = bound.statement((), _counted).where(*conditions)
+        count = self.session.scalar(bound.policy.filter(counted, self.identity)) or 0
+        return _listed(rows, count, query)
+
+    def _from_cursor(self, query: Query, orders: list[Order]) -> list[ColumnElement[bool]]:
+        is_back = query.page.before is not None
+        text = query.page.before if is_back else query.page.after
+        if not text:
+            return []
+        parameter = "page[before]" if is_back else "page[after]"
+        values = read_cursor(text, parameter, [order.attribute for order in orders])
+        return [beyond(orders, values, is_reversed=is_back)]
+
+    def _kept(self, bound: Bound, *, is_trash: bool = False) -> list[ColumnElement[bool]]:
+        """What keeps the trash out; or what leaves only the trash, for those who may delete."""
+        if bound.resource.soft_delete is None:
+            return []
+        column = getattr(bound.model, bound.resource.soft_delete)
+        if not is_trash:
+            return [column.is_(None)]
+        return [column.is_not(None), bound.policy.criterion(self.identity, DELETE)]
+
+    def one(self, bound: Bound, key: Any, query: Query | None = None) -> Row | None:
+        """The object with the key, if the caller may view it."""
+        query = Query() if query is None else query
+        is_it = getattr(bound.model, bound.key.name) == key
+        statement = _select(bound, query).where(is_it, *self._kept(bound, is_trash=query.is_trash))
+        return next(iter(self._rows(bound, query, statement, (), verb=VIEW)), None)
+
+    def related(self, bound: Bound, link: Link, key: Any, query: Query) -> Listed:
+        """One page of the objects that a link of an object leads to."""
+        return self.page(link.target, query, _belongs(bound, link, key))
+
+    # --- rows ------------------------------------------------------------------------------------
+
+    def _rows(
+        self,
+        bound: Bound,
+        query: Query,
+        statement: sa.Select[Any],
+        orders: Sequence[Order],
+        *,
+        verb: Any = LIST,
+    ) -> Iterator[Row]:
+        """The rows of a statement that begins as `_select` does."""
+        policy, model = bound.policy, bound.model
+        columns, others = _shown(bound, query)
+        links = self._linked(bound, query)
+        with policy.at(None):
+            terms = policy.shown.terms(self.identity)
+            filtered = policy.filter(statement, self.identity, verb)
+        more = [
+            *(getattr(model, name) for name in others),
+            *(self._linkage(link, model) for link in links),
+            *(order.expression for order in orders),
+            *(as_column(term) for term in terms if not isinstance(term, bool)),
+        ]
+        if more:
+            labelled = [column.label(f"column_{n}") for n, column in enumerate(more)]
+            filtered = filtered.add_columns(*labelled)
+        names, visible_of = [*columns, *others], _masks(policy.shown, terms)
+        n_names, n_links = len(names) + 1, len(names) + len(links) + 1
+        n_orders = n_links + len(orders)
+        link_names = [link.name for link in links]
+        for found in self.session.execute(filtered):
+            row = tuple(found)
+            yield Row(
+                bound,
+                row[0],
+                dict(zip(names, row[1:n_names], strict=True)),
+                visible_of(row[n_orders:]),
+                dict(zip(link_names, row[n_names:n_links], strict=True)),
+                {},
+                row[n_links:n_orders],
+            )
+
+    def _linked(self, bound: Bound, query: Query) -> list[Link]:
+        """The to-one links whose key is selected with the rows."""
+        return [
+            link
+            for link in bound.links.values()
+            if link.keys and (query.shows(bound, link.name) or link in query.includes)
+        ]
+
+    def _linkage(self, link: Link, entity: Any) -> Any:
+        """The key of the object that a to-one link leads to; NULL when the caller sees none."""
+        ((own, related),) = link.keys
+        target = aliased(link.target.model)
+        criteria = self.seen(link.target, target, False)  # noqa: FBT003 - as `Seen` has it
+        if not criteria:
+            return getattr(entity, own)
+        key = getattr(target, link.target.key.name)
+        is_it = getattr(target, related) == getattr(entity, own)
+        found = sa.select(key).select_from(target).where(is_it, *criteria)
+        return found.correlate(entity).scalar_subquery()
+
+    # --- includes --------------------------------------------------------------------------------
+
+    def include(self, rows: Sequence[Row], query: Query) -> list[Row]:
+        """What the query includes with the rows, each object once, and the links to it.
+
+        Raises:
+            Refused: 400; it is more than an answer may have.
+        """
+        found: dict[tuple[str, Any], Row] = {(row.bound.type, row.key): row for row in rows}
+        n_primary = len(found)
+        for link, branch in query.includes.items():
+            self._include(rows, link, branch, query, found, n_primary)
+        return list(found.values())[n_primary:]
+
+    def _include(
+        self,
+        rows: Sequence[Row],
+        link: Link,
+        branch: Includes,
+        query: Query,
+        found: dict[tuple[str, Any], Row],
+        n_primary: int,
+    ) -> None:
+        keys = self._link_all(rows, link) if rows else []
+        target = link.target
+        new = [key for key in keys if (target.type, key) not in found]
+        if len(found) - n_primary + len(new) > MOST_INCLUDED:
+            detail = (
+                f"An answer includes at most {MOST_INCLUDED} resources: ask for a smaller page."
+            )
+            raise in_query("include", detail)
+        if new:
+            self._add(target, query, branch, new, found)
+        reached = [found[target.type, key] for key in keys if (target.type, key) in found]
+        for inner, inner_branch in branch.items():
+            self._include(reached, inner, inner_branch, query, found, n_primary)
+
+    def _add(
+        self,
+        target: Bound,
+        query: Query,
+        branch: Includes,
+        keys: list[Any],
+        found: dict[tuple[str, Any], Row],
+    ) -> None:
+        """Read the objects with these keys; in their order, as the database has none of its own."""
+        of_target = Query(includes=branch, fields=query.fields)
+        is_one = getattr(target.model, target.key.name).in_(keys)
+        statement = _select(target, of_target).where(is_one, *self._kept(target))
+        rows = {row.key: row for row in self._rows(target, of_target, statement, (), verb=VIEW)}
+        found.update(((target.type, key), rows[key]) for key in keys if key in rows)
+
+    def _link_all(self, rows: Sequence[Row], link: Link) -> list[Any]:
+        """Note on each row where the link leads to, and return all these keys, each once."""
+        if link.keys and all(link.name in row.one for row in rows):
+            keys = (row.one[link.name] for row in rows)
+            return list(dict.fromkeys(key for key in keys if key is not None))
+        pairs = self.pairs(rows[0].bound, link, [row.key for row in rows])
+        by_owner: dict[Any, list[Any]] = {}
+        for owner, key in pairs:
+            by_owner.setdefault(owner, []).append(key)
+        for row in rows:
+            keys_of_row = by_owner.get(row.key, [])
+            if link.is_many:
+                row.many[link.name] = keys_of_row
+            else:
+                row.one[link.name] = next(iter(keys_of_row), None)
+        return list(dict.fromkeys(key for _, key in pairs))
+
+    def pairs(self, bound: Bound, link: Link, owners: Iterable[Any]) -> list[tuple[Any, Any]]:
+        """The keys of these owners and of what a link leads to, by the latter's key.
+
+        Raises:
+            Refused: 400; they are more than an answer may have.
+        """
+        target = aliased(link.target.model)
+        own = getattr(bound.model, bound.key.name)
+        key = getattr(target, link.target.key.name)
+        statement = (
+            sa.select(own, key)
+            .join(getattr(bound.model, link.name).of_type(target))
+            .where(own.in_(list(owners)), *self.seen(link.target, target, link.is_many))
+            .order_by(key)
+            .limit(MOST_LINKS + 1)
+        )
+        found = [(one, other) for one, other in self.session.execute(statement)]
+        if len(found) > MOST_LINKS:
+            detail = f"{link.member} has more than {MOST_LINKS} links: ask for a smaller page."
+            raise in_query("include", detail)
+        return found
+
+
+def _shown(bound: Bound, query: Query) -> tuple[list[str], list[str]]:
+    """The attributes that the answer may have: columns of the class, and others."""
+    shown = [one for name, one in bound.attributes.items() if query.shows(bound, name)]
+    columns = [one.name for one in shown if one.is_column]
+    return columns, [one.name for one in shown if not one.is_column]
+
+
+def _select(bound: Bound, query: Query) -> Any:
+    """The keys and the columns of all rows, of which a policy can find a page by an index."""
+    names = (bound.key.name, *_shown(bound, query)[0])
+    return bound.statement(names, _selected)
+
+
+def _selected(bound: Bound, names: tuple[str, ...]) -> sa.Select[Any]:
+    return sa.select(*(getattr(bound.model, name) for name in names))
+
+
+def _counted(bound: Bound, _names: tuple[str, ...]) -> sa.Select[Any]:
+    return sa.select(sa.func.count()).select_from(bound.model)
+
+
+def _masks(shown: Fields, terms: list[Term]) -> Callable[[tuple[Any, ...]], frozenset[str]]:
+    """A function of a row's masks, as they were selected, that gives its visible fields."""
+    known: dict[tuple[Any, ...], frozenset[str]] = {}
+
+    def visible(selected: tuple[Any, ...]) -> frozenset[str]:
+        found = known.get(selected)
+        if found is None:
+            values = iter(selected)
+            outcomes = [one if isinstance(one, bool) else bool(next(values)) for one in terms]
+            found = known[selected] = shown.free_given(outcomes)
+        return found
+
+    return visible
+
+
+def _listed(rows: list[Row], count: int, query: Query) -> Listed:
+    """The page, without the row that only tells whether there are more."""
+    page = query.page
+    if not page.is_by_cursor:
+        has_more, has_less = page.offset + len(rows) < count, page.offset > 0
+    elif page.before is None:
+        has_more, has_less = len(rows) > page.size, bool(page.after)
+        rows = rows[: page.size]
+    else:
+        has_more, has_less = bool(page.before), len(rows) > page.size
+        rows = rows[: page.size][::-1]
+    return Listed(
+        rows,
+        count,
+        after=cursor_of(rows[-1].place) if rows and has_more else None,
+        before=cursor_of(rows[0].place) if rows and has_less else None,
+    )
+
+
+def _belongs(bound: Bound, link: Link, key: Any) -> ColumnElement[bool]:
+    """Whether a row is one that the link of the object with the key leads to."""
+    model = link.target.model
+    prop = sa.inspect(bound.model).relationships[link.name]
+    pairs = pairs_of(prop)
+    if len(pairs) == 1 and pairs[0][0] == bound.key.name:
+        is_child: ColumnElement[bool] = getattr(model, pairs[0][1]) == key
+        return is_child
+    target = aliased(model)
+    target_key = getattr(target, link.target.key.name)
+    found = (
+        sa.select(target_key)
+        .select_from(bound.model)
+        .join(getattr(bound.model, link.name).of_type(target))
+        .where(getattr(bound.model, bound.key.name) == key)
+        .correlate(None)
+    )
+    is_one: ColumnElement[bool] = getattr(model, link.target.key.name).in_(found)
+    return is_one

@@ -1,0 +1,233 @@
+"""What a resource declares: its model, its policy, its name, what it shows, and its hooks.
+
+    sessions = Resource(
+        Session, policies.sessions, name="session", attributes=["title", "state"],
+        relationships={"event": ToOne(required=True)},
+    )
+
+    @sessions.before_update
+    def note(session): ...
+
+`Bound` is a resource together with what its model says; `licet.rest.jsonapi.mapping` makes it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final, TypeVar
+
+from licet.authz.policies.policy import Policy
+from licet.errors import ConfigurationError
+from licet.errors.names import knows_its_options, knows_options_of
+from licet.rest.jsonapi.names import by_name, dashed
+from licet.rest.jsonapi.values import ValueType
+
+__all__ = ["Attribute", "Bound", "Link", "Resource", "ToMany", "ToOne"]
+
+Hook = Callable[[Any], None]
+H = TypeVar("H", bound=Hook)
+_NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+MOST_STATEMENTS: Final = 128  # of the sets of fields that requests choose
+_RESERVED: Final = frozenset({"id", "type", "links", "relationships"})
+
+
+@knows_options_of
+@dataclass(frozen=True)
+class ToOne:
+    """A relationship to one object; `required` ones must be given when a resource is created."""
+
+    required: bool = False
+
+
+@knows_options_of
+@dataclass(frozen=True)
+class ToMany:
+    """A relationship to many objects."""
+
+
+class Resource:
+    """One model over JSON:API.
+
+    Args:
+        model: a mapped class with a primary key of one column.
+        policy: of that class; it filters every read and decides every write.
+        name: the type, singular and dashed, such as ``custom-form``.
+        url: the collection's name in URLs; the type with an "s" when not given.
+        attributes: the mapped attributes that are shown. Nothing else is.
+        relationships: the mapped relationships that are shown. The models that they lead to have
+            resources of the same `JsonApi`.
+        soft_delete: the name of a nullable datetime column; DELETE sets it, and a row that has it
+            is in the trash, which only those see who may DELETE it.
+
+    Raises:
+        ConfigurationError: a name is no name, or stands twice.
+    """
+
+    @knows_its_options
+    def __init__(
+        self,
+        model: type[Any],
+        policy: Policy,
+        *,
+        name: str,
+        attributes: Iterable[str],
+        relationships: Mapping[str, ToOne | ToMany] | None = None,
+        url: str | None = None,
+        soft_delete: str | None = None,
+    ) -> None:
+        self.model, self.policy = model, policy
+        self.type = name
+        self.url = f"{name}s" if url is None else url
+        self.attributes = tuple(attributes)
+        self.relationships = dict(relationships or {})
+        self.soft_delete = soft_delete
+        self.hooks: dict[str, list[Hook]] = {}
+        self._check()
+
+    def _check(self) -> None:
+        if policy_model := self.policy.model is not self.model and self.policy.model.__name__:
+            raise ConfigurationError(
+                f"The resource {self.type} is of {self.model.__name__}, and its policy is about "
+                f"{policy_model}."
+            )
+        for text in (self.type, self.url):
+            if not _NAME.fullmatch(text):
+                raise ConfigurationError(
+                    f"{text!r} is no name of a resource: write it in lower case with dashes, such "
+                    "as 'custom-form'."
+                )
+        names = [*self.attributes, *self.relationships]
+        if reserved := sorted(_RESERVED.intersection(names)):
+            raise ConfigurationError(
+                f"The resource {self.type} cannot show {reserved[0]!r}: JSON:API has a meaning of "
+                "its own for that name."
+            )
+        try:
+            by_name((name, name) for name in names)
+        except ValueError as error:
+            raise ConfigurationError(f"In the resource {self.type} {error}.") from error
+
+    def _hooked(self, moment: str, hook: H) -> H:
+        self.hooks.setdefault(moment, []).append(hook)
+        return hook
+
+    def before_create(self, hook: H) -> H:
+        """Call the function with each new object, before it is stored."""
+        return self._hooked("before_create", hook)
+
+    def after_create(self, hook: H) -> H:
+        """Call it with each new object when that is stored, and not committed yet."""
+        return self._hooked("after_create", hook)
+
+    def before_update(self, hook: H) -> H:
+        """Call it with each object that was changed, before that is stored."""
+        return self._hooked("before_update", hook)
+
+    def after_update(self, hook: H) -> H:
+        """Call it with each object whose change is stored, and not committed yet."""
+        return self._hooked("after_update", hook)
+
+    def before_delete(self, hook: H) -> H:
+        """Call it with each object that is going to be deleted."""
+        return self._hooked("before_delete", hook)
+
+    def after_delete(self, hook: H) -> H:
+        """Call it with each object that is deleted, which is not committed yet."""
+        return self._hooked("after_delete", hook)
+
+    def run(self, moment: str, owner: Any) -> None:
+        """Call the hooks of a moment, in the order of their declaration."""
+        for hook in self.hooks.get(moment, ()):
+            hook(owner)
+
+    def __repr__(self) -> str:
+        return f"<Resource {self.type}>"
+
+
+@dataclass(frozen=True, eq=False)
+class Attribute:
+    """A mapped attribute that a resource shows."""
+
+    name: str
+    value_type: ValueType
+    is_column: bool  # else an expression, which is read only
+    is_required: bool
+
+    @property
+    def member(self) -> str:
+        """Its name in documents."""
+        return dashed(self.name)
+
+
+@dataclass(frozen=True, eq=False)
+class Link:
+    """A mapped relationship that a resource shows.
+
+    Args:
+        name: its name.
+        is_many: whether it leads to many objects.
+        is_required: whether a new resource must have one.
+        find_target: gives the resource that it leads to.
+        keys: of a many-to-one that is nothing but equal keys: own attribute and related one, of
+            each column.
+    """
+
+    name: str
+    is_many: bool
+    is_required: bool
+    find_target: Callable[[], Bound]
+    keys: tuple[tuple[str, str], ...] = ()
+
+    @cached_property
+    def member(self) -> str:
+        """Its name in documents."""
+        return dashed(self.name)
+
+    @cached_property
+    def target(self) -> Bound:
+        """The resource that it leads to."""
+        return self.find_target()
+
+
+@dataclass(eq=False)
+class Bound:
+    """A resource, its key, its attributes and its links."""
+
+    resource: Resource
+    key: Attribute
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    links: Mapping[str, Link] = field(default_factory=dict)
+    # by folded name
+    attributes_by_name: Mapping[str, Attribute] = field(default_factory=dict)
+    links_by_name: Mapping[str, Link] = field(default_factory=dict)
+    _statements: dict[tuple[str, ...], Any] = field(default_factory=dict)
+
+    def statement(self, names: tuple[str, ...], make: Callable[..., Any]) -> Any:
+        """The beginning of a statement about these attributes, made once."""
+        found = self._statements.get(names)
+        if found is None:
+            found = make(self, names)
+            if len(self._statements) < MOST_STATEMENTS:
+                self._statements[names] = found
+        return found
+
+    @cached_property
+    def type(self) -> str:
+        """The type in documents."""
+        return self.resource.type
+
+    @property
+    def model(self) -> Any:
+        """The mapped class."""
+        return self.resource.model
+
+    @property
+    def policy(self) -> Policy:
+        """The policy of the class."""
+        return self.resource.policy
+
+    def __repr__(self) -> str:
+        return f"<{self.type}>"

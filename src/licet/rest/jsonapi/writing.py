@@ -1,0 +1,397 @@
+"""Creating, changing and deleting resources, each in one guarded change.
+
+What a request names is looked up as its caller sees it; the policy decides, before and after, on
+the rows as they are written. Hooks run in the transaction. An error leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DataError, IntegrityError
+
+from licet.authz import CREATE, DELETE, UPDATE, VIEW, authorize
+from licet.authz.callers.asking import refusal_of
+from licet.authz.policies.verbs import Verb
+from licet.authz.writes.block import Change, write
+from licet.errors import AccessDenied, AuthenticationError, ObjectNotFound
+from licet.rest.jsonapi.documents import Given, Linkage, as_id, refused_field
+from licet.rest.jsonapi.errors import Problem, Refused, in_body
+from licet.rest.jsonapi.mapping import pairs_of
+from licet.rest.jsonapi.names import found_in
+from licet.rest.jsonapi.reading import Reader
+from licet.rest.jsonapi.resource import Attribute, Bound, Link
+from licet.rest.jsonapi.values import misfit, read, read_text
+
+__all__ = ["Writer", "key_of"]
+
+
+def key_of(bound: Bound, text: str) -> Any:
+    """The key that an id says; None when no row could have it."""
+    try:
+        key = read_text(bound.key.value_type, text)
+    except ValueError:
+        return None
+    return key if as_id(key) == text else None
+
+
+class Writer:
+    """What one caller writes, by one session."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.session, self.identity = reader.session, reader.identity
+
+    # --- finding ---------------------------------------------------------------------------------
+
+    def owner(self, bound: Bound, text: str, verb: Verb, *, is_trash: bool = False) -> Any:
+        """The object with the id, with which the caller may do the verb.
+
+        Raises:
+            ObjectNotFound, MissingToken, NotRegistered, AccessDenied: as `authorize`.
+        """
+        key, name = key_of(bound, text), bound.resource.soft_delete
+        owner = None if key is None else self.session.get(bound.model, key)
+        if owner is not None and name is not None:
+            owner = owner if (getattr(owner, name) is not None) is is_trash else None
+        if owner is None:
+            raise ObjectNotFound
+        try:
+            authorize(bound.policy, verb, owner, identity=self.identity)
+        except (AccessDenied, AuthenticationError) as error:
+            if is_trash:  # which others do not know of
+                raise ObjectNotFound from error
+            raise
+        return owner
+
+    def require_possible(self, bound: Bound, verb: Verb) -> None:
+        """Refuse who may do the verb with no object whatever.
+
+        Raises:
+            MissingToken, NotRegistered, AccessDenied: they may not.
+        """
+        if not bound.policy.may_allow(self.identity, verb):
+            raise refusal_of(self.identity, visible=True)
+
+    def objects(self, linkage: Linkage, *, is_lenient: bool = False) -> list[Any]:
+        """The objects that a linkage names, as far as the caller may view them.
+
+        Raises:
+            Refused: 404; one is not there for the caller, unless that is left out.
+        """
+        target = linkage.link.target
+        keys = [key_of(target, text) for text in linkage.ids]
+        key = getattr(target.model, target.key.name)
+        statement = sa.select(target.model).where(key.in_([k for k in keys if k is not None]))
+        if target.resource.soft_delete is not None:
+            statement = statement.where(
+                getattr(target.model, target.resource.soft_delete).is_(None)
+            )
+        statement = target.policy.filter(statement, self.identity, VIEW)
+        found = {getattr(one, target.key.name): one for one in self.session.scalars(statement)}
+        problems = [
+            Problem(
+                status=404,
+                code="not_found",
+                detail=f"There is no such {target.type}.",
+                pointer=linkage.pointer_of(index),
+            )
+            for index, one in enumerate(keys)
+            if one not in found
+        ]
+        if problems and not is_lenient:
+            raise Refused(*problems)
+        return [found[one] for one in keys if one in found]
+
+    # --- creating --------------------------------------------------------------------------------
+
+    def create(self, bound: Bound, given: Given, parent: tuple[Link, Any] | None = None) -> Any:
+        """Create a resource, and return its key.
+
+        Args:
+            bound: the resource.
+            given: its attributes and links.
+            parent: a link to many of an object, to whose end the new one comes.
+        """
+        draft = bound.model()
+        related = [(linkage, self.objects(linkage)) for linkage in given.links]
+        with _told(), write(bound.policy, CREATE, draft, identity=self.identity) as change:
+            with self.session.no_autoflush:
+                if parent is not None:
+                    self._place(bound, draft, *parent)
+                for linkage, objects in related:
+                    self._set_link(draft, linkage, objects)
+                writable = self._writable(bound, draft)
+                self._check_links(given.links, writable)
+                self._set_attributes(change, bound, given.attributes, writable, is_new=True)
+                bound.resource.run("before_create", draft)
+                self._require_all(bound, draft)
+                authorize(bound.policy, CREATE, draft, identity=self.identity)
+                self.session.add(draft)
+            self.session.flush()
+            bound.resource.run("after_create", draft)
+            self.session.flush()
+            return getattr(draft, bound.key.name)
+
+    def _place(self, bound: Bound, draft: Any, link: Link, parent: Any) -> None:
+        """Put a draft to where a link of its parent leads."""
+        prop = sa.inspect(type(parent)).relationships[link.name]
+        pairs = pairs_of(prop)
+        if not pairs:
+            _add(parent, prop, [draft])
+            return
+        for own, related in pairs:
+            setattr(draft, related, getattr(parent, own))
+        turned = tuple((related, own) for own, related in pairs)
+        for back in bound.links.values():
+            if back.keys == turned:  # so that hooks see it
+                setattr(draft, back.name, parent)
+
+    def _require_all(self, bound: Bound, draft: Any) -> None:
+        values = sa.inspect(draft).dict
+        problems = [
+            _missing(attribute.member, "attributes")
+            for name, attribute in bound.attributes.items()
+            if attribute.is_required and values.get(name) is None
+        ]
+        problems += [
+            _missing(link.member, "relationships")
+            for name, link in bound.links.items()
+            if link.is_required
+            and values.get(name) is None
+            and all(values.get(own) is None for own, _ in link.keys)
+        ]
+        if problems:
+            raise Refused(*problems)
+
+    # --- changing --------------------------------------------------------------------------------
+
+    def update(self, bound: Bound, owner: Any, given: Given) -> None:
+        """Change what the request names of a resource, and nothing else."""
+        related = [(linkage, self.objects(linkage)) for linkage in given.links]
+        with self._changing(bound, owner) as (change, writable):
+            self._check_links(given.links, writable)
+            for linkage, objects in related:
+                if linkage.link.is_many:
+                    self._replace(bound, owner, linkage.link, objects)
+                else:
+                    self._set_link(owner, linkage, objects)
+            self._set_attributes(change, bound, given.attributes, writable, is_new=False)
+
+    def relate(self, bound: Bound, owner: Any, linkage: Linkage, how: str) -> bool:
+        """Change a relationship; whether anything was changed by that.
+
+        Args:
+            bound: the resource whose relationship it is.
+            owner: the object.
+            linkage: the relationship, and the objects that the request names.
+            how: "replace", "add" or "remove". What is hidden from the caller stays.
+        """
+        link = linkage.link
+        objects = self.objects(linkage, is_lenient=how == "remove")
+        with self._changing(bound, owner) as (_, writable):
+            self._check_links([linkage], writable)
+            if not link.is_many:
+                return self._set_link(owner, linkage, objects)
+            if how == "replace":
+                return self._replace(bound, owner, link, objects)
+            known = self._known(bound, owner, link, objects)
+            if how == "add":
+                changed = [one for one in objects if one not in known]
+                self._add_all(owner, link, changed)
+            else:
+                changed = known
+                self._remove_all(owner, link, changed)
+            return bool(changed)
+
+    @contextmanager
+    def _changing(self, bound: Bound, owner: Any) -> Iterator[tuple[Change, frozenset[str]]]:
+        """A guarded change of an object, with its hooks, and the fields that may be written."""
+        with _told(), write(bound.policy, UPDATE, owner, identity=self.identity) as change:
+            with self.session.no_autoflush:
+                yield change, self._writable(bound, owner)
+                bound.resource.run("before_update", owner)
+            self.session.flush()
+            bound.resource.run("after_update", owner)
+
+    def _writable(self, bound: Bound, owner: Any) -> frozenset[str]:
+        return bound.policy.writable_fields(self.identity, owner, session=self.session)
+
+    def _set_attributes(
+        self,
+        change: Change,
+        bound: Bound,
+        given: Mapping[str, Any],
+        writable: frozenset[str],
+        *,
+        is_new: bool,
+    ) -> None:
+        """Set attributes, all of them or none."""
+        values: dict[str, Any] = {}
+        problems: list[Problem] = []
+        for member, value in given.items():
+            try:
+                attribute, found = _read(bound, member, value)
+                if attribute.name in writable and attribute.is_column:
+                    values[attribute.name] = found
+                elif is_new or not self._is_as_seen(bound, change.object, attribute, found):
+                    problems += refused_field(member, f"{member} may not be written.").problems
+            except ValueError as error:
+                problems += refused_field(member, f"{member} {error}.").problems
+        if problems:
+            raise Refused(*problems)
+        change.apply(values)
+
+    def _is_as_seen(self, bound: Bound, owner: Any, attribute: Attribute, value: Any) -> bool:
+        """Whether a field already has the value, and the caller sees that."""
+        visible = bound.policy.visible_fields(self.identity, owner, session=self.session)
+        return attribute.name in visible and bool(getattr(owner, attribute.name) == value)
+
+    def _check_links(self, linkages: Sequence[Linkage], writable: frozenset[str]) -> None:
+        problems: list[Problem] = []
+        for linkage in linkages:
+            link = linkage.link
+            detail = None
+            if link.name not in writable:
+                detail = f"{link.member} may not be written."
+            elif linkage.is_null and link.is_required:
+                detail = f"{link.member} must not be null."
+            if detail is not None:
+                problems += refused_field(link.member, detail, kind="relationships").problems
+        if problems:
+            raise Refused(*problems)
+
+    # --- links -----------------------------------------------------------------------------------
+
+    def _set_link(self, owner: Any, linkage: Linkage, objects: list[Any]) -> bool:
+        """Set a relationship as a whole; whether that changes it."""
+        name = linkage.link.name
+        if linkage.link.is_many:
+            setattr(owner, name, objects)
+            return True
+        wanted = objects[0] if objects else None
+        before = getattr(owner, name) if sa.inspect(owner).key is not None else None
+        if sa.inspect(owner).key is None or before is not wanted:
+            setattr(owner, name, wanted)
+        return before is not wanted
+
+    def _known(self, bound: Bound, owner: Any, link: Link, objects: list[Any]) -> list[Any]:
+        """Those of the objects that the link leads to already."""
+        target = link.target
+        by_key = {getattr(one, target.key.name): one for one in objects}
+        pairs = self.reader.pairs(bound, link, [getattr(owner, bound.key.name)])
+        return [by_key[key] for _, key in pairs if key in by_key]
+
+    def _replace(self, bound: Bound, owner: Any, link: Link, objects: list[Any]) -> bool:
+        """Have the link lead to these of all that the caller sees; whether that changes it."""
+        target = link.target
+        pairs = self.reader.pairs(bound, link, [getattr(owner, bound.key.name)])
+        known = [key for _, key in pairs]
+        wanted = {getattr(one, target.key.name): one for one in objects}
+        new = [one for key, one in wanted.items() if key not in known]
+        key = getattr(target.model, target.key.name)
+        left = [one for one in known if one not in wanted]
+        gone = list(self.session.scalars(sa.select(target.model).where(key.in_(left))))
+        self._add_all(owner, link, new)
+        self._remove_all(owner, link, gone)
+        return bool(new or gone)
+
+    def _add_all(self, owner: Any, link: Link, objects: Sequence[Any]) -> None:
+        prop = sa.inspect(type(owner)).relationships[link.name]
+        pairs = pairs_of(prop)
+        if not pairs:
+            _add(owner, prop, objects)
+        for one in objects:
+            for own, related in pairs:
+                setattr(one, related, getattr(owner, own))
+
+    def _remove_all(self, owner: Any, link: Link, objects: Sequence[Any]) -> None:
+        """Have the link lead to these no more.
+
+        Raises:
+            Refused: 403; they cannot be without an owner.
+        """
+        prop = sa.inspect(type(owner)).relationships[link.name]
+        pairs = pairs_of(prop)
+        if objects and any(not prop.mapper.columns[related].nullable for _, related in pairs):
+            detail = (
+                f"A {link.target.type} always belongs to one: move it by its own relationship, or "
+                "delete it."
+            )
+            raise in_body("/data", detail, status=403, code="always_related")
+        if not pairs:
+            held = getattr(owner, link.name)
+            for one in objects:
+                if one in held:
+                    held.remove(one)
+        for one in objects:
+            for _, related in pairs:
+                setattr(one, related, None)
+
+    # --- deleting --------------------------------------------------------------------------------
+
+    def delete(self, bound: Bound, owner: Any) -> None:
+        """Delete a resource, or put it into the trash."""
+        resource = bound.resource
+        keeps = resource.soft_delete is not None
+        with _told(), write(bound.policy, DELETE, owner, identity=self.identity, keeps=keeps):
+            resource.run("before_delete", owner)
+            if resource.soft_delete is None:
+                self.session.delete(owner)
+            else:
+                setattr(owner, resource.soft_delete, self._now(bound))
+            self.session.flush()
+            resource.run("after_delete", owner)
+
+    def restore(self, bound: Bound, owner: Any) -> None:
+        """Take a resource out of the trash."""
+        name = bound.resource.soft_delete or ""
+        with _told(), write(bound.policy, DELETE, owner, identity=self.identity, keeps=True):
+            setattr(owner, name, None)
+
+    def _now(self, bound: Bound) -> datetime:
+        now = datetime.now(UTC)
+        kind = sa.inspect(bound.model).columns[bound.resource.soft_delete or ""].type
+        is_naive = isinstance(kind, sa.DateTime) and not kind.timezone
+        return now.replace(tzinfo=None) if is_naive else now
+
+
+def _add(owner: Any, prop: Any, objects: Sequence[Any]) -> None:
+    """Add to a loaded collection, whatever it is."""
+    held = getattr(owner, prop.key)
+    for one in objects:
+        (held.append if hasattr(held, "append") else held.add)(one)
+
+
+def _read(bound: Bound, member: str, value: Any) -> tuple[Attribute, Any]:
+    """The attribute of that name, and the value for it.
+
+    Raises:
+        ValueError: there is none, or the value does not fit.
+    """
+    attribute = found_in(bound.attributes_by_name, member)
+    if attribute is None:
+        raise misfit(f"is no attribute of {bound.type}")
+    return attribute, read(attribute.value_type, value)
+
+
+def _missing(member: str, kind: str) -> Problem:
+    (problem,) = refused_field(member, f"{member} must be given.", kind=kind).problems
+    return problem
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What the database refuses, as an answer."""
+    try:
+        yield
+    except IntegrityError as error:
+        detail = "The change conflicts with what is stored, or with what refers to it."
+        raise Refused(Problem(status=409, code="conflict", detail=detail)) from error
+    except DataError as error:
+        detail = "A value does not fit the database."
+        raise Refused(Problem(status=422, code="invalid_field", detail=detail)) from error

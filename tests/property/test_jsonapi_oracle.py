@@ -1,0 +1,97 @@
+"""JSON:API is no oracle: conferences that look alike to a caller give the same bytes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from random import Random
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from tests.counts import count
+from tests.property import jsonapi_cases as cases
+from tests.unit.rest.jsonapi.conference import Base, Conference
+
+from licet.authz import Policy
+from licet.rest.jsonapi.reading import Reader
+
+QUERIES = count(quick=150, full=10_000)
+QUERIES_A_CASE = 25
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
+
+def store(conference: Conference, tables: cases.Tables) -> None:
+    """Have the database hold these rows and no others."""
+    with conference.engine.begin() as connection:
+        for table in reversed(Base.metadata.sorted_tables):
+            connection.execute(sa.delete(table))
+        for table in Base.metadata.sorted_tables:
+            rows = [dict(row) for row in tables.get(table.name, ())]
+            for row in rows:
+                if row.get("deleted_at"):
+                    row["deleted_at"] = datetime.fromisoformat(f"{row['deleted_at']}+00:00")
+            if rows:
+                connection.execute(sa.insert(table), rows)
+
+
+def check(n_queries: int, *, seed: int = 0) -> Counter[int]:
+    """Ask two conferences the same; returns how often each status was answered."""
+    one, other = Conference(), Conference()
+    statuses: Counter[int] = Counter()
+    try:
+        for number in range(seed, seed + n_queries // QUERIES_A_CASE):
+            random = Random(number)
+            caller, tables = random.choice(cases.CALLERS), cases.made_up(random)
+            store(one, tables)
+            store(other, cases.changed(tables, caller, random))
+            for _ in range(QUERIES_A_CASE):
+                url = cases.url_of(random)
+                answers = [_answer(each, url, caller) for each in (one, other)]
+                assert answers[0] == answers[1], (number, caller, url)
+                assert answers[0][0] in (200, 400, 404), (number, caller, url, answers[0])
+                statuses[answers[0][0]] += 1
+    finally:
+        one.close()
+        other.close()
+    return statuses
+
+
+def _answer(conference: Conference, url: str, caller: str) -> tuple[int, bytes]:
+    response = conference.ask("GET", url, caller)
+    return response.status_code, response.data
+
+
+def test_hidden_rows_and_fields_are_not_told() -> None:
+    """Not by a value, an order, a filter, a count, a link, an include, or an error."""
+    statuses = check(QUERIES)
+    assert statuses[200] > QUERIES / 5, statuses
+
+
+def all_may_be_searched(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Policy, "queryable_fields", lambda policy, _asking: policy.shown.names)
+
+
+def related_rows_all_count(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Reader, "seen", lambda _reader, _bound, _entity, _is_many: [])
+
+
+def trash_counts(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Reader, "_kept", lambda _reader, _bound, *, is_trash=False: [])
+
+
+def masks_are_forgotten(patch: pytest.MonkeyPatch) -> None:
+    from licet.authz.policies.fields import Fields
+
+    patch.setattr(Fields, "free_given", lambda fields, _outcomes: fields.names)
+
+
+FAULTS: list[Any] = [all_may_be_searched, related_rows_all_count, trash_counts, masks_are_forgotten]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_are_found(fault: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the check above is for."""
+    fault(monkeypatch)
+    with pytest.raises(AssertionError):
+        check(1_000)

@@ -1,0 +1,121 @@
+"""What a resource may declare, and how a wrong declaration is told."""
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from licet import Licet
+from licet.authz import ALL, Policy, everyone
+from licet.errors import ConfigurationError, UnknownName
+from licet.rest.jsonapi import JsonApi, Resource, ToMany, ToOne
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Shelf(Base):
+    __tablename__ = "shelf"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    picture: Mapped[bytes | None]
+    is_old: Mapped[bool]
+    books: Mapped[list["Book"]] = relationship(back_populates="shelf")
+
+    @property
+    def loud(self):
+        return f"{self.name}!"
+
+
+class Book(Base):
+    __tablename__ = "book"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shelf_id: Mapped[int | None] = mapped_column(sa.ForeignKey("shelf.id"))
+    shelf: Mapped[Shelf | None] = relationship(back_populates="books")
+
+
+class Seat(Base):
+    __tablename__ = "seat"
+    row: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+
+
+class Mark(Base):
+    __tablename__ = "mark"
+    price: Mapped[float] = mapped_column(sa.Float, primary_key=True)
+
+
+def policy(model):
+    return Policy(model).allow(everyone, ALL)
+
+
+def shelf(**options):
+    options = {"name": "shelf", "attributes": ["name"], **options}
+    return Resource(Shelf, policy(Shelf), **options)
+
+
+def api(*resources, **options):
+    app = Flask("declared")
+    Licet(app)
+    return JsonApi(app, **{"url_prefix": "/v1", "resources": resources, **options})
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: shelf(name="Shelf"), "no name of a resource"),
+        (lambda: shelf(name="a_b"), "no name of a resource"),
+        (lambda: shelf(url="a/b"), "no name of a resource"),
+        (lambda: shelf(attributes=["id"]), "a meaning of its own"),
+        (lambda: shelf(attributes=["name", "name"]), "two names are spellings of 'name'"),
+        (lambda: shelf(attributes=["is_old", "isOld"]), "spellings of 'isOld'"),
+        (lambda: Resource(Shelf, policy(Book), name="shelf", attributes=[]), "is about Book"),
+        (lambda: api(shelf(attributes=["names"])), "did you mean 'name'"),
+        (lambda: api(shelf(attributes=["loud"])), "no such attribute"),
+        (lambda: api(shelf(attributes=["picture"])), "is binary"),
+        (lambda: api(shelf(attributes=["books"])), "name it in relationships"),
+        (lambda: api(shelf(relationships={"books": ToMany()})), "has no resource here"),
+        (lambda: api(shelf(relationships={"books": ToOne()})), "no relationship to one"),
+        (
+            lambda: api(shelf(attributes=[], relationships={"name": ToOne()})),
+            "no relationship to one",
+        ),
+        (lambda: api(shelf(soft_delete="name")), "a nullable column of datetimes"),
+        (lambda: api(shelf(), shelf()), "Shelf has two resources"),
+        (
+            lambda: api(
+                shelf(), Resource(Book, policy(Book), name="book", url="shelf", attributes=[])
+            ),
+            "Two resources have the name 'shelf'",
+        ),
+        (lambda: api(Resource(Seat, policy(Seat), name="seat", attributes=[])), "several columns"),
+        (lambda: api(Resource(Mark, policy(Mark), name="mark", attributes=[])), "is no id"),
+        (lambda: api(shelf(), url_prefix="v1"), "begins with a slash"),
+    ],
+)
+def test_wrong_declarations_are_told(make, told):
+    """What cannot be served is refused when the app is made, in words that say what to do."""
+    with pytest.raises(ConfigurationError, match=told):
+        make()
+
+
+def test_unknown_options_are_told():
+    """A misspelt option is refused with the one that was meant."""
+    with pytest.raises(UnknownName, match="soft_delete"):
+        shelf(soft_deleted="x")
+    with pytest.raises(UnknownName, match="required"):
+        ToOne(require=True)
+    with pytest.raises(UnknownName, match="url_prefix"):
+        api(shelf(), url_prefixes="/v1")
+
+
+def test_prefixes_and_names_are_the_apps():
+    """Two APIs in one app, one of them without a prefix."""
+    app = Flask("two")
+    Licet(app)
+    shelves = Resource(Shelf, policy(Shelf), name="shelf", url="shelves", attributes=["name"])
+    JsonApi(app, url_prefix="", resources=[shelves])
+    JsonApi(app, url_prefix="/v2/", resources=[shelves], name="second")
+    rules = {rule.rule for rule in app.url_map.iter_rules()}
+    assert {"/shelves", "/shelf/<id>", "/v2/shelves", "/v2/shelf/<id>"} <= rules
