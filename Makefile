@@ -25,7 +25,8 @@ run: .venv/.run-installed
 token: .venv/.run-installed
 	@$(BIN)/licet --app $(APP) token "$(if $(findstring command,$(origin USER)),$(USER),alice)" $(if $(filter all,$(SCOPES)),--all-scopes,$(foreach s,$(SCOPES),--scope $(s)))
 
-TESTS_NEED := .venv/.dev-installed .tools/.locales tests/oidc/node_modules .tools/.chromium
+NODE_MODULES := tests/oidc/node_modules tests/acceptance/jsonapi/node_modules
+TESTS_NEED := .venv/.dev-installed .tools/.locales $(NODE_MODULES) .tools/.chromium
 QUEUE := $(BIN)/pytest -n auto --dist worksteal
 MEASURED := rm -f .coverage .coverage.*; COVERAGE_PROCESS_START=pyproject.toml
 
@@ -103,10 +104,11 @@ bench: .venv/.bench-installed
 		echo "== $$script"; $(BIN)/python $$script || exit 1; echo; \
 	done
 
-# Node's OpenID provider, which some tests start; where it cannot be had, they are skipped
-tests/oidc/node_modules: tests/oidc/package-lock.json
+# Node's OpenID provider and its client of JSON:API, which some tests start; where they cannot be had,
+# these are skipped
+%/node_modules: %/package-lock.json
 	-@command -v npm >/dev/null || { apt-get update -qq && apt-get install -y -qq nodejs npm; }
-	-@cd tests/oidc && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules
+	-@cd $* && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules
 
 # A real browser, which some tests drive; where it cannot be had, they are skipped
 .tools/.chromium:
@@ -127,7 +129,7 @@ requirements: $(UV)
 	$(UV) export --frozen --no-dev --no-emit-project --all-extras --quiet --output-file requirements.txt
 
 clean:
-	rm -rf tests/oidc/node_modules .venv .tools dist instance .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(NODE_MODULES) .venv .tools dist instance .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(UV):
 	@$(PYTHON) -m pip install --quiet --no-warn-script-location --target .tools "uv==$(UV_VERSION)"
