@@ -21,7 +21,7 @@ from licet.rest.jsonapi.values import as_json
 __all__ = ["Answers"]
 
 
-PLAIN: Final = frozenset({str, int, bool, float, type(None)})
+PLAIN: Final = frozenset({str, int, bool, type(None)})
 
 
 @dataclass(frozen=True)

@@ -83,9 +83,17 @@ def error_body(
     """The document of any HTTP error, its status and its headers."""
     document = error_document(error)
     code = getattr(error, "code_name", None) or _code_of(document.status)
-    problems: Iterable[Problem] = getattr(error, "problems", None) or (
-        Problem(status=document.status, code=code, detail=document.description),
-    )
+    problems: Iterable[Problem] = getattr(error, "problems", None) or [
+        Problem(
+            status=document.status,
+            code=code,
+            detail=getattr(one, "detail", document.description),
+            pointer=getattr(one, "pointer", None),
+            parameter=getattr(one, "parameter", None),
+            header=getattr(one, "header", None),
+        )
+        for one in getattr(error, "errors", None) or [None]  # the faults that it tells, if any
+    ]
     errors = [problem.as_dict() for problem in problems]
     if error_id is not None:
         errors[0]["id"] = error_id

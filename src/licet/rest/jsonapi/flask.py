@@ -65,7 +65,6 @@ class JsonApi:
         self.prefix = url_prefix.rstrip("/")
         if self.prefix and not self.prefix.startswith("/"):
             raise ConfigurationError(f"url_prefix begins with a slash: {url_prefix!r} does not.")
-        self.types = by_name((bound.type, bound) for bound in self.bounds)
         spellings = [(name, one) for one in self.bounds for name in {one.type, one.resource.url}]
         self.spellings = by_name(spellings)
         self.blueprint = Blueprint(name, __name__, url_prefix=self.prefix)
@@ -150,7 +149,7 @@ class Asking:
     def query(self, bound: Bound, of: str) -> Query:
         """What the parameters ask for."""
         searched = self.reader.searched
-        return read_query(self.pairs, bound, self.api.types, searched, of=of)
+        return read_query(self.pairs, bound, self.api.spellings, searched, of=of)
 
     @property
     def base(self) -> str:
@@ -309,7 +308,7 @@ def _relate(asking: Asking, bound: Bound, link: Link, id: str, *, how: str) -> R
 
 
 def _answer(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    text = json.dumps(document, separators=(",", ":"))
+    text = json.dumps(document, separators=(",", ":"), default=str)
     return Response(text, status, {**_HEADERS, **(headers or {})}, content_type=MEDIA_TYPE)
 
 

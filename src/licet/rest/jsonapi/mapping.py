@@ -121,8 +121,11 @@ def _value_type(mapper: Mapper[Any], name: str) -> ValueType:
     column = mapper.columns.get(name)
     is_nullable = column.nullable if isinstance(column, sa.Column) else True
     python = _python_of(found)
-    if python is bytes:
-        raise ConfigurationError(f"{mapper.class_.__name__}.{name} is binary, which JSON is not.")
+    if python is None:
+        raise ConfigurationError(
+            f"{mapper.class_.__name__}.{name} is of the type {found!r}, which has no form in JSON: "
+            "leave it out, or show an expression of it."
+        )
     return ValueType(
         python,
         is_nullable=bool(is_nullable),
@@ -136,20 +139,19 @@ def _value_type(mapper: Mapper[Any], name: str) -> ValueType:
     )
 
 
-def _python_of(found: Any) -> type[Any]:
+def _python_of(found: Any) -> type[Any] | None:
+    """The Python type of a column's values; None of one that JSON does not have."""
     if isinstance(found, UTCDateTime):
         return datetime
-    if isinstance(found, sa.JSON | sa.ARRAY):
+    if isinstance(found, sa.JSON):
         return object
     if isinstance(found, sa.Enum):
         return str
     try:
         python: type[Any] = found.python_type
     except NotImplementedError:
-        return object
-    if issubclass(python, bytes):
-        return bytes
-    return next((one for one in _PYTHON if issubclass(python, one)), object)
+        return None
+    return next((one for one in _PYTHON if issubclass(python, one)), None)
 
 
 def _choices(found: Any) -> dict[str, Any]:
@@ -183,7 +185,7 @@ def _link(bound: Bound, name: str, by_model: dict[type[Any], Bound]) -> Link:
     keys = _plain_keys(prop, target)
     is_needed = any(_is_needed(mapper.columns[own]) for own, _ in keys)
     is_required = is_needed or getattr(declared, "required", False)
-    return Link(name, is_many, is_required, _giver(target), keys)
+    return Link(name, is_many, is_required, _giver(target), keys, is_read_only=prop.viewonly)
 
 
 def _giver(target: Bound) -> Callable[[], Bound]:

@@ -101,7 +101,7 @@ def read_query(
     Args:
         pairs: the parameters and their values, in order.
         bound: the resource of the answer's primary data.
-        types: all resources, by their folded type.
+        types: all resources, by their folded types and names in URLs.
         searched: gives the fields of a resource that the caller may query.
         of: "list", "one", or "write", which ignores what only means something on lists.
 

@@ -31,7 +31,7 @@ Hook = Callable[[Any], None]
 H = TypeVar("H", bound=Hook)
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 MOST_STATEMENTS: Final = 128  # of the sets of fields that requests choose
-_RESERVED: Final = frozenset({"id", "type", "links", "relationships"})
+_RESERVED: Final = frozenset({"id", "type", "links", "relationships", "restore"})
 
 
 @knows_options_of
@@ -102,8 +102,8 @@ class Resource:
         names = [*self.attributes, *self.relationships]
         if reserved := sorted(_RESERVED.intersection(names)):
             raise ConfigurationError(
-                f"The resource {self.type} cannot show {reserved[0]!r}: JSON:API has a meaning of "
-                "its own for that name."
+                f"The resource {self.type} cannot show {reserved[0]!r}: that name has a meaning of "
+                "its own in documents and URLs."
             )
         try:
             by_name((name, name) for name in names)
@@ -173,6 +173,7 @@ class Link:
         find_target: gives the resource that it leads to.
         keys: of a many-to-one that is nothing but equal keys: own attribute and related one, of
             each column.
+        is_read_only: the model does not write it.
     """
 
     name: str
@@ -180,6 +181,7 @@ class Link:
     is_required: bool
     find_target: Callable[[], Bound]
     keys: tuple[tuple[str, str], ...] = ()
+    is_read_only: bool = False
 
     @cached_property
     def member(self) -> str:

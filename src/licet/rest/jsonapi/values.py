@@ -223,7 +223,7 @@ _READERS: Final[Mapping[type[Any], Callable[[ValueType, Any], Any]]] = {
 
 def as_json(value: Any) -> Any:
     """The JSON of a value: moments in UTC with ``Z``, decimals as strings, enums by their text."""
-    if type(value) in (str, int, bool, float, type(None)):
+    if type(value) in (str, int, bool, type(None)):
         return value
     if isinstance(value, Enum):
         return as_text(value)
@@ -232,7 +232,11 @@ def as_json(value: Any) -> Any:
         return utc.isoformat().replace("+00:00", "Z")
     if isinstance(value, date):
         return value.isoformat()
-    return str(value) if isinstance(value, Decimal | UUID) else value
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, float):  # which JSON does not have beyond its numbers
+        return value if isfinite(value) else None
+    return str(value) if isinstance(value, UUID) else value
 
 
 def as_text(member: Enum) -> str:

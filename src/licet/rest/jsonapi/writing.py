@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.orm.exc import StaleDataError
 
 from licet.authz import CREATE, DELETE, UPDATE, VIEW, authorize
 from licet.authz.callers.asking import refusal_of
@@ -174,7 +175,8 @@ class Writer:
         """Change what the request names of a resource, and nothing else."""
         related = [(linkage, self.objects(linkage)) for linkage in given.links]
         with self._changing(bound, owner) as (change, writable):
-            self._check_links(given.links, writable)
+            related = [one for one in related if not self._is_kept_link(owner, *one, writable)]
+            self._check_links([linkage for linkage, _ in related], writable)
             for linkage, objects in related:
                 if linkage.link.is_many:
                     self._replace(bound, owner, linkage.link, objects)
@@ -236,6 +238,8 @@ class Writer:
         for member, value in given.items():
             try:
                 attribute, found = _read(bound, member, value)
+                if attribute.name in values:
+                    raise misfit("stands twice, in two spellings")
                 if attribute.name in writable and attribute.is_column:
                     values[attribute.name] = found
                 elif is_new or not self._is_as_seen(bound, change.object, attribute, found):
@@ -256,7 +260,7 @@ class Writer:
         for linkage in linkages:
             link = linkage.link
             detail = None
-            if link.name not in writable:
+            if link.is_read_only or link.name not in writable:
                 detail = f"{link.member} may not be written."
             elif linkage.is_null and link.is_required:
                 detail = f"{link.member} must not be null."
@@ -267,11 +271,20 @@ class Writer:
 
     # --- links -----------------------------------------------------------------------------------
 
+    def _is_kept_link(
+        self, owner: Any, linkage: Linkage, objects: list[Any], writable: frozenset[str]
+    ) -> bool:
+        """Whether a request only repeats a to-one link that its caller may not write."""
+        link = linkage.link
+        if link.is_many or link.name in writable:
+            return False
+        return bool(objects) and getattr(owner, link.name) is objects[0]
+
     def _set_link(self, owner: Any, linkage: Linkage, objects: list[Any]) -> bool:
         """Set a relationship as a whole; whether that changes it."""
         name = linkage.link.name
         if linkage.link.is_many:
-            setattr(owner, name, objects)
+            _add(owner, sa.inspect(type(owner)).relationships[name], objects)
             return True
         wanted = objects[0] if objects else None
         before = getattr(owner, name) if sa.inspect(owner).key is not None else None
@@ -324,10 +337,7 @@ class Writer:
             )
             raise in_body("/data", detail, status=403, code="always_related")
         if not pairs:
-            held = getattr(owner, link.name)
-            for one in objects:
-                if one in held:
-                    held.remove(one)
+            _remove(owner, prop, objects)
         for one in objects:
             for _, related in pairs:
                 setattr(one, related, None)
@@ -361,10 +371,20 @@ class Writer:
 
 
 def _add(owner: Any, prop: Any, objects: Sequence[Any]) -> None:
-    """Add to a loaded collection, whatever it is."""
+    """Add to a collection: a list, a set, a dictionary, or one that is only written."""
     held = getattr(owner, prop.key)
+    adapter = getattr(held, "_sa_adapter", None)  # of a list, set or dictionary
+    add = adapter.append_with_event if adapter is not None else held.add
     for one in objects:
-        (held.append if hasattr(held, "append") else held.add)(one)
+        add(one)
+
+
+def _remove(owner: Any, prop: Any, objects: Sequence[Any]) -> None:
+    held = getattr(owner, prop.key)
+    adapter = getattr(held, "_sa_adapter", None)
+    remove = adapter.remove_with_event if adapter is not None else held.remove
+    for one in objects:
+        remove(one)
 
 
 def _read(bound: Bound, member: str, value: Any) -> tuple[Attribute, Any]:
@@ -391,6 +411,9 @@ def _told() -> Iterator[None]:
         yield
     except IntegrityError as error:
         detail = "The change conflicts with what is stored, or with what refers to it."
+        raise Refused(Problem(status=409, code="conflict", detail=detail)) from error
+    except StaleDataError as error:
+        detail = "The resource was changed or deleted by somebody else at the same time."
         raise Refused(Problem(status=409, code="conflict", detail=detail)) from error
     except DataError as error:
         detail = "A value does not fit the database."

@@ -1,5 +1,7 @@
 """What a resource may declare, and how a wrong declaration is told."""
 
+from datetime import time
+
 import pytest
 import sqlalchemy as sa
 from flask import Flask
@@ -21,6 +23,7 @@ class Shelf(Base):
     name: Mapped[str]
     picture: Mapped[bytes | None]
     is_old: Mapped[bool]
+    opens_at: Mapped[time | None]
     books: Mapped[list["Book"]] = relationship(back_populates="shelf")
 
     @property
@@ -68,12 +71,14 @@ def api(*resources, **options):
         (lambda: shelf(name="a_b"), "no name of a resource"),
         (lambda: shelf(url="a/b"), "no name of a resource"),
         (lambda: shelf(attributes=["id"]), "a meaning of its own"),
+        (lambda: shelf(relationships={"restore": ToMany()}), "a meaning of its own"),
+        (lambda: api(shelf(attributes=["opens_at"])), "has no form in JSON"),
         (lambda: shelf(attributes=["name", "name"]), "two names are spellings of 'name'"),
         (lambda: shelf(attributes=["is_old", "isOld"]), "spellings of 'isOld'"),
         (lambda: Resource(Shelf, policy(Book), name="shelf", attributes=[]), "is about Book"),
         (lambda: api(shelf(attributes=["names"])), "did you mean 'name'"),
         (lambda: api(shelf(attributes=["loud"])), "no such attribute"),
-        (lambda: api(shelf(attributes=["picture"])), "is binary"),
+        (lambda: api(shelf(attributes=["picture"])), "has no form in JSON"),
         (lambda: api(shelf(attributes=["books"])), "name it in relationships"),
         (lambda: api(shelf(relationships={"books": ToMany()})), "has no resource here"),
         (lambda: api(shelf(relationships={"books": ToOne()})), "no relationship to one"),

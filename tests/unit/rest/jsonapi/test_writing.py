@@ -390,3 +390,52 @@ def test_writes_on_postgresql(postgresql_schema_url, caller):
         assert conference.rows(Talk)[-1]["deleted_at"] is not None
     finally:
         conference.close()
+
+
+def test_two_spellings_of_one_member_are_refused(conference):
+    """422: nobody knows which of the two values counts."""
+    document = change("event", 1, **{"is-open": True, "is_open": False})
+    response = conference.ask("PATCH", "/v1/events/1", "ann", document=document)
+    assert errors(response) == [("422", "/data/attributes/is_open")]
+
+
+def test_whole_resources_may_be_sent_back(conference):
+    """Clients that send what they read, unchanged fields and links included, are served."""
+    sent = conference.get("/v1/talks/2", "cid")["data"]
+    sent = {name: sent[name] for name in ("type", "id", "attributes")}
+    sent["attributes"]["title"] = "Renamed"
+    sent["relationships"] = {"event": to("event", 1)}
+    response = conference.ask("PATCH", "/v1/talks/2", "cid", document={"data": sent})
+    assert response.status_code == 200, response.text
+    assert response.json["data"]["attributes"]["loud"] == "Renamed!"
+
+
+def test_a_resource_is_created_into_a_list_of_many_to_many(conference):
+    """Whoever may change the parent adds a new member; others are refused, with nothing stored."""
+    made = conference.ask(
+        "POST", "/v1/talks/1/speakers", "cid", document=new("speaker", name="Eli")
+    )
+    assert made.status_code == 201, made.text
+    linked = conference.get("/v1/talks/1/relationships/speakers", "root")["data"]
+    assert [one["id"] for one in linked] == ["1", "2", "4"]
+    refused = conference.ask(
+        "POST", "/v1/talks/1/speakers", "zoe", document=new("speaker", name="X")
+    )
+    assert refused.status_code == 403
+    assert len(conference.rows(Speaker)) == 4
+
+
+def test_a_change_beside_another_is_a_conflict(conference):
+    """409 when the row is gone at the moment of the write."""
+    import sqlalchemy as sa
+
+    @conference.resources["event"].before_update
+    def delete_it(event):
+        from flask import g
+
+        text = sa.text("DELETE FROM event WHERE id = :id")
+        g.session.execute(text, {"id": event.id})
+
+    response = conference.ask("PATCH", "/v1/events/3", "ann", document=change("event", 3, name="x"))
+    assert response.status_code == 409
+    assert len(conference.rows(Event)) == 5
