@@ -14,9 +14,10 @@ from licet import Licet, current_identity
 from licet.authz import register_accounts, register_policies
 from licet.db.flask import database_of, database_url
 from licet.errors import StoreUnavailable
+from licet.rest.jsonapi import JsonApi
 from licet.settings.state import app_state
 
-from . import policies
+from . import policies, resources
 from .models import Account
 from .seed import prepare
 from .views import blueprint
@@ -103,3 +104,5 @@ def attach(app: Flask, url_prefix: str = "/v1") -> None:
         },
     )
     app.register_blueprint(blueprint, url_prefix=url_prefix)
+    served = [resources.events, resources.sessions, resources.speakers]
+    JsonApi(app, url_prefix=url_prefix, resources=served)

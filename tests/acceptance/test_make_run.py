@@ -101,8 +101,8 @@ def test_the_printed_lines_work(site: Running):
     seen_by_all = json.loads(site.shell(speakers))
     seen_by_owner = json.loads(site.shell(own_speaker))
 
-    assert "email" not in seen_by_all[0]
-    assert seen_by_owner["email"] == "ada0@example.org"
+    assert "email" not in seen_by_all["data"][0]["attributes"]
+    assert seen_by_owner["data"]["attributes"]["email"] == "ada0@example.org"
     assert described["title"] == "skeleton_action_provider"
     assert started["details"] == {"you_said": "hey"}
     assert [action["action_id"] for action in listed] == [started["action_id"]]

@@ -14,6 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from services.open_event.app import create_app
 from services.open_event.models import Account, Event, Session, Speaker
+from services.open_event.tests.asking import ask, document, event_of, listed
 from services.open_event.tests.saved import restorer
 
 from licet.authn import embedded_issuer
@@ -57,6 +58,7 @@ CREATE_TABLE = {
     PUBLISHED: dict.fromkeys(CALLERS, 201) | {"nobody": 401},
     OTHER: dict.fromkeys(CALLERS, 201) | {"nobody": 401},
     DRAFT: dict.fromkeys(CALLERS, 404)
+    | {"nobody": 401}
     | dict.fromkeys(("owner", "organizer", "coorganizer", "admin"), 201)
     | dict.fromkeys(("track-organizer", "moderator", "registrar"), 403),
 }
@@ -113,23 +115,22 @@ def session_id(db: sa.orm.Session, event: str, state: str, creator: str) -> int 
 def wanted_status(verb: str, allowed: str, who: str) -> int:
     """Done; 401 or 403 when the object may be known; else 404."""
     if verb[0] in allowed:
-        return 204 if verb == "DELETE" else 200
+        return 200
     if "V" in allowed:
         return 401 if who == "nobody" else 403
     return 404
 
 
 def check_row(
-    client: FlaskClient, tokens: Any, path: str, key: int, body: Any, row: dict[str, str]
+    client: FlaskClient, tokens: Any, collection: str, key: int, body: Any, row: dict[str, str]
 ) -> None:
     """Every verb for every caller on one object; deletions last, which are put back by the test."""
     for who, allowed in row.items():
         sent = tokens[who]
-        listed = {one["id"]: one["may"] for one in client.get(path, headers=sent).json}
-        assert (key in listed) is ("L" in allowed), (who, "LIST")
-        assert {verb[0] for verb in listed.get(key, [])} == set(allowed) & set("UD"), (who, "may")
+        assert (key in listed(client, collection, sent)) is ("L" in allowed), (who, "LIST")
         for method, verb in (("GET", "VIEW"), ("HEAD", "VIEW"), ("PATCH", "UPDATE")):
-            response = client.open(f"{path}/{key}", method=method, headers=sent, json=body)
+            given = document(collection, body, key=key) if method == "PATCH" else None
+            response = ask(client, method, f"/v1/{collection}/{key}", sent, given)
             assert response.status_code == wanted_status(verb, allowed, who), (who, method)
 
 
@@ -139,7 +140,7 @@ def check_deletion(
     for who, allowed in row.items():
         response = client.delete(f"{path}/{key}", headers=tokens[who])
         assert response.status_code == wanted_status("DELETE", allowed, who), (who, "DELETE")
-        if response.status_code == 204:
+        if response.status_code == 200:
             assert client.get(f"{path}/{key}", headers=tokens["admin"]).status_code == 404
             restore()
 
@@ -179,7 +180,7 @@ def test_the_tables_are_what_requests_get(
         body, row = {"name": "New"}, part_row(event, creator, is_shown=state)
     assert key is not None
 
-    check_row(client, tokens, f"/v1/{resource}", key, body, row)
+    check_row(client, tokens, resource, key, body, row)
     check_deletion(client, tokens, f"/v1/{resource}", key, row, restore)
 
 
@@ -213,12 +214,11 @@ def test_who_may_create_in_which_event(client, tokens, db, event: str, who: str)
     """Sessions and speakers; a hidden event is answered like one that is not there."""
     number = event_id(db, event)
     for path, body in (("sessions", {"title": "New"}), ("speakers", {"name": "New"})):
-        response = client.post(
-            f"/v1/{path}", json={**body, "event_id": number}, headers=tokens[who]
-        )
-        absent = client.post(f"/v1/{path}", json={**body, "event_id": 999}, headers=tokens[who])
+        sent = tokens[who]
+        response = ask(client, "POST", f"/v1/{path}", sent, document(path, body, event=number))
+        absent = ask(client, "POST", f"/v1/{path}", sent, document(path, body, event=999))
         assert response.status_code == CREATE_TABLE[event][who]
-        assert absent.status_code == 404
+        assert absent.status_code == (401 if who == "nobody" else 404)
         if response.status_code == 404:
             assert response.data == absent.data
 
@@ -226,12 +226,14 @@ def test_who_may_create_in_which_event(client, tokens, db, event: str, who: str)
 @pytest.mark.parametrize("who", CALLERS)
 def test_who_may_create_events(client, tokens, who: str):
     """Whoever has verified their address, and staff; they own what they made."""
-    response = client.post("/v1/events", json={"name": "New"}, headers=tokens[who])
+    sent = tokens[who]
+    response = ask(client, "POST", "/v1/events", sent, document("events", {"name": "New"}))
 
     assert response.status_code == {"nobody": 401, "carol": 403}.get(who, 201)
     if response.status_code == 201:
-        path = f"/v1/events/{response.json['id']}"
-        assert client.patch(path, json={"name": "Newer"}, headers=tokens[who]).status_code == 200
+        path, key = response.headers["Location"], response.json["data"]["id"]
+        newer = document("events", {"name": "Newer"}, key=key)
+        assert ask(client, "PATCH", path, sent, newer).status_code == 200
         assert client.get(path, headers=tokens["carol"]).status_code == 404
 
 
@@ -242,26 +244,25 @@ def test_a_good_token_of_an_unknown_user(app, client, db):
 
     assert client.get(seen, headers=sent).status_code == 200
     for answer in (
-        client.patch(seen, json={"name": "Mine"}, headers=sent),
-        client.delete(seen, headers=sent),
-        client.post("/v1/events", json={"name": "New"}, headers=sent),
+        ask(client, "PATCH", seen, sent, {}),
+        ask(client, "DELETE", seen, sent),
+        ask(client, "POST", "/v1/events", sent, document("events", {"name": "New"})),
     ):
-        assert (answer.status_code, answer.json["code"]) == (403, "not_registered")
-    assert client.patch(hidden, json={"name": "Mine"}, headers=sent).status_code == 404
+        code = answer.json["errors"][0]["code"]
+        assert (answer.status_code, code) == (403, "not_registered")
+    assert ask(client, "PATCH", hidden, sent, {}).status_code == 404
 
 
 @pytest.mark.parametrize("who", CALLERS)
 def test_private_fields_are_for_those_who_need_them(client, tokens, db, who: str):
     """In a view and in a list: address, mail and phone of a speaker of a shown session by bob."""
     key = speaker_id(db, PUBLISHED, "bob", is_shown=True)
-    viewed = client.get(f"/v1/speakers/{key}", headers=tokens[who]).json
-    (listed,) = [
-        one for one in client.get("/v1/speakers", headers=tokens[who]).json if one["id"] == key
-    ]
+    viewed = client.get(f"/v1/speakers/{key}", headers=tokens[who]).json["data"]
+    in_list = listed(client, "speakers", tokens[who])[key]
 
     wanted = PRIVATE if who in (*SEES_PRIVATE, "bob") else set()
-    assert viewed.keys() & PRIVATE == wanted
-    assert listed.keys() & PRIVATE == wanted
+    assert viewed["attributes"].keys() & PRIVATE == wanted
+    assert in_list["attributes"].keys() & PRIVATE == wanted
 
 
 # --- flaws of the original ------------------------------------------------------------------------
@@ -269,22 +270,23 @@ def test_private_fields_are_for_those_who_need_them(client, tokens, db, who: str
 
 def test_every_term_of_an_alternative_counts(client, tokens, db):
     """Flaw 1: ``a == x or a == y`` kept one term, and a filter on another table let all through."""
-    listed = client.get("/v1/sessions").json
-    shown = {(one["state"], one["event_id"]) for one in listed}
+    answer = client.get("/v1/sessions?page[size]=0").json["data"]
+    shown = {(one["attributes"]["state"], event_of(one)) for one in answer}
 
     events = {event_id(db, PUBLISHED), event_id(db, OTHER)}
     assert shown == {(state, number) for state in SHOWN for number in events}
-    keys = [one["id"] for one in listed]
+    keys = [one["id"] for one in answer]
     assert len(keys) == len(set(keys))
 
 
 def test_nobody_sees_no_more_than_somebody(client, tokens):
     """Flaw 2: only signed-in callers were filtered; pages are filtered before they are cut."""
-    for path in ("/v1/events", "/v1/sessions", "/v1/speakers"):
-        public = {one["id"] for one in client.get(path).json}
+    for path in ("events", "sessions", "speakers"):
+        public = set(listed(client, path, {}))
         for who in CALLERS:
-            assert public <= {one["id"] for one in client.get(path, headers=tokens[who]).json}
-        assert [one["id"] for one in client.get(f"{path}?offset=1").json] == sorted(public)[1:]
+            assert public <= set(listed(client, path, tokens[who]))
+        second = listed(client, path, {}, "page[size]=1&page[number]=2")
+        assert list(second) == sorted(public)[1:2]
 
 
 def test_two_rules_both_count(client, tokens, db):
@@ -292,16 +294,21 @@ def test_two_rules_both_count(client, tokens, db):
     own = session_id(db, PUBLISHED, "pending", "bob")
     bob = tokens["bob"]
 
-    assert client.patch(f"/v1/sessions/{own}", json={"title": "x"}, headers=bob).status_code == 200
-    for body in ({"state": "accepted"}, {"title": "x", "creator_id": 1}, {"id": 3}):
-        assert client.patch(f"/v1/sessions/{own}", json=body, headers=bob).status_code == 403
+    def change(**attributes: Any) -> int:
+        given = document("sessions", attributes, key=own)
+        return ask(client, "PATCH", f"/v1/sessions/{own}", bob, given).status_code
+
+    assert change(title="x") == 200
+    for attributes in ({"state": "accepted"}, {"title": "x", "creator_id": 1}, {"id": 3}):
+        assert change(**attributes) == 422
 
 
 @pytest.mark.parametrize("title", ["a\0", "\ud800"])
 def test_text_that_cannot_be_stored_is_refused(client, tokens, db, title: str):
     """NUL and lone surrogates, which JSON can hold and a database cannot, are a 422."""
     own = session_id(db, PUBLISHED, "pending", "bob")
-    changed = client.patch(f"/v1/sessions/{own}", json={"title": title}, headers=tokens["bob"])
+    given = document("sessions", {"title": title}, key=own)
+    changed = ask(client, "PATCH", f"/v1/sessions/{own}", tokens["bob"], given)
     assert changed.status_code == 422
 
 
@@ -337,7 +344,8 @@ def test_a_change_of_the_event_is_one_of_both(client, tokens, db, who, target, s
     key = session_id(db, PUBLISHED, "accepted", "bob")
     number = event_id(db, target)
 
-    response = client.patch(f"/v1/sessions/{key}", json={"event_id": number}, headers=tokens[who])
+    given = document("sessions", {}, key=key, event=number)
+    response = ask(client, "PATCH", f"/v1/sessions/{key}", tokens[who], given)
 
     assert response.status_code == status
     db.expire_all()
@@ -346,7 +354,7 @@ def test_a_change_of_the_event_is_one_of_both(client, tokens, db, who, target, s
 
 @pytest.mark.parametrize("who", CALLERS)
 @pytest.mark.parametrize(
-    "path", ["speakers?sort=email", "speakers?sort=mobile", "sessions?sort=creator_id"]
+    "path", ["speakers?sort=email", "speakers?sort=mobile", "sessions?sort=speakers.email"]
 )
 def test_hidden_values_order_nothing(client, tokens, path: str, who: str):
     """Flaw 8: any column could be named; one that is hidden on some row is refused, like none."""
@@ -354,9 +362,10 @@ def test_hidden_values_order_nothing(client, tokens, path: str, who: str):
     asked, column = path.split("=")
     unknown = client.get(f"/v1/{asked}=nothing", headers=tokens[who])
 
-    assert refused.status_code == (200 if who == "admin" else 400)
+    is_order = who == "admin" and "." not in column
+    assert refused.status_code == (200 if is_order else 400)
     assert unknown.status_code == 400
-    if who != "admin":
+    if not is_order:
         assert refused.text.replace(column, "nothing") == unknown.text
 
 
@@ -365,25 +374,19 @@ def test_no_list_tells_of_a_draft(client, tokens, db):
     number = event_id(db, DRAFT)
     for who in ("nobody", "alice"):
         for path in ("sessions", "speakers"):
-            for offset in (0, 10, 20):
-                listed = client.get(f"/v1/{path}?offset={offset}", headers=tokens[who]).json
-                assert number not in {one["event_id"] for one in listed}
-        events = client.get("/v1/events", headers=tokens[who]).json
-        assert number not in {one["id"] for one in events}
+            found = listed(client, path, tokens[who], "page[size]=0&include=event")
+            # bob's and carol's own are theirs in a draft, too, and tell nothing of it
+            assert number not in {event_of(one) for one in found.values()}
+        assert number not in listed(client, "events", tokens[who])
 
 
 # --- bodies and queries that make no sense --------------------------------------------------------
 
 
-@pytest.mark.parametrize("offset", ["-1", str(10**30), str(2**63), "x", ""])
-def test_an_odd_offset_is_no_error(client, offset: str):
-    """It is read as none, or as too large to find anything."""
-    assert client.get(f"/v1/sessions?offset={offset}").status_code == 200
-
-
 @pytest.mark.parametrize("body", [{}, {"title": None}])
 def test_a_missing_field_is_told(client, tokens, db, body: dict[str, Any]):
     """To whoever may create; the others learn that they may not."""
-    body = body | {"event_id": event_id(db, PUBLISHED)}
-
-    assert client.post("/v1/sessions", json=body, headers=tokens["bob"]).status_code == 422
+    given = document("sessions", body, event=event_id(db, PUBLISHED))
+    response = ask(client, "POST", "/v1/sessions", tokens["bob"], given)
+    assert response.status_code == 422
+    assert response.json["errors"][0]["source"] == {"pointer": "/data/attributes/title"}

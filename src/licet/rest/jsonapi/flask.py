@@ -2,8 +2,8 @@
 
     JsonApi(app, url_prefix="/v1", resources=[events, sessions, speakers])
 
-Every URL is answered with and without a slash at its end, and every collection at its type's name,
-too. Errors of these endpoints, of guards before them as well, are JSON:API's.
+Every URL is answered with and without a slash at its end, and collections and their resources at
+the type's name, too. Errors of these endpoints, of guards before them as well, are JSON:API's.
 """
 
 from __future__ import annotations
@@ -125,7 +125,11 @@ class JsonApi:
         named = getattr(handle, "func", handle).__name__.strip("_")
         own = "" if link is None else f":{link.name}"
         endpoint = f"{bound.type}{own}:{named}_{method.lower()}"
-        for name in dict.fromkeys((bound.resource.url, bound.type)):
+        # clients that make a URL of a type find the collection and its resources there
+        names = (
+            (bound.resource.url, bound.type) if suffix in ("", "/<id>") else (bound.resource.url,)
+        )
+        for name in dict.fromkeys(names):
             self.blueprint.add_url_rule(
                 f"/{name}{suffix}",
                 endpoint=endpoint,
