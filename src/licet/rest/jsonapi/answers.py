@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from licet.rest.jsonapi.documents import as_id, url_of
 from licet.rest.jsonapi.errors import VERSION
 from licet.rest.jsonapi.query import Query
-from licet.rest.jsonapi.reading import Listed, Row
+from licet.rest.jsonapi.reading import Layout, Listed, Row
 from licet.rest.jsonapi.resource import Bound, Link
 from licet.rest.jsonapi.values import as_json
 
@@ -26,9 +26,9 @@ PLAIN: Final = frozenset({str, int, bool, type(None)})
 
 @dataclass(frozen=True)
 class _Shown:
-    """Attributes, by member and name, and links."""
+    """Attributes, by member and place in the row, and links."""
 
-    attributes: list[tuple[str, str]]
+    attributes: list[tuple[str, int]]
     links: list[Link]
 
 
@@ -47,7 +47,7 @@ class Answers:
     path: str
     pairs: list[tuple[str, str]]
     query: Query
-    _shown: dict[tuple[Bound, frozenset[str]], _Shown] = field(default_factory=dict)
+    _shown: dict[tuple[Layout, frozenset[str]], _Shown] = field(default_factory=dict)
 
     def one(self, row: Row | None, included: Iterable[Row] = ()) -> dict[str, Any]:
         """The document of one resource, or of none."""
@@ -88,15 +88,17 @@ class Answers:
 
     def _resource(self, row: Row) -> dict[str, Any]:
         bound, values = row.bound, row.values
-        shown = self._shown.get((bound, row.visible))
+        # of all rows of one statement whose visible fields are the same
+        shown = self._shown.get((row.layout, row.visible))
         if shown is None:
-            shown = self._shown[bound, row.visible] = self._find_shown(row)
-        own = url_of(self.base, bound, row.key)
-        found: dict[str, Any] = {"type": bound.type, "id": as_id(row.key)}
+            shown = self._shown[row.layout, row.visible] = self._find_shown(row)
+        key = values[0]
+        own = url_of(self.base, bound, key)
+        found: dict[str, Any] = {"type": bound.type, "id": as_id(key)}
         if shown.attributes:
             found["attributes"] = {
-                member: value if (value := values[name]).__class__ in PLAIN else as_json(value)
-                for member, name in shown.attributes
+                member: value if (value := values[place]).__class__ in PLAIN else as_json(value)
+                for member, place in shown.attributes
             }
         if shown.links:
             found["relationships"] = {
@@ -108,10 +110,11 @@ class Answers:
     def _find_shown(self, row: Row) -> _Shown:
         """Which fields are shown of all rows of which the same fields are visible."""
         bound = row.bound
+        places = row.layout.places
         attributes = [
-            (attribute.member, name)
+            (attribute.member, places[name])
             for name, attribute in bound.attributes.items()
-            if name in row.values and name in row.visible
+            if name in places and name in row.visible
         ]
         shows = self.query.shows
         names = [name for name in bound.links if name in row.visible and shows(bound, name)]

@@ -7,7 +7,7 @@ the rows. The number of statements depends on what is asked for, never on how ma
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -16,11 +16,10 @@ from sqlalchemy.orm import Session, aliased
 
 from licet.authz.policies._in_sql._terms import Term, as_column, as_where
 from licet.authz.policies.fields import Fields
-from licet.authz.policies.verbs import DELETE, LIST, VIEW
-from licet.rest.jsonapi.cursors import cursor_of, read_cursor
+from licet.authz.policies.verbs import DELETE, LIST, VIEW, Verb
 from licet.rest.jsonapi.errors import in_query
 from licet.rest.jsonapi.mapping import pairs_of
-from licet.rest.jsonapi.query import Includes, Query
+from licet.rest.jsonapi.query import Includes, Query, cursor_of, read_cursor
 from licet.rest.jsonapi.resource import Bound, Link
 from licet.rest.jsonapi.where import Order, beyond, criterion_of, order_of, ordering
 
@@ -30,17 +29,34 @@ MOST_INCLUDED: Final = 500
 MOST_LINKS: Final = 10_000  # of one relationship of all rows
 
 
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Where the values of the rows of one statement stand: attributes, by name, and sort keys."""
+
+    places: dict[str, int]
+    order: slice
+
+
 @dataclass(eq=False, slots=True)
 class Row:
     """One object, as the caller sees it: its values, and the keys that its links lead to."""
 
     bound: Bound
-    key: Any
-    values: dict[str, Any]
+    values: Sequence[Any]  # the key is the first
+    layout: Layout
     visible: frozenset[str]
-    one: dict[str, Any] = field(default_factory=dict)
-    many: dict[str, list[Any]] = field(default_factory=dict)
-    place: tuple[Any, ...] = ()  # its values of the order's keys
+    one: dict[str, Any]
+    many: dict[str, list[Any]]
+
+    @property
+    def key(self) -> Any:
+        """Its primary key."""
+        return self.values[0]
+
+    @property
+    def place(self) -> tuple[Any, ...]:
+        """Its values of the order's keys."""
+        return tuple(self.values[self.layout.order])
 
 
 @dataclass(frozen=True)
@@ -68,13 +84,16 @@ class Reader:
 
     def seen(self, bound: Bound, entity: Any, is_many: bool) -> list[ColumnElement[bool]]:  # noqa: FBT001 - as `Seen` has it
         """The criteria of related rows that the caller may see; none when that is all of them."""
-        policy = bound.policy
-        with policy.at(None):
-            term = policy.check(LIST if is_many else VIEW).criterion(self.identity, entity)
-        criteria = [] if term is True else [as_where(term)]
+        criteria = self._allowed(bound, entity, LIST if is_many else VIEW)
         if bound.resource.soft_delete is not None:
             criteria.append(getattr(entity, bound.resource.soft_delete).is_(None))
         return criteria
+
+    def _allowed(self, bound: Bound, entity: Any, verb: Verb) -> list[ColumnElement[bool]]:
+        """The policy's criterion; none when the caller may do it with every row."""
+        with bound.policy.at(None):
+            term = bound.policy.check(verb).criterion(self.identity, entity)
+        return [] if term is True else [as_where(term)]
 
     # --- lists -----------------------------------------------------------------------------------
 
@@ -95,7 +114,8 @@ class Reader:
             statement = statement.offset(page.offset)
         rows = list(self._rows(bound, query, statement, orders))
         counted = bound.statement((), _counted).where(*conditions)
-        count = self.session.scalar(bound.policy.filter(counted, self.identity)) or 0
+        counted = counted.where(*self._allowed(bound, bound.model, LIST))
+        count = self.session.scalar(counted) or 0
         return _listed(rows, count, query)
 
     def _from_cursor(self, query: Query, orders: list[Order]) -> list[ColumnElement[bool]]:
@@ -136,7 +156,7 @@ class Reader:
         statement: sa.Select[Any],
         orders: Sequence[Order],
         *,
-        verb: Any = LIST,
+        verb: Verb = LIST,
     ) -> Iterator[Row]:
         """The rows of a statement that begins as `_select` does."""
         policy, model = bound.policy, bound.model
@@ -155,20 +175,15 @@ class Reader:
             labelled = [column.label(f"column_{n}") for n, column in enumerate(more)]
             filtered = filtered.add_columns(*labelled)
         names, visible_of = [*columns, *others], _masks(policy.shown, terms)
-        n_names, n_links = len(names) + 1, len(names) + len(links) + 1
-        n_orders = n_links + len(orders)
-        link_names = [link.name for link in links]
+        at_links = len(names) + 1
+        at_order = at_links + len(links)
+        at_masks = at_order + len(orders)
+        places = {name: place for place, name in enumerate(names, 1)}
+        layout = Layout(places, slice(at_order, at_masks))
+        linked = [(link.name, place) for place, link in enumerate(links, at_links)]
         for found in self.session.execute(filtered):
-            row = tuple(found)
-            yield Row(
-                bound,
-                row[0],
-                dict(zip(names, row[1:n_names], strict=True)),
-                visible_of(row[n_orders:]),
-                dict(zip(link_names, row[n_names:n_links], strict=True)),
-                {},
-                row[n_links:n_orders],
-            )
+            one = {name: found[place] for name, place in linked}
+            yield Row(bound, found, layout, visible_of(found[at_masks:]), one, {})
 
     def _linked(self, bound: Bound, query: Query) -> list[Link]:
         """The to-one links whose key is selected with the rows."""

@@ -21,7 +21,8 @@ from licet.authz.policies.verbs import Verb
 from licet.authz.writes.block import Change, write
 from licet.errors import AccessDenied, AuthenticationError, ObjectNotFound
 from licet.rest.jsonapi.documents import Given, Linkage, as_id, refused_field
-from licet.rest.jsonapi.errors import Problem, Refused, in_body
+from licet.rest.jsonapi.errors import Problem, Refused
+from licet.rest.jsonapi.links import add_all, add_to, known_of, remove_all, replace
 from licet.rest.jsonapi.mapping import pairs_of
 from licet.rest.jsonapi.names import found_in
 from licet.rest.jsonapi.reading import Reader
@@ -143,7 +144,7 @@ class Writer:
         prop = sa.inspect(type(parent)).relationships[link.name]
         pairs = pairs_of(prop)
         if not pairs:
-            _add(parent, prop, [draft])
+            add_to(parent, link, [draft])
             return
         for own, related in pairs:
             setattr(draft, related, getattr(parent, own))
@@ -179,7 +180,7 @@ class Writer:
             self._check_links([linkage for linkage, _ in related], writable)
             for linkage, objects in related:
                 if linkage.link.is_many:
-                    self._replace(bound, owner, linkage.link, objects)
+                    replace(self.reader, bound, owner, linkage.link, objects)
                 else:
                     self._set_link(owner, linkage, objects)
             self._set_attributes(change, bound, given.attributes, writable, is_new=False)
@@ -200,14 +201,14 @@ class Writer:
             if not link.is_many:
                 return self._set_link(owner, linkage, objects)
             if how == "replace":
-                return self._replace(bound, owner, link, objects)
-            known = self._known(bound, owner, link, objects)
+                return replace(self.reader, bound, owner, link, objects)
+            known = known_of(self.reader, bound, owner, link, objects)
             if how == "add":
                 changed = [one for one in objects if one not in known]
-                self._add_all(owner, link, changed)
+                add_all(owner, link, changed)
             else:
                 changed = known
-                self._remove_all(owner, link, changed)
+                remove_all(owner, link, changed)
             return bool(changed)
 
     @contextmanager
@@ -284,63 +285,13 @@ class Writer:
         """Set a relationship as a whole; whether that changes it."""
         name = linkage.link.name
         if linkage.link.is_many:
-            _add(owner, sa.inspect(type(owner)).relationships[name], objects)
+            add_to(owner, linkage.link, objects)
             return True
         wanted = objects[0] if objects else None
         before = getattr(owner, name) if sa.inspect(owner).key is not None else None
         if sa.inspect(owner).key is None or before is not wanted:
             setattr(owner, name, wanted)
         return before is not wanted
-
-    def _known(self, bound: Bound, owner: Any, link: Link, objects: list[Any]) -> list[Any]:
-        """Those of the objects that the link leads to already."""
-        target = link.target
-        by_key = {getattr(one, target.key.name): one for one in objects}
-        pairs = self.reader.pairs(bound, link, [getattr(owner, bound.key.name)])
-        return [by_key[key] for _, key in pairs if key in by_key]
-
-    def _replace(self, bound: Bound, owner: Any, link: Link, objects: list[Any]) -> bool:
-        """Have the link lead to these of all that the caller sees; whether that changes it."""
-        target = link.target
-        pairs = self.reader.pairs(bound, link, [getattr(owner, bound.key.name)])
-        known = [key for _, key in pairs]
-        wanted = {getattr(one, target.key.name): one for one in objects}
-        new = [one for key, one in wanted.items() if key not in known]
-        key = getattr(target.model, target.key.name)
-        left = [one for one in known if one not in wanted]
-        gone = list(self.session.scalars(sa.select(target.model).where(key.in_(left))))
-        self._add_all(owner, link, new)
-        self._remove_all(owner, link, gone)
-        return bool(new or gone)
-
-    def _add_all(self, owner: Any, link: Link, objects: Sequence[Any]) -> None:
-        prop = sa.inspect(type(owner)).relationships[link.name]
-        pairs = pairs_of(prop)
-        if not pairs:
-            _add(owner, prop, objects)
-        for one in objects:
-            for own, related in pairs:
-                setattr(one, related, getattr(owner, own))
-
-    def _remove_all(self, owner: Any, link: Link, objects: Sequence[Any]) -> None:
-        """Have the link lead to these no more.
-
-        Raises:
-            Refused: 403; they cannot be without an owner.
-        """
-        prop = sa.inspect(type(owner)).relationships[link.name]
-        pairs = pairs_of(prop)
-        if objects and any(not prop.mapper.columns[related].nullable for _, related in pairs):
-            detail = (
-                f"A {link.target.type} always belongs to one: move it by its own relationship, or "
-                "delete it."
-            )
-            raise in_body("/data", detail, status=403, code="always_related")
-        if not pairs:
-            _remove(owner, prop, objects)
-        for one in objects:
-            for _, related in pairs:
-                setattr(one, related, None)
 
     # --- deleting --------------------------------------------------------------------------------
 
@@ -368,23 +319,6 @@ class Writer:
         kind = sa.inspect(bound.model).columns[bound.resource.soft_delete or ""].type
         is_naive = isinstance(kind, sa.DateTime) and not kind.timezone
         return now.replace(tzinfo=None) if is_naive else now
-
-
-def _add(owner: Any, prop: Any, objects: Sequence[Any]) -> None:
-    """Add to a collection: a list, a set, a dictionary, or one that is only written."""
-    held = getattr(owner, prop.key)
-    adapter = getattr(held, "_sa_adapter", None)  # of a list, set or dictionary
-    add = adapter.append_with_event if adapter is not None else held.add
-    for one in objects:
-        add(one)
-
-
-def _remove(owner: Any, prop: Any, objects: Sequence[Any]) -> None:
-    held = getattr(owner, prop.key)
-    adapter = getattr(held, "_sa_adapter", None)
-    remove = adapter.remove_with_event if adapter is not None else held.remove
-    for one in objects:
-        remove(one)
 
 
 def _read(bound: Bound, member: str, value: Any) -> tuple[Attribute, Any]:
