@@ -137,7 +137,7 @@ def by_resource(app: Flask, session: Any) -> None:
         app,
         url_prefix="/v1",
         resources=[
-            Resource(Shelf, shelves, name="shelf", attributes=["name", "is_open"]),
+            Resource(Shelf, shelves, name="shelf", url="shelves", attributes=["name", "is_open"]),
             Resource(
                 Book,
                 books,
@@ -178,7 +178,7 @@ def shelf_object(shelf: Shelf) -> dict[str, Any]:
         "type": "shelf",
         "id": str(shelf.id),
         "attributes": {"name": shelf.name, "is-open": shelf.is_open},
-        "links": {"self": f"/v1/shelfs/{shelf.id}"},
+        "links": {"self": f"/v1/shelves/{shelf.id}"},
     }
 
 
