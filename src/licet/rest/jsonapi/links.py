@@ -64,7 +64,7 @@ def remove_all(owner: Any, link: Link, objects: Sequence[Any]) -> None:
     pairs = pairs_of(prop)
     if objects and any(not prop.mapper.columns[related].nullable for _, related in pairs):
         detail = (
-            f"A {link.target.type} always belongs to one: move it by its own relationship, or "
+            f"Each {link.target.type} always belongs to one: move it by its own relationship, or "
             "delete it."
         )
         raise in_body("/data", detail, status=403, code="always_related")

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
 from licet.authz.policies._models.mapping import is_equality
 from licet.db.types import UTCDateTime
 from licet.errors import ConfigurationError
-from licet.errors.names import suggestion
+from licet.errors.names import suggestion, with_article
 from licet.rest.jsonapi.names import by_name
 from licet.rest.jsonapi.resource import Attribute, Bound, Link, Resource, ToMany
 from licet.rest.jsonapi.values import ValueType, as_text
@@ -87,8 +87,8 @@ def _require_moment(bound: Bound, mapper: Mapper[Any], name: str) -> None:
     column = mapper.columns.get(name)
     if column is None or not column.nullable or _python_of(column.type) is not datetime:
         raise ConfigurationError(
-            f"{bound.model.__name__}.{name} says since when a {bound.type} is in the trash, so it "
-            "is a nullable column of datetimes."
+            f"{bound.model.__name__}.{name} says since when {with_article(bound.type)} is in the "
+            "trash, so it is a nullable column of datetimes."
         )
 
 

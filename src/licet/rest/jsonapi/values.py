@@ -15,6 +15,7 @@ from math import isfinite
 from typing import Any, Final
 from uuid import UUID
 
+from licet.errors.names import with_article
 from licet.wire.text import unstorable
 
 __all__ = ["ValueType", "as_json", "as_text", "misfit", "read", "read_text"]
@@ -104,7 +105,7 @@ def _text(wanted: ValueType, value: Any) -> str:
     if not isinstance(value, str):
         raise misfit("must be a string")
     if (what := unstorable(value)) is not None:
-        raise misfit(f"must not contain a {what}")
+        raise misfit(f"must not contain {with_article(what)}")
     if wanted.max_length is not None and len(value) > wanted.max_length:
         raise misfit(f"must have at most {wanted.max_length} characters")
     return value
@@ -196,7 +197,7 @@ def _check_json(value: Any, depth: int) -> None:
     if not depth:
         raise misfit(f"must be nested at most {_MOST_DEPTH} deep")
     if isinstance(value, str) and (what := unstorable(value)) is not None:
-        raise misfit(f"must not contain a {what}")
+        raise misfit(f"must not contain {with_article(what)}")
     if isinstance(value, float) and not isfinite(value):
         raise misfit("must hold finite numbers only")
     if isinstance(value, dict):
