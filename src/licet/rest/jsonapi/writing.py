@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DataError, IntegrityError
-from sqlalchemy.orm.exc import StaleDataError
+from sqlalchemy.exc import CircularDependencyError, DataError, IntegrityError
+from sqlalchemy.orm.exc import FlushError, StaleDataError
 
 from licet.authz import CREATE, DELETE, UPDATE, VIEW, authorize
 from licet.authz.callers.asking import refusal_of
@@ -345,6 +345,9 @@ def _told() -> Iterator[None]:
         yield
     except IntegrityError as error:
         detail = "The change conflicts with what is stored, or with what refers to it."
+        raise Refused(Problem(status=409, code="conflict", detail=detail)) from error
+    except (CircularDependencyError, FlushError) as error:
+        detail = "The change has objects depend on each other that one change cannot store."
         raise Refused(Problem(status=409, code="conflict", detail=detail)) from error
     except StaleDataError as error:
         detail = "The resource was changed or deleted by somebody else at the same time."

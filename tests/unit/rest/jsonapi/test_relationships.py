@@ -171,3 +171,14 @@ def test_hooks_of_a_resource_run_when_its_relationships_change(conference):
     url = "/v1/talks/1/relationships/speakers"
     conference.ask("POST", url, "root", document=identifiers("speaker", 3))
     assert seen == [1]
+
+
+@pytest.mark.parametrize("path", ["/v1/events/1", "/v1/events/1/relationships/parent"])
+def test_nothing_is_its_own_parent(conference, path):
+    """409: one change cannot store what depends on itself; nothing is changed."""
+    document = one("event", 1)
+    if "relationships" not in path:
+        document = {"data": {"type": "event", "id": "1", "relationships": {"parent": document}}}
+    response = conference.ask("PATCH", path, "ann", document=document)
+    assert response.status_code == 409
+    assert conference.rows(Event)[0]["parent_id"] is None
