@@ -61,7 +61,8 @@ TESTS_LOWEST := tests/unit/test_*.py tests/unit/cli tests/unit/db tests/unit/tes
 	tests/unit/authn/globus tests/unit/authn/sign_in/test_code_flow.py \
 	tests/unit/authn/accounts/test_[mps]*.py tests/unit/actions/test_*.py tests/unit/actions/store \
 	tests/unit/actions/durable/test_celery.py tests/unit/actions/interface/hooks \
-	tests/unit/authz/policies tests/unit/authz/writes tests/property/test_guarded_writes.py \
+	tests/unit/authz/policies tests/unit/authz/writes \
+	$(patsubst %,tests/property/test_%.py,guarded_writes schemas conditions) \
 	tests/conformance/test_compat_globus.py
 
 test-bare: .tools/bare/.made

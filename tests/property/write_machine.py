@@ -74,8 +74,15 @@ class WriteMachine(RuleBasedStateMachine):
         super().__init__()
         self.app, self.policies = library()
         self.session = Session(self.engine, expire_on_commit=False)
+        self.kept = []  # a session holds objects weakly, and which are gone would be left to chance
+        sa.event.listen(self.session, "after_attach", self.keep)
+        sa.event.listen(self.session, "loaded_as_persistent", self.keep)
         self.savepoints = []
         self.context = None
+
+    def keep(self, session, owner):
+        """Hold an object as long as the session lasts."""
+        self.kept.append(owner)
 
     @initialize(data=st.randoms(use_true_random=False))
     def fill(self, data):
@@ -136,6 +143,12 @@ class WriteMachine(RuleBasedStateMachine):
         now = snapshot(self.session.connection())
         self.ledger.touched += sorted(difference(self.seen, now), key=str)
         self.seen = now
+
+    def settle(self):
+        """Write all that waits: an object that was moved, then deleted, takes SQLAlchemy two flushes."""
+        for _ in range(2):
+            self.session.flush()
+            self.note()
 
     def step(self, change):
         """Do something, which the database may refuse for its own reasons."""
@@ -407,8 +420,7 @@ class WriteMachine(RuleBasedStateMachine):
     @rule()
     def begin_nested(self):
         def begin():
-            self.session.flush()
-            self.note()
+            self.settle()
             nested = self.session.begin_nested()
             self.session.connection()
             self.savepoints.append((nested, len(self.ledger.touched), self.seen))
@@ -418,7 +430,7 @@ class WriteMachine(RuleBasedStateMachine):
     @rule(number=numbers, to=people, model=st.sampled_from([Book, Shelf, Tag]))
     def try_in_a_savepoint(self, number, to, model):
         """Change a row and take it back, which leaves nothing to be decided."""
-        self.step(self.session.flush)
+        self.step(self.settle)
         owner, book = self.pick(model, number), self.pick(Book, number)
         if owner is None or book is None:
             return
