@@ -145,7 +145,7 @@ class WriteMachine(RuleBasedStateMachine):
         self.seen = now
 
     def settle(self):
-        """Write all that waits: an object that was moved, then deleted, takes SQLAlchemy two flushes."""
+        """Write all that waits: SQLAlchemy takes two flushes for what was moved, then deleted."""
         for _ in range(2):
             self.session.flush()
             self.note()
