@@ -19,7 +19,15 @@ from typing import Final
 from licet.errors import MalformedRequest, PreconditionFailed, PreconditionRequired
 from licet.errors.places import FieldError
 
-__all__ = ["Tags", "is_unchanged", "make_tag", "quoted", "require_match", "required_tags"]
+__all__ = [
+    "Conditions",
+    "Tags",
+    "is_unchanged",
+    "make_tag",
+    "quoted",
+    "require_match",
+    "required_tags",
+]
 
 _DIGITS: Final = 12
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.:+-]{1,64}")
@@ -83,7 +91,12 @@ class Tags:
         return cls(strong=frozenset(strong), weak=frozenset(weak))
 
     def names_version(self, version: object) -> bool:
-        """Whether a strong tag is of this version, whichever mask it was read with."""
+        """Whether a strong tag is of this version, whichever mask it was read with.
+
+        What has no version, None, is named by ``*`` alone.
+        """
+        if version is None:
+            return self.is_any
         wanted = _version_text(version)
         return self.is_any or any(_version_of(tag) == wanted for tag in self.strong)
 
@@ -128,6 +141,33 @@ def require_match(tags: Tags, version: object, *, if_none_match: str | None = No
         raise PreconditionFailed
     if if_none_match and Tags.parse(if_none_match, "If-None-Match").names_version(version):
         raise PreconditionFailed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What the headers of a change say of the version that it is about, as they came."""
+
+    if_match: str | None = None
+    if_none_match: str | None = None
+
+    @property
+    def has_version(self) -> bool:
+        """Whether the change is of one version: ``If-Match`` with other than ``*``."""
+        given = (self.if_match or "").strip()
+        return given not in ("", "*")
+
+    def require(self, version: object) -> None:
+        """Let a change of an object of this version, or of None, go on.
+
+        Raises:
+            PreconditionFailed: the object has another version now.
+            MalformedRequest: a header is no list of entity tags.
+        """
+        if self.if_match is not None and self.if_match.strip():
+            tags = Tags.parse(self.if_match, "If-Match")
+        else:
+            tags = Tags(is_any=True)
+        require_match(tags, version, if_none_match=self.if_none_match)
 
 
 def is_unchanged(if_none_match: str | None, tag: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,6 +24,7 @@ from licet.errors.base import reason_of
 __all__ = [
     "checked_as_written",
     "find_row",
+    "guarded_by_version",
     "is_versioned",
     "lost_update_is_refused",
     "policy_of",
@@ -122,6 +123,25 @@ def lost_update_is_refused(session: Session, owner: Any) -> Iterator[None]:
         raise
     finally:
         sa.event.remove(session, "after_commit", note)
+
+
+@contextmanager
+def guarded_by_version(session: Session, owner: Any, *, has_version: bool) -> Iterator[None]:
+    """A block whose write of an object loses no other's; without versions, any block.
+
+    `has_version` says that the request names the version that it is about.
+
+    Raises:
+        PreconditionFailed: the object was changed or deleted since it was read.
+    """
+    if not is_versioned(type(owner)):
+        yield
+        return
+    with ExitStack() as stack:
+        stack.enter_context(lost_update_is_refused(session, owner))
+        if has_version:
+            stack.enter_context(version_is_kept(session, owner))
+        yield
 
 
 @contextmanager

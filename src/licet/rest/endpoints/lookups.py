@@ -40,10 +40,9 @@ from licet.rest.etag import Tags, require_match, required_tags
 from licet.rest.lookup import (
     checked_as_written,
     find_row,
+    guarded_by_version,
     is_versioned,
-    lost_update_is_refused,
     verb_of_method,
-    version_is_kept,
     version_of,
 )
 from licet.settings.state import request_state
@@ -170,11 +169,9 @@ class _Lookup:
             return
         session = object_session(owner) or session_of_app()
         with ExitStack() as stack:
-            if is_versioned(self._model):
-                stack.enter_context(lost_update_is_refused(session, owner))
-                tags = self._tags()
-                if tags is not None and not tags.is_any:
-                    stack.enter_context(version_is_kept(session, owner))
+            tags = self._tags()
+            has_version = tags is not None and not tags.is_any
+            stack.enter_context(guarded_by_version(session, owner, has_version=has_version))
             if policy is not None and is_decided:
                 check = partial(require_as_written, policy, verb, owner)
                 stack.enter_context(checked_as_written(session, owner, check))

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from licet.rest.etag import make_tag
 from licet.rest.jsonapi.documents import as_id, url_of
 from licet.rest.jsonapi.errors import VERSION
 from licet.rest.jsonapi.query import Query
@@ -54,6 +55,23 @@ class Answers:
         links = {"self": self._own()}
         data = None if row is None else self._resource(row)
         return self._document(data, links, included)
+
+    def tag(self, row: Row) -> str | None:
+        """The ETag, without quotes, of the document of one resource.
+
+        None of a model without versions, and of a document that shows other rows as well. What it
+        shows of the row, and a change of it does not count, is in the digest beside the mask.
+        """
+        if row.version is None or self.query.includes:
+            return None
+        values, places, attributes = row.values, row.layout.places, row.bound.attributes
+        computed = [
+            f"{name}={as_json(values[places[name]])!r}"
+            for name, one in attributes.items()
+            if not one.is_column and name in places and name in row.visible
+        ]
+        linked = [f"{name}={key}" for name, key in row.one.items() if name in row.visible]
+        return make_tag(row.version, [*row.visible, *computed, *linked])
 
     def listed(self, page: Listed, included: Iterable[Row] = ()) -> dict[str, Any]:
         """The document of a page."""

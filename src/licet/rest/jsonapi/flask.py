@@ -25,6 +25,8 @@ from licet.authz.policies.verbs import Verb
 from licet.errors import ConfigurationError, ObjectNotFound, ServiceUnavailable
 from licet.errors.names import knows_its_options
 from licet.errors.rendering import is_final
+from licet.rest.endpoints.requests import begin, keep_private
+from licet.rest.etag import Conditions, is_unchanged, quoted
 from licet.rest.jsonapi.answers import Answers
 from licet.rest.jsonapi.documents import read_document, read_linkage, url_of
 from licet.rest.jsonapi.errors import VERSION, error_body
@@ -40,7 +42,6 @@ __all__ = ["JsonApi"]
 
 log = logging.getLogger(__name__)
 MOST_BYTES: Final = 2**20
-_HEADERS: Final = {"Cache-Control": "private", "Vary": "Accept, Authorization, Cookie"}
 _MIXED: Final = "jsonapi"
 
 
@@ -143,11 +144,15 @@ class Asking:
     """One request: who asks, what they see, and how they are answered."""
 
     def __init__(self, api: JsonApi) -> None:
-        check_accept(request.headers.get("Accept"))
+        begin()  # first of all, so that a bad token is told whatever is asked
+        headers = request.headers
+        check_accept(headers.get("Accept"))
         self.api = api
-        # first of all, so that a bad token is told whatever is asked
         self.reader = Reader(identity=current_caller(), session=current_session())
-        self.writer = Writer(self.reader)
+        conditions = Conditions(
+            if_match=headers.get("If-Match"), if_none_match=headers.get("If-None-Match")
+        )
+        self.writer = Writer(self.reader, conditions)
         self.pairs = list(request.args.items(multi=True))
 
     def query(self, bound: Bound, of: str) -> Query:
@@ -182,7 +187,8 @@ class Asking:
         answers = self.answers(query)
         if row is None:
             return _answer(answers.bare(bound, key), status)
-        return _answer(answers.one(row, self.reader.include([row], query)), status)
+        document = answers.one(row, self.reader.include([row], query))
+        return _answer(document, status, tag=answers.tag(row))
 
     def parent(self, bound: Bound, link: Link, text: str) -> Row:
         """The object that a link belongs to, which the caller may view with the link.
@@ -213,7 +219,11 @@ def _detail(asking: Asking, bound: Bound, id: str) -> Response:  # noqa: A002 - 
     row = None if key is None else asking.reader.one(bound, key, query)
     if row is None:
         raise ObjectNotFound
-    return _answer(asking.answers(query).one(row, asking.reader.include([row], query)))
+    answers = asking.answers(query)
+    tag = answers.tag(row)
+    if tag is not None and is_unchanged(request.headers.get("If-None-Match"), tag):
+        return _private(Response(status=304), tag)
+    return _answer(answers.one(row, asking.reader.include([row], query)), tag=tag)
 
 
 def _related(asking: Asking, bound: Bound, link: Link, id: str) -> Response:  # noqa: A002 - as above
@@ -303,7 +313,7 @@ def _relate(asking: Asking, bound: Bound, link: Link, id: str, *, how: str) -> R
     owner = asking.writer.owner(bound, id, UPDATE)
     linkage = read_linkage(asking.body(), link, is_type=asking.api.is_type)
     if not asking.writer.relate(bound, owner, linkage, how):
-        return Response(status=204, headers=_HEADERS)
+        return _private(Response(status=204))
     parent = asking.parent(bound, link, id)
     return _answer(_linkage_document(asking, parent, link, query))
 
@@ -311,9 +321,24 @@ def _relate(asking: Asking, bound: Bound, link: Link, id: str, *, how: str) -> R
 # --- answers -------------------------------------------------------------------------------------
 
 
-def _answer(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def _answer(
+    document: Any,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    *,
+    tag: str | None = None,
+) -> Response:
     text = json.dumps(document, separators=(",", ":"), default=str)
-    return Response(text, status, {**_HEADERS, **(headers or {})}, content_type=MEDIA_TYPE)
+    return _private(Response(text, status, headers, content_type=MEDIA_TYPE), tag)
+
+
+def _private(response: Response, tag: str | None = None) -> Response:
+    """The answer, with its tag, for whoever asked and nobody else."""
+    if tag is not None:
+        response.headers["ETag"] = quoted(tag)
+    response.headers.add("Vary", "Accept")
+    keep_private(response.headers)
+    return response
 
 
 def _as_document(error: HTTPException) -> Response | HTTPException:

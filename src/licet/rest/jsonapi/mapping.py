@@ -21,6 +21,7 @@ from licet.errors.names import suggestion, with_article
 from licet.rest.jsonapi.names import by_name
 from licet.rest.jsonapi.resource import Attribute, Bound, Link, Resource, ToMany
 from licet.rest.jsonapi.values import ValueType, as_text
+from licet.rest.lookup import version_name
 
 __all__ = ["bind_all", "pairs_of"]
 
@@ -79,6 +80,7 @@ def _fill(bound: Bound, by_model: dict[type[Any], Bound]) -> None:
     bound.links = {name: _link(bound, name, by_model) for name in resource.relationships}
     bound.attributes_by_name = by_name(bound.attributes.items())
     bound.links_by_name = by_name(bound.links.items())
+    bound.version = version_name(bound.model)
     if resource.soft_delete is not None:
         _require_moment(bound, mapper, resource.soft_delete)
 

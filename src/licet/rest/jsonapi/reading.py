@@ -31,10 +31,17 @@ MOST_LINKS: Final = 10_000  # of one relationship of all rows
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Where the values of the rows of one statement stand: attributes, by name, and sort keys."""
+    """Where the values of the rows of one statement stand.
+
+    Args:
+        places: of the attributes, by name.
+        order: of the sort keys.
+        version: of the version; None where the rows have none.
+    """
 
     places: dict[str, int]
     order: slice
+    version: int | None
 
 
 @dataclass(eq=False, slots=True)
@@ -52,6 +59,12 @@ class Row:
     def key(self) -> Any:
         """Its primary key."""
         return self.values[0]
+
+    @property
+    def version(self) -> Any:
+        """Its version; None of a model without."""
+        place = self.layout.version
+        return None if place is None else self.values[place]
 
     @property
     def place(self) -> tuple[Any, ...]:
@@ -162,6 +175,8 @@ class Reader:
         policy, model = bound.policy, bound.model
         columns, others = _shown(bound, query)
         links = self._linked(bound, query)
+        is_tagged = verb is VIEW and bound.version is not None
+        versions = [getattr(model, bound.version or "")] if is_tagged else []
         with policy.at(None):
             terms = policy.shown.terms(self.identity)
             filtered = policy.filter(statement, self.identity, verb)
@@ -169,6 +184,7 @@ class Reader:
             *(getattr(model, name) for name in others),
             *(self._linkage(link, model) for link in links),
             *(order.expression for order in orders),
+            *versions,
             *(as_column(term) for term in terms if not isinstance(term, bool)),
         ]
         if more:
@@ -177,9 +193,12 @@ class Reader:
         names, visible_of = [*columns, *others], _masks(policy.shown, terms)
         at_links = len(names) + 1
         at_order = at_links + len(links)
-        at_masks = at_order + len(orders)
+        at_version = at_order + len(orders)
+        at_masks = at_version + len(versions)
         places = {name: place for place, name in enumerate(names, 1)}
-        layout = Layout(places, slice(at_order, at_masks))
+        layout = Layout(
+            places, slice(at_order, at_version), version=at_version if is_tagged else None
+        )
         linked = [(link.name, place) for place, link in enumerate(links, at_links)]
         for found in self.session.execute(filtered):
             one = {name: found[place] for name, place in linked}

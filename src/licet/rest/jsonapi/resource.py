@@ -205,6 +205,7 @@ class Bound:
     # by folded name
     attributes_by_name: Mapping[str, Attribute] = field(default_factory=dict)
     links_by_name: Mapping[str, Link] = field(default_factory=dict)
+    version: str | None = None  # the attribute that SQLAlchemy counts up with each UPDATE
     _statements: dict[tuple[str, ...], Any] = field(default_factory=dict)
 
     def statement(self, names: tuple[str, ...], make: Callable[..., Any]) -> Any:

@@ -7,12 +7,13 @@ the rows as they are written. Hooks run in the transaction. An error leaves noth
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.exc import CircularDependencyError, DataError, IntegrityError
+from sqlalchemy.orm import object_session
 from sqlalchemy.orm.exc import FlushError, StaleDataError
 
 from licet.authz import CREATE, DELETE, UPDATE, VIEW, authorize
@@ -20,6 +21,7 @@ from licet.authz.callers.asking import refusal_of
 from licet.authz.policies.verbs import Verb
 from licet.authz.writes.block import Change, write
 from licet.errors import AccessDenied, AuthenticationError, ObjectNotFound
+from licet.rest.etag import Conditions
 from licet.rest.jsonapi.documents import Given, Linkage, as_id, refused_field
 from licet.rest.jsonapi.errors import Problem, Refused
 from licet.rest.jsonapi.links import add_all, add_to, known_of, remove_all, replace
@@ -28,8 +30,11 @@ from licet.rest.jsonapi.names import found_in
 from licet.rest.jsonapi.reading import Reader
 from licet.rest.jsonapi.resource import Attribute, Bound, Link
 from licet.rest.jsonapi.values import misfit, read, read_text
+from licet.rest.lookup import guarded_by_version, version_of
 
 __all__ = ["Writer", "key_of"]
+
+_ANY: Final = Conditions()
 
 
 def key_of(bound: Bound, text: str) -> Any:
@@ -42,10 +47,13 @@ def key_of(bound: Bound, text: str) -> Any:
 
 
 class Writer:
-    """What one caller writes, by one session."""
+    """What one caller writes, by one session.
 
-    def __init__(self, reader: Reader) -> None:
-        self.reader = reader
+    `conditions` say which version of an object the caller changes.
+    """
+
+    def __init__(self, reader: Reader, conditions: Conditions = _ANY) -> None:
+        self.reader, self.conditions = reader, conditions
         self.session, self.identity = reader.session, reader.identity
 
     # --- finding ---------------------------------------------------------------------------------
@@ -55,6 +63,7 @@ class Writer:
 
         Raises:
             ObjectNotFound, MissingToken, NotRegistered, AccessDenied: as `authorize`.
+            PreconditionFailed: it has another version than the one that the caller would change.
         """
         key, name = key_of(bound, text), bound.resource.soft_delete
         owner = None if key is None else self.session.get(bound.model, key)
@@ -68,6 +77,8 @@ class Writer:
             if is_trash:  # which others do not know of
                 raise ObjectNotFound from error
             raise
+        if verb is not VIEW:
+            self.conditions.require(version_of(owner))
         return owner
 
     def require_possible(self, bound: Bound, verb: Verb) -> None:
@@ -214,12 +225,18 @@ class Writer:
     @contextmanager
     def _changing(self, bound: Bound, owner: Any) -> Iterator[tuple[Change, frozenset[str]]]:
         """A guarded change of an object, with its hooks, and the fields that may be written."""
-        with _told(), write(bound.policy, UPDATE, owner, identity=self.identity) as change:
+        guard = write(bound.policy, UPDATE, owner, identity=self.identity)
+        with _told(), self._versioned(owner), guard as change:
             with self.session.no_autoflush:
                 yield change, self._writable(bound, owner)
                 bound.resource.run("before_update", owner)
             self.session.flush()
             bound.resource.run("after_update", owner)
+
+    def _versioned(self, owner: Any) -> AbstractContextManager[None]:
+        """A block that overwrites no other writer's change of the object."""
+        session = object_session(owner) or self.session
+        return guarded_by_version(session, owner, has_version=self.conditions.has_version)
 
     def _writable(self, bound: Bound, owner: Any) -> frozenset[str]:
         return bound.policy.writable_fields(self.identity, owner, session=self.session)
@@ -241,7 +258,8 @@ class Writer:
                 attribute, found = _read(bound, member, value)
                 if attribute.name in values:
                     raise misfit("stands twice, in two spellings")
-                if attribute.name in writable and attribute.is_column:
+                is_free = attribute.is_column and attribute.name != bound.version
+                if is_free and attribute.name in writable:
                     values[attribute.name] = found
                 elif is_new or not self._is_as_seen(bound, change.object, attribute, found):
                     problems += refused_field(member, f"{member} may not be written.").problems
@@ -299,7 +317,8 @@ class Writer:
         """Delete a resource, or put it into the trash."""
         resource = bound.resource
         keeps = resource.soft_delete is not None
-        with _told(), write(bound.policy, DELETE, owner, identity=self.identity, keeps=keeps):
+        guard = write(bound.policy, DELETE, owner, identity=self.identity, keeps=keeps)
+        with _told(), self._versioned(owner), guard:
             resource.run("before_delete", owner)
             if resource.soft_delete is None:
                 self.session.delete(owner)
@@ -311,7 +330,8 @@ class Writer:
     def restore(self, bound: Bound, owner: Any) -> None:
         """Take a resource out of the trash."""
         name = bound.resource.soft_delete or ""
-        with _told(), write(bound.policy, DELETE, owner, identity=self.identity, keeps=True):
+        guard = write(bound.policy, DELETE, owner, identity=self.identity, keeps=True)
+        with _told(), self._versioned(owner), guard:
             setattr(owner, name, None)
 
     def _now(self, bound: Bound) -> datetime:

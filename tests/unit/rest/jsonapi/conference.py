@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from flask import Flask, g, request
@@ -91,10 +91,12 @@ class Talk(Base):
     creator: Mapped[str | None]
     note: Mapped[str | None]
     deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    version: Mapped[int] = mapped_column()
     event: Mapped[Event] = relationship(back_populates="talks")
     speakers: Mapped[list[Speaker]] = relationship(secondary=speaking, back_populates="talks")
     files: Mapped[list[File]] = relationship(back_populates="talk")
     loud = column_property(title + "!")
+    __mapper_args__: ClassVar = {"version_id_col": version}
 
 
 class Speaker(Base):
@@ -212,8 +214,11 @@ def resources_of(policies: Policies) -> dict[str, Resource]:
 class Conference:
     """The app, its database, and requests of callers by name."""
 
-    def __init__(self, url: str = "sqlite://", policies: Policies | None = None) -> None:
-        options: Any = {"poolclass": StaticPool} if url == "sqlite://" else {}
+    def __init__(
+        self, url: str = "sqlite://", policies: Policies | None = None, **options: Any
+    ) -> None:
+        if url == "sqlite://":
+            options["poolclass"] = StaticPool
         self.engine = sa.create_engine(url, **options)
         Base.metadata.create_all(self.engine)
         self.policies = policies or Policies()
@@ -253,7 +258,7 @@ class Conference:
             options["data"] = json.dumps(options.pop("document"))
         if "data" in options:
             headers.setdefault("Content-Type", TYPE)
-        return self.client.open(path, method=method, headers=headers, **options)
+        return self.app.test_client().open(path, method=method, headers=headers, **options)
 
     def get(self, path: str, by: str = "nobody", **query: str) -> Any:
         """The document, of which the status is 200."""
