@@ -118,8 +118,9 @@ def _of_object(schema: Any, owner: Any, status: int) -> Response:
     if tag is not None:
         response.headers["ETag"] = quoted(tag)
     policy = policy_for(type(owner)) if is_mapped(owner) else None
-    if policy is not None and sa.inspect(owner).identity is not None:
-        note_shown(policy, owner, mask or ())
+    key = sa.inspect(owner).identity if policy is not None else None
+    if policy is not None and key is not None:
+        note_shown(policy, key, mask or ())
     return response
 
 

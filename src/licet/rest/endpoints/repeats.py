@@ -20,7 +20,7 @@ from licet.rest.idempotency import HEADER, Answer, parse_key, request_digest
 from licet.rest.store.keys import Keys
 from licet.settings.state import app_itself, app_state, request_state
 
-__all__ = ["answered_once", "note_shown"]
+__all__ = ["answered_once", "is_shown_again", "note_shown"]
 
 log = logging.getLogger(__name__)
 _KEYS: Final = "rest.keys"
@@ -31,11 +31,19 @@ _TOO_LONG: Final = (
 )
 
 
-def answered_once(raw: bytes, answer: Callable[[], Any]) -> Any:
+def answered_once(
+    raw: bytes,
+    answer: Callable[[], Any],
+    *,
+    ask_again: Callable[[Answer], Response | None] | None = None,
+) -> Any:
     """What `answer` gives; or, of a request that is repeated, what it gave the first time.
 
     Only a POST with the header counts, of somebody who is signed in. An answer of 400 or more is
     not kept, and neither is one of a view that raises: nothing was done, and the key is free again.
+
+    `ask_again` is given a first answer that shows an object, and raises when the caller may not see
+    that any more; or it gives what is answered instead. Else the policy and its mask are asked.
 
     Raises:
         MalformedRequest: the header is no key.
@@ -57,7 +65,7 @@ def answered_once(raw: bytes, answer: Callable[[], Any]) -> Any:
     keys = _keys_of_app()
     found = keys.begin(principal, key, digest)
     if isinstance(found, Answer):
-        return _repeated(found)
+        return _repeated(found, ask_again or _ask_again)
     is_done = False
     try:
         response = current_app.make_response(answer())
@@ -82,9 +90,21 @@ def _quietly(write: Callable[[], None]) -> None:
         log.exception("The answer to a request with an %s could not be kept.", HEADER)
 
 
-def note_shown(policy: Policy, owner: Any, fields: Iterable[str]) -> None:
+def note_shown(policy: Policy, key: tuple[Any, ...], shown: Iterable[str]) -> None:
     """Remember of which object the answer to the current request is, and what it shows of it."""
-    request_state()[_SHOWN] = (policy.name, sa.inspect(owner).identity, _mask(fields))
+    request_state()[_SHOWN] = (policy.name, key, _mask(shown))
+
+
+def is_shown_again(answer: Answer) -> bool:
+    """Whether what was noted of the current request is what a first answer shows.
+
+    Raises:
+        ObjectNotFound: nothing was noted, so that the caller sees nothing of it.
+    """
+    noted = request_state().get(_SHOWN)
+    if noted is None:
+        raise ObjectNotFound
+    return bool(noted[2] == answer.mask)
 
 
 def _mask(fields: Iterable[str]) -> str:
@@ -109,15 +129,16 @@ def _kept(response: Response) -> Answer:
     )
 
 
-def _repeated(answer: Answer) -> Response:
-    if answer.resource:
-        _ask_again(answer)
+def _repeated(answer: Answer, ask_again: Callable[[Answer], Response | None]) -> Response:
+    instead = ask_again(answer) if answer.resource else None
+    if instead is not None:
+        return instead
     if answer.body is None:
         raise KeyInUse(_TOO_LONG)
     return Response(answer.body, answer.status, dict(answer.headers))
 
 
-def _ask_again(answer: Answer) -> None:
+def _ask_again(answer: Answer) -> Response | None:
     """Refuse the first answer to whoever may not see any more what it shows."""
     policy = next((p for p in policies_of(app_itself()) if p.name == answer.resource), None)
     owner = None if policy is None else _find(policy, answer.object_key)
@@ -127,6 +148,7 @@ def _ask_again(answer: Answer) -> None:
     session = session_of_app()
     if _mask(policy.visible_fields(current_caller(), owner, session=session)) != answer.mask:
         raise AccessDenied("You may not see any more what the first answer to this request shows.")
+    return None
 
 
 def _find(policy: Policy, key: tuple[Any, ...]) -> Any:

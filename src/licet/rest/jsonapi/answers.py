@@ -73,6 +73,13 @@ class Answers:
         linked = [f"{name}={key}" for name, key in row.one.items() if name in row.visible]
         return make_tag(row.version, [*row.visible, *computed, *linked])
 
+    def seen(self, rows: Iterable[Row]) -> list[str]:
+        """What a document shows of these rows, in words for a digest: all but their values."""
+        return [
+            f"{row.bound.type} {row.key!r} {sorted(row.visible)} {row.one!r} {row.many!r}"
+            for row in rows
+        ]
+
     def listed(self, page: Listed, included: Iterable[Row] = ()) -> dict[str, Any]:
         """The document of a page."""
         data = [self._resource(row) for row in page.rows]

@@ -25,8 +25,10 @@ from licet.authz.policies.verbs import Verb
 from licet.errors import ConfigurationError, ObjectNotFound, ServiceUnavailable
 from licet.errors.names import knows_its_options
 from licet.errors.rendering import is_final
+from licet.rest.endpoints.repeats import answered_once, is_shown_again, note_shown
 from licet.rest.endpoints.requests import begin, keep_private
 from licet.rest.etag import Conditions, is_unchanged, quoted
+from licet.rest.idempotency import Answer
 from licet.rest.jsonapi.answers import Answers
 from licet.rest.jsonapi.documents import read_document, read_linkage, url_of
 from licet.rest.jsonapi.errors import VERSION, error_body
@@ -187,8 +189,10 @@ class Asking:
         answers = self.answers(query)
         if row is None:
             return _answer(answers.bare(bound, key), status)
-        document = answers.one(row, self.reader.include([row], query))
-        return _answer(document, status, tag=answers.tag(row))
+        included = self.reader.include([row], query)
+        if status == 201:
+            note_shown(bound.policy, (key,), answers.seen([row, *included]))
+        return _answer(answers.one(row, included), status, tag=answers.tag(row))
 
     def parent(self, bound: Bound, link: Link, text: str) -> Row:
         """The object that a link belongs to, which the caller may view with the link.
@@ -266,9 +270,7 @@ def _to_one(reader: Reader, parent: Row, link: Link) -> Any:
 def _create(asking: Asking, bound: Bound) -> Response:
     asking.writer.require_possible(bound, CREATE)
     query = asking.query(bound, "write")
-    given = read_document(asking.body(), bound, is_type=asking.api.is_type)
-    key = asking.writer.create(bound, given)
-    return _created(asking, bound, key, query)
+    return _create_once(asking, bound, query)
 
 
 def _create_related(asking: Asking, bound: Bound, link: Link, id: str) -> Response:  # noqa: A002 - as above
@@ -277,9 +279,30 @@ def _create_related(asking: Asking, bound: Bound, link: Link, id: str) -> Respon
     query = asking.query(target, "write")
     asking.parent(bound, link, id)
     parent = asking.writer.owner(bound, id, VIEW)
-    given = read_document(asking.body(), target, is_type=asking.api.is_type)
-    key = asking.writer.create(target, given, (link, parent))
-    return _created(asking, target, key, query)
+    return _create_once(asking, target, query, (link, parent))
+
+
+def _create_once(
+    asking: Asking, bound: Bound, query: Query, parent: tuple[Link, Any] | None = None
+) -> Response:
+    """Create a resource; or answer a request that is repeated with its Idempotency-Key.
+
+    The first answer is given again to who sees all of what it shows. Others are answered with what
+    they see now, or with 404.
+    """
+    raw = asking.body()
+
+    def create() -> Response:
+        given = read_document(raw, bound, is_type=asking.api.is_type)
+        return _created(asking, bound, asking.writer.create(bound, given, parent), query)
+
+    def ask_again(first: Answer) -> Response | None:
+        key = key_of(bound, str(first.object_key[0]))
+        response = _created(asking, bound, key, query)
+        return None if is_shown_again(first) else response
+
+    answer: Response = answered_once(raw, create, ask_again=ask_again)
+    return _private(answer)
 
 
 def _created(asking: Asking, bound: Bound, key: Any, query: Query) -> Response:
@@ -336,7 +359,8 @@ def _private(response: Response, tag: str | None = None) -> Response:
     """The answer, with its tag, for whoever asked and nobody else."""
     if tag is not None:
         response.headers["ETag"] = quoted(tag)
-    response.headers.add("Vary", "Accept")
+    if "Accept" not in response.headers.getlist("Vary"):
+        response.headers.add("Vary", "Accept")
     keep_private(response.headers)
     return response
 

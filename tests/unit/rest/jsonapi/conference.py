@@ -215,7 +215,12 @@ class Conference:
     """The app, its database, and requests of callers by name."""
 
     def __init__(
-        self, url: str = "sqlite://", policies: Policies | None = None, **options: Any
+        self,
+        url: str = "sqlite://",
+        policies: Policies | None = None,
+        *,
+        instance: Any = None,  # the folder of licet's own database
+        **options: Any,
     ) -> None:
         if url == "sqlite://":
             options["poolclass"] = StaticPool
@@ -224,6 +229,8 @@ class Conference:
         self.policies = policies or Policies()
         self.resources = resources_of(self.policies)
         self.app = Flask("conference")
+        if instance is not None:
+            self.app.config["LICET_INSTANCE_PATH"] = str(instance)
         Licet(self.app)
         register_policies(self.app, *self.policies.all, session=self._session, caller=self._caller)
         self.app.teardown_appcontext(self._close)
