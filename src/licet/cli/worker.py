@@ -61,12 +61,13 @@ def sweep(load_app: Callable[[], Flask], once: bool) -> None:
     """Look after durable actions that nobody else looks after, until SIGTERM.
 
     Has forgotten ones dispatched, takes leases back from lost workers, ends what is past its
-    deadline, releases what was kept long enough. Any number of sweepers may run at once.
+    deadline, releases what was kept long enough. Any number of sweepers may run at once. Each
+    minute it does what else the app has registered: it purges the trash of resources, for example.
 
     With --once, a round that finds leases that have run out waits for a third of their length, to
     see whether their workers are lost.
     """
-    _, runtime = _loaded(load_app)
+    _, runtime = _loaded(load_app, is_sweep=True)
     sweeper = runtime.make_sweeper()
     if once:
         click.echo(str(sweeper.sweep_once()))
@@ -78,17 +79,17 @@ def sweep(load_app: Callable[[], Flask], once: bool) -> None:
     sweeper.stop()
 
 
-def _loaded(load_app: Callable[[], Flask]) -> tuple[Flask, Runtime]:
+def _loaded(load_app: Callable[[], Flask], *, is_sweep: bool = False) -> tuple[Flask, Runtime]:
     app = load_app()
     runtime = durable_runtime(app)
-    if not runtime.jobs:
+    if not runtime.jobs and not (is_sweep and runtime.others()):
         raise click.UsageError("The app has no durable actions: see @blueprint.durable.")
     runtime.database()  # migrated, or an error that is told now
     return app, runtime
 
 
 def _names(runtime: Runtime) -> str:
-    return ", ".join(job.provider for job in runtime.jobs)
+    return ", ".join(job.provider for job in runtime.jobs) or "no durable actions"
 
 
 def _until_signal() -> threading.Event:

@@ -6,6 +6,7 @@ from licet.db.engine import Database
 from licet.db.flask import database_of
 from licet.db.migrate import current_revision, head_revision, upgrade
 from licet.db.models import register_models
+from licet.db.sweeps import on_sweep
 
 __all__ = [
     "Database",
@@ -15,6 +16,7 @@ __all__ = [
     "head_revision",
     "include_name",
     "include_object",
+    "on_sweep",
     "register_models",
     "upgrade",
 ]

@@ -115,7 +115,7 @@ class TestSweep:
         held = bench.claim()
         bench.runs.move(held, lifecycle.end(held.life, bench.clock(), DONE))
         result = licet("--app", APP, "sweep", "--once")
-        told = "0 dispatched, 0 reclaimed, 0 exhausted, 0 expired, 1 released\n"
+        told = "0 dispatched, 0 reclaimed, 0 exhausted, 0 expired, 1 released, 0 purged\n"
         assert (result.exit_code, result.stdout) == (0, told)
         assert bench.runs.find(action_id) is None
 
@@ -142,3 +142,11 @@ class TestSweep:
 def test_the_site_has_durable_actions(licet):
     """The reference site's are swept."""
     assert licet("--app", SITE, "sweep", "--once").exit_code == 0
+
+
+def test_an_app_of_resources_is_swept(licet):
+    """Without durable actions there is the trash to be purged; but nothing for a worker."""
+    app = "tests.unit.cli.swept_app:create_app"
+    result = licet("--app", app, "sweep", "--once")
+    assert (result.exit_code, result.stdout.split(", ")[-1]) == (0, "3 purged\n")
+    assert "has no durable actions" in licet("--app", app, "worker").stderr

@@ -14,9 +14,10 @@ import os
 import threading
 import uuid
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final, Protocol
 
 from flask import Flask
@@ -35,6 +36,7 @@ from licet.actions.store.actions import ActionStore, Submission
 from licet.authn.auth_state import AuthState
 from licet.db.engine import Database
 from licet.db.flask import database_of
+from licet.db.sweeps import sweeps_of
 from licet.errors import (
     ActionConflict,
     ActionNotFound,
@@ -268,7 +270,16 @@ class Runtime:
             dispatch=dispatch,
             dispatches=dispatcher is not None,
             stored=self._stored,
+            others=self.others,
         )
+
+    def others(self) -> dict[str, Callable[[], int]]:
+        """What else the app's sweepers do, by name."""
+        return {name: partial(self._in_context, fn) for name, fn in sweeps_of(self._app).items()}
+
+    def _in_context(self, fn: Callable[[], int]) -> int:
+        with self._context():
+            return fn()
 
     def _stored(self) -> Iterator[Runs]:
         for provider in stored_providers(self.database()):

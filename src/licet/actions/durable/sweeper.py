@@ -2,7 +2,8 @@
 
 It has actions dispatched that nobody was told of, takes leases back from workers that are not heard
 of, ends what is past its deadline, and releases what was kept long enough. Every change is guarded
-by the version of the row, so that any number of sweepers may run at once.
+by the version of the row, so that any number of sweepers may run at once. Each minute it calls what
+else the app has done from time to time.
 
 A lease is taken back only after it was seen to have run out, and then to stay as it was for a third
 of its length more by a clock that nobody sets. So neither a clock that jumps nor a database that
@@ -14,7 +15,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -34,19 +35,21 @@ MAX_BATCHES: Final = 50  # of a round
 MAX_RUNNING: Final = 2000  # suspects of a round
 MAX_SILENCE: Final = timedelta(minutes=5)
 MAX_INTERVAL_SECONDS: Final = 5.0
+OTHERS_SECONDS: Final = 60.0
 Dispatch = Callable[[str, str], bool]
 Suspects = dict[tuple[int, int, datetime | None], float]  # (row, lease, its end): since when
 
 
 @dataclass(kw_only=True)
 class Swept:
-    """What one round did, in numbers of actions."""
+    """What one round did, in numbers of actions; and how many rows others had purged by it."""
 
     dispatched: int = 0
     reclaimed: int = 0
     exhausted: int = 0
     expired: int = 0
     released: int = 0
+    purged: int = 0
 
     def __bool__(self) -> bool:
         return any(vars(self).values())
@@ -66,6 +69,7 @@ class Sweeper:
         dispatch: tells a worker of an action (provider, action_id); False when it could not.
         dispatches: whether queued actions need it: workers that poll find them by themselves.
         stored: gives a `Runs` for every provider that has stored actions.
+        others: what else the app has done from time to time (`licet.db.on_sweep`), by name.
         monotonic: seconds of a clock that is never set.
     """
 
@@ -76,12 +80,15 @@ class Sweeper:
         dispatch: Dispatch,
         dispatches: bool,
         stored: Callable[[], Iterable[Runs]],
+        others: Callable[[], Mapping[str, Callable[[], int]]] = dict,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._jobs = list(jobs)
         self._dispatch = dispatch
         self._dispatches = dispatches
         self._stored = stored
+        self._others = others
+        self._others_at = monotonic()  # when they are called next
         self._monotonic = monotonic
         self._suspects: Suspects = {}
         self._doubt_seconds = 0.0  # until the present suspects are seen to be lost
@@ -109,7 +116,7 @@ class Sweeper:
         while not self._stop.wait(self.interval_seconds):
             try:
                 swept = self.sweep()
-                if swept.reclaimed or swept.exhausted or swept.expired:
+                if swept.reclaimed or swept.exhausted or swept.expired or swept.purged:
                     log.info("Swept: %s", swept)
             except StoreUnavailable:
                 log.warning("Nothing can be swept: the database does not answer.")
@@ -122,6 +129,7 @@ class Sweeper:
         Raises:
             StoreUnavailable: the database does not answer.
         """
+        self._others_at = self._monotonic()
         swept = self.sweep()
         if self._suspects:
             self._stop.wait(self._doubt_seconds)
@@ -148,6 +156,9 @@ class Sweeper:
         self._suspects = seen
         for runs in self._stored():
             swept.released += _in_batches(partial(runs.due, Phase.ENDED), runs.release)
+        if self._monotonic() >= self._others_at:
+            self._others_at = self._monotonic() + OTHERS_SECONDS
+            swept.purged += sum(_round_of(name, fn) for name, fn in self._others().items())
         return swept
 
     def _sweep_job(self, job: Job, swept: Swept, suspects: Suspects, seen: Suspects) -> None:
@@ -196,6 +207,17 @@ class Sweeper:
     def _expire(self, job: Job, run: StoredRun) -> bool:
         ended: Life = lifecycle.exceed_deadline(run.life, job.runs.clock())
         return job.runs.change(run, ended)
+
+
+def _round_of(name: str, fn: Callable[[], int]) -> int:
+    """What a function of the app's says that it did; nothing when it fails."""
+    try:
+        return fn()
+    except StoreUnavailable:
+        log.warning("The sweep %s waits: the database does not answer.", name)
+    except Exception:  # which is not the end of the others
+        log.exception("The sweep %s broke off.", name)
+    return 0
 
 
 def _in_batches(

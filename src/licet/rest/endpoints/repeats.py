@@ -9,18 +9,20 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import sqlalchemy as sa
-from flask import Response, current_app, request
+from flask import Flask, Response, current_app, request
 
 from licet.authz import VIEW, Policy
 from licet.authz.flask import authorize, current_caller, policies_of
 from licet.db.flask import database_of
+from licet.db.sweeps import on_sweep
 from licet.errors import AccessDenied, KeyInUse, ObjectNotFound, StoreUnavailable
 from licet.rest.endpoints.requests import principal_or_none, session_of_app
 from licet.rest.idempotency import HEADER, Answer, parse_key, request_digest
 from licet.rest.store.keys import Keys
+from licet.settings import Settings
 from licet.settings.state import app_itself, app_state, request_state
 
-__all__ = ["answered_once", "is_shown_again", "note_shown"]
+__all__ = ["answered_once", "is_shown_again", "note_shown", "purge_keys_of"]
 
 log = logging.getLogger(__name__)
 _KEYS: Final = "rest.keys"
@@ -62,7 +64,7 @@ def answered_once(
         request.headers.get("Content-Type"),
         raw,
     )
-    keys = _keys_of_app()
+    keys = _keys_of(app_itself())
     found = keys.begin(principal, key, digest)
     if isinstance(found, Answer):
         return _repeated(found, ask_again or _ask_again)
@@ -77,9 +79,17 @@ def answered_once(
     return response
 
 
-def _keys_of_app() -> Keys:
-    app = app_itself()
-    return app_state(app).get_or_build(_KEYS, lambda _settings: Keys(database_of(app)))
+def purge_keys_of(app: Flask) -> None:
+    """Have the app's sweepers delete the keys that are older than a day."""
+    on_sweep(app, _KEYS, lambda: _keys_of(app).purge())
+
+
+def _keys_of(app: Flask) -> Keys:
+    def make(_settings: Settings) -> Keys:
+        purge_keys_of(app)
+        return Keys(database_of(app))
+
+    return app_state(app).get_or_build(_KEYS, make)
 
 
 def _quietly(write: Callable[[], None]) -> None:

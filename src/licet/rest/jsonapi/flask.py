@@ -12,6 +12,7 @@ import json
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
@@ -22,10 +23,11 @@ from werkzeug.exceptions import HTTPException, default_exceptions
 from licet.authz import CREATE, DELETE, LIST, UPDATE, VIEW, guarded_by
 from licet.authz.flask import current_caller, current_session
 from licet.authz.policies.verbs import Verb
+from licet.db.sweeps import on_sweep
 from licet.errors import ConfigurationError, ObjectNotFound, ServiceUnavailable
 from licet.errors.names import knows_its_options
 from licet.errors.rendering import is_final
-from licet.rest.endpoints.repeats import answered_once, is_shown_again, note_shown
+from licet.rest.endpoints.repeats import answered_once, is_shown_again, note_shown, purge_keys_of
 from licet.rest.endpoints.requests import begin, keep_private
 from licet.rest.etag import Conditions, is_unchanged, quoted
 from licet.rest.idempotency import Answer
@@ -39,6 +41,7 @@ from licet.rest.jsonapi.query import Query, read_query
 from licet.rest.jsonapi.reading import Reader, Row
 from licet.rest.jsonapi.resource import Bound, Link, Resource
 from licet.rest.jsonapi.writing import Writer, key_of
+from licet.rest.store.trash import purge_trash
 
 __all__ = ["JsonApi"]
 
@@ -77,6 +80,22 @@ class JsonApi:
             self.blueprint.register_error_handler(code, _as_document)
         self.blueprint.register_error_handler(HTTPException, _as_document)
         app.register_blueprint(self.blueprint)
+        purge_keys_of(app)
+        if any(one.resource.soft_delete is not None for one in self.bounds):
+            on_sweep(app, f"rest.trash.{name}", self.purge_trash)
+
+    def purge_trash(self) -> int:
+        """Delete what is in the trash for 30 days, with what belongs to it; how many rows.
+
+        The app's sweepers call it (`licet sweep`). Needs an app context.
+        """
+        now, total = datetime.now(UTC), 0
+        for bound in self.bounds:
+            if bound.resource.soft_delete is not None:
+                total += purge_trash(
+                    current_session(), bound.model, bound.resource.soft_delete, now
+                )
+        return total
 
     def is_type(self, name: str, bound: Bound) -> bool:
         """Whether a word is a name of the resource: its type or its collection's."""

@@ -31,6 +31,7 @@ from licet.rest.jsonapi.reading import Reader
 from licet.rest.jsonapi.resource import Attribute, Bound, Link
 from licet.rest.jsonapi.values import misfit, read, read_text
 from licet.rest.lookup import guarded_by_version, version_of
+from licet.rest.store.trash import moment_for
 
 __all__ = ["Writer", "key_of"]
 
@@ -323,7 +324,8 @@ class Writer:
             if resource.soft_delete is None:
                 self.session.delete(owner)
             else:
-                setattr(owner, resource.soft_delete, self._now(bound))
+                now = moment_for(bound.model, resource.soft_delete, datetime.now(UTC))
+                setattr(owner, resource.soft_delete, now)
             self.session.flush()
             resource.run("after_delete", owner)
 
@@ -333,12 +335,6 @@ class Writer:
         guard = write(bound.policy, DELETE, owner, identity=self.identity, keeps=True)
         with _told(), self._versioned(owner), guard:
             setattr(owner, name, None)
-
-    def _now(self, bound: Bound) -> datetime:
-        now = datetime.now(UTC)
-        kind = sa.inspect(bound.model).columns[bound.resource.soft_delete or ""].type
-        is_naive = isinstance(kind, sa.DateTime) and not kind.timezone
-        return now.replace(tzinfo=None) if is_naive else now
 
 
 def _read(bound: Bound, member: str, value: Any) -> tuple[Attribute, Any]:

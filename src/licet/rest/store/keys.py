@@ -81,7 +81,9 @@ class Keys:
             StoreUnavailable: the database does not answer.
         """
         now = int(self._clock())
-        self._purge(now)
+        if now >= self._purged_at + _PURGE_SECONDS:
+            self._purged_at = now
+            self.purge()
         key_hash = _hash(principal, key)
         row = {"key_hash": key_hash, "digest": digest, "taken_at": now, "answer": None}
         if self._database.execute(TAKE, row):
@@ -110,10 +112,14 @@ class Keys:
         """Let the key be taken again at once, because nothing was done."""
         self._database.execute(GIVE_UP, {"k": _hash(principal, key), "seen": taken_at})
 
-    def _purge(self, now: int) -> None:
-        if now >= self._purged_at + _PURGE_SECONDS:
-            self._purged_at = now
-            self._database.execute(PURGE, {"seen": now - KEPT_SECONDS})
+    def purge(self) -> int:
+        """Delete the keys that are older than a day; how many there were.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        seen = int(self._clock()) - KEPT_SECONDS
+        return int(self._database.execute(PURGE, {"seen": seen}))
 
 
 def _hash(principal: str, key: str) -> str:

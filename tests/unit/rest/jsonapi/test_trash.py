@@ -1,9 +1,15 @@
 """The trash: what is in it, who sees it, and how it comes out."""
 
 import json
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.unit.rest.jsonapi.conference import File, Talk
+from tests.unit.rest.jsonapi.conference import File, Speaker, Talk
+
+from licet.actions.durable.runtime import durable_runtime
+from licet.rest.store.keys import KEPT_SECONDS
+from licet.settings.state import app_state
 
 
 def ids(document):
@@ -124,3 +130,32 @@ def test_a_wrong_question_for_the_trash_is_refused(conference, value):
     """400: it is true or false."""
     response = conference.ask("GET", "/v1/talks", query_string={"filter[deleted]": value})
     assert response.json["errors"][0]["source"] == {"parameter": "filter[deleted]"}
+
+
+def test_a_sweep_purges_what_is_in_it_for_30_days(conference):
+    """With the links of it; what only refers to it stays, and the young trash does."""
+    old = datetime.now(UTC) - timedelta(days=31)
+    speaker = Speaker(id=9, name="Old")
+    trashed = Talk(id=9, event_id=1, title="Old", deleted_at=old, speakers=[speaker])
+    conference.add(trashed, File(id=9, talk_id=9, path="x"))
+    assert conference.ask("DELETE", "/v1/talks/5", "ann").status_code == 200
+    sweeper = durable_runtime(conference.app).make_sweeper()
+    assert sweeper.sweep_once().purged == 1
+    assert [one["id"] for one in conference.rows(Talk)] == [1, 2, 3, 4, 5]
+    assert conference.rows(File)[-1] == {"id": 9, "talk_id": None, "path": "x"}
+    assert "9" in ids(conference.get("/v1/speakers", "root"))
+    assert sweeper.sweep_once().purged == 0
+
+
+def test_a_sweep_purges_old_keys(conference, monkeypatch):
+    """Idempotency-Keys of yesterday are not kept."""
+    document = {"data": {"type": "event", "attributes": {"name": "New"}}}
+    headers = {"Idempotency-Key": "k"}
+    for status in (201, 201):
+        made = conference.ask("POST", "/v1/events", "ann", document=document, headers=headers)
+        assert made.status_code == status
+    sweeper = durable_runtime(conference.app).make_sweeper()
+    assert sweeper.sweep_once().purged == 0
+    keys = app_state(conference.app).get_or_build("rest.keys", None)
+    monkeypatch.setattr(keys, "_clock", lambda: time.time() + KEPT_SECONDS + 1)
+    assert sweeper.sweep_once().purged == 1
