@@ -23,7 +23,7 @@ from licet.errors.rendering import is_final
 from licet.rest.shapes import as_message, as_problem
 from licet.settings.state import app_state
 
-__all__ = ["install_message_handler", "install_problem_handler", "problem_response"]
+__all__ = ["install_message_handler", "install_problem_handler", "log_error_id", "problem_response"]
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +59,10 @@ def _handle(error: Exception) -> Response | HTTPException:
     if isinstance(error, ServiceUnavailable):
         error.log_reason(str(request.endpoint))
     cause = None if is_raised else getattr(error, "original_exception", None)
-    return problem_response(error, error_id=None if cause is None else _log_id(cause))
+    return problem_response(error, error_id=None if cause is None else log_error_id(cause))
 
 
-def _log_id(cause: BaseException) -> str:
+def log_error_id(cause: BaseException) -> str:
     """An id by which the answer finds the exception that Flask has just logged."""
     error_id = uuid.uuid4().hex
     log.warning(

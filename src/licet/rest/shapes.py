@@ -13,11 +13,14 @@ from typing import Any, Final
 
 from licet.errors._rfc9457 import named
 from licet.errors.base import HTTPError
-from licet.errors.rendering import error_document, problem_parts
+from licet.errors.places import FieldError
+from licet.errors.rendering import ErrorDocument, error_document, problem_parts
+from licet.wire.text import readable
 
-__all__ = ["JSON_API", "as_json_api", "as_message", "as_problem"]
+__all__ = ["JSON_API", "JSON_API_VERSION", "as_json_api", "as_message", "as_problem"]
 
 JSON_API: Final = "application/vnd.api+json"
+JSON_API_VERSION: Final = {"version": "1.1"}
 Parts = tuple[str, int, dict[str, str]]
 
 
@@ -42,16 +45,27 @@ def as_message(error: Exception, path: str, *, error_id: str | None = None) -> P
 def as_json_api(error: Exception, path: str, *, error_id: str | None = None) -> Parts:  # noqa: ARG001 - as above
     """JSON:API's ``{"errors": […]}``: one error object for each fault, with its ``source``."""
     found = error_document(error)
-    title, code = named(found.status)
-    if isinstance(error, HTTPError):
-        code = error.code_name
-    common: dict[str, Any] = {"status": str(found.status), "title": title, "code": code}
+    code = error.code_name if isinstance(error, HTTPError) else named(found.status)[1]
+    faults = (error.errors if isinstance(error, HTTPError) else ()) or [None]
+    errors = [_json_api_object(one, found, code) for one in faults]
     if error_id is not None:
-        common["id"] = error_id
-    faults = error.errors if isinstance(error, HTTPError) else ()
-    errors = [{**common, "detail": one.detail, "source": one.source()} for one in faults]
-    body = json.dumps({"errors": errors or [{**common, "detail": found.description}]})
+        errors[0]["id"] = error_id
+    body = json.dumps({"errors": errors, "jsonapi": JSON_API_VERSION})
     return body, found.status, {**found.headers, "Content-Type": JSON_API}
+
+
+def _json_api_object(fault: FieldError | None, error: ErrorDocument, code: str) -> dict[str, Any]:
+    """The error object of one fault, which may have a status and code of its own; or of none."""
+    status: int = getattr(fault, "status", error.status)
+    places = {} if fault is None else fault.source()
+    source = {name: readable(place) for name, place in places.items()}
+    return {
+        "status": str(status),
+        "code": getattr(fault, "code", code),
+        "title": named(status)[0],
+        "detail": readable(error.description if fault is None else fault.detail),
+        **({"source": source} if source else {}),
+    }
 
 
 def _id_member(error_id: str | None) -> dict[str, str]:

@@ -13,11 +13,11 @@ from urllib.parse import urlencode
 
 from licet.rest.etag import make_tag
 from licet.rest.jsonapi.documents import as_id, url_of
-from licet.rest.jsonapi.errors import VERSION
 from licet.rest.jsonapi.query import Query
 from licet.rest.jsonapi.reading import Layout, Listed, Row
 from licet.rest.jsonapi.resource import Bound, Link
 from licet.rest.jsonapi.values import as_json
+from licet.rest.shapes import JSON_API_VERSION
 
 __all__ = ["Answers"]
 
@@ -104,7 +104,7 @@ class Answers:
     def _document(
         self, data: Any, links: Mapping[str, Any], included: Iterable[Row]
     ) -> dict[str, Any]:
-        found: dict[str, Any] = {"data": data, "links": links, "jsonapi": VERSION}
+        found: dict[str, Any] = {"data": data, "links": links, "jsonapi": JSON_API_VERSION}
         if self.query.includes:
             found["included"] = [self._resource(row) for row in included]
         return found

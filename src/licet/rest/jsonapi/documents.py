@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
+from licet.rest.body import read_json
 from licet.rest.jsonapi.errors import Refused, in_body, quoted
 from licet.rest.jsonapi.names import found_in
+from licet.rest.jsonapi.negotiation import MEDIA_TYPE
 from licet.rest.jsonapi.resource import Bound, Link
-from licet.wire.documents import read_json
 
 __all__ = ["Given", "Linkage", "as_id", "read_document", "read_linkage", "url_of"]
 
@@ -62,12 +63,10 @@ def parse(raw: bytes) -> Mapping[str, Any]:
     """The object that a body is.
 
     Raises:
+        MalformedRequest, InvalidRequest: as `read_json`.
         Refused: 400.
     """
-    try:
-        found = read_json(raw)
-    except ValueError as error:
-        raise in_body("", f"The body is no JSON: {error}.") from error
+    found = read_json(raw, MEDIA_TYPE, accepted=(MEDIA_TYPE,))
     if not isinstance(found, dict):
         raise in_body("", "The body is a JSON object with the member data.")
     if "data" not in found:

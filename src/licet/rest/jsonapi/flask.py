@@ -9,9 +9,7 @@ the type's name, too. Errors of these endpoints, of guards before them as well, 
 from __future__ import annotations
 
 import json
-import logging
-import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
@@ -28,12 +26,11 @@ from licet.errors import ConfigurationError, ObjectNotFound, ServiceUnavailable
 from licet.errors.names import knows_its_options
 from licet.errors.rendering import is_final
 from licet.rest.endpoints.repeats import answered_once, is_shown_again, note_shown, purge_keys_of
-from licet.rest.endpoints.requests import begin, keep_private
+from licet.rest.endpoints.requests import begin, keep_private, read_body
 from licet.rest.etag import Conditions, is_unchanged, quoted
 from licet.rest.idempotency import Answer
 from licet.rest.jsonapi.answers import Answers
 from licet.rest.jsonapi.documents import read_document, read_linkage, url_of
-from licet.rest.jsonapi.errors import VERSION, error_body
 from licet.rest.jsonapi.mapping import bind_all
 from licet.rest.jsonapi.names import by_name, found_in
 from licet.rest.jsonapi.negotiation import MEDIA_TYPE, check_accept, check_content_type
@@ -41,12 +38,12 @@ from licet.rest.jsonapi.query import Query, read_query
 from licet.rest.jsonapi.reading import Reader, Row
 from licet.rest.jsonapi.resource import Bound, Link, Resource
 from licet.rest.jsonapi.writing import Writer, key_of
+from licet.rest.problems import log_error_id
+from licet.rest.shapes import JSON_API_VERSION, as_json_api
 from licet.rest.store.trash import purge_trash
 
 __all__ = ["JsonApi"]
 
-log = logging.getLogger(__name__)
-MOST_BYTES: Final = 2**20
 _MIXED: Final = "jsonapi"
 
 
@@ -194,13 +191,12 @@ class Asking:
         """The body.
 
         Raises:
-            Refused: 415.
-            RequestEntityTooLarge: it has more than a megabyte.
+            UnsupportedBody, Refused: 415.
+            BodyTooLarge: 413.
         """
-        check_content_type(request.headers.get("Content-Type"))
-        most = request.max_content_length
-        request.max_content_length = MOST_BYTES if most is None else min(most, MOST_BYTES)
-        return request.get_data()
+        headers = request.headers
+        check_content_type(headers.get("Content-Type"), headers.get("Content-Encoding"))
+        return read_body()
 
     def shown(self, bound: Bound, key: Any, query: Query, status: int = 200) -> Response:
         """The answer that a write has: the resource as the caller now sees it."""
@@ -341,7 +337,9 @@ def _update(asking: Asking, bound: Bound, id: str) -> Response:  # noqa: A002 - 
 def _delete(asking: Asking, bound: Bound, id: str) -> Response:  # noqa: A002 - as above
     asking.query(bound, "write")
     asking.writer.delete(bound, asking.writer.owner(bound, id, DELETE))
-    return _answer({"meta": {"message": "Object successfully deleted"}, "jsonapi": VERSION})
+    return _answer(
+        {"meta": {"message": "Object successfully deleted"}, "jsonapi": JSON_API_VERSION}
+    )
 
 
 def _restore(asking: Asking, bound: Bound, id: str) -> Response:  # noqa: A002 - as above
@@ -363,15 +361,9 @@ def _relate(asking: Asking, bound: Bound, link: Link, id: str, *, how: str) -> R
 # --- answers -------------------------------------------------------------------------------------
 
 
-def _answer(
-    document: Any,
-    status: int = 200,
-    headers: Mapping[str, str] | None = None,
-    *,
-    tag: str | None = None,
-) -> Response:
+def _answer(document: Any, status: int = 200, *, tag: str | None = None) -> Response:
     text = json.dumps(document, separators=(",", ":"), default=str)
-    return _private(Response(text, status, headers, content_type=MEDIA_TYPE), tag)
+    return _private(Response(text, status, content_type=MEDIA_TYPE), tag)
 
 
 def _private(response: Response, tag: str | None = None) -> Response:
@@ -391,9 +383,5 @@ def _as_document(error: HTTPException) -> Response | HTTPException:
     if isinstance(error, ServiceUnavailable):
         error.log_reason(str(request.endpoint))
     cause = getattr(error, "original_exception", None)
-    error_id = None if cause is None else uuid.uuid4().hex
-    if cause is not None:
-        name = type(cause).__name__
-        log.warning("%s in %s is answered with the error_id %s", name, request.endpoint, error_id)
-    document, status, headers = error_body(error, error_id=error_id)
-    return _answer(document, status, headers)
+    error_id = None if cause is None else log_error_id(cause)
+    return _private(Response(*as_json_api(error, request.path, error_id=error_id)))

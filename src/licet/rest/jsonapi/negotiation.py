@@ -9,23 +9,24 @@ from typing import Final
 
 from werkzeug.http import parse_list_header, parse_options_header
 
+from licet.rest.body import require_media_type
 from licet.rest.jsonapi.errors import Problem, Refused
+from licet.rest.shapes import JSON_API
 
 __all__ = ["MEDIA_TYPE", "check_accept", "check_content_type"]
 
-MEDIA_TYPE: Final = "application/vnd.api+json"
+MEDIA_TYPE: Final = JSON_API
 _KNOWN: Final = frozenset({"ext", "profile"})
 
 
-def check_content_type(given: str | None) -> None:
-    """Refuse a body that is not of JSON:API's media type.
+def check_content_type(given: str | None, encoding: str | None = None) -> None:
+    """Refuse a body that is not of JSON:API's media type, or that is compressed.
 
     Raises:
-        Refused: 415.
+        UnsupportedBody, Refused: 415.
     """
-    media_type, parameters = parse_options_header(given or "")
-    if media_type.lower() != MEDIA_TYPE:
-        raise _refused(415, "Content-Type", f"The body must be of the type {MEDIA_TYPE}.")
+    _, parameters = parse_options_header(given or "")
+    require_media_type(given, encoding, (MEDIA_TYPE,))
     if strange := _strange(parameters):
         raise _refused(415, "Content-Type", strange)
 

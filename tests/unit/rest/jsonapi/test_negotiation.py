@@ -172,3 +172,17 @@ def test_every_endpoint_says_what_guards_it(conference):
     assert own
     assert all(own.values())
     assert json.dumps([access[0].text for access in own.values()])
+
+
+def test_a_compressed_body_is_refused(conference):
+    """415, with the types that are taken."""
+    headers = {"Content-Encoding": "gzip"}
+    made = conference.ask("POST", "/v1/events", "ann", data=b"{}", headers=headers)
+    assert (made.status_code, made.headers["Accept"]) == (415, TYPE)
+    assert made.json["errors"][0]["source"] == {"header": "Content-Encoding"}
+
+
+def test_a_url_that_is_too_long_is_refused(conference):
+    """414, as by every endpoint of the app."""
+    asked = conference.ask("GET", f"/v1/events?filter[name]={'x' * 20_000}")
+    assert (asked.status_code, asked.json["errors"][0]["code"]) == (414, "url_too_long")

@@ -135,13 +135,13 @@ def test_a_to_one_has_no_members(conference, method):
         ({"data": [{"type": "speaker"}]}, "400", "/data/0"),
         ({"data": [{"type": "speaker", "id": "1", "attributes": {}}]}, "400", "/data/0"),
         ({"data": [{"type": "talk", "id": "1"}]}, "409", "/data/0/type"),
-        ({"data": [{"type": "speaker", "id": "\x00"}]}, "404", "/data/0"),
-        ({"data": [{"type": "speaker", "id": "\ud800"}]}, "404", "/data/0"),
+        ({"data": [{"type": "speaker", "id": "\x00"}]}, "422", "/data/0/id"),
+        ({"data": [{"type": "speaker", "id": "\ud800"}]}, "422", "/data/0/id"),
         ({"data": [{"type": "speaker", "id": "1"}] * 1001}, "400", "/data"),
     ],
 )
 def test_wrong_linkage_is_refused_with_its_place(conference, document, status, pointer):
-    """400, 409 or 404, with a pointer; nothing is changed."""
+    """400, 409 or 422, with a pointer; nothing is changed."""
     url = "/v1/talks/1/relationships/speakers"
     response = conference.ask("PATCH", url, "root", document=document)
     (error,) = response.json["errors"]
