@@ -38,15 +38,25 @@ class MalformedRequest(HTTPError, standard.BadRequest):
 
 
 class UnsupportedBody(HTTPError, standard.UnsupportedMediaType):
-    """The body has another media type, charset or encoding than the endpoint takes."""
+    """The body has another media type, charset or encoding than the endpoint takes.
+
+    `accepted` are the types that it takes, `header` is the one that says otherwise.
+    """
 
     code_name = "unsupported_media_type"
     code = 415
     description = "The body has a media type that this endpoint does not take."
 
-    def __init__(self, description: object = None, *, accepted: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        description: object = None,
+        *,
+        accepted: Iterable[str] = (),
+        header: str = "Content-Type",
+    ) -> None:
         super().__init__(description)
         self.accepted = tuple(accepted)
+        self.errors = (FieldError(detail=self.description, header=header),)
 
     def extra_headers(self) -> dict[str, str]:
         """The types that the endpoint takes."""

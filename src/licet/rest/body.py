@@ -82,7 +82,8 @@ def require_media_type(
     if (charset := options.get("charset", "utf-8")).lower() not in _CHARSETS:
         raise UnsupportedBody(f"The body is in {charset}: send UTF-8.", accepted=accepted)
     if (content_encoding or "identity").strip().lower() != "identity":
-        raise UnsupportedBody("The body is compressed: send it as it is.", accepted=accepted)
+        told = "The body is compressed: send it as it is."
+        raise UnsupportedBody(told, accepted=accepted, header="Content-Encoding")
 
 
 def _malformed(told: str) -> MalformedRequest:

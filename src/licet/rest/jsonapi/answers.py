@@ -17,6 +17,7 @@ from licet.rest.jsonapi.query import Query
 from licet.rest.jsonapi.reading import Layout, Listed, Row
 from licet.rest.jsonapi.resource import Bound, Link
 from licet.rest.jsonapi.values import as_json
+from licet.rest.paging import last_page
 from licet.rest.shapes import JSON_API_VERSION
 
 __all__ = ["Answers"]
@@ -180,7 +181,7 @@ class Answers:
             links["prev"] = self._by_cursor("before", page.before)
             links["next"] = self._by_cursor("after", page.after)
             return links
-        last, number = max(1, -(-page.count // asked.size)), asked.number
+        last, number = last_page(page.count, asked.size, first=1), asked.number
         links["first"], links["last"] = self._at(1), self._at(last)
         links["prev"] = self._at(min(number - 1, last)) if number > 1 else None
         links["next"] = self._at(number + 1) if number < last else None

@@ -5,25 +5,20 @@ Source: JSON:API 1.1, "Fetching Data" and "Query Parameters".
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from licet.rest.jsonapi.errors import Refused, in_query, quoted
 from licet.rest.jsonapi.filters import Node, Searched, read_filter
 from licet.rest.jsonapi.names import found_in, split_path
 from licet.rest.jsonapi.resource import Attribute, Bound, Link
-from licet.rest.jsonapi.values import ValueType, as_json, read
-from licet.wire.documents import read_json
+from licet.rest.paging import MAX_SIZE
 
-__all__ = ["Includes", "Page", "Query", "SortKey", "cursor_of", "read_cursor", "read_query"]
+__all__ = ["Includes", "Page", "Query", "SortKey", "read_query"]
 
 DEFAULT_SIZE: Final = 20
-MOST_SIZE: Final = 200
 MOST_OFFSET: Final = 2**53
 MOST_SORTS: Final = 5
 MOST_INCLUDES: Final = 50
@@ -246,7 +241,7 @@ def _page(given: list[_Parameter]) -> Page:
     if len(values.keys() & {"number", "after", "before"}) > 1:
         raise in_query("page", "A page is said by number, after or before: by one of them.")
     size = _whole(values.get("size"), DEFAULT_SIZE)
-    size = min(size, MOST_SIZE) or MOST_SIZE
+    size = min(size, MAX_SIZE) or MAX_SIZE
     number = _whole(values.get("number"), 1)
     if number < 1 or number * size > MOST_OFFSET:
         raise in_query("page[number]", "page[number] is a number from 1 on.")
@@ -265,41 +260,3 @@ def _whole(given: _Parameter | None, default: int) -> int:
     if not _WHOLE.fullmatch(given.value):
         raise in_query(given.name, f"{given.name} is a number that is not negative.")
     return int(given.value)
-
-
-# --- cursors -------------------------------------------------------------------------------------
-#
-# A cursor is the place of a row in an order. It holds nothing but the row's values of the sort
-# keys, which its holder was allowed to sort by; changed by hand, it asks what a filter could ask.
-
-
-def cursor_of(values: Sequence[Any]) -> str:
-    """The cursor of a row with these values of the order's keys."""
-    raw = json.dumps([as_json(value) for value in values], separators=(",", ":")).encode()
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
-
-
-def read_cursor(text: str, parameter: str, attributes: Sequence[Attribute]) -> list[Any]:
-    """The values that a cursor holds.
-
-    Raises:
-        Refused: 400; it is none, or is one of another order.
-    """
-    try:
-        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        pairs = zip(attributes, _listed(read_json(raw)), strict=True)
-        return [_cursor_value(one, value) for one, value in pairs]
-    except (ValueError, binascii.Error) as error:
-        detail = f"{parameter} is no cursor of this order: take it from the links of a page."
-        raise in_query(parameter, detail) from error
-
-
-def _listed(values: Any) -> list[Any]:
-    return values if isinstance(values, list) else []
-
-
-def _cursor_value(attribute: Attribute, value: Any) -> Any:
-    given = attribute.value_type
-    if given.choices:  # by the text that the database orders it by
-        return read(ValueType(str), value)
-    return read(ValueType(given.python, is_aware=given.is_aware), value)

@@ -19,9 +19,16 @@ from licet.authz.policies.fields import Fields
 from licet.authz.policies.verbs import DELETE, LIST, VIEW, Verb
 from licet.rest.jsonapi.errors import in_query
 from licet.rest.jsonapi.mapping import pairs_of
-from licet.rest.jsonapi.query import Includes, Query, cursor_of, read_cursor
+from licet.rest.jsonapi.query import Includes, Query
 from licet.rest.jsonapi.resource import Bound, Link
-from licet.rest.jsonapi.where import Order, beyond, criterion_of, order_of, ordering
+from licet.rest.jsonapi.where import (
+    Order,
+    beyond_cursor,
+    criterion_of,
+    cursor_of,
+    order_of,
+    ordering,
+)
 
 __all__ = ["MOST_INCLUDED", "Listed", "Reader", "Row"]
 
@@ -129,7 +136,7 @@ class Reader:
         counted = bound.statement((), _counted).where(*conditions)
         counted = counted.where(*self._allowed(bound, bound.model, LIST))
         count = self.session.scalar(counted) or 0
-        return _listed(rows, count, query)
+        return _listed(rows, count, query, orders)
 
     def _from_cursor(self, query: Query, orders: list[Order]) -> list[ColumnElement[bool]]:
         is_back = query.page.before is not None
@@ -137,8 +144,7 @@ class Reader:
         if not text:
             return []
         parameter = "page[before]" if is_back else "page[after]"
-        values = read_cursor(text, parameter, [order.attribute for order in orders])
-        return [beyond(orders, values, is_reversed=is_back)]
+        return [beyond_cursor(text, orders, parameter, is_reversed=is_back)]
 
     def _kept(self, bound: Bound, *, is_trash: bool = False) -> list[ColumnElement[bool]]:
         """What keeps the trash out; or what leaves only the trash, for those who may delete."""
@@ -352,7 +358,7 @@ def _masks(shown: Fields, terms: list[Term]) -> Callable[[tuple[Any, ...]], froz
     return visible
 
 
-def _listed(rows: list[Row], count: int, query: Query) -> Listed:
+def _listed(rows: list[Row], count: int, query: Query, orders: Sequence[Order]) -> Listed:
     """The page, without the row that only tells whether there are more."""
     page = query.page
     if not page.is_by_cursor:
@@ -366,8 +372,8 @@ def _listed(rows: list[Row], count: int, query: Query) -> Listed:
     return Listed(
         rows,
         count,
-        after=cursor_of(rows[-1].place) if rows and has_more else None,
-        before=cursor_of(rows[0].place) if rows and has_less else None,
+        after=cursor_of(orders, rows[-1].place) if rows and has_more else None,
+        before=cursor_of(orders, rows[0].place) if rows and has_less else None,
     )
 
 

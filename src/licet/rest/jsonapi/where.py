@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -21,9 +22,19 @@ from licet.authz.policies._in_sql._functions import code_points
 from licet.rest.jsonapi.filters import Compare, Inverse, Junction, Node, Related
 from licet.rest.jsonapi.query import SortKey
 from licet.rest.jsonapi.resource import Attribute, Bound, Link
+from licet.rest.jsonapi.values import ValueType, as_json, as_text, read
+from licet.rest.paging import Cursor, read_cursor, write_cursor, wrong_parameter
 from licet.wire.text import ascii_lower
 
-__all__ = ["Order", "Seen", "beyond", "criterion_of", "order_of", "ordering"]
+__all__ = [
+    "Order",
+    "Seen",
+    "beyond_cursor",
+    "criterion_of",
+    "cursor_of",
+    "order_of",
+    "ordering",
+]
 
 # the rows of an entity that the caller may see, one at a time or, when it is many, in a list
 Seen = Callable[[Bound, Any, bool], list[ColumnElement[bool]]]
@@ -173,8 +184,12 @@ def _matching(text: Any, pieces: list[str]) -> ColumnElement[bool]:
 
 @dataclass(frozen=True)
 class Order:
-    """One key of a total order: an expression, its direction, and whether it can be null."""
+    """One key of a total order: an expression, its direction, and whether it can be null.
 
+    `word` is what cursors call it.
+    """
+
+    word: str
     expression: Any
     attribute: Attribute
     is_descending: bool
@@ -194,7 +209,9 @@ def _order(key: SortKey, bound: Bound, seen: Seen) -> Order:
     attribute = key.attribute
     expression = _value(list(key.links), attribute, bound.model, seen)
     is_nullable = bool(key.links) or attribute.value_type.is_nullable
-    return Order(expression, attribute, key.is_descending, is_nullable)
+    path = ".".join([*(link.name for link in key.links), attribute.name])
+    word = f"-{path}" if key.is_descending else path
+    return Order(word, expression, attribute, key.is_descending, is_nullable)
 
 
 def _value(links: list[Link], attribute: Attribute, entity: Any, seen: Seen) -> Any:
@@ -226,8 +243,41 @@ def ordering(orders: Sequence[Order], *, is_reversed: bool = False) -> list[Any]
     return clauses
 
 
-def beyond(
-    orders: Sequence[Order], values: Sequence[Any], *, is_reversed: bool = False
+def cursor_of(orders: Sequence[Order], values: Sequence[Any]) -> str:
+    """The cursor of a row with these values of the order's keys."""
+    held = [as_text(value) if isinstance(value, Enum) else value for value in values]
+    return write_cursor(Cursor(order=_words(orders), values=tuple(held)))
+
+
+def beyond_cursor(
+    text: str, orders: Sequence[Order], parameter: str, *, is_reversed: bool = False
+) -> ColumnElement[bool]:
+    """The rows that come after the one whose cursor the query parameter has.
+
+    Raises:
+        MalformedRequest: it is no cursor, or one of another order.
+    """
+    found = read_cursor(text, _words(orders), name=parameter)
+    try:
+        pairs = zip(orders, found.values, strict=True)
+        values = [_held(order.attribute.value_type, as_json(value)) for order, value in pairs]
+    except ValueError as error:
+        raise wrong_parameter(parameter, "it is no cursor of this list.") from error
+    return _beyond(orders, values, is_reversed=is_reversed)
+
+
+def _words(orders: Sequence[Order]) -> tuple[str, ...]:
+    return tuple(order.word for order in orders)
+
+
+def _held(given: ValueType, value: Any) -> Any:
+    if given.choices:  # by the text that the database orders it by
+        return read(ValueType(str), value)
+    return read(ValueType(given.python, is_aware=given.is_aware), value)
+
+
+def _beyond(
+    orders: Sequence[Order], values: Sequence[Any], *, is_reversed: bool
 ) -> ColumnElement[bool]:
     """The rows that come after the one with these values of the order's keys."""
     alternatives: list[ColumnElement[bool]] = []

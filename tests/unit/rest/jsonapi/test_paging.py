@@ -6,6 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from tests.unit.rest.jsonapi.conference import Conference, Event, Talk
 
+from licet.rest.paging import read_cursor
+
 SORTS = ["", "title", "-state,title", "event.name", "-note", "-event.parent.name,-id"]
 
 
@@ -156,13 +158,15 @@ def test_pages_lose_no_row_while_others_insert(database_url, sort):
 
 
 def test_a_cursor_tells_nothing_but_the_order(many):
-    """A cursor holds the values that its holder sorted by."""
-    import base64
-    import json
-
+    """A cursor holds the values that its holder sorted by, and is of no other order."""
     document = many.get("/v1/talks", "nobody", **{"sort": "title", "page[size]": "1"})
     (text,) = parse_qs(urlsplit(_cursors(document)["next"]).query)["page[after]"]
-    assert json.loads(base64.urlsafe_b64decode(text + "==")) == ["Five", 5]
+    assert read_cursor(text, ["title", "id"]).values == ("Five", 5)
+    for sort in ("-title", "state", "event.name", ""):
+        query = {"sort": sort, "page[after]": text}
+        refused = many.ask("GET", "/v1/talks", query_string=query)
+        assert refused.status_code == 400
+        assert refused.json["errors"][0]["source"] == {"parameter": "page[after]"}
 
 
 @pytest.mark.parametrize(
