@@ -117,6 +117,7 @@ class Guard:
         self.policies: Final = tuple(policies)
         self._of_mapper: dict[Mapper[Any], Policy | None] = {}
         self._rows: dict[Mapper[Any], Rows] = {}
+        self.flushed: Final[dict[Any, Mapper[Any]]] = {}  # by table, the class that wrote it last
         self._statements: LRUCache[Hashable, Any] = LRUCache(_STATEMENTS)
         self._lock: Final = threading.Lock()
         self.asked: Final = {policy: frozenset(_asked_tables(policy)) for policy in self.policies}

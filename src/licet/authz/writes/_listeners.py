@@ -257,15 +257,27 @@ def _is_of_flush(
 ) -> bool:
     """Whether a flush makes the statement itself, and not a hook of the app during it."""
     cache = options.get("compiled_cache")
-    for mapper in _mappers_of(watch, statement.table) if cache is not None else ():
-        if cache is mapper.base_mapper._compiled_cache:
-            if isinstance(statement, sa.Update) and watch.guard.watches(mapper):
-                watch.updates(mapper, statement.table, parameters)
-            return True
+    mapper = None if cache is None else _flushed(watch, statement.table, cache)
+    if mapper is not None:
+        if isinstance(statement, sa.Update) and watch.guard.watches(mapper):
+            watch.updates(mapper, statement.table, parameters)
+        return True
     if statement.table in watch.guard.links and all(parameters):
         watch.note_links(statement.table, parameters)
         return True
     return False
+
+
+def _flushed(watch: Watch, table: Any, cache: Any) -> Mapper[Any] | None:
+    """The class whose flush writes the table with this cache of statements, if one does."""
+    known = watch.guard.flushed.get(table)
+    if known is not None and cache is known.base_mapper._compiled_cache:
+        return known
+    for mapper in _mappers_of(watch, table):
+        if cache is mapper.base_mapper._compiled_cache:
+            watch.guard.flushed[table] = mapper
+            return mapper
+    return None
 
 
 def _mappers_of(watch: Watch, table: Any) -> list[Mapper[Any]]:

@@ -91,7 +91,7 @@ class Talk(Base):
     creator: Mapped[str | None]
     note: Mapped[str | None]
     deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    version: Mapped[int] = mapped_column()
+    version: Mapped[int] = mapped_column(server_default="1")
     event: Mapped[Event] = relationship(back_populates="talks")
     speakers: Mapped[list[Speaker]] = relationship(secondary=speaking, back_populates="talks")
     files: Mapped[list[File]] = relationship(back_populates="talk")
