@@ -33,6 +33,7 @@ from tests.faults.planting import ROOT, run_with_copy
 FOLDER = ROOT / ".tools" / "mutants"
 DATA = FOLDER / "coverage.sqlite"
 MOST_TESTS = 60
+FOUND = (1, 2, 4)  # a test failed, or a module of tests could not be imported
 SURVIVORS = 12
 TESTS = ("tests/unit", "tests/api", "tests/conformance", "examples", "services")
 COVERAGE = """
@@ -135,7 +136,9 @@ def is_found(mutant: Mutant, tests: Sequence[str]) -> bool:
             result = run_with_copy(Path(folder), mutant.file, mutant.text(), list(tests))
         except subprocess.TimeoutExpired:
             return True
-    return result.returncode != 0
+    if result.returncode not in (0, *FOUND) or "no tests ran" in result.stdout:
+        raise RuntimeError(f"{mutant}: pytest could not run {tests}: {result.stdout[-2000:]}")
+    return result.returncode in FOUND
 
 
 def as_tests(contexts: Sequence[str]) -> list[str]:
