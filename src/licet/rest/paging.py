@@ -11,12 +11,13 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from enum import Enum
 from typing import Any, Final
 
@@ -31,8 +32,10 @@ __all__ = [
     "Cursor",
     "last_page",
     "read_cursor",
+    "read_value",
     "whole_number",
     "write_cursor",
+    "write_value",
     "wrong_parameter",
 ]
 
@@ -86,12 +89,12 @@ def write_cursor(cursor: Cursor) -> str:
     """The cursor as a word for URLs.
 
     `order` are the names of the keys with ``-`` before those that descend; values are None, bool,
-    int, float, str, date, datetime, Decimal, UUID, bytes, or a member of an Enum.
+    int, float, str, date, datetime, time, timedelta, Decimal, UUID, bytes, or a member of an Enum.
 
     Raises:
         TypeError: a value is of another type.
     """
-    written = [[_write(value) for value in cursor.values], *cursor.order]
+    written = [[write_value(value) for value in cursor.values], *cursor.order]
     document = json.dumps([int(cursor.is_before), *written], separators=(",", ":"))
     return base64.urlsafe_b64encode(document.encode()).rstrip(b"=").decode()
 
@@ -115,8 +118,8 @@ def read_cursor(
         is_before, values, *found = json.loads(_decoded(text))
         if found != list(order) or len(values) != len(order) or is_before not in (0, 1):
             raise wrong
-        read = tuple(_read(value) for value in values)
-    except (ValueError, TypeError, KeyError, RecursionError, InvalidOperation) as error:
+        read = tuple(read_value(value) for value in values)
+    except (ValueError, TypeError, KeyError, RecursionError, ArithmeticError) as error:
         raise wrong from error
     return Cursor(order=tuple(order), values=read, is_before=bool(is_before))
 
@@ -131,7 +134,12 @@ def _decoded(text: str) -> bytes:
         raise ValueError("no base64") from error
 
 
-def _write(value: Any) -> Any:
+def write_value(value: Any) -> Any:
+    """A value of a column as JSON, whose type can be told.
+
+    Raises:
+        TypeError: it is of a type that `write_cursor` does not name.
+    """
     if isinstance(value, Enum):
         return {"e": value.name}
     if value is None or isinstance(value, bool | int | float | str):
@@ -145,6 +153,8 @@ def _write(value: Any) -> Any:
 _WRITTEN: Final[tuple[tuple[type, str, Callable[[Any], str]], ...]] = (
     (datetime, "t", datetime.isoformat),  # before date, which it is as well
     (date, "d", date.isoformat),
+    (time, "h", time.isoformat),
+    (timedelta, "i", lambda value: str(value // timedelta(microseconds=1))),
     (Decimal, "n", str),
     (uuid.UUID, "u", lambda value: value.hex),
     (bytes, "b", lambda value: value.hex()),
@@ -153,18 +163,27 @@ _READ: Final[Mapping[str, Callable[[str], Any]]] = {
     "e": str,
     "t": datetime.fromisoformat,
     "d": date.fromisoformat,
+    "h": time.fromisoformat,
+    "i": lambda text: timedelta(microseconds=int(text)),
     "n": Decimal,
     "u": uuid.UUID,
     "b": bytes.fromhex,
 }
 
 
-def _read(value: Any) -> Any:
+def read_value(value: Any) -> Any:
+    """The value that `write_value` wrote; of a member of an Enum its name.
+
+    Raises:
+        ValueError, TypeError, KeyError, ArithmeticError: it wrote no such thing.
+    """
     if isinstance(value, dict):
         ((letter, text),) = value.items()
         value = _READ[letter](text) if isinstance(text, str) else None
         if value is None or (isinstance(value, Decimal) and not value.is_finite()):
             raise ValueError("no value")
     if isinstance(value, list) or (isinstance(value, str) and not is_storable(value)):
+        raise ValueError("no value")
+    if isinstance(value, int | float) and not math.isfinite(value):  # or too large an integer
         raise ValueError("no value")
     return value

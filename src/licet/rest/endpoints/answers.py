@@ -18,19 +18,20 @@ from sqlalchemy.orm import object_session
 
 from licet.authz import VIEW, Policy, list_objects
 from licet.authz._places import invalid
-from licet.authz.flask import current_caller
-from licet.errors.names import knows_its_options
-from licet.rest.endpoints.repeats import note_shown
+from licet.authz.flask import authorize, current_caller
+from licet.errors.names import knows_its_options, with_article
+from licet.rest.endpoints.lookups import was_viewed
+from licet.rest.endpoints.repeats import note_others, note_shown
 from licet.rest.endpoints.requests import begin, call_view, policy_for, session_of_app
 from licet.rest.etag import is_unchanged, quoted
 from licet.rest.schemas.dumping import (
-    Mask,
     dump_list,
     dump_object,
-    is_mapped,
     require_dumpable,
+    shows_others,
     tag_of,
 )
+from licet.rest.schemas.rows import Mask, is_mapped, refuse_columns
 
 __all__ = ["ListPage", "marshal_response"]
 
@@ -51,7 +52,8 @@ def marshal_response(schema: Any, status: int = 200) -> Callable[[F], F]:
 
     The shape follows from the value: an object (or a dict) is an object, a list is a list, and
     ``{"_items": […], "_meta": {…}}`` is that. An object with a version has its tag in ``ETag`` and
-    ``_etag``, and ``If-None-Match`` is answered with 304. A response of the view's own, or a tuple
+    ``_etag``, and ``If-None-Match`` is answered with 304; one whose schema shows related objects,
+    too, has ``_etag`` alone. A response of the view's own, or a tuple
     with a status, is left alone.
 
     Where the app has a policy for the class, fields that the caller may not see are left out, and
@@ -64,6 +66,9 @@ def marshal_response(schema: Any, status: int = 200) -> Callable[[F], F]:
             server owns, too; or anything with ``dump``, such as a marshmallow schema, of one
             object or of a list.
         status: of the answer.
+
+    An object that the caller may not VIEW is answered as if it were not there; after a write, which
+    is done, by an empty object.
 
     Raises:
         InvalidCondition: the schema is none, or it does not decorate a function.
@@ -79,6 +84,7 @@ def marshal_response(schema: Any, status: int = 200) -> Callable[[F], F]:
             begin()
             value = call_view(view, *args, **view_args)
             if isinstance(value, Response | tuple | str | bytes):
+                _refuse_unmasked(value)
                 return value
             return _response(schema, _as_list(value), status)
 
@@ -87,8 +93,26 @@ def marshal_response(schema: Any, status: int = 200) -> Callable[[F], F]:
     return decorate
 
 
+def _refuse_unmasked(value: Any) -> None:
+    if isinstance(value, tuple) and value and is_mapped(value[0]):
+        raise invalid(
+            f"The view gives {with_article(type(value[0]).__name__)} and a status: give the object "
+            "alone, and the status to marshal_response."
+        )
+
+
 def _as_list(value: Any) -> Any:
-    """The rows of a query that the view gives as they come; any other value as it is."""
+    """The rows of a query that the view gives as they come; any other value as it is.
+
+    Raises:
+        InvalidCondition: it is nothing, or a row of columns.
+    """
+    if value is None:
+        raise invalid(
+            f"The view of {request.endpoint} gives None, and marshal_response shows objects: "
+            'raise ObjectNotFound, or give ("", 204).'
+        )
+    refuse_columns(value)
     is_one = isinstance(value, Mapping | BaseModel) or is_mapped(value)
     return list(value) if isinstance(value, Iterable) and not is_one else value
 
@@ -106,10 +130,20 @@ def _response(schema: Any, value: Any, status: int) -> Response:
 
 
 def _of_object(schema: Any, owner: Any, status: int) -> Response:
+    policy = policy_for(type(owner)) if is_mapped(owner) else None
+    is_read = request.method in ("GET", "HEAD")
+    if policy is not None and not _may_view(policy, owner, is_read=is_read):
+        response = jsonify({})  # what the caller wrote, and may not read
+        response.status_code = status
+        note_others()
+        return response
     mask = _mask(owner)
-    tag = tag_of(owner, mask)
-    is_read = request.method in ("GET", "HEAD") and status == 200
-    if tag is not None and is_read and is_unchanged(request.headers.get("If-None-Match"), tag):
+    tag = None if shows_others(schema) else tag_of(owner, mask)
+    is_asked = tag is not None and is_read and status == 200
+    key = sa.inspect(owner).identity if policy is not None else None
+    if policy is not None and key is not None:
+        note_shown(policy, key, mask or ())
+    if tag and is_asked and is_unchanged(request.headers.get("If-None-Match"), tag):
         response = Response(status=304)
         del response.headers["Content-Type"]
     else:
@@ -117,11 +151,22 @@ def _of_object(schema: Any, owner: Any, status: int) -> Response:
         response.status_code = status
     if tag is not None:
         response.headers["ETag"] = quoted(tag)
-    policy = policy_for(type(owner)) if is_mapped(owner) else None
-    key = sa.inspect(owner).identity if policy is not None else None
-    if policy is not None and key is not None:
-        note_shown(policy, key, mask or ())
     return response
+
+
+def _may_view(policy: Policy, owner: Any, *, is_read: bool) -> bool:
+    """Whether the caller may be shown an object that is stored.
+
+    Raises:
+        ObjectNotFound, AccessDenied, AuthenticationError: they may not, and only read.
+    """
+    state = sa.inspect(owner)
+    if not state.persistent or was_viewed(owner):
+        return True
+    if is_read:
+        authorize(policy, VIEW, owner)
+        return True
+    return bool(policy.decide(current_caller(), VIEW, owner))
 
 
 def _mask(owner: Any) -> Mask:
@@ -138,11 +183,15 @@ def _listed(schema: Any, value: Mapping[str, Any]) -> Any:
         masks = value.masks
     else:
         owners, masks = _kept(owners)
+    if any(mask is not None for mask in masks):
+        note_others()
     return dump_list(schema, {**value, "_items": owners}, masks, _see)
 
 
 def _kept(owners: list[Any]) -> tuple[list[Any], list[Mask]]:
     """The rows that the caller may list, and their masks, by one query for each class."""
+    for one in owners:
+        refuse_columns(one)
     policies = {
         model: policy_for(model) for model in {type(one) for one in owners if is_mapped(one)}
     }
@@ -183,5 +232,6 @@ def _see(owner: Any) -> tuple[bool, Mask]:
     policy = policy_for(type(owner)) if is_mapped(owner) else None
     if policy is None:
         return True, None
+    note_others()
     is_seen = bool(policy.decide(current_caller(), VIEW, owner))
     return is_seen, _mask(owner) if is_seen else ()

@@ -32,8 +32,8 @@ from licet.rest.endpoints.requests import (
     session_of_app,
 )
 from licet.rest.lookup import checked_as_written, refused_values_are_told
-from licet.rest.schemas.dumping import is_mapped
 from licet.rest.schemas.reading import Reader, reader_of
+from licet.rest.schemas.rows import is_mapped
 
 __all__ = ["unmarshal_request"]
 

@@ -47,11 +47,12 @@ from licet.rest.lookup import (
 )
 from licet.settings.state import request_state
 
-__all__ = ["looked_up", "with_lookup"]
+__all__ = ["looked_up", "was_viewed", "with_lookup"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _FOUND: Final = "rest.found"
+_VIEWED: Final = "rest.viewed"
 
 
 @knows_its_options
@@ -112,7 +113,7 @@ def with_lookup(
         def found(*args: Any, **view_args: Any) -> Any:
             owner = lookup.find(view_args)
             view_args[url_param] = owner
-            request_state()[_FOUND] = owner
+            request_state().setdefault(_FOUND, []).append(owner)
             with lookup.guard(owner):
                 return call_view(view, *args, **view_args)
 
@@ -122,9 +123,16 @@ def with_lookup(
 
 
 def looked_up(model: type[Any] | None) -> Any | None:
-    """The object that the URL of the current request names, if it is of this class."""
-    owner = request_state().get(_FOUND)
-    return owner if model is not None and isinstance(owner, model) else None
+    """The object of this class that the URL of the current request names; the innermost of some."""
+    found = request_state().get(_FOUND, ())
+    if model is None:
+        return None
+    return next((owner for owner in reversed(found) if isinstance(owner, model)), None)
+
+
+def was_viewed(owner: Any) -> bool:
+    """Whether a lookup of the current request, which only reads, has decided VIEW of the object."""
+    return any(owner is one for one in request_state().get(_VIEWED, ()))
 
 
 class _Lookup:
@@ -151,8 +159,12 @@ class _Lookup:
         owner = self._found(view_args)
         if owner is None:
             raise ObjectNotFound
+        policy = policy_for(type(owner))
         if policy is not None:
-            authorize(policy, self._verb or verb_of_method(request.method), owner)
+            verb = self._verb or verb_of_method(request.method)
+            authorize(policy, verb, owner)
+            if verb == VIEW and request.method in _SAFE:
+                request_state().setdefault(_VIEWED, []).append(owner)
         if tags is not None:
             require_match(
                 tags, version_of(owner), if_none_match=request.headers.get("If-None-Match")
@@ -162,7 +174,7 @@ class _Lookup:
     @contextmanager
     def guard(self, owner: Any) -> Iterator[None]:
         """A block for the view: what it writes loses no other's change, and is decided again."""
-        policy, verb = policy_for(self._model), self._verb or verb_of_method(request.method)
+        policy, verb = policy_for(type(owner)), self._verb or verb_of_method(request.method)
         is_decided = policy is not None and verb not in (VIEW, DELETE)
         if request.method in _SAFE or not (is_decided or is_versioned(self._model)):
             yield

@@ -244,7 +244,11 @@ def _pagination(sent: Mapping[str, list[str]], model: type[Any]) -> dict[str, An
         if "page_num" in given:
             told = "A page is asked for by page_num or by cursor, not by both."
             raise InvalidRequest(told, errors=[_parameter(("cursor",), told)])
-        parsed_cursor(given["cursor"], _order(model, found), status=_STATUS)
+        order = _order(model, found)
+        if not _can_have_cursors(order, model):
+            told = "This list has no cursors for you: ask for pages by page_num."
+            raise InvalidRequest(told, errors=[_parameter(("cursor",), told)])
+        parsed_cursor(given["cursor"], order, status=_STATUS)
         found["cursor"] = given["cursor"]
     return found
 
@@ -282,6 +286,14 @@ def _order(model: type[Any], pagination: Mapping[str, Any]) -> tuple[SortKey, ..
     return order_of(model, [(name, descends)])
 
 
+def _can_have_cursors(order: tuple[SortKey, ...], model: type[Any]) -> bool:
+    """Whether the caller sees the values that a cursor would have, on every row."""
+    policy = policy_for(model)
+    return policy is None or {key.name for key in order} <= policy.queryable_fields(
+        current_caller()
+    )
+
+
 def list_page(
     statement: Any, pagination_args: Mapping[str, Any], *, model: type[Any] | None = None
 ) -> ListPage:
@@ -296,7 +308,7 @@ def list_page(
 
     Returns:
         ``{"_items": […], "_meta": {"total": n}}``, and in ``_meta`` a ``next`` cursor where there
-        is another page.
+        is another page and the caller sees the keys of the order on every row.
 
     Raises:
         UnknownName: `pagination_args` has a name that `use_args_with_pagination` does not give.
@@ -306,6 +318,7 @@ def list_page(
     if isinstance(statement, type):
         statement = sa.select(statement)
     entity = model or statement.column_descriptions[0]["entity"]
+    _require_one_policy(sa.inspect(entity).mapper)
     order, size = _order(entity, pagination_args), pagination_args.get("page_size", DEFAULT_SIZE)
     paged = in_order(statement.order_by(None), order).limit(size + 1)
     if "cursor" in pagination_args:
@@ -314,6 +327,23 @@ def list_page(
     else:
         paged = paged.offset(pagination_args.get("page_num", 0) * size)
     return _page_of(entity, statement, paged, order, size)
+
+
+def _require_one_policy(mapper: Any) -> None:
+    """Refuse a list of a class whose subclasses have policies of their own.
+
+    Raises:
+        InvalidCondition: one has.
+    """
+    policy = policy_for(mapper.class_)
+    for inner in mapper.self_and_descendants:
+        own = policy_for(inner.class_)
+        if own is not None and own is not policy:
+            raise invalid(
+                f"list_page filters by one policy, and {inner.class_.__name__} has its own, "
+                f"{own.name!r}, beside that of {mapper.class_.__name__}: list the classes apart, "
+                "or give the rows to marshal_response, which asks the policy of each."
+            )
 
 
 def _page_of(
@@ -333,7 +363,7 @@ def _page_of(
     rows = whole.with_only_columns(*keys, maintain_column_froms=True).subquery()
     total = session.scalar(sa.select(sa.func.count()).select_from(rows))
     meta: dict[str, Any] = {"total": total}
-    if len(owners) > size:
+    if len(owners) > size and _can_have_cursors(order, sa.inspect(entity).mapper.class_):
         meta["next"] = cursor_at(owners[size - 1], order)
     page = ListPage(_items=owners[:size], _meta=meta)
     page.masks = masks[:size]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -18,18 +17,21 @@ from licet.db.sweeps import on_sweep
 from licet.errors import AccessDenied, KeyInUse, ObjectNotFound, StoreUnavailable
 from licet.rest.endpoints.requests import principal_or_none, session_of_app
 from licet.rest.idempotency import HEADER, Answer, parse_key, request_digest
+from licet.rest.paging import read_value, write_value
 from licet.rest.store.keys import Keys
 from licet.settings import Settings
 from licet.settings.state import app_itself, app_state, request_state
 
-__all__ = ["answered_once", "is_shown_again", "note_shown", "purge_keys_of"]
+__all__ = ["answered_once", "is_shown_again", "note_others", "note_shown", "purge_keys_of"]
 
 log = logging.getLogger(__name__)
 _KEYS: Final = "rest.keys"
 _SHOWN: Final = "rest.shown"
+_OTHERS: Final = "rest.others"
 _KEPT_HEADERS: Final = ("Content-Type", "Location", "ETag", "Content-Location", "Link")
-_TOO_LONG: Final = (
-    "The request with this Idempotency-Key was done, and its answer was too long to be kept."
+_NOT_KEPT: Final = (
+    "The request with this Idempotency-Key was done. Its answer was too long to be kept, was no "
+    "text, or showed several objects, and is not repeated: read what it made."
 )
 
 
@@ -117,26 +119,40 @@ def is_shown_again(answer: Answer) -> bool:
     return bool(noted[2] == answer.mask)
 
 
+def note_others() -> None:
+    """Remember that the answer shows objects that are not asked about when it is repeated."""
+    request_state()[_OTHERS] = True
+
+
 def _mask(fields: Iterable[str]) -> str:
     return hashlib.sha256("\0".join(sorted(fields)).encode()).hexdigest()[:16]
 
 
 def _kept(response: Response) -> Answer:
-    name, key, mask = request_state().get(_SHOWN, ("", (), ""))
-    body = None
-    limit = app_state(app_itself()).settings.max_result_bytes
-    if not response.is_streamed and not response.direct_passthrough:
-        text = response.get_data(as_text=True)
-        body = text if len(text) <= limit else None
+    state = request_state()
+    name, key, mask = state.get(_SHOWN, ("", (), ""))
     headers = {name: value for name in _KEPT_HEADERS if (value := response.headers.get(name))}
-    status = response.status_code
-    try:
-        json.dumps(key)
-    except TypeError:  # a UUID and the like
-        key = tuple(str(part) for part in key or ())
     return Answer(
-        status=status, headers=headers, body=body, resource=name, object_key=key or (), mask=mask
+        status=response.status_code,
+        headers=headers,
+        body=None if _OTHERS in state else _text(response),
+        resource=name,
+        object_key=tuple(map(write_value, key)),
+        mask=mask,
     )
+
+
+def _text(response: Response) -> str | None:
+    """The body, if it is a text that is not too long."""
+    if response.is_streamed or response.direct_passthrough:
+        return None
+    raw = response.get_data()
+    if len(raw) > app_state(app_itself()).settings.max_result_bytes:
+        return None
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _repeated(answer: Answer, ask_again: Callable[[Answer], Response | None]) -> Response:
@@ -144,7 +160,7 @@ def _repeated(answer: Answer, ask_again: Callable[[Answer], Response | None]) ->
     if instead is not None:
         return instead
     if answer.body is None:
-        raise KeyInUse(_TOO_LONG)
+        raise KeyInUse(_NOT_KEPT)
     return Response(answer.body, answer.status, dict(answer.headers))
 
 
@@ -169,5 +185,6 @@ def _find(policy: Policy, key: tuple[Any, ...]) -> Any:
 
 def _typed(column_type: Any, part: Any) -> Any:
     """A part of a key that was stored as JSON, as its column has it."""
-    wanted = column_type.python_type
-    return part if isinstance(part, wanted) else wanted(part)
+    value = read_value(part)
+    enum = getattr(column_type, "enum_class", None)
+    return value if enum is None else enum[value]
