@@ -180,38 +180,44 @@ def version_is_kept(session: Session, owner: Any) -> Iterator[None]:
 
 
 @contextmanager
-def checked_as_written(session: Session, owner: Any, check: Callable[[], None]) -> Iterator[None]:
-    """Have `check` look at an object as the block has written it, before that is committed.
+def checked_as_written(session: Session, check: Callable[[], None]) -> Iterator[None]:
+    """Have `check` look at what the block has written, before that is committed.
 
-    It is called after the flush of each commit within the block; or at the block's end, where none
-    was, without a flush. An object that was deleted, or never added, is not looked at. Whatever
-    `check` raises ends the block, with the session rolled back.
+    It is called after the flush of each commit within the block; and at the block's end, when there
+    is something that no commit has written: that is flushed, so that a commit after the block has
+    nothing left that could be refused. Whatever `check` raises ends the block, with the session
+    rolled back.
     """
-    calls: list[bool] = []
+    is_checking = is_flushed = False  # since the last look
 
-    def look(_session: Session) -> None:
-        if session.in_nested_transaction():
-            return
+    def look() -> None:
+        nonlocal is_checking, is_flushed
         session.flush()
-        if sa.inspect(owner).persistent:
-            calls.append(False)
-            check()
-            calls[-1] = True
+        is_flushed, is_checking = False, True
+        check()
+        is_checking = False
 
-    sa.event.listen(session, "before_commit", look)
+    def before_commit(_session: Session) -> None:
+        if not session.in_nested_transaction():
+            look()
+
+    def after_flush(_session: Session, _context: Any) -> None:
+        nonlocal is_flushed
+        is_flushed = True
+
+    sa.event.listen(session, "before_commit", before_commit)
+    sa.event.listen(session, "after_flush", after_flush)
     try:
         yield
-        state = sa.inspect(owner)
-        if not calls and (state.persistent or state.pending):
-            calls.append(False)
-            check()  # of what is not flushed, too, which it is not for this
-            calls[-1] = True
+        if is_flushed or session.new or session.dirty:
+            look()
     except Exception:
-        if calls and not calls[-1]:
+        if is_checking:
             session.rollback()
         raise
     finally:
-        sa.event.remove(session, "before_commit", look)
+        sa.event.remove(session, "before_commit", before_commit)
+        sa.event.remove(session, "after_flush", after_flush)
 
 
 @contextmanager

@@ -6,23 +6,24 @@ Source: seed document 004.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial, wraps
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import wraps
+from typing import Any, NoReturn, TypeVar
 
 import sqlalchemy as sa
 from flask import request
+from sqlalchemy.orm import Session
 
 from licet.authz import CREATE, Policy
 from licet.authz._places import invalid
 from licet.authz.flask import caller_beside
 from licet.errors import InvalidRequest
 from licet.errors.names import knows_its_options
-from licet.errors.places import FieldError, json_pointer
+from licet.errors.places import FieldError
 from licet.rest.body import read_json
 from licet.rest.endpoints.lookups import looked_up
-from licet.rest.endpoints.repeats import answered_once
+from licet.rest.endpoints.repeats import answered_once, once
 from licet.rest.endpoints.requests import (
     begin,
     call_view,
@@ -34,6 +35,7 @@ from licet.rest.endpoints.requests import (
 from licet.rest.lookup import checked_as_written, refused_values_are_told
 from licet.rest.schemas.reading import Reader, reader_of
 from licet.rest.schemas.rows import is_mapped
+from licet.rest.written import changed_fields, refuse_fields
 
 __all__ = ["unmarshal_request"]
 
@@ -95,7 +97,7 @@ def unmarshal_request(
 
             return answered_once(raw, answer)
 
-        return loaded  # type: ignore[return-value]  # without the argument that is loaded
+        return once(loaded)  # type: ignore[no-any-return]  # without the argument that is loaded
 
     return decorate
 
@@ -105,8 +107,42 @@ def _guard(value: Any) -> AbstractContextManager[None]:
     policy = policy_for(type(value)) if is_mapped(value) else None
     if policy is None:
         return nullcontext()
-    check = partial(require_as_written, policy, CREATE, value)
-    return checked_as_written(session_of_app(), value, check)
+    return _created(session_of_app(), policy, value)
+
+
+@contextmanager
+def _created(session: Session, policy: Policy, draft: Any) -> Iterator[None]:
+    """Decide CREATE on the draft, or on the copy of it that `Session.merge` has stored."""
+    copies: list[Any] = []
+
+    def before_flush(_session: Session, *_: Any) -> None:
+        if sa.inspect(draft).transient:
+            copies.extend(one for one in session.new if type(one) is type(draft))
+            _refuse_merged(session, draft)
+
+    def check() -> None:
+        for one in (draft, *copies):
+            if sa.inspect(one).persistent:
+                require_as_written(policy, CREATE, one)
+
+    sa.event.listen(session, "before_flush", before_flush)
+    try:
+        with checked_as_written(session, check):
+            yield
+    finally:
+        sa.event.remove(session, "before_flush", before_flush)
+
+
+def _refuse_merged(session: Session, draft: Any) -> None:
+    """Refuse a draft whose key is a stored row's, which `Session.merge` has changed.
+
+    Raises:
+        InvalidRequest: it is one.
+    """
+    key = tuple(sa.inspect(type(draft)).primary_key_from_instance(draft))
+    for one in session.dirty:
+        if type(one) is type(draft) and sa.inspect(one).identity == key:
+            _refuse_as_stored()
 
 
 def _value(reader: Reader, raw: bytes, *, makes_object: bool) -> Any:
@@ -114,8 +150,10 @@ def _value(reader: Reader, raw: bytes, *, makes_object: bool) -> Any:
     document = read_json(
         raw, headers.get("Content-Type"), content_encoding=headers.get("Content-Encoding")
     )
-    found = reader.read(document)
-    policy, owner = policy_for(reader.model), looked_up(reader.model)
+    with _stored_rows_are_kept(reader):
+        found = reader.read(document)
+    owner = looked_up(reader.model)
+    policy = policy_for(reader.model if owner is None else type(owner))
     if isinstance(found, dict):
         if policy is not None and owner is not None:
             _refuse_unwritable(policy, owner, found)
@@ -124,8 +162,8 @@ def _value(reader: Reader, raw: bytes, *, makes_object: bool) -> Any:
             if policy is not None:
                 _refuse_unwritable(policy, draft, found)
             return draft
-    elif reader.model is not None and isinstance(found, reader.model):
-        _refuse_stored(found)
+    elif reader.model is not None and isinstance(found, reader.model) and policy is not None:
+        _refuse_unwritable(policy, found, changed_fields(found))
     return found
 
 
@@ -137,24 +175,36 @@ def _refuse_unwritable(policy: Policy, owner: Any, names: Iterable[str]) -> None
     """
     asking = caller_beside(owner)
     writable = policy.writable_fields(asking, owner, session=session_of_app())
-    told = "You may not write this field."
-    faults = [
-        FieldError(detail=told, pointer=json_pointer(name))
-        for name in names
-        if name in policy.shown.names and name not in writable
-    ]
-    if faults:
-        raise InvalidRequest(errors=faults)
+    known = policy.shown.names
+    refuse_fields([name for name in names if name in known and name not in writable])
 
 
-def _refuse_stored(owner: Any) -> None:
-    """Refuse an object that the schema found in the database by the body's key, and changed.
+@contextmanager
+def _stored_rows_are_kept(reader: Reader) -> Iterator[None]:
+    """Refuse a body in which a schema finds stored objects by their keys, and changes them.
 
     Raises:
-        InvalidRequest: it is one.
+        InvalidRequest: it is one; the objects are as they were.
     """
-    state = sa.inspect(owner)
-    if state.persistent:
-        state.session.expire(owner)
-        told = "There is an object with this key already."
-        raise InvalidRequest(told, errors=[FieldError(detail=told, pointer="")])
+    session = None if reader.is_pydantic else reader.session()
+    if session is None:
+        yield
+        return
+    before = [*session.dirty]
+    with session.no_autoflush:
+        yield
+        changed = [
+            one
+            for one in session.dirty
+            if not any(one is other for other in before)
+            and session.is_modified(one, include_collections=False)
+        ]
+    if changed:
+        for one in changed:
+            session.expire(one)
+        _refuse_as_stored()
+
+
+def _refuse_as_stored() -> NoReturn:
+    told = "There is an object with this key already."
+    raise InvalidRequest(told, errors=[FieldError(detail=told, pointer="")])

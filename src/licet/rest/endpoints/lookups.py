@@ -13,25 +13,27 @@ Source: seed document 004; RFC 6585 section 3 (428); RFC 9110 section 13.1.1.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial, wraps
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 from flask import request
-from sqlalchemy.orm import object_session
+from sqlalchemy.orm import Session, object_session
 
-from licet.authz import DELETE, VIEW, Verb
+from licet.authz import DELETE, VIEW, Policy, Verb
 from licet.authz._places import invalid
 from licet.authz.declared.marks import take_arguments
-from licet.authz.flask import authorize, current_caller
+from licet.authz.flask import authorize, caller_beside, current_caller
 from licet.authz.policies.verbs import one_verb
 from licet.errors import ConfigurationError, ObjectNotFound
 from licet.errors.names import knows_its_options
+from licet.rest.endpoints.repeats import answers_once, later_unless_repeated
 from licet.rest.endpoints.requests import (
     begin,
     call_view,
+    has_body,
     policy_for,
     require_as_written,
     session_of_app,
@@ -45,6 +47,7 @@ from licet.rest.lookup import (
     verb_of_method,
     version_of,
 )
+from licet.rest.written import WrittenFields, written_fields_are_noted
 from licet.settings.state import request_state
 
 __all__ = ["looked_up", "was_viewed", "with_lookup"]
@@ -64,6 +67,7 @@ def with_lookup(
     *,
     find: Callable[[Any], Any] | None = None,
     verb: Verb | None = None,
+    sets: Iterable[str] = (),
 ) -> Callable[[F], F]:
     """Give the view the object instead of its key, if there is one that the caller may know of.
 
@@ -82,9 +86,13 @@ def with_lookup(
         find: another name of `find_func`.
         verb: what the caller must be allowed, when the method does not say it: VIEW of an object
             above the one that is changed, whose version ``If-Match`` then is not about.
+        sets: fields that the view sets by itself, whether the caller may write them or not. Any
+            other field that a request with a body changes is one that the caller may write,
+            before the change and after it.
 
     The view raises, in this order: `AuthenticationError` (401), `PreconditionRequired` (428),
-    `ObjectNotFound` (404), `AccessDenied` (403), `PreconditionFailed` (412).
+    `ObjectNotFound` (404), `AccessDenied` (403), `PreconditionFailed` (412), and `InvalidRequest`
+    (422) of a field that the caller may not write.
 
     Raises:
         InvalidCondition: the class has no version and `check_etag` is set, or a key of several
@@ -103,15 +111,17 @@ def with_lookup(
         )
     if verb is not None:
         one_verb(verb)
-    lookup = _Lookup(model, url_param, check_etag, find or find_func, verb)
+    lookup = _Lookup(model, url_param, check_etag, find or find_func, verb, frozenset(sets))
 
     def decorate(view: F) -> F:
         if not inspect.isfunction(view):
             raise invalid(f"with_lookup decorates view functions and methods, not {view!r}.")
 
+        is_once = answers_once(view)
+
         @wraps(view)
         def found(*args: Any, **view_args: Any) -> Any:
-            owner = lookup.find(view_args)
+            owner = lookup.find(view_args, is_once=is_once)
             view_args[url_param] = owner
             request_state().setdefault(_FOUND, []).append(owner)
             with lookup.guard(owner):
@@ -145,12 +155,16 @@ class _Lookup:
         check_etag: bool,  # noqa: FBT001 - of one caller
         find: Callable[[Any], Any] | None,
         verb: Verb | None,
+        sets: frozenset[str],
     ) -> None:
         self._model, self._url_param, self._check_etag = model, url_param, check_etag
-        self._find, self._verb = find, verb
+        self._find, self._verb, self._sets = find, verb, sets
 
-    def find(self, view_args: dict[str, Any]) -> Any:
-        """The object; see `with_lookup` for what is raised."""
+    def find(self, view_args: dict[str, Any], *, is_once: bool) -> Any:
+        """The object; see `with_lookup` for what is raised.
+
+        `is_once`: the view knows requests that are repeated, whose tag their first one has used up.
+        """
         begin()
         policy = policy_for(self._model)
         if policy is not None:
@@ -166,9 +180,9 @@ class _Lookup:
             if verb == VIEW and request.method in _SAFE:
                 request_state().setdefault(_VIEWED, []).append(owner)
         if tags is not None:
-            require_match(
-                tags, version_of(owner), if_none_match=request.headers.get("If-None-Match")
-            )
+            if_none_match = request.headers.get("If-None-Match")
+            with later_unless_repeated() if is_once else nullcontext():
+                require_match(tags, version_of(owner), if_none_match=if_none_match)
         return owner
 
     @contextmanager
@@ -185,9 +199,29 @@ class _Lookup:
             has_version = tags is not None and not tags.is_any
             stack.enter_context(guarded_by_version(session, owner, has_version=has_version))
             if policy is not None and is_decided:
-                check = partial(require_as_written, policy, verb, owner)
-                stack.enter_context(checked_as_written(session, owner, check))
+                self._decide_again(stack, session, policy, verb, owner)
             yield
+            if owner in session.dirty or owner in session.deleted:
+                session.flush()  # what a commit after the view would find too late
+
+    def _decide_again(
+        self, stack: ExitStack, session: Session, policy: Policy, verb: Verb, owner: Any
+    ) -> None:
+        fields = None
+        if policy.written.masked:
+            asking, known = caller_beside(owner), policy.written.masked - self._sets
+            find = partial(policy.writable_fields, asking, owner, session=session)
+            fields = WrittenFields(owner, find, known)
+            stack.enter_context(written_fields_are_noted(session, owner, fields))
+
+        def check() -> None:
+            if not sa.inspect(owner).persistent:
+                return
+            require_as_written(policy, verb, owner)
+            if fields is not None and has_body():
+                fields.require_writable()
+
+        stack.enter_context(checked_as_written(session, check))
 
     def _tags(self) -> Tags | None:
         given = request.headers.get("If-Match")

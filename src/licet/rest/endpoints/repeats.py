@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import sqlalchemy as sa
 from flask import Flask, Response, current_app, request
+from sqlalchemy.orm import Session
 
 from licet.authz import VIEW, Policy
 from licet.authz.flask import authorize, current_caller, policies_of
 from licet.db.flask import database_of
 from licet.db.sweeps import on_sweep
-from licet.errors import AccessDenied, KeyInUse, ObjectNotFound, StoreUnavailable
+from licet.errors import (
+    AccessDenied,
+    ConfigurationError,
+    KeyInUse,
+    ObjectNotFound,
+    PreconditionFailed,
+    StoreUnavailable,
+)
 from licet.rest.endpoints.requests import principal_or_none, session_of_app
 from licet.rest.idempotency import HEADER, Answer, parse_key, request_digest
 from licet.rest.paging import read_value, write_value
@@ -22,17 +31,58 @@ from licet.rest.store.keys import Keys
 from licet.settings import Settings
 from licet.settings.state import app_itself, app_state, request_state
 
-__all__ = ["answered_once", "is_shown_again", "note_others", "note_shown", "purge_keys_of"]
+__all__ = [
+    "answered_once",
+    "answers_once",
+    "is_shown_again",
+    "later_unless_repeated",
+    "note_others",
+    "note_shown",
+    "once",
+    "purge_keys_of",
+]
 
 log = logging.getLogger(__name__)
 _KEYS: Final = "rest.keys"
 _SHOWN: Final = "rest.shown"
 _OTHERS: Final = "rest.others"
+_LATER: Final = "rest.later"
+_ONCE: Final = "_licet_answers_once"
 _KEPT_HEADERS: Final = ("Content-Type", "Location", "ETag", "Content-Location", "Link")
+_UNKNOWN: Final = (
+    "The request with this Idempotency-Key failed after it had written something. Read what is "
+    "there now, and use a new key for what is missing."
+)
 _NOT_KEPT: Final = (
     "The request with this Idempotency-Key was done. Its answer was too long to be kept, was no "
     "text, or showed several objects, and is not repeated: read what it made."
 )
+
+
+def once(view: Any) -> Any:
+    """The view, marked as one that answers through `answered_once`."""
+    setattr(view, _ONCE, True)
+    return view
+
+
+def answers_once(view: Any) -> bool:
+    """Whether the view, or one that it wraps, answers through `answered_once`."""
+    return bool(getattr(view, _ONCE, False))
+
+
+@contextmanager
+def later_unless_repeated() -> Iterator[None]:
+    """Keep a tag that does not match until it is known whether the request is a repeated one.
+
+    The first request with the key has changed the version that both name. Without a key the error
+    is raised at once.
+    """
+    try:
+        yield
+    except PreconditionFailed as error:
+        if request.method != "POST" or HEADER not in request.headers:
+            raise
+        request_state()[_LATER] = error
 
 
 def answered_once(
@@ -44,7 +94,8 @@ def answered_once(
     """What `answer` gives; or, of a request that is repeated, what it gave the first time.
 
     Only a POST with the header counts, of somebody who is signed in. An answer of 400 or more is
-    not kept, and neither is one of a view that raises: nothing was done, and the key is free again.
+    not kept, and neither is one of a view that raises: the key is free again, unless the view has
+    committed something by then.
 
     `ask_again` is given a first answer that shows an object, and raises when the caller may not see
     that any more; or it gives what is answered instead. Else the policy and its mask are asked.
@@ -52,16 +103,17 @@ def answered_once(
     Raises:
         MalformedRequest: the header is no key.
         KeyReused: the key came with another request before.
-        KeyInUse: the first request is being answered still.
+        KeyInUse: the first request is being answered still, or its answer is not repeated.
+        PreconditionFailed: of `later_unless_repeated`.
         ObjectNotFound, AccessDenied: the caller may not see any more what the first answer shows.
     """
     key = parse_key(request.headers.get(HEADER)) if request.method == "POST" else None
     principal = None if key is None else principal_or_none()
     if key is None or principal is None:
-        return answer()
+        return _answer(answer)
     digest = request_digest(
         request.method,
-        request.path,
+        request.root_path + request.path,
         request.query_string,
         request.headers.get("Content-Type"),
         raw,
@@ -70,15 +122,51 @@ def answered_once(
     found = keys.begin(principal, key, digest)
     if isinstance(found, Answer):
         return _repeated(found, ask_again or _ask_again)
-    is_done = False
-    try:
-        response = current_app.make_response(answer())
-        is_done = response.status_code < 400
-    finally:
-        if not is_done:
-            _quietly(lambda: keys.give_up(principal, key, found))
-    _quietly(lambda: keys.finish(principal, key, found, _kept(response)))
+    kept = None
+    with _commits_are_counted() as commits:
+        try:
+            response = current_app.make_response(_answer(answer))
+            kept = _kept(response) if response.status_code < 400 else None
+        finally:
+            if kept is None and commits:
+                kept = Answer(status=0, body=None)
+            if kept is None:
+                _quietly(lambda: keys.give_up(principal, key, found))
+            else:
+                _finish(keys, principal, key, found, kept)
     return response
+
+
+def _answer(answer: Callable[[], Any]) -> Any:
+    error = request_state().pop(_LATER, None)
+    if error is not None:
+        raise error
+    return answer()
+
+
+def _finish(keys: Keys, principal: str, key: str, taken_at: int, kept: Answer) -> None:
+    _quietly(lambda: keys.finish(principal, key, taken_at, kept))
+
+
+@contextmanager
+def _commits_are_counted() -> Iterator[list[Session]]:
+    """The commits of the app's session in a block, one element each."""
+    commits: list[Session] = []
+    try:
+        session = session_of_app()
+    except ConfigurationError:  # the app keeps its rows elsewhere
+        yield commits
+        return
+
+    def note(_session: Session) -> None:
+        if not session.in_nested_transaction():
+            commits.append(session)
+
+    sa.event.listen(session, "after_commit", note)
+    try:
+        yield commits
+    finally:
+        sa.event.remove(session, "after_commit", note)
 
 
 def purge_keys_of(app: Flask) -> None:
@@ -159,6 +247,8 @@ def _repeated(answer: Answer, ask_again: Callable[[Answer], Response | None]) ->
     instead = ask_again(answer) if answer.resource else None
     if instead is not None:
         return instead
+    if not answer.status:
+        raise KeyInUse(_UNKNOWN)
     if answer.body is None:
         raise KeyInUse(_NOT_KEPT)
     return Response(answer.body, answer.status, dict(answer.headers))

@@ -35,6 +35,7 @@ from licet.settings.state import app_itself, app_state, request_state
 __all__ = [
     "begin",
     "call_view",
+    "has_body",
     "keep_private",
     "policy_for",
     "principal_or_none",
@@ -44,6 +45,7 @@ __all__ = [
 ]
 
 _BEGUN: Final = "rest.begun"
+_BODY: Final = "rest.body"
 _VARY: Final = ("Authorization", "Cookie")
 _ANYBODY: Final = "anonymous"
 
@@ -123,6 +125,7 @@ def read_body() -> bytes:
         BodyTooLarge: it is longer than ``LICET_MAX_BODY_BYTES``, or than Flask's own
             ``MAX_CONTENT_LENGTH``.
     """
+    request_state()[_BODY] = True
     limit = app_state(app_itself()).settings.max_body_bytes
     own = current_app.config.get("MAX_CONTENT_LENGTH")
     limit = limit if own is None else min(limit, own)
@@ -135,6 +138,11 @@ def read_body() -> bytes:
     if len(raw) > limit:
         raise _too_large(limit)
     return raw
+
+
+def has_body() -> bool:
+    """Whether the current request's body was read for its view."""
+    return _BODY in request_state()
 
 
 def _too_large(limit: int) -> BodyTooLarge:

@@ -15,7 +15,15 @@ from typing import Any, ClassVar, Final, Optional, get_args
 
 import pydantic
 import sqlalchemy as sa
-from pydantic import BaseModel, ConfigDict, PydanticUserError, ValidationError
+from pydantic import (
+    AliasChoices,
+    AliasPath,
+    BaseModel,
+    ConfigDict,
+    PydanticUserError,
+    ValidationError,
+)
+from sqlalchemy.orm import Session, scoped_session
 
 from licet.authz._places import invalid
 from licet.errors import InvalidRequest, MalformedRequest
@@ -25,6 +33,7 @@ from licet.rest.schemas.columns import field_of
 
 __all__ = ["ModelSchema", "Reader", "is_pydantic", "model_of_schema", "reader_of", "schema_for"]
 
+_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _OWNED: Final = re.compile(
     r"_*(id|etag|(created|updated)(_(at|on|by|by_id))?|(owner|creator)(_id)?)", re.ASCII
 )
@@ -44,13 +53,15 @@ class ModelSchema(BaseModel):
 
 def is_server_owned(model: type[Any] | None, name: str) -> bool:
     """Whether no body sets the field: by its name, or by what the mapping says of its column."""
-    if _OWNED.fullmatch(name):
+    if _OWNED.fullmatch(_HUMP.sub("_", name).lower()):
         return True
     mapper = None if model is None else sa.inspect(model)
     prop = None if mapper is None else mapper.column_attrs.get(name)
     column = None if prop is None else prop.columns[0]
     if mapper is None or column is None:
         return False
+    if _OWNED.fullmatch(_HUMP.sub("_", str(column.name)).lower()) and not column.primary_key:
+        return True
     if column is mapper.version_id_col or column is mapper.polymorphic_on:
         return True
     return bool(getattr(column, "primary_key", False)) and _is_generated(column)
@@ -148,6 +159,7 @@ class Reader:
         self._client_owned = frozenset(client_owned)
         if issubclass(schema, ModelSchema) if self.is_pydantic else False:
             self._client_owned |= frozenset(schema.model_fields)
+        self._targets = _targets(schema)
         self._schema = schema if makes_objects else _without_instances(schema)
 
     def read(self, document: Any) -> Any:
@@ -176,13 +188,46 @@ class Reader:
             raise InvalidRequest(errors=faults)
         return found
 
+    def session(self) -> Session | None:
+        """The session in which a schema such as marshmallow-sqlalchemy's finds rows, if any."""
+        found: Any = getattr(self._schema, "session", None)
+        session: Session | None = found() if isinstance(found, scoped_session) else found
+        return session if isinstance(session, Session) else None
+
     def _is_refused(self, name: str) -> bool:
-        return name not in self._client_owned and is_server_owned(self.model, name)
+        names = {name, *self._targets.get(name, ())}
+        if not names.isdisjoint(self._client_owned):
+            return False
+        return any(is_server_owned(self.model, one) for one in names)
 
     def _load(self, document: dict[str, Any]) -> Any:
         if not self.is_pydantic:
             return self._schema.load(document)
         return sent_values(validated(self._schema, document))
+
+
+def _targets(schema: Any) -> Mapping[str, set[str]]:
+    """Which fields or attributes the names in a body set, where these have aliases."""
+    found: dict[str, set[str]] = {}
+    if is_pydantic(schema):
+        for name, field in schema.model_fields.items():
+            for alias in _names_in(field.validation_alias):
+                found.setdefault(alias, set()).add(name)
+        return found
+    for name, field in (getattr(schema, "fields", None) or {}).items():
+        alias = getattr(field, "data_key", None) or name
+        attribute = getattr(field, "attribute", None) or name
+        found.setdefault(alias, set()).update((name, str(attribute).partition(".")[0]))
+    return found
+
+
+def _names_in(alias: Any) -> list[str]:
+    """The names at the top of a body that an alias of pydantic's reads."""
+    if isinstance(alias, AliasChoices):
+        return [name for one in alias.choices for name in _names_in(one)]
+    if isinstance(alias, AliasPath):
+        return [str(alias.path[0])]
+    return [] if alias is None else [alias]
 
 
 def reader_of(schema: Any, **options: Any) -> Reader:
