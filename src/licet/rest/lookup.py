@@ -12,7 +12,13 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    OperationalError,
+    StatementError,
+)
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -227,19 +233,41 @@ def refused_values_are_told(session_of: Callable[[], Session]) -> Iterator[None]
     The answer tells neither the values nor the names of constraints; the log has the error's kind.
 
     Raises:
-        ConflictingValues: a constraint is not kept.
-        InvalidRequest: a value is out of the range of its column.
+        ConflictingValues: a value has to be unique, or refers to nothing.
+        InvalidRequest: a value is missing, out of the range of its column, or refused by a CHECK.
     """
     try:
         yield
-    except (IntegrityError, DataError, OverflowError) as error:
-        if isinstance(error, OverflowError) and "SQLite INTEGER" not in str(error):
-            raise  # the program's own
+    except (StatementError, OverflowError) as error:
+        kind = _refusal_of(error)
+        if kind is None:
+            raise
         session_of().rollback()
         log.info("A write was refused by the database: %s", reason_of(error))
-        if isinstance(error, IntegrityError):
-            raise ConflictingValues from error
-        raise InvalidRequest("A value is out of the range that can be stored.") from error
+        raise kind from error
+
+
+def _refusal_of(error: Exception) -> Exception | None:
+    """What is answered of an error of the database; None of what is the program's own."""
+    if isinstance(error, IntegrityError):
+        return _violation(error)
+    # what a column's type says of a value before it is sent
+    is_of_type = not isinstance(error, DBAPIError) and isinstance(
+        getattr(error, "orig", None), LookupError | ValueError | OverflowError
+    )
+    is_too_large = isinstance(error, OverflowError) and "SQLite INTEGER" in str(error)
+    if isinstance(error, DataError) or is_of_type or is_too_large:
+        return InvalidRequest("A value is out of the range that can be stored.")
+    return None
+
+
+def _violation(error: IntegrityError) -> Exception:
+    state, text = getattr(error.orig, "sqlstate", None), str(error.orig)
+    if state == "23502" or text.startswith("NOT NULL"):
+        return InvalidRequest("A value is missing that has to be there.")
+    if state == "23514" or text.startswith("CHECK"):
+        return InvalidRequest("A value is not one of those that can be stored.")
+    return ConflictingValues()
 
 
 def _is_changed(session: Session, model: type[Any], identity: Any, version: Any) -> bool:

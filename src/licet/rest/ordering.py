@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from licet.authz.policies._models.mapping import can_hold
 from licet.errors.base import HTTPError
 from licet.rest.paging import Cursor, read_cursor, write_cursor, wrong_parameter
 
@@ -21,6 +22,7 @@ __all__ = [
     "after_cursor",
     "cursor_at",
     "in_order",
+    "is_read_as_written",
     "order_of",
     "parsed_cursor",
     "sortable_fields",
@@ -52,6 +54,15 @@ def sortable_fields(model: type[Any]) -> frozenset[str]:
         if isinstance(prop.columns[0], sa.Column)
         and not isinstance(prop.columns[0].type, _UNSORTED)
     )
+
+
+def is_read_as_written(column_type: Any, dialect: str) -> bool:
+    """Whether a value that was read equals the one in the database, as cursors need it.
+
+    SQLite has no decimals: SQLAlchemy reads its numbers with ten places, or those of the column.
+    """
+    is_rounded = isinstance(column_type, sa.Numeric) and column_type.asdecimal
+    return not (is_rounded and column_type.scale is None and dialect == "sqlite")
 
 
 def order_of(entity: Any, wanted: Iterable[tuple[str, bool]] = ()) -> tuple[SortKey, ...]:
@@ -119,18 +130,25 @@ def _fitting(key: SortKey, value: Any, wrong: HTTPError) -> Any:
             return None
         raise wrong
     column_type = key.column.type
+    if isinstance(column_type, sa.Float) and type(value) is int:
+        value = float(value)
     enum = getattr(column_type, "enum_class", None)
-    if enum is not None:
-        if not isinstance(value, str) or value not in enum.__members__:
-            raise wrong
+    if enum is not None and isinstance(value, str) and value in enum.__members__:
         return enum[value]
-    if isinstance(column_type, sa.Integer):
-        if type(value) is not int or not -(2**63) <= value < 2**63:
-            raise wrong
-        return value
-    if not _is_of(column_type, value):
+    if enum is not None or not _is_held(column_type, value):
         raise wrong
     return value
+
+
+def _is_held(column_type: Any, value: Any) -> bool:
+    """Whether a row could have the value; a large integer could on SQLite, whatever its type."""
+    if isinstance(column_type, sa.Integer):
+        return type(value) is int and -(2**63) <= value < 2**63
+    if isinstance(column_type, sa.Enum):
+        return value in column_type.enums
+    if isinstance(column_type, sa.TypeDecorator) and not isinstance(column_type, sa.Interval):
+        return can_hold(column_type, value)
+    return _is_of(column_type, value)
 
 
 def _is_of(column_type: Any, value: Any) -> bool:
@@ -151,7 +169,7 @@ def after_cursor(order: Sequence[SortKey], cursor: Cursor) -> sa.ColumnElement[b
         beyond = _beyond(key, value, cursor.is_before)
         if beyond is not None:
             alternatives.append(sa.and_(*same, beyond))
-        same.append(key.column.is_(None) if value is None else key.column == value)
+        same.append(key.column.is_(None) if value is None else key.column == _bound(key, value))
     return sa.or_(sa.false(), *alternatives)
 
 
@@ -160,7 +178,13 @@ def _beyond(key: SortKey, value: Any, is_backward: bool) -> Any:  # noqa: FBT001
     descends = key.is_descending is not is_backward
     if value is None:  # the last of an ascending order, the first of a descending one
         return key.column.is_not(None) if descends else None
+    bound = _bound(key, value)
     if descends:
-        return key.column < value
-    more = key.column > value
+        return key.column < bound
+    more = key.column > bound
     return sa.or_(more, key.column.is_(None)) if key.is_nullable else more
+
+
+def _bound(key: SortKey, value: Any) -> Any:
+    """The value as a parameter: SQLAlchemy compares True and False themselves by IS alone."""
+    return sa.literal(value, key.column.type) if isinstance(value, bool) else value

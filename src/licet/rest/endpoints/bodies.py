@@ -6,10 +6,11 @@ Source: seed document 004.
 from __future__ import annotations
 
 import inspect
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import wraps
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import sqlalchemy as sa
 from flask import request
@@ -22,7 +23,7 @@ from licet.errors import InvalidRequest
 from licet.errors.names import knows_its_options
 from licet.errors.places import FieldError
 from licet.rest.body import read_json
-from licet.rest.endpoints.lookups import looked_up
+from licet.rest.endpoints.lookups import all_looked_up, looked_up
 from licet.rest.endpoints.repeats import answered_once, once
 from licet.rest.endpoints.requests import (
     begin,
@@ -40,6 +41,7 @@ from licet.rest.written import changed_fields, refuse_fields
 __all__ = ["unmarshal_request"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+_LONGEST_TOLD: Final = 200
 
 
 @knows_its_options
@@ -91,15 +93,39 @@ def unmarshal_request(
             raw = read_body()
 
             def answer() -> Any:
-                value = view_args[kwarg] = _value(reader, raw, makes_object=load_sqla)
-                with refused_values_are_told(session_of_app), _guard(value):
-                    return call_view(view, *args, **view_args)
+                with refused_values_are_told(session_of_app), _validators_are_told(reader.model):
+                    value = view_args[kwarg] = _value(reader, raw, makes_object=load_sqla)
+                    with _guard(value):
+                        return call_view(view, *args, **view_args)
 
             return answered_once(raw, answer)
 
         return once(loaded)  # type: ignore[no-any-return]  # without the argument that is loaded
 
     return decorate
+
+
+@contextmanager
+def _validators_are_told(model: type[Any] | None) -> Iterator[None]:
+    """Answer what a model's validator (``@validates``) refuses, here or in the view, by its text.
+
+    Raises:
+        InvalidRequest: a validator raised ValueError.
+    """
+    try:
+        yield
+    except ValueError as error:
+        models = {type(owner) for owner in all_looked_up()} | ({model} if model else set())
+        codes = {
+            getattr(inspect.unwrap(function), "__code__", None)
+            for one in models
+            for function, _ in sa.inspect(one).validators.values()
+        }
+        frames = traceback.walk_tb(error.__traceback__)
+        if not any(frame.f_code in codes for frame, _ in frames):
+            raise
+        told = str(error)[:_LONGEST_TOLD]
+        raise InvalidRequest(told, errors=[FieldError(detail=told, pointer="")]) from error
 
 
 def _guard(value: Any) -> AbstractContextManager[None]:

@@ -50,7 +50,7 @@ from licet.rest.lookup import (
 from licet.rest.written import WrittenFields, written_fields_are_noted
 from licet.settings.state import request_state
 
-__all__ = ["looked_up", "was_viewed", "with_lookup"]
+__all__ = ["all_looked_up", "looked_up", "was_viewed", "with_lookup"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -132,12 +132,16 @@ def with_lookup(
     return decorate
 
 
+def all_looked_up() -> list[Any]:
+    """The objects that the URL of the current request names, from the outermost lookup."""
+    return list(request_state().get(_FOUND, ()))
+
+
 def looked_up(model: type[Any] | None) -> Any | None:
     """The object of this class that the URL of the current request names; the innermost of some."""
-    found = request_state().get(_FOUND, ())
     if model is None:
         return None
-    return next((owner for owner in reversed(found) if isinstance(owner, model)), None)
+    return next((owner for owner in reversed(all_looked_up()) if isinstance(owner, model)), None)
 
 
 def was_viewed(owner: Any) -> bool:

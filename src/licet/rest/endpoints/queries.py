@@ -23,16 +23,19 @@ from licet.errors.names import knows_its_options, refuse_unknown, suggestion, wi
 from licet.errors.places import FieldError
 from licet.rest.endpoints.answers import ListPage
 from licet.rest.endpoints.requests import begin, call_view, policy_for, session_of_app
+from licet.rest.lookup import refused_values_are_told
 from licet.rest.ordering import (
     SortKey,
     after_cursor,
     cursor_at,
     in_order,
+    is_read_as_written,
     order_of,
     parsed_cursor,
     sortable_fields,
 )
 from licet.rest.paging import DEFAULT_SIZE, MAX_SIZE, whole_number
+from licet.rest.schemas.numbers import NOT_FINITE, is_finite
 from licet.rest.schemas.reading import fields_schema, is_pydantic, model_of_schema, validated
 from licet.wire.text import unstorable
 
@@ -72,7 +75,8 @@ def use_args(schema: Any, *, location: str = "query") -> Callable[[F], F]:
         def queried(*args: Any, **view_args: Any) -> Any:
             begin()
             found = reader.read(request.args.to_dict(flat=False))
-            return call_view(view, *args, found, **view_args)
+            with refused_values_are_told(session_of_app):
+                return call_view(view, *args, found, **view_args)
 
         return queried  # type: ignore[return-value]  # with one argument less
 
@@ -115,7 +119,8 @@ def use_args_with_pagination(schema: Any, model: Any) -> Callable[[F], F]:
             paging: dict[str, list[str]] = {n: sent.pop(n) for n in _PAGING if n in sent}
             view_args["args"] = reader.read(sent, also=_PAGING)
             view_args["pagination_args"] = _pagination(paging, listed)
-            return call_view(view, *args, **view_args)
+            with refused_values_are_told(session_of_app):
+                return call_view(view, *args, **view_args)
 
         return queried  # type: ignore[return-value]  # with two arguments less
 
@@ -179,6 +184,8 @@ class _QueryReader:
             return dict(self._schema.load(given))
         made = validated(self._schema, given)
         values = made.model_dump()
+        if told := [_parameter((n,), NOT_FINITE) for n, v in values.items() if not is_finite(v)]:
+            raise InvalidRequest(errors=told)
         return {n: v for n, v in values.items() if n in made.model_fields_set or v is not None}
 
 
@@ -287,7 +294,10 @@ def _order(model: type[Any], pagination: Mapping[str, Any]) -> tuple[SortKey, ..
 
 
 def _can_have_cursors(order: tuple[SortKey, ...], model: type[Any]) -> bool:
-    """Whether the caller sees the values that a cursor would have, on every row."""
+    """Whether the caller sees the values that a cursor would have, on every row, and exactly."""
+    dialect = session_of_app().get_bind(sa.inspect(model)).dialect.name
+    if not all(is_read_as_written(key.column.type, dialect) for key in order):
+        return False
     policy = policy_for(model)
     return policy is None or {key.name for key in order} <= policy.queryable_fields(
         current_caller()

@@ -13,6 +13,7 @@ from licet.rest.etag import make_tag
 from licet.rest.lookup import version_of
 from licet.rest.schemas.foreign import can_nest, dumped, fields_of, inner_schema, masked
 from licet.rest.schemas.nested import Nested, schema_in
+from licet.rest.schemas.numbers import finite
 from licet.rest.schemas.reading import ModelSchema, is_pydantic
 from licet.rest.schemas.rows import Mask, See, is_mapped
 
@@ -123,7 +124,7 @@ def _by_pydantic(schema: type[BaseModel], owner: Any, mask: Mask, see: See) -> d
     include = None if len(known) == len(fields) else set(known)
     dumped = made.model_dump(mode="json", by_alias=True, include=include, warnings=False)
     others = {name: value for name, value in values.items() if name not in fields}
-    return {**to_jsonable_python(others), **dumped}
+    return finite({**to_jsonable_python(others), **dumped})  # type: ignore[no-any-return]  # of a dict
 
 
 def _value_of(owner: Any, name: str, field: Any) -> Any:

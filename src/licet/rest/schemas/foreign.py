@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from licet.rest.schemas.numbers import finite
 from licet.rest.schemas.rows import Mask, See, holds_rows, is_mapped
 
 __all__ = ["can_nest", "dumped", "fields_of", "inner_schema", "masked"]
@@ -52,7 +53,7 @@ def masked(
         name: _member(value, owner, mask, see, fields.get(name), name)
         for name, value in found.items()
     }
-    return {name: value for name, value in kept.items() if value is not _LEFT_OUT}
+    return {name: finite(value) for name, value in kept.items() if value is not _LEFT_OUT}
 
 
 def _member(value: Any, owner: Any, mask: Mask, see: See, field: Any, name: str) -> Any:

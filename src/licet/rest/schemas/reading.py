@@ -30,6 +30,7 @@ from licet.errors import InvalidRequest, MalformedRequest
 from licet.errors.names import knows_its_options, refuse_unknown
 from licet.errors.places import FieldError, json_pointer
 from licet.rest.schemas.columns import field_of
+from licet.rest.schemas.numbers import NOT_FINITE, is_finite
 
 __all__ = ["ModelSchema", "Reader", "is_pydantic", "model_of_schema", "reader_of", "schema_for"]
 
@@ -203,7 +204,11 @@ class Reader:
     def _load(self, document: dict[str, Any]) -> Any:
         if not self.is_pydantic:
             return self._schema.load(document)
-        return sent_values(validated(self._schema, document))
+        found = sent_values(validated(self._schema, document))
+        if endless := [name for name, value in found.items() if not is_finite(value)]:
+            told = (FieldError(detail=NOT_FINITE, pointer=json_pointer(name)) for name in endless)
+            raise InvalidRequest(errors=told)
+        return found
 
 
 def _targets(schema: Any) -> Mapping[str, set[str]]:
