@@ -120,7 +120,7 @@ def row(session, model=Part, key: Any = 1):
     return session.get(model, key)
 
 
-def patch_view(app, session, schema, *, order=1, commits=True, sets=()):
+def patch_view(app, session, schema, *, commits=True, sets=()):
     def view(part, values):
         for name, value in values.items():
             setattr(part, name, value)
@@ -133,13 +133,12 @@ def patch_view(app, session, schema, *, order=1, commits=True, sets=()):
         unmarshal_request(schema, "values", load_sqla=False),
         with_lookup(Part, "part", sets=sets),
     ]
-    for decorate in both[::order]:
+    for decorate in both:
         inner = decorate(inner)
     app.add_url_rule("/<int:part>", "patch", requires_auth("patch")(inner), methods=["PATCH"])
     return app.test_client()
 
 
-@pytest.mark.parametrize("order", [1, -1])
 @pytest.mark.parametrize(
     ("schema", "name"),
     [
@@ -150,10 +149,10 @@ def patch_view(app, session, schema, *, order=1, commits=True, sets=()):
         (ByAnotherName, "cost"),
     ],
 )
-def test_a_field_that_may_not_be_written_is_refused_by_what_is_flushed(parts, schema, name, order):
-    """No schema, name or order of decorators lets a readonly field through."""
+def test_a_field_that_may_not_be_written_is_refused_by_what_is_flushed(parts, schema, name):
+    """No schema and no name lets a readonly field through."""
     app, session = parts
-    client = patch_view(app, session, schema, order=order)
+    client = patch_view(app, session, schema)
     answer = client.patch("/1", json={name: 9}, headers=by("ann"))
     assert (answer.status_code, answer.json["errors"][0]["detail"][:11]) == (422, "You may not")
     assert row(session).price == 3

@@ -60,3 +60,31 @@ def test_an_origin_that_is_none_is_refused_at_the_start(app, origins):
     """No pattern is guessed from what was written."""
     with pytest.raises(ConfigurationError, match="LICET_CORS_ORIGINS"):
         served(app, LICET_CORS_ORIGINS=origins)
+
+
+def test_an_origin_with_brackets_is_no_pattern(app):
+    """An IPv6 address is compared like any other, and nothing before or after it."""
+    client = served(app, LICET_CORS_ORIGINS="http://[::1]:3000")
+    asked = [
+        "http://[::1]:3000",
+        "http://1:3000",
+        "http://[::1]:3000.evil.example",
+        "http://::3000",
+    ]
+    found = [client.get("/", headers={"Origin": one}).headers for one in asked]
+    assert [one.get("Access-Control-Allow-Origin") for one in found] == [asked[0], None, None, None]
+    assert all("Origin" in ",".join(one.getlist("Vary")) for one in found)
+
+
+def test_an_answer_without_an_origin_varies_by_it(app):
+    """A cache does not give it to a page of another origin, which lacked the header."""
+    client = served(app, LICET_CORS_ORIGINS=[PORTAL])
+    assert "Origin" in ",".join(client.get("/").headers.getlist("Vary"))
+
+
+def test_preflights_are_not_counted(app):
+    """A browser sends one before each request, and Flask answers it."""
+    client = served(app, LICET_CORS_ORIGINS=[PORTAL], LICET_RATE_LIMIT="2/minute")
+    asks = {"Origin": PORTAL, "Access-Control-Request-Method": "GET"}
+    assert [client.options("/", headers=asks).status_code for _ in range(4)] == [200] * 4
+    assert [client.get("/").status_code for _ in range(3)] == [200, 200, 429]

@@ -22,7 +22,14 @@ from licet.authz.flask import authorize, current_caller
 from licet.errors.names import knows_its_options, with_article
 from licet.rest.endpoints.lookups import was_viewed
 from licet.rest.endpoints.repeats import note_others, note_shown
-from licet.rest.endpoints.requests import begin, call_view, policy_for, session_of_app
+from licet.rest.endpoints.requests import (
+    Level,
+    as_endpoint,
+    begin,
+    call_view,
+    policy_for,
+    session_of_app,
+)
 from licet.rest.etag import is_unchanged, quoted
 from licet.rest.schemas.dumping import (
     dump_list,
@@ -88,7 +95,7 @@ def marshal_response(schema: Any, status: int = 200) -> Callable[[F], F]:
                 return value
             return _response(schema, _as_list(value), status)
 
-        return marshalled  # type: ignore[return-value]  # a view that answers
+        return as_endpoint("marshal_response", Level.ANSWER, view, marshalled)  # type: ignore[no-any-return]  # a view
 
     return decorate
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from flask import Flask, Response, after_this_request, request
@@ -72,13 +73,22 @@ def _make_limiter(settings: Settings) -> RateLimiter:
 
 
 def _count(limiter: RateLimiter) -> None:
-    """Count the current request, by its principal, or by its address."""
+    """Count the current request, by its principal, or by its address; but no preflight."""
+    if _is_preflight():
+        return
     headers = limiter.count(counted_as(_principal(), request.remote_addr))
 
     @after_this_request
     def tell(response: Response) -> Response:
         response.headers.extend({n: v for n, v in headers.items() if n not in response.headers})
         return response
+
+
+def _is_preflight() -> bool:
+    """Whether a browser asks before it sends a request, which Flask answers by itself."""
+    asks = {"Origin", "Access-Control-Request-Method"} <= {name for name, _ in request.headers}
+    rule: Any = request.url_rule
+    return asks and request.method == "OPTIONS" and bool(rule and rule.provide_automatic_options)
 
 
 def _principal() -> str | None:
@@ -98,13 +108,26 @@ def _admit_origins(app: Flask, origins: tuple[str, ...]) -> None:
         ) from error
     # Cookies stay within their own origin: a page of another one sends a bearer token.
     options: dict[str, Any] = {
-        "origins": "*" if "*" in origins else list(origins),
+        "origins": "*" if "*" in origins else [_whole(origin) for origin in origins],
         "supports_credentials": False,
         "allow_headers": list(_SENDABLE),
         "expose_headers": list(_READABLE),
         "max_age": _PREFLIGHT_SECONDS,
     }
     CORS(app, **options)
+    if "*" not in origins:
+        app.after_request(_vary_by_origin)
+
+
+def _whole(origin: str) -> re.Pattern[str]:
+    """The origin itself: Flask-CORS takes texts with brackets, as of IPv6, for patterns."""
+    return re.compile(re.escape(origin) + r"\Z", re.IGNORECASE)
+
+
+def _vary_by_origin(response: Response) -> Response:
+    """Tell caches that another origin has another answer, also where this one got no headers."""
+    response.vary.add("Origin")
+    return response
 
 
 def _make_slashes_equal(app: Flask) -> None:

@@ -26,6 +26,8 @@ from licet.rest.body import read_json
 from licet.rest.endpoints.lookups import all_looked_up, looked_up
 from licet.rest.endpoints.repeats import answered_once, once
 from licet.rest.endpoints.requests import (
+    Level,
+    as_endpoint,
     begin,
     call_view,
     policy_for,
@@ -100,7 +102,7 @@ def unmarshal_request(
 
             return answered_once(raw, answer)
 
-        return once(loaded)  # type: ignore[no-any-return]  # without the argument that is loaded
+        return as_endpoint("unmarshal_request", Level.BODY, view, once(loaded))  # type: ignore[no-any-return]  # a view
 
     return decorate
 

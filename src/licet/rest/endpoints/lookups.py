@@ -31,6 +31,8 @@ from licet.errors import ConfigurationError, ObjectNotFound
 from licet.errors.names import knows_its_options
 from licet.rest.endpoints.repeats import answers_once, later_unless_repeated
 from licet.rest.endpoints.requests import (
+    Level,
+    as_endpoint,
     begin,
     call_view,
     has_body,
@@ -127,7 +129,8 @@ def with_lookup(
             with lookup.guard(owner):
                 return call_view(view, *args, **view_args)
 
-        return take_arguments(found, (url_param,))  # type: ignore[return-value]  # of the same arguments
+        take_arguments(found, (url_param,))
+        return as_endpoint("with_lookup", Level.ARGUMENTS, view, found)  # type: ignore[no-any-return]
 
     return decorate
 

@@ -22,7 +22,14 @@ from licet.errors import InvalidRequest
 from licet.errors.names import knows_its_options, refuse_unknown, suggestion, with_article
 from licet.errors.places import FieldError
 from licet.rest.endpoints.answers import ListPage
-from licet.rest.endpoints.requests import begin, call_view, policy_for, session_of_app
+from licet.rest.endpoints.requests import (
+    Level,
+    as_endpoint,
+    begin,
+    call_view,
+    policy_for,
+    session_of_app,
+)
 from licet.rest.lookup import refused_values_are_told
 from licet.rest.ordering import (
     SortKey,
@@ -78,7 +85,7 @@ def use_args(schema: Any, *, location: str = "query") -> Callable[[F], F]:
             with refused_values_are_told(session_of_app):
                 return call_view(view, *args, found, **view_args)
 
-        return queried  # type: ignore[return-value]  # with one argument less
+        return as_endpoint("use_args", Level.ARGUMENTS, view, queried)  # type: ignore[no-any-return]  # a view
 
     return decorate
 
@@ -122,7 +129,7 @@ def use_args_with_pagination(schema: Any, model: Any) -> Callable[[F], F]:
             with refused_values_are_told(session_of_app):
                 return call_view(view, *args, **view_args)
 
-        return queried  # type: ignore[return-value]  # with two arguments less
+        return as_endpoint("use_args_with_pagination", Level.ARGUMENTS, view, queried)  # type: ignore[no-any-return]  # a view
 
     return decorate
 
@@ -327,7 +334,8 @@ def list_page(
     refuse_unknown("pagination_args has no", pagination_args, _PAGING)
     if isinstance(statement, type):
         statement = sa.select(statement)
-    entity = model or statement.column_descriptions[0]["entity"]
+    entity = model or _selected(statement)
+    _require_whole(statement)
     _require_one_policy(sa.inspect(entity).mapper)
     order, size = _order(entity, pagination_args), pagination_args.get("page_size", DEFAULT_SIZE)
     paged = in_order(statement.order_by(None), order).limit(size + 1)
@@ -337,6 +345,41 @@ def list_page(
     else:
         paged = paged.offset(pagination_args.get("page_num", 0) * size)
     return _page_of(entity, statement, paged, order, size)
+
+
+def _selected(statement: Any) -> Any:
+    """The class, or alias of one, that a statement selects.
+
+    Raises:
+        InvalidCondition: it selects something else first.
+    """
+    found = statement.column_descriptions[0]
+    if found.get("entity") is None or found["expr"] is not found["entity"]:
+        raise invalid(
+            f"list_page pages through objects, and the statement selects {found['name']}: select a "
+            "mapped class."
+        )
+    return found["entity"]
+
+
+def _require_whole(statement: Any) -> None:
+    """Refuse statements whose pages or count would be wrong.
+
+    Raises:
+        InvalidCondition: it is one.
+    """
+    clauses = {
+        "limit": getattr(statement, "_limit_clause", None),
+        "offset": getattr(statement, "_offset_clause", None),
+        "fetch": getattr(statement, "_fetch_clause", None),
+        "group_by": getattr(statement, "_group_by_clauses", ()) or None,
+    }
+    for name, clause in clauses.items():
+        if clause is not None:
+            raise invalid(
+                f"list_page makes the pages of the list itself, and the statement has {name}: "
+                "leave it out, or select from a subquery that has it."
+            )
 
 
 def _require_one_policy(mapper: Any) -> None:

@@ -6,15 +6,18 @@ A token is checked, the sizes are, and the answer is kept out of caches that oth
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import IntEnum
 from typing import Any, Final
 
-from flask import Response, after_this_request, current_app, request
+from flask import Flask, Response, after_this_request, current_app, request, request_started
 from sqlalchemy.orm import Session, scoped_session
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from licet.authn.flask import current_principal
 from licet.authz import Policy, Verb
+from licet.authz._places import invalid
+from licet.authz.declared.marks import AccessKind, access_of
 from licet.authz.flask import (
     authorize,
     current_caller,
@@ -33,6 +36,8 @@ from licet.rest.problems import problem_response
 from licet.settings.state import app_itself, app_state, request_state
 
 __all__ = [
+    "Level",
+    "as_endpoint",
     "begin",
     "call_view",
     "has_body",
@@ -45,9 +50,52 @@ __all__ = [
 ]
 
 _BEGUN: Final = "rest.begun"
+_LEVEL: Final = "_licet_rest_level"
 _BODY: Final = "rest.body"
 _VARY: Final = ("Authorization", "Cookie")
 _ANYBODY: Final = "anonymous"
+
+
+class Level(IntEnum):
+    """Where a decorator stands, from the route to the view."""
+
+    ARGUMENTS = 1  # with_lookup, use_args
+    BODY = 2
+    ANSWER = 3
+
+
+def as_endpoint(name: str, level: Level, view: Any, made: Any) -> Any:
+    """What a decorator made of a view, with a note of its level.
+
+    Raises:
+        InvalidCondition: the view has a decorator already that stands above this one.
+    """
+    inner = getattr(view, _LEVEL, level)
+    guards = (AccessKind.AUTHENTICATED, AccessKind.REQUIRES)
+    if inner < level or any(access.kind in guards for access in access_of(view)):
+        raise invalid(
+            f"{name} stands in the wrong place above {getattr(view, '__name__', view)}. The order "
+            "is, from the route to the view: requires_auth or public, with_lookup and use_args, "
+            "unmarshal_request, marshal_response."
+        )
+    setattr(made, _LEVEL, level)
+    return made
+
+
+def _is_endpoint(view: Any, method: str) -> bool:
+    """Whether a view function, or the method of a view class, has a decorator of rest."""
+    handler = getattr(getattr(view, "view_class", None), method.lower(), None)
+    return hasattr(view, _LEVEL) or hasattr(handler, _LEVEL)
+
+
+def _keep_private(app: Flask, **_: Any) -> None:
+    """Keep what a guard above an endpoint of rest answers out of caches that others share."""
+    view = app.view_functions.get(request.endpoint or "")
+    if view is not None and _is_endpoint(view, request.method):
+        after_this_request(_private)
+
+
+request_started.connect(_keep_private)
 
 
 def begin() -> None:
