@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from licet.rest.endpoints.answers import ListPage, marshal_response
     from licet.rest.endpoints.bodies import unmarshal_request
     from licet.rest.endpoints.lookups import with_lookup
-    from licet.rest.endpoints.queries import list_page, use_args, use_args_with_pagination
+    from licet.rest.endpoints.pages import list_page
+    from licet.rest.endpoints.queries import use_args, use_args_with_pagination
     from licet.rest.problems import install_problem_handler, problem_response
     from licet.rest.schemas.reading import ModelSchema, schema_for
 else:
@@ -22,7 +23,8 @@ else:
             "licet.rest.endpoints.answers": "ListPage marshal_response",
             "licet.rest.endpoints.bodies": "unmarshal_request",
             "licet.rest.endpoints.lookups": "with_lookup",
-            "licet.rest.endpoints.queries": "list_page use_args use_args_with_pagination",
+            "licet.rest.endpoints.pages": "list_page",
+            "licet.rest.endpoints.queries": "use_args use_args_with_pagination",
             "licet.rest.problems": "install_problem_handler problem_response",
             "licet.rest.schemas.reading": "ModelSchema schema_for",
         },
