@@ -78,6 +78,7 @@ SHOWN = {"title": "T"}
         (list[list[B]], lambda a, b: [[a], [b]], [[SHOWN], []]),
         (tuple[B, int], lambda a, _b: (a, 1), [SHOWN, 1]),
         (list[B], lambda a, b: iter([a, b]), [SHOWN]),
+        (list[B], lambda a, b: {"x": a, "y": b}.values(), [SHOWN]),
         (list[Inner], lambda a, b: [{"book": a}, {"book": b}], [{"book": SHOWN}, {"book": None}]),
         (Inner, lambda a, _b: Inner.model_construct(book=a), {"book": SHOWN}),
     ],

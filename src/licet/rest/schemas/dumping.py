@@ -15,7 +15,7 @@ from licet.rest.schemas.foreign import can_nest, dumped, fields_of, inner_schema
 from licet.rest.schemas.nested import Nested, schema_in
 from licet.rest.schemas.numbers import finite
 from licet.rest.schemas.reading import ModelSchema, is_pydantic
-from licet.rest.schemas.rows import Mask, See, is_mapped
+from licet.rest.schemas.rows import Mask, See, holds_rows, is_mapped
 
 __all__ = [
     "ETAG_FIELD",
@@ -136,6 +136,10 @@ def _value_of(owner: Any, name: str, field: Any) -> Any:
 
 
 def _plain(value: Any, field: Any, name: str, see: See) -> Any:
+    """The value without mapped objects, as the field's type shows them."""
+    if not holds_rows(value):
+        return value
+
     def dump(schema: type[BaseModel], owner: Any, mask: Mask) -> dict[str, Any]:
         return dump_object(schema, owner, mask, see)
 

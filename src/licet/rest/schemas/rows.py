@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ Mask = Collection[str] | None
 See = Callable[[Any], tuple[bool, Mask]]
 """Whether the reader may see a related object, and under which mask."""
 
-_MANY: Final = (Sequence, AbstractSet, Iterator, Query)
+_MANY: Final = (Sequence, AbstractSet, ValuesView, Iterator, Query)
 _TEXTS: Final = (str, bytes, bytearray, memoryview)
 
 
