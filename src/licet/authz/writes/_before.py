@@ -7,18 +7,23 @@ rows that nothing touched, and the touched ones as they were.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from licet.authz.writes._guard import kept_columns
+from licet.errors import UsageError
 
-__all__ = ["BATCH", "Before", "batches", "equals_one_of"]
+__all__ = ["BARE", "BATCH", "Before", "batches", "equals_one_of"]
 
 BATCH: Final = 400
+BARE: Final = "licet_no_schema"
 _TERMS: Final = 200  # SQLite has at most 500 SELECTs in a UNION
+_MOST: Final = 30_000  # parameters of a statement, of which SQLite takes 32,766
 Key = tuple[Any, ...]
 
 
@@ -37,35 +42,106 @@ class Before:
         by_columns.setdefault(columns, {}).update(dict.fromkeys(keys))
         self._rows.setdefault(table, {}).update((_distinct(row), tuple(row)) for row in rows)
 
-    def has_any_of(self, tables: Iterable[Any]) -> bool:
-        """Whether something was touched in one of the tables."""
-        return any(table in self._keys and table.schema is None for table in tables)
+    def of(
+        self,
+        statement: Any,
+        tables: Iterable[Any],
+        connection: Any,
+        only: Mapping[Any, Sequence[Key]] = MappingProxyType({}),
+    ) -> tuple[Any, dict[str, Any]] | None:
+        """The statement that reads these tables as they were, and its options.
 
-    def of(self, statement: Any, tables: Iterable[Any], dialect: Any) -> Any:
-        """The statement, reading these tables as they were."""
-        touched = [table for table in tables if table in self._keys and table.schema is None]
-        touched.sort(key=lambda table: table.name)
+        None when nothing that it reads was touched. Of the tables in `only` it reads no rows but
+        those with these keys.
+
+        Raises:
+            UsageError: the transaction touched more rows than a statement can hold.
+        """
+        tables = list(tables)
+        touched = [table for table in tables if self._is_touched(table, only.get(table))]
         if not touched:
-            return statement
-        return statement.add_cte(*(self._former(table, dialect) for table in touched))
+            return None
+        schemas = connection.get_execution_options().get("schema_translate_map") or {}
+        is_plain = not schemas and all(table.schema is None for table in tables)
+        if not is_plain:
+            # each table is read under its bare name, which no two of them may have
+            names = Counter(table.name for table in tables)
+            if max(names.values()) > 1:
+                raise UsageError(
+                    f"Tables of one name in two schemas were changed together: {max(names)}. "
+                    "Change them in transactions of their own."
+                )
+            touched = tables
+        made = []
+        for table in sorted(touched, key=lambda table: str(table.name)):
+            schema = schemas.get(table.schema, table.schema)
+            made.append(self._former(table, schema, connection.dialect, only.get(table)))
+        options = {} if is_plain else {"schema_translate_map": _bare(schemas, tables)}
+        return statement.add_cte(*made), options
 
-    def _former(self, table: Any, dialect: Any) -> Any:
-        # SQLite takes the bare name for the expression itself.
-        schema = "main" if dialect.name == "sqlite" else None
+    def _is_touched(self, table: Any, only: Sequence[Key] | None) -> bool:
+        found = self._keys.get(table)
+        if found is None or only is None:
+            return found is not None
+        return any(key in keys for keys in found.values() for key in only)
+
+    def _former(
+        self, table: Any, schema: str | None, dialect: Any, only: Sequence[Key] | None
+    ) -> Any:
         columns = [sa.column(column.name, column.type) for column in table.c]
-        real = sa.table(table.name, *columns, schema=schema)
+        real = sa.table(_real_name(table, schema, dialect), *columns)
+        by_columns, kept = self._keys.get(table, {}), kept_columns(table)
+        chosen = {
+            by: list(keys) if only is None else [key for key in only if key in keys]
+            for by, keys in by_columns.items()
+        }
+        rows = list(self._rows.get(table, {}).values())
+        if only is not None and len(by_columns) == 1:
+            by, wanted = next((by, set(keys)) for by, keys in chosen.items())
+            places = [next(n for n, one in enumerate(kept) if one is column) for column in by]
+            # a key that the database has in another form stays, and is not read
+            wanted |= {tuple(row[n] for n in places) for row in rows} & set(only)
+            rows = [row for row in rows if tuple(row[n] for n in places) in wanted]
+        size = len(rows) * len(kept) + sum(len(by) * len(keys) for by, keys in chosen.items())
+        if size > _MOST:
+            raise UsageError(
+                f"The transaction changed {len(rows)} rows of {table}, by which others are "
+                "decided: more than a statement can hold. Change them in portions, with a commit "
+                "after each."
+            )
         untouched = sa.select(*real.c).where(
             *(
-                sa.not_(equals_one_of([real.c[column.name] for column in by], list(keys)))
-                for by, keys in self._keys[table].items()
+                sa.not_(equals_one_of([real.c[column.name] for column in by], keys))
+                for by, keys in chosen.items()
             )
         )
-        kept = kept_columns(table)
-        rows = [_as_select(table, kept, row, dialect) for row in self._rows[table].values()]
-        parts = [untouched, *rows]
+        parts = [untouched, *(_as_select(table, kept, row, dialect) for row in rows)]
         while len(parts) > _TERMS:
             parts = [_union(part) for part in batches(parts, _TERMS)]
-        return _union(parts).cte(table.name)
+        return _union(parts).cte(str(table.name))
+
+
+def _real_name(table: Any, schema: str | None, dialect: Any) -> Any:
+    """The table's own name where its bare one is that of the expression."""
+    if schema is None:
+        # SQLite takes the bare name for the expression itself.
+        return (
+            sa.quoted_name(f'main."{table.name}"', quote=False) if _is_lite(dialect) else table.name
+        )
+    quote = dialect.identifier_preparer.quote
+    return sa.quoted_name(f"{quote(schema)}.{quote(table.name)}", quote=False)
+
+
+def _is_lite(dialect: Any) -> bool:
+    return bool(dialect.name == "sqlite")
+
+
+def _bare(schemas: Mapping[Any, Any], tables: Iterable[Any]) -> dict[Any, Any]:
+    """A map of schemas by which each of the tables is read under its bare name.
+
+    SQLAlchemy has no name for no schema; this one is taken off when the statement is executed.
+    """
+    return {**schemas, **dict.fromkeys((table.schema for table in tables), BARE)}
 
 
 def _union(parts: Sequence[Any]) -> Any:

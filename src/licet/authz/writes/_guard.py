@@ -6,7 +6,7 @@ Everything here follows from the mappings and from the policies' conditions, and
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -15,19 +15,19 @@ import sqlalchemy as sa
 from cachetools import LRUCache
 from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
 
-from licet.authz.policies._models.shape import Relation
-from licet.authz.policies._plan import AllOf, AnyOf, Exists, Leaf, LinkLeaf, Pair, Plan
 from licet.authz.policies.policy import Policy
-from licet.authz.policies.verbs import CREATE, DELETE, UPDATE, Verb
-from licet.errors import UntranslatableCondition
+from licet.authz.policies.verbs import CREATE, DELETE, UPDATE
+from licet.authz.writes._family import TableName, name_of, root_of
+from licet.authz.writes._plans import asked_tables, checks, first_relations
+from licet.errors import UnguardedWrite, UntranslatableCondition
 
-__all__ = ["SINGLE", "Cascade", "Guard", "Link", "Member", "Rows", "kept_columns"]
+__all__ = ["SINGLE", "Cascade", "Guard", "Link", "Member", "Rows", "classes_of", "kept_columns"]
 
 _DECIDED: Final = (CREATE, UPDATE, DELETE)
-Prop = RelationshipProperty[Any]
 _UNKEPT: Final = (sa.LargeBinary, sa.JSON, sa.ARRAY, sa.PickleType)
 SINGLE: Final = "licet_key_"  # the parameters of a single row's key
 _STATEMENTS: Final = 128  # which callers come again soon
+_GRANTS: Final = ("", "licet_grant")
 _ACTIONS: Final = frozenset({"CASCADE", "SET NULL", "SET DEFAULT"})
 
 
@@ -63,6 +63,16 @@ class Rows:
     def width(self) -> int:
         """How many columns are selected."""
         return len(self.key) + sum(len(kept) for _, kept in self.columns)
+
+    def content(self, table: Any, row: tuple[Any, ...]) -> dict[str, Any]:
+        """The kept columns of one of the tables, of a row that has those of all."""
+        start = 0
+        for one, kept in self.columns:
+            if one is table:
+                values = row[start : start + len(kept)]
+                return dict(zip((column.key for column in kept), values, strict=True))
+            start += len(kept)
+        return {}
 
     @cached_property
     def columns(self) -> list[tuple[Any, list[Any]]]:
@@ -113,26 +123,44 @@ class Guard:
         UntranslatableCondition: a Python function decides about a write.
     """
 
-    def __init__(self, policies: Iterable[Policy]) -> None:
+    def __init__(self, policies: Iterable[Policy], *, is_narrow: bool = False) -> None:
+        self._is_narrow: Final = is_narrow
         self.policies: Final = tuple(policies)
-        self._of_mapper: dict[Mapper[Any], Policy | None] = {}
+        self._of_mapper: dict[Mapper[Any], tuple[Policy, ...]] = {}
+        self._watched: dict[Mapper[Any], bool] = {}
+        self._mixed: dict[Mapper[Any], bool] = {}
         self._rows: dict[Mapper[Any], Rows] = {}
         self.flushed: Final[dict[Any, Mapper[Any]]] = {}  # by table, the class that wrote it last
         self._statements: LRUCache[Hashable, Any] = LRUCache(_STATEMENTS)
         self._lock: Final = threading.Lock()
-        self.asked: Final = {policy: frozenset(_asked_tables(policy)) for policy in self.policies}
+        self.asked: Final = {policy: frozenset(asked_tables(policy)) for policy in self.policies}
         self.members: Final = [one for policy in self.policies for one in _members(policy)]
         self.links: Final = self._find_links()
         for policy in self.policies:
             _require_sql(policy)
 
-    def policy_of(self, mapper: Mapper[Any]) -> Policy | None:
-        """The policy of a class, or of the nearest of its bases that has one."""
+    def policies_of(self, mapper: Mapper[Any]) -> tuple[Policy, ...]:
+        """The policies of a class, or of the nearest of its bases that has any."""
         if mapper not in self._of_mapper:
-            of_class = {policy.model: policy for policy in self.policies}
-            found = (of_class.get(one.class_) for one in mapper.iterate_to_root())
-            self._of_mapper[mapper] = next((one for one in found if one is not None), None)
+            found: tuple[Policy, ...] = ()
+            for one in mapper.iterate_to_root():
+                found = tuple(policy for policy in self.policies if policy.model is one.class_)
+                if found or root_of(mapper) is one:
+                    break
+            self._of_mapper[mapper] = found
         return self._of_mapper[mapper]
+
+    def policy_of(self, mapper: Mapper[Any]) -> Policy | None:
+        """The first of them."""
+        return next(iter(self.policies_of(mapper)), None)
+
+    def is_mixed(self, mapper: Mapper[Any]) -> bool:
+        """Whether it depends on a row's class which policies decide about it."""
+        root = root_of(mapper)
+        if root not in self._mixed:
+            found = {self.policies_of(one) for one in classes_of(root)}
+            self._mixed[root] = len(found) > 1
+        return self._mixed[root]
 
     @cached_property
     def guarded(self) -> frozenset[Any]:
@@ -150,10 +178,35 @@ class Guard:
         return self.guarded.union(self.links, *self.asked.values())
 
     @cached_property
-    def closed(self) -> frozenset[Any]:
+    def _related(self) -> frozenset[Any]:
+        """The tables of rows that give rights."""
+        return frozenset(table for one in self.members for table in one.prop.mapper.tables)
+
+    @cached_property
+    def closed(self) -> frozenset[TableName]:
         """The tables that no statement writes unasked: guarded ones, and those that give rights."""
-        related = (table for member in self.members for table in member.prop.mapper.tables)
-        return self.guarded.union(self.links, related)
+        tables = self.guarded.union(self.links, self._related)
+        return frozenset({*map(name_of, tables), _GRANTS})
+
+    @cached_property
+    def owners(self) -> tuple[dict[TableName, set[Any]], dict[TableName, set[Any]]]:
+        """Which classes' policies decide about each table, and whose rows give rights."""
+        decided: dict[TableName, set[Any]] = {}
+        related: dict[TableName, set[Any]] = {}
+        for policy in self.policies:
+            for mapper in sa.inspect(policy.model).self_and_descendants:
+                for table in mapper.tables:
+                    decided.setdefault(name_of(table), set()).add(root_of(mapper))
+        for member in self.members:
+            for mapper in member.prop.mapper.self_and_descendants:
+                for table in mapper.tables:
+                    related.setdefault(name_of(table), set()).add(root_of(mapper))
+        return decided, related
+
+    def owner_of(self, table: Any) -> Mapper[Any] | None:
+        """The class whose policy decides about the rows of an association table, if one does."""
+        mappers = (sa.inspect(policy.model) for policy in self.policies)
+        return next((one for one in mappers if one.local_table is table), None)
 
     def rows_of(self, mapper: Mapper[Any]) -> Rows:
         """How the rows of a class are selected."""
@@ -173,16 +226,46 @@ class Guard:
         return found
 
     def watches(self, mapper: Mapper[Any]) -> bool:
-        """Whether rows of the class are noted."""
-        return not self.noted.isdisjoint(mapper.tables)
+        """Whether rows of the class are noted.
+
+        Raises:
+            UnguardedWrite: they are in a guarded table, and the class is none of its policies'.
+        """
+        if mapper not in self._watched:
+            if not self._is_narrow:
+                self._require_known(mapper)
+            self._watched[mapper] = not self.noted.isdisjoint(mapper.tables)
+        return self._watched[mapper]
+
+    def _require_known(self, mapper: Mapper[Any]) -> None:
+        root, (decided, related) = root_of(mapper), self.owners
+        tables = self.guarded.union(self.links, self._related)
+        for table in mapper.tables:
+            name = name_of(table)
+            owners = decided.get(name) or related.get(name) or {root}
+            is_other = bool(decided.get(name, {root}) - {root}) or root not in owners
+            if is_other or (name in self.closed and table not in tables):
+                raise UnguardedWrite(
+                    f"{mapper.class_.__name__} is another class for rows of the guarded table "
+                    f"{table}, about which no policy of it decides: write them as objects of "
+                    "the class that the table's policy is for."
+                )
+        if mapper.inherits is not None and not self.policies_of(mapper):
+            bases = (self.policies_of(one) for one in mapper.iterate_to_root())
+            if root.concrete and any(bases):
+                raise UnguardedWrite(
+                    f"{mapper.class_.__name__} has a table of its own, and only its base has a "
+                    f"policy, which cannot decide about that: register one for it."
+                )
 
     def _find_links(self) -> dict[Any, list[Link]]:
         found: dict[Any, list[Link]] = {}
         for policy in self.policies:
             asked = {member.prop for member in self.members if member.policy is policy}
-            for mapper in sa.inspect(policy.model).self_and_descendants:
+            own = sa.inspect(policy.model)
+            for mapper in own.self_and_descendants:
                 for prop in mapper.relationships:
-                    if prop.secondary is None or prop.parent is not mapper:
+                    if prop.secondary is None or (prop.parent is not mapper and mapper is not own):
                         continue
                     if not prop.viewonly or prop in asked:
                         pairs = tuple(prop.synchronize_pairs)
@@ -211,6 +294,11 @@ class Guard:
                 table = mapper.local_table
                 if isinstance(table, sa.Table) and table in self.noted and not mapper.single:
                     yield mapper
+
+
+def classes_of(root: Mapper[Any]) -> list[Mapper[Any]]:
+    """The classes that a row of a base can be of."""
+    return [one for one in root.self_and_descendants if root_of(one) is root]
 
 
 def kept_columns(table: Any) -> list[Any]:
@@ -245,68 +333,15 @@ def _require_sql(policy: Policy) -> None:
         policy.check(verb).prepare()
 
 
-def _checks(policy: Policy) -> Iterator[tuple[str, Plan]]:
-    for name in policy.verbs:
-        yield name, policy.check(Verb(name)).plan
-
-
-def _asked_tables(policy: Policy) -> Iterator[Any]:
-    """The tables of related rows that the policy's conditions ask."""
-    for _, plan in _checks(policy):
-        for prop in _relations(plan, sa.inspect(policy.model)):
-            for mapper in prop.mapper.self_and_descendants:
-                yield from mapper.tables
-            if prop.secondary is not None:
-                yield prop.secondary
-
-
 def _members(policy: Policy) -> Iterator[Member]:
     mapper = sa.inspect(policy.model)
     found = {
         relation.name
-        for name, plan in _checks(policy)
+        for name, plan in checks(policy)
         if name == UPDATE.name
-        for relation in _first_relations(plan)
+        for relation in first_relations(plan)
     }
     for name in sorted(found):
         prop = mapper.relationships[name]
         if prop.direction is not RelationshipDirection.MANYTOONE:
             yield Member(policy, prop)
-
-
-def _relations(plan: Plan, mapper: Mapper[Any]) -> Iterator[Prop]:
-    """Every relationship on the way of a condition."""
-    match plan:
-        case AllOf() | AnyOf():
-            for part in plan.parts:
-                yield from _relations(part, mapper)
-        case Pair():
-            for place in (plan.left, plan.right):
-                yield from _on_the_way(place.hops, mapper)
-        case Leaf() | LinkLeaf():
-            yield from _on_the_way(plan.hops, mapper)
-        case Exists():
-            props = list(_on_the_way((*plan.hops, plan.relation), mapper))
-            yield from props
-            yield from _relations(plan.inner, props[-1].mapper)
-
-
-def _on_the_way(hops: Sequence[Relation], mapper: Mapper[Any]) -> Iterator[Prop]:
-    for hop in hops:
-        prop = mapper.relationships[hop.name]
-        yield prop
-        mapper = prop.mapper
-
-
-def _first_relations(plan: Plan) -> Iterator[Relation]:
-    """The relationships of the class itself that a condition asks."""
-    match plan:
-        case AllOf() | AnyOf():
-            for part in plan.parts:
-                yield from _first_relations(part)
-        case Pair():
-            yield from (*plan.left.hops[:1], *plan.right.hops[:1])
-        case Leaf() | LinkLeaf():
-            yield from plan.hops[:1]
-        case Exists():
-            yield (*plan.hops, plan.relation)[0]

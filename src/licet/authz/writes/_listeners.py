@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import sqlalchemy as sa
 from flask import Response, after_this_request, has_request_context
@@ -21,8 +20,11 @@ from licet.authz.callers.asking import log_line, refusal_of
 from licet.authz.policies._in_sql._changes import FILTERED
 from licet.authz.policies._models.remembered import remember_flushed
 from licet.authz.policies.verbs import DELETE, UPDATE
+from licet.authz.writes._before import BARE
+from licet.authz.writes._flushes import current_flush, enter_flush, flush_of, leave_flush
 from licet.authz.writes._scope import (
     begin_watch,
+    block,
     drop_watch,
     scope_of,
     statements_scope,
@@ -33,13 +35,15 @@ from licet.authz.writes._statements import (
     is_permitted,
     note_filtered,
     permit_or_refuse,
+    permitted,
 )
 from licet.authz.writes._verdict import first_refusal
 from licet.authz.writes._watch import Watch
 
 __all__ = ["install", "settle"]
 
-_flushing: ContextVar[Watch | None] = ContextVar("licet_flushing", default=None)
+_COMMITTING: Final = "licet.committing"
+_BARE: Final = f"{BARE}."
 _lock = threading.Lock()
 _installed: list[bool] = []
 
@@ -55,7 +59,7 @@ def install() -> None:
         for name, function in _of_mappers.items():
             event.listen(Mapper, name, function)
         event.listen(Engine, "before_execute", _before_execute)
-        event.listen(Engine, "before_cursor_execute", _before_cursor_execute)
+        event.listen(Engine, "before_cursor_execute", _before_cursor_execute, retval=True)
 
 
 def settle(watch: Watch) -> None:
@@ -66,6 +70,7 @@ def settle(watch: Watch) -> None:
     """
     if watch.is_settled:
         return
+    watch.note_mapped_links()
     refusal = first_refusal(watch)
     if refusal is None:
         watch.is_settled = True
@@ -84,40 +89,45 @@ def settle(watch: Watch) -> None:
 def _before_flush(session: Session, flush_context: Any, _instances: Any) -> None:
     scope = scope_of(session)
     if scope is None:
+        enter_flush(session, None)
         return
     watch = begin_watch(session, scope)
     watch.expect(flush_context)
-    _flushing.set(watch)
+    enter_flush(session, watch)
 
 
 def _after_flush(session: Session, _flush_context: Any) -> None:
-    watch = _flushing.get()
-    if watch is not None and watch.session is session:
-        _flushing.set(None)
+    watch = leave_flush(session)
+    if watch is not None:
+        watch.require_own_inserts()
 
 
 def _after_flush_postexec(session: Session, _flush_context: Any) -> None:
     """A flush between `before_commit` and the commit, by another listener, is decided at once."""
     watch = watch_of(session)
-    if watch is not None and watch.is_committing:
+    if watch is not None and session.info.get(_COMMITTING):
         _settle_or_roll_back(session, watch)
 
 
 def _before_commit(session: Session) -> None:
-    watch = watch_of(session)
-    if session.in_nested_transaction() or (watch is None and scope_of(session) is None):
+    watch, scope = watch_of(session), scope_of(session)
+    if session.in_nested_transaction() or (watch is None and scope is None):
         return
+    session.info[_COMMITTING] = True
     while not session._is_clean():
         session.flush()
     watch = watch_of(session)
     if watch is not None:
         _settle_or_roll_back(session, watch)
-        watch.is_committing = True
 
 
 def _settle_or_roll_back(session: Session, watch: Watch) -> None:
+    scope = block.get()
+    changes = scope.changes if scope is not None and scope.session is session else []
     try:
         settle(watch)
+        for change in changes:  # of a block that has not ended
+            change.require_written()
     except Exception as error:  # noqa: BLE001 - raised again
         _roll_back(session, error)
 
@@ -146,8 +156,7 @@ def _make_usable(session: Session, response: Response) -> Response:
 
 def _after_soft_rollback(session: Session, previous: Any) -> None:
     watch = watch_of(session)
-    if _flushing.get() is watch:
-        _flushing.set(None)
+    leave_flush(session)
     if watch is not None and previous.nested:
         watch.take_back(previous)
 
@@ -160,6 +169,7 @@ def _after_transaction_create(session: Session, transaction: Any) -> None:
 
 def _after_transaction_end(session: Session, transaction: Any) -> None:
     if transaction.parent is None:
+        session.info.pop(_COMMITTING, None)
         drop_watch(session)
 
 
@@ -167,32 +177,32 @@ def _after_transaction_end(session: Session, transaction: Any) -> None:
 
 
 def _before_update(mapper: Mapper[Any], _connection: Any, target: Any) -> None:
-    watch = _flushing.get()
+    watch = flush_of(target)
     if watch is not None:
         watch.written(mapper, target, UPDATE)
 
 
 def _before_delete(mapper: Mapper[Any], _connection: Any, target: Any) -> None:
-    watch = _flushing.get()
+    watch = flush_of(target)
     if watch is not None:
         watch.written(mapper, target, DELETE)
 
 
-def _before_insert(_mapper: Mapper[Any], _connection: Any, _target: Any) -> None:
-    watch = _flushing.get()
+def _before_insert(mapper: Mapper[Any], _connection: Any, target: Any) -> None:
+    watch = flush_of(target)
     if watch is not None:
-        watch.prepare()
+        watch.inserts(mapper)
 
 
 def _after_insert(mapper: Mapper[Any], _connection: Any, target: Any) -> None:
-    watch = _flushing.get()
+    watch = flush_of(target)
     if watch is not None:
         watch.was_written(mapper, target)
 
 
 def _after_update(mapper: Mapper[Any], _connection: Any, target: Any) -> None:
     """Of every object that is marked as changed, also where no UPDATE was needed."""
-    watch, state = _flushing.get(), sa.inspect(target)
+    watch, state = flush_of(target), sa.inspect(target)
     session = state.session if watch is None else watch.session
     if state.key is not None and not session.is_modified(target, include_collections=False):
         return
@@ -203,7 +213,7 @@ def _after_update(mapper: Mapper[Any], _connection: Any, target: Any) -> None:
 
 
 def _after_delete(mapper: Mapper[Any], _connection: Any, target: Any) -> None:
-    watch = _flushing.get()
+    watch = flush_of(target)
     if watch is not None:
         watch.was_deleted(mapper, sa.inspect(target))
 
@@ -225,11 +235,10 @@ def _do_orm_execute(state: Any) -> Any:
         note_filtered(state.session, scope, state.statement, state.parameters)
     else:
         permit_or_refuse(table, state.execution_options)
-    token = is_permitted.set(True)
-    try:
+    if state.session.autoflush:
+        state.session.flush()  # what waits in the session is not permitted with it
+    with permitted():
         return state.invoke_statement()
-    finally:
-        is_permitted.reset(token)
 
 
 def _is_filtered(scope: Any, statement: Any) -> bool:
@@ -241,9 +250,10 @@ def _is_filtered(scope: Any, statement: Any) -> bool:
 def _before_execute(
     _connection: Any, statement: Any, many: Any, one: Any, options: Mapping[str, Any]
 ) -> None:
-    if not isinstance(statement, sa.Insert | sa.Update | sa.Delete) or is_permitted.get():
+    statement = getattr(statement, "statement", statement)  # of a compiled one
+    if not isinstance(statement, sa.Insert | sa.Update | sa.Delete) or is_permitted():
         return
-    watch = _flushing.get()
+    watch = current_flush()
     if watch is not None and _is_of_flush(watch, statement, many or [one], options):
         return
     scope = statements_scope()
@@ -261,9 +271,12 @@ def _is_of_flush(
     if mapper is not None:
         if isinstance(statement, sa.Update) and watch.guard.watches(mapper):
             watch.updates(mapper, statement.table, parameters)
+        elif isinstance(statement, sa.Insert):
+            watch.inserted[statement.table] += len(parameters)
         return True
     if statement.table in watch.guard.links and all(parameters):
-        watch.note_links(statement.table, parameters)
+        is_delete = isinstance(statement, sa.Delete)
+        watch.note_links(statement.table, parameters, is_delete=is_delete)
         return True
     return False
 
@@ -288,17 +301,19 @@ def _mappers_of(watch: Watch, table: Any) -> list[Mapper[Any]]:
 
 
 def _before_cursor_execute(
-    _connection: Any, _cursor: Any, _text: str, _parameters: Any, context: Any, _many: Any
-) -> None:
+    _connection: Any, _cursor: Any, text: str, parameters: Any, context: Any, _many: Any
+) -> tuple[str, Any]:
     """A SELECT can write, in PostgreSQL, by a common table expression."""
     found = getattr(getattr(context, "compiled", None), "ctes", None)
-    if not found or is_permitted.get():
-        return
-    scope = statements_scope()
-    for one in found:
-        table = None if scope is None else closed_table(scope.guard, one.element)
-        if table is not None:
-            permit_or_refuse(table, context.execution_options)
+    if found and not is_permitted():
+        scope = statements_scope()
+        for one in found:
+            table = None if scope is None else closed_table(scope.guard, one.element)
+            if table is not None:
+                permit_or_refuse(table, context.execution_options)
+    if found and _BARE in text:
+        text = text.replace(_BARE, "")
+    return text, parameters
 
 
 _of_sessions: dict[str, Callable[..., Any]] = {

@@ -7,20 +7,23 @@ narrows it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Mapper, Session
 
 from licet.authz.policies._in_sql._entities import rows_alone
 from licet.authz.policies._in_sql._terms import as_column
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import Verb
-from licet.authz.writes._before import Before, batches, equals_one_of
-from licet.authz.writes._guard import SINGLE, Guard, Rows
+from licet.authz.writes._before import BATCH, Before, batches, equals_one_of
+from licet.authz.writes._family import root_of
+from licet.authz.writes._guard import SINGLE, Guard, Rows, classes_of
 
 __all__ = ["Answered", "Key", "Questions"]
 
+_PARAMETERS: Final = 12_000
 Key = tuple[Any, ...]
 Answered = tuple[dict[str, bool], Key]
 
@@ -63,13 +66,71 @@ class Questions:
         names = [verb.name for verb in verbs]
         n_keys, end = len(rows.key), rows.width
         found: dict[Key, Answered] = {}
-        for batch in batches(keys):
+        # each of the kept rows is given in parameters, of which there are at most 32,766
+        for batch in batches(keys, max(1, min(BATCH, _PARAMETERS // max(rows.width, 1)))):
             statement, parameters = self._of_keys(rows, policy, verbs, batch)
+            told: dict[Key, Answered] = {}
             for row in self.run(
-                mapper, statement, policy, was=was, is_locked=is_locked, parameters=parameters
+                mapper,
+                statement,
+                policy,
+                was=was,
+                is_locked=is_locked,
+                parameters=parameters,
+                of_keys=batch,
             ):
                 answers = dict(zip(names, map(bool, row[end:]), strict=True))
-                found[tuple(row[:n_keys])] = (answers, tuple(row[n_keys:end]))
+                told[tuple(row[:n_keys])] = (answers, tuple(row[n_keys:end]))
+            for key, is_alone in _unlike(batch, told):
+                found.update(
+                    {key: next(iter(told.values()))}
+                    if is_alone
+                    else self.read(mapper, verbs, [key], was=was, is_locked=is_locked)
+                )
+            found.update((key, told[key]) for key in batch if key in told)
+        return found
+
+    def classes(self, mapper: Mapper[Any], keys: Iterable[Key]) -> dict[Key, Mapper[Any]]:
+        """The class of each row that there is, as its table and its discriminator tell it."""
+        root = root_of(mapper)
+        told_by = root.polymorphic_on
+        more = [one for one in classes_of(root) if one is not root and not one.single]
+        key = list(root.primary_key)
+        asked: list[Any] = (
+            [told_by] if told_by is not None else [self._has_row(one, key) for one in more]
+        )
+        statement = sa.select(*key, *asked).select_from(root.local_table)
+        found: dict[Key, Mapper[Any]] = {}
+        for batch in batches(keys):
+            rows = self._rows_of(root, statement, key, batch)
+            for one, told in rows.items():
+                if told_by is not None:
+                    found[one] = root.polymorphic_map.get(told[0], mapper)
+                else:
+                    lowest = [it for it, is_one in zip(more, told, strict=True) if is_one]
+                    found[one] = lowest[-1] if lowest else root
+        return found
+
+    def _has_row(self, mapper: Mapper[Any], key: list[Any]) -> Any:
+        """Whether the table of a joined subclass has the row with its base's key."""
+        columns = self.guard.rows_of(mapper).keys[mapper.local_table]
+        is_it = (own == other for own, other in zip(columns, key, strict=True))
+        return sa.exists().where(*is_it)
+
+    def _rows_of(
+        self, mapper: Mapper[Any], statement: Any, columns: list[Any], keys: list[Key]
+    ) -> dict[Key, Key]:
+        """What a statement says of rows by these columns, each by the key that was asked."""
+        of_keys = statement.where(equals_one_of(columns, keys))
+        told: dict[Key, Key] = {}
+        for row in self.run(mapper, of_keys, None, was=False):
+            told[tuple(row[: len(columns)])] = tuple(row[len(columns) :])
+        found = {key: told[key] for key in keys if key in told}
+        for key, is_alone in _unlike(keys, told):
+            if is_alone:
+                found[key] = next(iter(told.values()))
+            else:
+                found.update(self._rows_of(mapper, statement, columns, [key]))
         return found
 
     def _of_keys(
@@ -124,15 +185,36 @@ class Questions:
         was: bool,
         is_locked: bool = False,
         parameters: dict[str, Any] | None = None,
+        of_keys: list[Key] | None = None,
     ) -> Sequence[Any]:
-        """The rows of a statement about a class, before the transaction or as they are."""
+        """The rows of a statement about a class, before the transaction or as they are.
+
+        With `of_keys` it reads no rows of the class itself but those with these keys.
+        """
         connection = self._session.connection(bind_arguments={"mapper": mapper})
+        options: dict[str, Any] = {}
         if was:
-            tables = {*mapper.tables, *(self.guard.asked[policy] if policy is not None else ())}
-            if self._before.has_any_of(tables):
-                alone = rows_alone(statement)
-                statement = self._before.of(alone, tables, connection.dialect)
-                is_locked = False
+            asked = self.guard.asked[policy] if policy is not None else frozenset()
+            own = [table for table in mapper.tables if table not in asked]
+            former = self._before.of(
+                rows_alone(statement),
+                {*own, *asked},
+                connection,
+                only=dict.fromkeys(own, of_keys) if of_keys is not None else {},
+            )
+            if former is not None:
+                (statement, options), is_locked = former, False
         if is_locked and connection.dialect.name != "sqlite":
             statement = statement.with_for_update(of=list(mapper.tables))
-        return connection.execute(statement, parameters or {}).all()
+        return connection.execute(statement, parameters or {}, execution_options=options).all()
+
+
+def _unlike(asked: list[Key], told: Mapping[Key, Any]) -> list[tuple[Key, bool]]:
+    """The asked keys that the database may have in another form, as 7 for "7".
+
+    With each goes whether it is the only one, so that what was told is of it.
+    """
+    missing = [key for key in asked if key not in told]
+    if not missing or told.keys() <= set(asked):
+        return []
+    return [(key, len(asked) == 1) for key in missing]

@@ -17,7 +17,8 @@ from licet.authz.callers.asking import current_caller, registered_in
 from licet.authz.policies._models.remembered import forget, forget_flushed, remember
 from licet.authz.policies.policy import Policy
 from licet.authz.writes._guard import Guard
-from licet.authz.writes._watch import Main, Watch
+from licet.authz.writes._touched import Main
+from licet.authz.writes._watch import Watch
 from licet.errors import UsageError
 from licet.settings.state import app_itself, app_state, request_itself, request_state
 
@@ -57,7 +58,11 @@ block: ContextVar[Scope | None] = ContextVar("licet_write_block", default=None)
 def guard_for(*policies: Policy) -> Guard:
     """What is watched for the app's policies, and for these."""
     app = app_itself()
-    known = registered_in(app).policies
+    registered = registered_in(app)
+    given = {policy.model for policy in policies}
+    known = [
+        one for one in registered.policies if registered.guards_writes or one.model not in given
+    ]
     wanted = tuple(dict.fromkeys((*known, *policies)))
     guards: dict[Any, Guard] = app_state(app).get_or_build(_GUARDS, lambda _settings: {})
     if wanted not in guards:
@@ -67,7 +72,7 @@ def guard_for(*policies: Policy) -> Guard:
 
 def _narrow_guard(policies: tuple[Policy, ...]) -> Guard:
     guards: dict[Any, Guard] = app_state(app_itself()).get_or_build(_GUARDS, lambda _settings: {})
-    return guards.setdefault(("narrow", *policies), Guard(policies))
+    return guards.setdefault(("narrow", *policies), Guard(policies, is_narrow=True))
 
 
 def scope_of(session: Session) -> Scope | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -13,15 +14,39 @@ from sqlalchemy.orm import Session
 from licet.authz.callers.asking import request_id
 from licet.authz.policies._in_sql._changes import FILTERED, model_written
 from licet.authz.policies.verbs import DELETE, UPDATE
+from licet.authz.writes._family import name_of
+from licet.authz.writes._flushes import flushes
 from licet.authz.writes._guard import Guard
 from licet.authz.writes._scope import Scope, begin_watch
 from licet.errors import UnguardedWrite
 
-__all__ = ["UNGUARDED", "closed_table", "is_permitted", "note_filtered", "permit_or_refuse"]
+__all__ = [
+    "UNGUARDED",
+    "closed_table",
+    "is_permitted",
+    "note_filtered",
+    "permit_or_refuse",
+    "permitted",
+]
 
 log = logging.getLogger("licet.authz.decisions")
 UNGUARDED: Final = "licet_unguarded"
-is_permitted: ContextVar[bool] = ContextVar("licet_permitted_statement", default=False)
+_permitted: ContextVar[int | None] = ContextVar("licet_permitted_statement", default=None)
+
+
+@contextmanager
+def permitted() -> Iterator[None]:
+    """Let the statements of the block pass, but not those of a flush that begins in it."""
+    token = _permitted.set(flushes())
+    try:
+        yield
+    finally:
+        _permitted.reset(token)
+
+
+def is_permitted() -> bool:
+    """Whether the statement that is executed now was let pass."""
+    return _permitted.get() == flushes()
 
 
 def closed_table(guard: Guard, statement: Any) -> Any:
@@ -30,7 +55,7 @@ def closed_table(guard: Guard, statement: Any) -> Any:
     for one in written:
         if isinstance(one, sa.Insert | sa.Update | sa.Delete):
             for table in _tables(one.table):
-                if table in guard.closed:
+                if name_of(table) in guard.closed:
                     return table
     return None
 
@@ -64,6 +89,11 @@ def note_filtered(session: Session, scope: Scope, statement: Any, parameters: An
     Raises:
         UnguardedWrite: it changes primary keys, so that its rows could not be found afterwards.
     """
+    if isinstance(parameters, list):
+        raise UnguardedWrite(
+            "A statement that a policy restricts is executed once, not for a list of rows: change "
+            "the objects, or execute it for each row."
+        )
     mapper = sa.inspect(statement._execution_options[FILTERED])
     is_delete = isinstance(statement, sa.Delete)
     if not is_delete and (moved := _keys_set(statement, parameters, mapper)):
@@ -84,14 +114,13 @@ def note_filtered(session: Session, scope: Scope, statement: Any, parameters: An
         selected = selected.where(statement.whereclause)
     keys = [tuple(row) for row in session.execute(selected, parameters or None)]
     watch.note(mapper, keys, DELETE if is_delete else UPDATE)
-    watch.confirm(mapper, keys)
+    watch.confirm(mapper, keys, is_gone=is_delete)
 
 
 def _keys_set(statement: Any, parameters: Any, mapper: Any) -> list[str]:
     """The columns of the primary key that an UPDATE sets."""
     given = [*(statement._values or ()), *(pair[0] for pair in _ordered(statement))]
-    for row in parameters if isinstance(parameters, list) else [parameters or {}]:
-        given += row
+    given += parameters or {}
     names = {getattr(one, "key", one) for one in given}
     return sorted(column.key for column in mapper.primary_key if column.key in names)
 

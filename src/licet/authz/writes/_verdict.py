@@ -19,9 +19,11 @@ from sqlalchemy.orm import Mapper, aliased
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import CREATE, DELETE, UPDATE, VIEW, Verb
 from licet.authz.writes._before import batches, equals_one_of
+from licet.authz.writes._family import root_of
 from licet.authz.writes._guard import Member
 from licet.authz.writes._questions import Key
-from licet.authz.writes._watch import Note, RowKey, Watch
+from licet.authz.writes._touched import Note, RowKey
+from licet.authz.writes._watch import Watch
 
 __all__ = ["Refusal", "first_refusal"]
 
@@ -58,10 +60,33 @@ class _Asked:
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
         self._is_there: dict[RowKey, bool] = {}  # now, of touched rows that were looked for
-        self._by_policy: dict[Policy, list[Note]] = {}
+        self._were: dict[Policy, list[Note]] = {}  # the rows whose former class it decides about
+        self._are: dict[Policy, list[Note]] = {}  # those of the class that the rows have now
         for note in watch.touched.values():
-            if note.policy is not None and self._counts(note.policy, note.key):
-                self._by_policy.setdefault(note.policy, []).append(note)
+            former = watch.guard.policies_of(note.mapper) if note.existed else ()
+            for found, policies in ((self._were, former), (self._are, self._present(note))):
+                for policy in policies:
+                    if self._counts(policy, note.key):
+                        found.setdefault(policy, []).append(note)
+
+    @cached_property
+    def _classes(self) -> dict[RowKey, Mapper[Any]]:
+        """The class that each touched row has now, where policies depend on it."""
+        watch, keys = self._watch, dict[Mapper[Any], list[Key]]()
+        for note in watch.touched.values():
+            if watch.guard.is_mixed(note.mapper):
+                keys.setdefault(root_of(note.mapper), []).append(note.key)
+        return {
+            (root, key): mapper
+            for root, of_root in keys.items()
+            for key, mapper in watch.questions.classes(root, of_root).items()
+        }
+
+    def _present(self, note: Note) -> tuple[Policy, ...]:
+        guard = self._watch.guard
+        if not guard.is_mixed(note.mapper):
+            return guard.policies_of(note.mapper)
+        return guard.policies_of(self._classes.get(_row_key(note), note.mapper))
 
     def _counts(self, policy: Policy, key: Key) -> bool:
         watch = self._watch
@@ -70,11 +95,11 @@ class _Asked:
     def refused(self) -> list[Refused]:
         """Every denied change."""
         found: list[Refused] = []
-        present = {policy: self._now(policy, notes) for policy, notes in self._by_policy.items()}
-        for policy, notes in self._by_policy.items():
-            now = present[policy]
-            found += self._created_and_changed(policy, notes, now)
-            found += self._before(policy, notes, now)
+        present = {policy: self._now(policy, notes) for policy, notes in self._are.items()}
+        for policy, notes in self._are.items():
+            found += self._created_and_changed(policy, notes, present[policy])
+        for policy, notes in self._were.items():
+            found += self._before(policy, notes, present.get(policy, {}))
         found += self._parents()
         return found
 
@@ -82,7 +107,7 @@ class _Asked:
 
     def _now(self, policy: Policy, notes: list[Note]) -> dict[Key, dict[str, bool]]:
         """For each row that there is, what the caller may do with it as it was written."""
-        verbs = {self._verb(note).name: self._verb(note) for note in notes}
+        verbs = {verb.name: verb for verb in (self._verb(policy, note) for note in notes)}
         now = _answers(self._watch, policy, [note.key for note in notes], verbs.values())
         self._is_there.update((_row_key(note), note.key in now) for note in notes)
         return now
@@ -106,21 +131,31 @@ class _Asked:
             if not any(map(self._is_deleted, partners))
         }
 
-    def _verb(self, note: Note) -> Verb:
-        if not note.existed:
-            return CREATE
-        main = self._watch.main_of(note.policy, note.key)
+    def _verb(self, policy: Policy, note: Note) -> Verb:
+        if not note.existed or policy not in self._watch.guard.policies_of(note.mapper):
+            return CREATE  # of a row of another class, too
+        main = self._watch.main_of(policy, note.key)
         return main.verb if main is not None and main.is_change else UPDATE
 
     def _created_and_changed(
         self, policy: Policy, notes: list[Note], now: dict[Key, dict[str, bool]]
     ) -> Iterator[Refused]:
         for note in notes:
-            answers, verb = now.get(note.key), self._verb(note)
-            if answers is None or answers[verb.name] or self._is_same(note):
+            answers, verb = now.get(note.key), self._verb(policy, note)
+            if answers is None:
+                if not note.existed and self._is_lost(note):
+                    reason = "the written row is not found by its key"
+                    yield note.mapper, policy, note.key, verb, reason
+                continue
+            if answers[verb.name] or self._is_same(note):
                 continue
             when = "as it was written" if verb is CREATE else "after the change"
             yield note.mapper, policy, note.key, verb, f"{verb} is denied {when}"
+
+    def _is_lost(self, note: Note) -> bool:
+        """Whether a statement wrote a row that is not found, though none deleted it."""
+        row_key = _row_key(note)
+        return row_key in self._watch.confirmed and row_key not in self._watch.gone
 
     def _before(
         self, policy: Policy, notes: list[Note], now: dict[Key, dict[str, bool]]
@@ -129,19 +164,24 @@ class _Asked:
         verbs: dict[str, Verb] = {}
         for note in notes:
             if note.existed:
-                verb = self._verb(note) if note.key in now else DELETE
+                verb = self._verb(policy, note) if note.key in now else DELETE
                 verbs[verb.name] = verb
                 asked.setdefault(verb.name, []).append(note)
         for name, those in asked.items():
-            keys = [note.key for note in those if name not in note.answers]
+            keys = [note.key for note in those if not self._is_answered(policy, note, name)]
             former = _answers(self._watch, policy, keys, [verbs[name]], was=True) if keys else {}
             for note in those:
-                answer = note.answers.get(name)
-                if answer is None:
+                if self._is_answered(policy, note, name):
+                    answer = note.answers[name]
+                else:
                     answer = former.get(note.key, {}).get(name, False)
                 if not answer and not self._is_same(note):
                     reason = f"{name} is denied before the change"
                     yield note.mapper, policy, note.key, verbs[name], reason
+
+    def _is_answered(self, policy: Policy, note: Note, name: str) -> bool:
+        """Whether it was asked when the row was touched first."""
+        return note.policy is policy and name in note.answers
 
     def _is_same(self, note: Note) -> bool:
         """Whether the row is as it was, whatever was written in between.
@@ -185,7 +225,7 @@ class _Asked:
         keys = [
             key
             for key in found
-            if (mapper.base_mapper, key) not in self._ends and self._counts(policy, key)
+            if (root_of(mapper), key) not in self._ends and self._counts(policy, key)
         ]
         if not keys:
             return
@@ -201,7 +241,7 @@ class _Asked:
 
 
 def _row_key(note: Note) -> RowKey:
-    return note.mapper.base_mapper, note.key
+    return root_of(note.mapper), note.key
 
 
 def _owners(watch: Watch, member: Member, keys: list[Key]) -> Iterator[Key]:

@@ -1,147 +1,41 @@
-"""The rows that one transaction of a session touches, each as it was before its first touch.
+"""What the flushes of one transaction write: its rows, links, and what the database adds.
 
 A flush is asked which rows it is about to write before it writes any; association tables tell by
-their statements. What a savepoint takes back is forgotten. Nothing is decided here.
+their statements.
 """
 
 from __future__ import annotations
 
 import operator
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.orm import InstanceState, Mapper, Session
+from sqlalchemy.orm import InstanceState, Mapper
 
-from licet.authz.policies.policy import Policy
-from licet.authz.policies.verbs import DELETE, UPDATE, VIEW, Verb
-from licet.authz.writes._before import Before, batches, equals_one_of
-from licet.authz.writes._guard import Cascade, Guard, Link, Rows, kept_columns
-from licet.authz.writes._questions import Answered, Key, Questions
+from licet.authz.policies.verbs import DELETE, UPDATE, Verb
+from licet.authz.writes._before import batches, equals_one_of
+from licet.authz.writes._family import name_of, root_of
+from licet.authz.writes._guard import Cascade, Link, kept_columns
+from licet.authz.writes._questions import Key
+from licet.authz.writes._touched import Partners, Touched
+from licet.errors import UnguardedWrite
 
-__all__ = ["Main", "Note", "RowKey", "Watch"]
+__all__ = ["Watch"]
 
-RowKey = tuple[Mapper[Any], Key]
-Partners = tuple[RowKey, ...]
 _OLD: Final = "old_"  # how a flush marks the former values of a link that it moves
 
 
-@dataclass(frozen=True, eq=False)
-class Main:
-    """What a block is about: the object, and the verb that its change stands for."""
+class Watch(Touched):
+    """What a transaction of a session writes; its arguments are those of `Touched`."""
 
-    policy: Policy
-    verb: Verb
-    owner: Any
-    keeps: bool = False  # DELETE changes the object, as soft deletion does
-
-    @property
-    def is_change(self) -> bool:
-        """Whether the verb stands for the UPDATE of the object."""
-        return self.keeps or self.verb.name not in ("CREATE", "DELETE")
-
-
-@dataclass(eq=False)
-class Note:
-    """A touched row: whether it existed, what it was, and what the caller might do with it."""
-
-    mapper: Mapper[Any]
-    policy: Policy | None
-    key: Key
-    row: Key | None = None
-    answers: dict[str, bool] = field(default_factory=dict)
-
-    @property
-    def existed(self) -> bool:
-        """Whether the database had it before the transaction."""
-        return self.row is not None
-
-
-class Watch:
-    """What a transaction of a session touches.
-
-    Args:
-        session: the session.
-        guard: what is watched.
-        identity: the caller.
-        request: the request that the changes belong to.
-        mains: what the block is about.
-        is_narrow: only those objects are decided.
-    """
-
-    def __init__(
-        self,
-        session: Session,
-        guard: Guard,
-        identity: Any,
-        *,
-        request: Any,
-        mains: list[Main],
-        is_narrow: bool,
-    ) -> None:
-        self.session, self.guard, self.identity = session, guard, identity
-        self.request, self.mains, self.is_narrow = request, mains, is_narrow
-        self.before = Before()
-        self.questions = Questions(session, guard, identity, self.before)
-        self.touched: dict[RowKey, Note] = {}
-        self.confirmed: dict[RowKey, None] = {}  # of the touched: a statement writes it
-        # of the touched: links of theirs were written, each with the rows at its other ends
-        self.ends: dict[tuple[RowKey, Partners], None] = {}
-        # rights at their end may change
-        self.linked: dict[tuple[Policy, Key, Partners], None] = {}
-        self.is_settled = True
-        self.is_committing = False
-        self.is_refused = False
-        self._known: dict[RowKey, Note] = {}
-        self._marks: dict[Any, tuple[int, ...]] = {}
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
         self._pending: Any = None
-
-    def widen(self, guard: Guard, identity: Any, main: Main) -> None:
-        """A block begins in the transaction: watch for its sake, too, and for its caller."""
-        if identity is not self.identity:
-            for note in self._known.values():
-                note.answers.clear()  # which were the former caller's
-        self.guard, self.identity, self.is_narrow = guard, identity, False
-        self.mains.append(main)
-        self.questions = Questions(self.session, guard, identity, self.before)
-
-    # --- what was ---
-
-    def was_allowed(self, policy: Policy, verb: Verb, owner: Any, identity: Any) -> bool | None:
-        """Whether the caller might do it before the transaction; None when it was not touched."""
-        state = sa.inspect(owner)
-        key = None if state.key is None else state.key[1]
-        note = None if key is None else self.touched.get((state.mapper.base_mapper, key))
-        if note is None or key is None or not note.existed or note.policy is not policy:
-            return None
-        if identity is self.identity and verb.name in note.answers:
-            return note.answers[verb.name]
-        questions = Questions(self.session, self.guard, identity, self.before)
-        found = questions.read(note.mapper, [verb], [key], was=True)
-        return key in found and found[key][0][verb.name]
-
-    def was_visible(self, policy: Policy, owner: Any, identity: Any) -> bool:
-        """Whether the caller could see the object before the transaction."""
-        return self.was_allowed(policy, VIEW, owner, identity) is not False
-
-    # --- savepoints ------------------------------------------------------------------------------
-
-    def mark(self, savepoint: Any) -> None:
-        """Remember what was touched before a savepoint."""
-        self._marks[savepoint] = tuple(map(len, self._since()))
-
-    def take_back(self, savepoint: Any) -> None:
-        """Forget what was touched since the savepoint, which was rolled back."""
-        since = self._since()
-        for found, size in zip(since, self._marks.pop(savepoint, (0,) * len(since)), strict=True):
-            while len(found) > size:
-                found.popitem()
-
-    def _since(self) -> tuple[dict[Any, Any], ...]:
-        """What grows with each touch."""
-        return self.touched, self.confirmed, self.ends, self.linked
+        self._inserts: Counter[Any] = Counter()
+        self.inserted: Counter[Any] = Counter()  # rows by table, as the flush's statements say
 
     # --- flushes ---------------------------------------------------------------------------------
 
@@ -149,6 +43,27 @@ class Watch:
         """A flush begins; it knows what it writes when it asks for the first row."""
         self._pending = flush_context
         self.is_settled = False
+        self._inserts.clear()
+        self.inserted.clear()
+
+    def inserts(self, mapper: Mapper[Any]) -> None:
+        """A flush is about to insert an object of the class."""
+        self.prepare()
+        if self.guard.watches(mapper):
+            self._inserts.update(mapper.tables)
+
+    def require_own_inserts(self) -> None:
+        """Refuse rows that a hook inserted in bulk during the flush, which told of no object.
+
+        Raises:
+            UnguardedWrite: there are such.
+        """
+        for table in self.inserted:
+            if name_of(table) in self.guard.closed and self.inserted[table] > self._inserts[table]:
+                raise UnguardedWrite(
+                    f"Rows of the guarded table {table} were inserted in bulk during a flush, and "
+                    "no policy decides about them: add objects to a session instead."
+                )
 
     def prepare(self) -> None:
         """Note all that the flush is about to write, before its first statement."""
@@ -177,11 +92,14 @@ class Watch:
         if not self.guard.watches(mapper):
             return
         key = tuple(mapper.primary_key_from_instance(target))
-        row_key = (mapper.base_mapper, key)
+        row_key = (root_of(mapper), key)
         if row_key not in self._known:
             self._keep(self.guard.rows_of(mapper), [key], {})
         self._touch(row_key)
         self.confirmed.setdefault(row_key)
+        former = sa.inspect(target).key
+        if former is not None and former[1] != key:
+            self.gone.setdefault((root_of(mapper), former[1]))
 
     def updates(self, mapper: Mapper[Any], table: Any, parameters: Iterable[Any]) -> None:
         """A flush is about to execute an UPDATE of a table, with the keys of rows in parameters."""
@@ -196,75 +114,19 @@ class Watch:
     def was_deleted(self, mapper: Mapper[Any], state: InstanceState[Any]) -> None:
         """A flush has deleted a row."""
         if self.guard.watches(mapper) and state.key is not None:
-            self.confirmed.setdefault((mapper.base_mapper, state.key[1]))
-
-    # --- rows ------------------------------------------------------------------------------------
-
-    def note(self, mapper: Mapper[Any], keys: Iterable[Key], verb: Verb) -> None:
-        """Note rows that are going to be touched, with what the caller may do now."""
-        self.is_settled = False
-        base = mapper.base_mapper
-        keys = list(keys)
-        new = [key for key in keys if (base, key) not in self._known]
-        if new:
-            self._read(mapper, new, verb)
-        for key in keys:
-            self._touch((base, key))
-        if verb is DELETE:
-            self._note_cascades(mapper, keys)
-
-    def confirm(self, mapper: Mapper[Any], keys: Iterable[Key]) -> None:
-        """Say of noted rows that a statement writes them."""
-        for key in keys:
-            self.confirmed.setdefault((mapper.base_mapper, key))
-
-    def _touch(self, row_key: RowKey) -> None:
-        self.touched.setdefault(row_key, self._known[row_key])
-
-    def _read(self, mapper: Mapper[Any], keys: list[Key], verb: Verb) -> None:
-        """Read rows as they are before the transaction touches them."""
-        policy = self.guard.policy_of(mapper)
-        verbs = [] if policy is None else [self.verb_of(policy, verb)]
-        found = self.questions.read(mapper, verbs, keys, was=True, is_locked=True)
-        self._keep(self.guard.rows_of(mapper), keys, found)
-
-    def _keep(self, rows: Rows, keys: list[Key], found: Mapping[Key, Answered]) -> None:
-        base, policy = rows.mapper.base_mapper, self.guard.policy_of(rows.mapper)
-        for key in keys:
-            answers, row = found.get(key, ({}, None))
-            self._known[base, key] = Note(rows.mapper, policy, key, row, answers)
-        start = 0
-        for table, kept in rows.columns:
-            end = start + len(kept)
-            contents = [row[start:end] for _, row in found.values()]
-            self.before.add(table, rows.keys[table], keys, contents)
-            start = end
-
-    def verb_of(self, policy: Policy | None, verb: Verb) -> Verb:
-        """The verb that the change of a row most likely stands for."""
-        if verb is UPDATE:
-            for main in self.mains:
-                if main.policy is policy and main.is_change:
-                    return main.verb
-        return verb
-
-    def main_of(self, policy: Policy | None, key: Key) -> Main | None:
-        """What the block is about, if that is this row."""
-        for main in self.mains:
-            if main.policy is policy and _key_of(main.owner) == key:
-                return main
-        return None
+            self.confirmed.setdefault((root_of(mapper), state.key[1]))
+            self.gone.setdefault((root_of(mapper), state.key[1]))
 
     # --- what comes with a row -------------------------------------------------------------------
 
-    def _note_cascades(self, mapper: Mapper[Any], keys: list[Key]) -> None:
+    def note_cascades(self, mapper: Mapper[Any], keys: list[Key]) -> None:
         """Note what the database changes or deletes together with rows."""
         for table in self.guard.rows_of(mapper).keys:
             for cascade in self.guard.cascades.get(table, ()):
                 children = self._children(cascade, mapper, table, keys)
                 if children:
                     self.note(cascade.mapper, children, DELETE if cascade.is_delete else UPDATE)
-                    self.confirm(cascade.mapper, children)
+                    self.confirm(cascade.mapper, children, is_gone=cascade.is_delete)
 
     def _children(
         self, cascade: Cascade, mapper: Mapper[Any], table: Any, keys: list[Key]
@@ -275,21 +137,46 @@ class Watch:
         of_key = [parent.c[column.key] for column in self.guard.rows_of(mapper).keys[table]]
         source = children.source.join(parent, joined)
         statement = sa.select(*children.key).select_from(source)
-        base = cascade.mapper.base_mapper
+        base = root_of(cascade.mapper)
         found: list[Key] = []
         for batch in batches(keys):
             of_batch = statement.where(equals_one_of(of_key, batch))
             found += map(tuple, self.questions.run(cascade.mapper, of_batch, None, was=False))
         return [key for key in found if (base, key) not in self.touched]
 
-    def note_links(self, table: Any, parameters: Iterable[Mapping[str, Any]]) -> None:
+    def note_links(
+        self, table: Any, parameters: Iterable[Mapping[str, Any]], *, is_delete: bool
+    ) -> None:
         """Note rows of an association table that a flush is about to write, and their ends."""
         self.prepare()
         self.is_settled = False
         rows = _linked_rows(parameters)
+        owner = self.guard.owner_of(table)
+        own = [str(column.key) for column in owner.primary_key] if owner is not None else []
         for row in rows:
             columns = tuple(column for column in table.c if column.key in row)
             self._keep_link(table, columns, tuple(row[column.key] for column in columns))
+            if owner is not None and all(name in row for name in own):
+                key = tuple(row[name] for name in own)
+                self.note(owner, [key], DELETE if is_delete else UPDATE)
+                self.confirm(owner, [key], is_gone=is_delete)
+        self.note_ends(table, rows)
+
+    def note_mapped_links(self) -> None:
+        """Note the ends of rows of association tables that were written as objects."""
+        if not self.guard.links:
+            return
+        for row_key in list(self.confirmed):
+            note, key = self._known[row_key], row_key[1]
+            tables = [table for table in note.mapper.tables if table in self.guard.links]
+            found = self.questions.read(note.mapper, [], [key] if tables else [], was=False)
+            rows = [row for row in (note.row, *(row for _, row in found.values())) if row]
+            for table in tables:
+                of_table = [self.guard.rows_of(note.mapper).content(table, row) for row in rows]
+                self.note_ends(table, of_table)
+
+    def note_ends(self, table: Any, rows: list[dict[str, Any]]) -> None:
+        """Note the rows at the ends of rows of an association table."""
         links = self.guard.links[table]
         ends = [self._ends_of(link, rows) for link in links]
         for link, found in zip(links, ends, strict=True):
@@ -297,7 +184,7 @@ class Watch:
                 self.note(link.mapper, dict.fromkeys(chain.from_iterable(found)), UPDATE)
         for link, found in zip(links, ends, strict=True):
             others = [
-                (other.mapper.base_mapper, those)
+                (root_of(other.mapper), those)
                 for other, those in zip(links, ends, strict=True)
                 if other.columns != link.columns
             ]
@@ -306,15 +193,19 @@ class Watch:
                 self._note_end(link, keys, partners)
 
     def _keep_link(self, table: Any, columns: tuple[Any, ...], key: Key) -> None:
-        connection = self.session.connection()
+        connection = self.session.connection(
+            bind_arguments={"mapper": self.guard.links[table][0].mapper}
+        )
         statement = sa.select(*kept_columns(table)).where(equals_one_of(columns, [key]))
-        former = self.before.of(statement, [table], connection.dialect)
-        self.before.add(table, columns, [key], connection.execute(former).all())
+        former = self.before.of(statement, [table], connection)
+        made, options = (statement, {}) if former is None else former
+        rows = connection.execute(made, execution_options=options).all()
+        self.before.add(table, columns, [key], rows)
 
     def _note_end(self, link: Link, keys: list[Key], partners: Partners) -> None:
         for key in keys:
             if link.is_written:
-                self.ends.setdefault(((link.mapper.base_mapper, key), partners))
+                self.ends.setdefault(((root_of(link.mapper), key), partners))
             else:
                 self.linked.setdefault((link.policy, key, partners))
 
@@ -330,7 +221,10 @@ class Watch:
         found: dict[Key, list[Key]] = {}
         for row in self.questions.run(link.mapper, statement, None, was=False):
             found.setdefault(tuple(row[: len(columns)]), []).append(tuple(row[len(columns) :]))
-        return [found.get(value, []) for value in values]
+        if len(set(values)) > 1 and not found.keys() <= set(values):  # "7" is 7 to the database
+            return [self._ends_of(link, [row])[0] for row in rows]
+        alone = [key for keys in found.values() for key in keys]
+        return [found.get(value, alone if len(set(values)) == 1 else []) for value in values]
 
 
 def _linked_rows(parameters: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -342,8 +236,3 @@ def _linked_rows(parameters: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]
             found.append({key.removeprefix(_OLD): value for key, value in former.items()})
         found.append({key: value for key, value in row.items() if key not in former})
     return found
-
-
-def _key_of(owner: Any) -> Key | None:
-    state = sa.inspect(owner)
-    return None if state.key is None else state.key[1]

@@ -19,7 +19,7 @@ from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import CREATE, DELETE, LIST, VIEW, Verb, one_verb
 from licet.authz.writes._listeners import install, settle
 from licet.authz.writes._scope import Scope, block, guard_for, is_kept, watch_of
-from licet.authz.writes._watch import Main
+from licet.authz.writes._touched import Main
 from licet.errors import InvalidRequest
 from licet.errors.names import knows_its_options, with_article
 

@@ -1,0 +1,30 @@
+"""Names of tables, and classes whose rows are each other's: what one row may be called.
+
+A row can be written as an object of several classes, and a table can be known to SQLAlchemy by
+several objects. What is guarded follows the row and the table, not what they are called.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy.orm import Mapper
+
+__all__ = ["TableName", "name_of", "root_of"]
+
+TableName = tuple[str, str]
+_DEFAULT_SCHEMAS: Final = frozenset({"main", "public", "dbo"})
+
+
+def name_of(table: Any) -> TableName:
+    """The schema and the name of a table, by which any two objects for it are equal."""
+    schema = str(getattr(table, "schema", None) or "").casefold()
+    name = str(getattr(table, "name", "")).casefold()
+    return ("" if schema in _DEFAULT_SCHEMAS else schema), name
+
+
+def root_of(mapper: Mapper[Any]) -> Mapper[Any]:
+    """The nearest base whose primary key is the row's own; a concrete class is one itself."""
+    while mapper.inherits is not None and not mapper.concrete:
+        mapper = mapper.inherits
+    return mapper

@@ -1,0 +1,52 @@
+"""The flushes that are under way, the innermost last: a hook of one can begin another."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from licet.authz.writes._watch import Watch
+
+__all__ = ["current_flush", "enter_flush", "flush_of", "flushes", "leave_flush"]
+
+_flushes: ContextVar[tuple[tuple[Session, Watch | None], ...]] = ContextVar(
+    "licet_flushes", default=()
+)
+
+
+def enter_flush(session: Session, watch: Watch | None) -> None:
+    """A session begins to flush, with what watches it, if something does."""
+    _flushes.set((*_flushes.get(), (session, watch)))
+
+
+def leave_flush(session: Session) -> Watch | None:
+    """The flush has ended, or failed; returns what watched it."""
+    found = _flushes.get()
+    for index in range(len(found) - 1, -1, -1):
+        if found[index][0] is session:
+            _flushes.set(found[:index])
+            return found[index][1]
+    return None
+
+
+def flushes() -> int:
+    """How many flushes are under way."""
+    return len(_flushes.get())
+
+
+def current_flush() -> Watch | None:
+    """What watches the innermost one."""
+    found = _flushes.get()
+    return found[-1][1] if found else None
+
+
+def flush_of(target: Any) -> Watch | None:
+    """What watches the flush that writes an object."""
+    found = _flushes.get()
+    if not found:
+        return None
+    session = sa.inspect(target).session
+    return next((watch for one, watch in reversed(found) if one is session), None)
