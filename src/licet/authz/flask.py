@@ -42,6 +42,7 @@ from licet.authz.policies._models.mapping import can_hold, key_names
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.roles import Role, refuse_unnamed
 from licet.authz.policies.verbs import UPDATE, VIEW, Verb, one_verb
+from licet.authz.writes._afterwards import guard_afterwards
 from licet.authz.writes._guard import Guard
 from licet.authz.writes._listeners import install
 from licet.authz.writes._scope import keep_object
@@ -113,6 +114,7 @@ def register_policies(
     known.session = session or known.session
     known.caller = caller or known.caller
     install()
+    guard_afterwards(app)
 
 
 def _with_more(policies: list[Policy], more: Iterable[Policy]) -> list[Policy]:

@@ -20,6 +20,7 @@ from licet.authz.callers.asking import log_line, refusal_of
 from licet.authz.policies._in_sql._changes import FILTERED
 from licet.authz.policies._models.remembered import remember_flushed
 from licet.authz.policies.verbs import DELETE, UPDATE
+from licet.authz.writes._afterwards import note_session
 from licet.authz.writes._before import BARE
 from licet.authz.writes._flushes import current_flush, enter_flush, flush_of, leave_flush
 from licet.authz.writes._scope import (
@@ -40,7 +41,7 @@ from licet.authz.writes._statements import (
 from licet.authz.writes._verdict import first_refusal
 from licet.authz.writes._watch import Watch
 
-__all__ = ["install", "settle"]
+__all__ = ["install", "may_commit", "settle"]
 
 _COMMITTING: Final = "licet.committing"
 _BARE: Final = f"{BARE}."
@@ -60,6 +61,11 @@ def install() -> None:
             event.listen(Mapper, name, function)
         event.listen(Engine, "before_execute", _before_execute)
         event.listen(Engine, "before_cursor_execute", _before_cursor_execute, retval=True)
+
+
+def may_commit(session: Session) -> bool:
+    """Whether nothing around commits the session: no savepoint, and no ``with session.begin()``."""
+    return not session.in_nested_transaction() and session._trans_context_manager is None
 
 
 def settle(watch: Watch) -> None:
@@ -162,6 +168,8 @@ def _after_soft_rollback(session: Session, previous: Any) -> None:
 
 
 def _after_transaction_create(session: Session, transaction: Any) -> None:
+    if transaction.parent is None:
+        note_session(session)
     watch = watch_of(session)
     if watch is not None and transaction.nested:
         watch.mark(transaction)

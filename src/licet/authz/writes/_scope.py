@@ -10,7 +10,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from flask import has_request_context
+from flask import Flask, has_request_context
+from flask.globals import request_ctx
 from sqlalchemy.orm import Session
 
 from licet.authz.callers.asking import current_caller, registered_in
@@ -30,12 +31,15 @@ __all__ = [
     "guard_for",
     "is_kept",
     "keep_object",
+    "later",
+    "leave_scope",
     "scope_of",
     "statements_scope",
     "watch_of",
 ]
 
 _WATCH: Final = "licet.watch"
+_SCOPE: Final = "licet.later_scope"
 _OBJECTS: Final = "authz.guarded_objects"
 _GUARDS: Final = "authz.guards"
 
@@ -50,14 +54,17 @@ class Scope:
     mains: list[Main] = field(default_factory=list)
     changes: list[Any] = field(default_factory=list)  # whose fields are asked at the block's end
     is_narrow: bool = False
+    identity: Any = None  # who asks instead of the current caller
+    request: Any = None  # one that is over
 
 
+later: ContextVar[Scope | None] = ContextVar("licet_later_writes", default=None)
 block: ContextVar[Scope | None] = ContextVar("licet_write_block", default=None)
 
 
 def guard_for(*policies: Policy) -> Guard:
     """What is watched for the app's policies, and for these."""
-    app = app_itself()
+    app = _guarded_app()
     registered = registered_in(app)
     given = {policy.model for policy in policies}
     known = [
@@ -70,8 +77,20 @@ def guard_for(*policies: Policy) -> Guard:
     return guards[wanted]
 
 
+def _guarded_app() -> Flask:
+    """The request's app, whatever app's context a view has pushed in between."""
+    return request_ctx.app if has_request_context() else app_itself()
+
+
+def _caller_of_request() -> Any:
+    if app_itself() is (app := _guarded_app()):
+        return current_caller()
+    with app.app_context():
+        return current_caller()
+
+
 def _narrow_guard(policies: tuple[Policy, ...]) -> Guard:
-    guards: dict[Any, Guard] = app_state(app_itself()).get_or_build(_GUARDS, lambda _settings: {})
+    guards: dict[Any, Guard] = app_state(_guarded_app()).get_or_build(_GUARDS, lambda _settings: {})
     return guards.setdefault(("narrow", *policies), Guard(policies, is_narrow=True))
 
 
@@ -85,8 +104,15 @@ def scope_of(session: Session) -> Scope | None:
         mains = request_state().get(_OBJECTS)
         if mains:
             guard = _narrow_guard(tuple(dict.fromkeys(main.policy for main in mains)))
-            return Scope(guard, current_caller, mains=mains, is_narrow=True)
+            return Scope(guard, _caller_of_request, mains=mains, is_narrow=True)
+    if found is None and not has_request_context():
+        found = session.info.get(_SCOPE)
     return found
+
+
+def leave_scope(session: Session, scope: Scope) -> None:
+    """Let a scope guard the rest of the session's transaction, after its request."""
+    session.info[_SCOPE] = scope
 
 
 def statements_scope() -> Scope | None:
@@ -95,9 +121,11 @@ def statements_scope() -> Scope | None:
 
 
 def _app_scope() -> Scope | None:
-    if not has_request_context() or not registered_in(app_itself()).guards_writes:
+    if not has_request_context():
+        return later.get()
+    if not registered_in(_guarded_app()).guards_writes:
         return None
-    return Scope(guard_for(), current_caller)
+    return Scope(guard_for(), _caller_of_request)
 
 
 def keep_object(policy: Policy, verb: Any, owner: Any) -> None:
@@ -124,8 +152,8 @@ def begin_watch(session: Session, scope: Scope) -> Watch:
         UsageError: another request's changes wait in the session.
     """
     found = watch_of(session)
-    request = request_itself() if has_request_context() else None
-    if found is None:
+    request = request_itself() if has_request_context() else scope.request
+    if found is None or (found.request is not request and not found.is_in_use):
         found = session.info[_WATCH] = Watch(
             session,
             scope.guard,
@@ -135,7 +163,7 @@ def begin_watch(session: Session, scope: Scope) -> Watch:
             is_narrow=scope.is_narrow,
         )
         remember(session.hash_key, found)
-    elif found.request is not request and found.touched:
+    elif found.request is not request:
         raise UsageError(
             "The session holds changes of another request, which were neither committed nor rolled "
             "back. Give each request a session of its own, or end the transaction with the request."
@@ -147,4 +175,5 @@ def drop_watch(session: Session) -> None:
     """The transaction has ended."""
     if session.info.pop(_WATCH, None) is not None:
         forget(session.hash_key)
+    session.info.pop(_SCOPE, None)
     forget_flushed(session)

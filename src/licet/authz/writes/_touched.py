@@ -39,6 +39,11 @@ class Main:
         """Whether the verb stands for the UPDATE of the object."""
         return self.keeps or self.verb.name not in ("CREATE", "DELETE")
 
+    @property
+    def stands_for_update(self) -> bool:
+        """Whether the object's change is asked another verb than others' changes are."""
+        return self.is_change and self.verb.name != UPDATE.name
+
 
 @dataclass(eq=False)
 class Note:
@@ -93,15 +98,27 @@ class Touched:
         self.is_refused = False
         self._known: dict[RowKey, Note] = {}
         self._marks: dict[Any, tuple[int, ...]] = {}
+        self._former: list[tuple[dict[Any, Any], ...]] = []  # what was set aside
 
-    def widen(self, guard: Guard, identity: Any, main: Main) -> None:
-        """A block begins in the transaction: watch for its sake, too, and for its caller."""
+    @property
+    def is_in_use(self) -> bool:
+        """Whether it knows anything of rows."""
+        return bool(self._known or self._former)
+
+    def enter(self, guard: Guard, identity: Any, mains: list[Main]) -> None:
+        """A block begins or ends in the transaction: watch for its sake, and for its caller."""
         if identity is not self.identity:
             for note in self._known.values():
                 note.answers.clear()  # which were the former caller's
-        self.guard, self.identity, self.is_narrow = guard, identity, False
-        self.mains.append(main)
+        self.guard, self.identity, self.mains, self.is_narrow = guard, identity, mains, False
         self.questions = Questions(self.session, guard, identity, self.before)
+
+    def set_aside(self) -> None:
+        """What was touched is decided; what is touched from now on is decided for itself."""
+        self._former.append(self._since())
+        self.touched, self.confirmed, self.ends = {}, {}, {}
+        self.linked, self.gone = {}, {}
+        self.is_settled = True
 
     # --- what was ---
 
@@ -126,12 +143,17 @@ class Touched:
 
     def mark(self, savepoint: Any) -> None:
         """Remember what was touched before a savepoint."""
-        self._marks[savepoint] = tuple(map(len, self._since()))
+        self._marks[savepoint] = (len(self._former), *map(len, self._since()))
 
     def take_back(self, savepoint: Any) -> None:
         """Forget what was touched since the savepoint, which was rolled back."""
-        since = self._since()
-        for found, size in zip(since, self._marks.pop(savepoint, (0,) * len(since)), strict=True):
+        n_former, *sizes = self._marks.pop(savepoint, (0,) * (1 + len(self._since())))
+        if len(self._former) > n_former:
+            since = self._former[n_former]
+            self.touched, self.confirmed, self.ends, self.linked, self.gone = since
+            del self._former[n_former:]
+            self.is_settled = False
+        for found, size in zip(self._since(), sizes, strict=True):
             while len(found) > size:
                 found.popitem()
 

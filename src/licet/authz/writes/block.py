@@ -11,14 +11,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
+from flask import has_request_context
 from sqlalchemy.orm import Session, object_session, scoped_session
 
 from licet.authz._places import invalid
 from licet.authz.callers.asking import authorize, current_caller, current_session
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import CREATE, DELETE, LIST, VIEW, Verb, one_verb
-from licet.authz.writes._listeners import install, settle
-from licet.authz.writes._scope import Scope, block, guard_for, is_kept, watch_of
+from licet.authz.writes._listeners import install, may_commit, settle
+from licet.authz.writes._scope import Scope, block, guard_for, is_kept, scope_of, watch_of
 from licet.authz.writes._touched import Main
 from licet.errors import InvalidRequest
 from licet.errors.names import knows_its_options, with_article
@@ -118,8 +119,8 @@ def write(
         verb: CREATE, UPDATE, DELETE, or a verb of the app's own, which then stands for UPDATE.
         owner: the object; a draft for CREATE.
         identity: who asks, when that is not the current caller.
-        commit: False leaves the commit to the program. Within another block, or within a
-            savepoint, it is left anyway: the block then ends with the decision.
+        commit: False leaves the commit to the program. Within another block, a savepoint or
+            ``with session.begin()`` it is left anyway: the block then ends with the decision.
         keeps: the object is changed, as soft deletion does, and not deleted; `verb`, DELETE for
             example, then stands for UPDATE.
 
@@ -140,40 +141,101 @@ def write(
     is_known = identity is None and watch_of(session) is None and is_kept(policy, verb, owner)
     if name != CREATE.name and not is_known:
         authorize(policy, verb, owner, identity=asking)
-    outer = block.get()
     main = Main(policy, verb, owner, keeps)
+    outer = block.get()
     if outer is not None and outer.session is session:
+        yield from _inner(outer, main, asking, identity)
+        return
+    scope = Scope(
+        guard_for(policy), lambda: asking, session=session, mains=[main], identity=identity
+    )
+    yield from _outermost(scope, main, asking, commit=commit)
+
+
+def _inner(outer: Scope, main: Main, asking: Any, identity: Any) -> Iterator[Change]:
+    """A block within another, which decides it; at once where it decides otherwise."""
+    session: Any = outer.session
+    guard = outer.guard = guard_for(*outer.guard.policies, main.policy)
+    is_alone = main.stands_for_update or identity is not outer.identity
+    if not is_alone:
         outer.mains.append(main)
+        if (watch := watch_of(session)) is not None:
+            watch.enter(guard, watch.identity, outer.mains)
         yield _change_in(outer, main, asking, session)
         _finish(session, main)
         session.flush()
         return
-    yield from _outermost(policy, main, asking, session, commit=commit)
-
-
-def _outermost(
-    policy: Policy, main: Main, asking: Any, session: Session, *, commit: bool
-) -> Iterator[Change]:
-    scope = Scope(guard_for(policy), lambda: asking, session=session, mains=[main])
-    found = watch_of(session)
-    if found is not None:
-        found.widen(scope.guard, asking, main)
-    token = block.set(scope)
-    try:
+    _decide_so_far(session, outer)
+    scope = Scope(guard, lambda: asking, session=session, mains=[main], identity=identity)
+    scope.changes = outer.changes
+    with _alone(scope, asking):
         yield _change_in(scope, main, asking, session)
         _finish(session, main)
-        session.flush()
-        if (watch := watch_of(session)) is not None:
-            settle(watch)
-        for change in scope.changes:
-            change.require_written()
-        if commit and not session.in_nested_transaction():
-            session.commit()
+        _decide_so_far(session, scope)
+    if (watch := watch_of(session)) is not None:
+        watch.enter(guard, outer.find_caller(), outer.mains)
+
+
+@contextmanager
+def _alone(scope: Scope, asking: Any) -> Iterator[None]:
+    session: Any = scope.session
+    if (watch := watch_of(session)) is not None:
+        watch.enter(scope.guard, asking, scope.mains)
+    token = block.set(scope)
+    try:
+        yield
+    finally:
+        block.reset(token)
+
+
+def _outermost(scope: Scope, main: Main, asking: Any, *, commit: bool) -> Iterator[Change]:
+    session: Any = scope.session
+    is_alone = main.stands_for_update or scope.identity is not None
+    try:
+        if is_alone:
+            _decide_so_far(session, _scope_before(scope, asking))
+        with _alone(scope, asking):
+            yield _change_in(scope, main, asking, session)
+            _finish(session, main)
+            session.flush()
+            if (watch := watch_of(session)) is not None:
+                settle(watch)
+            for change in scope.changes:
+                change.require_written()
+            if commit and may_commit(session):
+                session.commit()
+            elif is_alone:
+                _decide_so_far(session, scope)
+        watch, after = watch_of(session), scope_of(session)
+        if is_alone and watch is not None and after is not None:
+            watch.enter(after.guard, after.find_caller(), after.mains)
+            watch.is_narrow = after.is_narrow
     except BaseException:
         session.rollback()
         raise
-    finally:
-        block.reset(token)
+
+
+def _scope_before(scope: Scope, asking: Any) -> Scope:
+    """What guards the changes that were made before a block of another caller or verb."""
+    found = scope_of(scope.session) if scope.session is not None else None
+    if found is not None and not found.is_narrow:
+        return found
+    is_asked = scope.identity is None or not has_request_context()
+    find = (lambda: asking) if is_asked else current_caller
+    return Scope(scope.guard, find, session=scope.session)
+
+
+def _decide_so_far(session: Session, scope: Scope) -> None:
+    """Decide what was written until now for itself, under this scope."""
+    if session.new or session.dirty or session.deleted:
+        token = block.set(scope)
+        try:
+            session.flush()
+        finally:
+            block.reset(token)
+    if (watch := watch_of(session)) is not None:
+        settle(watch)
+        watch.set_aside()
 
 
 def _change_in(scope: Scope, main: Main, asking: Any, session: Session) -> Change:

@@ -348,14 +348,22 @@ def test_the_caller_can_be_given(library):
     assert library.rows()[1][3] == "his"
 
 
-def test_changes_before_the_block_are_decided_for_its_caller(guarded):
-    """What ann flushed is not taken for what ben might do before."""
-    with guarded.asked_by("ann"), pytest.raises(ObjectNotFound):
+def test_changes_before_the_block_are_decided_for_their_own_caller(guarded):
+    """What ann flushed is neither ben's, whose block follows, nor goes without a question."""
+    with guarded.asked_by("ann"):
         guarded.book(1).shelf_id = 2
         guarded.session.flush()
         with write(guarded.books, UPDATE, guarded.book(2), identity=BEN):
             pass
-    assert guarded.rows()[0] == (1, 1, "ann", "Licet")
+        guarded.book(2).owner = "ann"
+        with pytest.raises(ObjectNotFound), write(guarded.books, UPDATE, guarded.book(2)):
+            pytest.fail("the block ran")
+        guarded.book(2).owner = "ann"
+        with pytest.raises(ObjectNotFound):
+            with write(guarded.books, UPDATE, guarded.book(2), identity=BEN):
+                pytest.fail("the block ran")
+    assert guarded.rows()[0] == (1, 2, "ann", "Licet")
+    assert guarded.rows()[1][2] == "ben"
 
 
 @pytest.mark.parametrize("leave", ["expunge", "close", "pickle"])
