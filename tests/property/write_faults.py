@@ -44,7 +44,7 @@ def ignore_what_cascades_to(monkeypatch):
 
 def read_what_was_as_it_is(monkeypatch):
     """The state before is asked of the database as it is at that moment."""
-    monkeypatch.setattr(Before, "of", lambda _self, statement, *_: statement)
+    monkeypatch.setattr(Before, "of", lambda *_given, **_options: None)
 
 
 def keep_what_a_savepoint_took_back(monkeypatch):
@@ -54,7 +54,7 @@ def keep_what_a_savepoint_took_back(monkeypatch):
 
 def ignore_association_tables(monkeypatch):
     """Links are written unasked."""
-    monkeypatch.setattr(Watch, "note_links", lambda *_: None)
+    monkeypatch.setattr(Watch, "note_links", lambda *_given, **_options: None)
 
 
 def ignore_the_parents(monkeypatch):
@@ -64,7 +64,7 @@ def ignore_the_parents(monkeypatch):
 
 def ignore_what_the_database_deletes(monkeypatch):
     """ON DELETE CASCADE is not followed."""
-    monkeypatch.setattr(Watch, "_note_cascades", lambda *_: None)
+    monkeypatch.setattr(Watch, "note_cascades", lambda *_: None)
 
 
 def ask_only_before(monkeypatch):

@@ -109,9 +109,13 @@ class Member:
 
 @dataclass(frozen=True, eq=False)
 class Cascade:
-    """A foreign key whose rows the database changes or deletes with the row that they refer to."""
+    """A foreign key whose rows the database changes or deletes with the row that they refer to.
 
-    mapper: Mapper[Any]
+    Without a class they are rows of an association table.
+    """
+
+    mapper: Mapper[Any] | None
+    table: Any
     pairs: tuple[tuple[Any, Any], ...]  # the child's column, and the one that it refers to
     is_delete: bool
 
@@ -274,26 +278,71 @@ class Guard:
         return found
 
     @cached_property
+    def reaching(self) -> frozenset[Any]:
+        """The tables from which the database changes or deletes noted rows, also by others."""
+        found: set[Any] = set(self.noted)
+        constraints = list(_acting_constraints(self.policies))
+        while more := {
+            one.referred_table
+            for one in constraints
+            if one.table in found and one.referred_table not in found
+        }:
+            found |= more
+        return frozenset(found)
+
+    @cached_property
     def cascades(self) -> dict[Any, list[Cascade]]:
-        """For each table, what the database does to noted rows that refer to a deleted row."""
+        """For each table, what the database does to rows that refer to a deleted row."""
+        return self._cascades("ondelete")
+
+    @cached_property
+    def updates(self) -> dict[Any, list[Cascade]]:
+        """For each table, what it does to rows that refer to a row with another key."""
+        return self._cascades("onupdate")
+
+    def _cascades(self, event: str) -> dict[Any, list[Cascade]]:
         found: dict[Any, list[Cascade]] = {}
-        for mapper in self._mappers():
-            for constraint in mapper.local_table.foreign_key_constraints:  # type: ignore[attr-defined]  # a Table
-                action = (constraint.ondelete or "").upper()
-                if action in _ACTIONS:
-                    pairs = tuple((one.parent, one.column) for one in constraint.elements)
-                    one = Cascade(mapper, pairs, action == "CASCADE")
-                    found.setdefault(constraint.referred_table, []).append(one)
+        mapped = {mapper.local_table: mapper for mapper in self._mappers()}
+        for constraint in _acting_constraints(self.policies):
+            action = _action(constraint, event)
+            mapper = mapped.get(constraint.table)
+            if action and (mapper is not None or constraint.table in self.links):
+                pairs = tuple((one.parent, one.column) for one in constraint.elements)
+                is_delete = (event, action) == ("ondelete", "CASCADE")
+                cascade = Cascade(mapper, constraint.table, pairs, is_delete)
+                found.setdefault(constraint.referred_table, []).append(cascade)
         return found
 
+    @cached_property
+    def undeletable(self) -> frozenset[TableName]:
+        """The tables from which no statement deletes unasked, as noted rows go with theirs."""
+        return frozenset(map(name_of, self.cascades))
+
     def _mappers(self) -> Iterator[Mapper[Any]]:
-        """The classes whose own table is noted."""
+        """The classes whose own table is noted, or reaches one that is."""
         registries = {sa.inspect(policy.model).registry for policy in self.policies}
         for registry in registries:
             for mapper in registry.mappers:
                 table = mapper.local_table
-                if isinstance(table, sa.Table) and table in self.noted and not mapper.single:
+                if isinstance(table, sa.Table) and table in self.reaching and not mapper.single:
                     yield mapper
+
+
+def _acting_constraints(policies: Iterable[Policy]) -> Iterator[Any]:
+    """The foreign keys by which the database changes or deletes rows."""
+    registries = {sa.inspect(policy.model).registry for policy in policies}
+    known = {registry.metadata for registry in registries}
+    for metadata in known:
+        for table in metadata.tables.values():
+            for constraint in table.foreign_key_constraints:
+                if _action(constraint, "ondelete") or _action(constraint, "onupdate"):
+                    yield constraint
+
+
+def _action(constraint: Any, event: str) -> str:
+    """What the database does, unless that is nothing."""
+    action = (getattr(constraint, event) or "").upper()
+    return action if action in _ACTIONS else ""
 
 
 def classes_of(root: Mapper[Any]) -> list[Mapper[Any]]:

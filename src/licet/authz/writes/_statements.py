@@ -55,7 +55,10 @@ def closed_table(guard: Guard, statement: Any) -> Any:
     for one in written:
         if isinstance(one, sa.Insert | sa.Update | sa.Delete):
             for table in _tables(one.table):
-                if name_of(table) in guard.closed:
+                name = name_of(table)
+                if name in guard.closed or (
+                    isinstance(one, sa.Delete) and name in guard.undeletable
+                ):
                     return table
     return None
 

@@ -72,9 +72,9 @@ class Watch(Touched):
             return
         found: dict[tuple[Mapper[Any], Verb], list[Key]] = {}
         for state, (is_deleted, is_listed) in context.states.items():
-            if is_listed or state.key is None or not self.guard.watches(state.mapper):
-                continue
             verb = DELETE if is_deleted else UPDATE
+            if is_listed or state.key is None or not self._is_noted(state.mapper, verb):
+                continue
             found.setdefault((state.mapper, verb), []).append(state.key[1])
         for (mapper, verb), keys in found.items():
             self.note(mapper, keys, verb)
@@ -82,10 +82,18 @@ class Watch(Touched):
     def written(self, mapper: Mapper[Any], target: Any, verb: Verb) -> None:
         """A flush is about to write a row, which a hook of the app may have added to it."""
         self.prepare()
-        if self.guard.watches(mapper):
-            state = sa.inspect(target)
-            if state.key is not None:
+        state = sa.inspect(target)
+        if state.key is not None:
+            if self._is_noted(mapper, verb):
                 self.note(mapper, [state.key[1]], verb)
+            if verb is UPDATE and not self.guard.updates.keys().isdisjoint(mapper.tables):
+                self._note_new_keys(mapper, target)
+
+    def _is_noted(self, mapper: Mapper[Any], verb: Verb) -> bool:
+        """Whether rows of the class are noted, or others that would be deleted with them."""
+        if self.guard.watches(mapper):
+            return True
+        return verb is DELETE and not self.guard.cascades.keys().isdisjoint(mapper.tables)
 
     def was_written(self, mapper: Mapper[Any], target: Any) -> None:
         """A flush has written a row: inserted it, changed it, or changed its primary key."""
@@ -113,7 +121,7 @@ class Watch(Touched):
 
     def was_deleted(self, mapper: Mapper[Any], state: InstanceState[Any]) -> None:
         """A flush has deleted a row."""
-        if self.guard.watches(mapper) and state.key is not None:
+        if state.key is not None and self._is_noted(mapper, DELETE):
             self.confirmed.setdefault((root_of(mapper), state.key[1]))
             self.gone.setdefault((root_of(mapper), state.key[1]))
 
@@ -123,26 +131,77 @@ class Watch(Touched):
         """Note what the database changes or deletes together with rows."""
         for table in self.guard.rows_of(mapper).keys:
             for cascade in self.guard.cascades.get(table, ()):
-                children = self._children(cascade, mapper, table, keys)
-                if children:
-                    self.note(cascade.mapper, children, DELETE if cascade.is_delete else UPDATE)
-                    self.confirm(cascade.mapper, children, is_gone=cascade.is_delete)
+                self._note_cascade(cascade, mapper, table, keys)
+
+    def _note_new_keys(self, mapper: Mapper[Any], target: Any) -> None:
+        """Note what the database changes because a row gets another key."""
+        state = sa.inspect(target)
+        for table in self.guard.rows_of(mapper).keys:
+            for cascade in self.guard.updates.get(table, ()):
+                names = [mapper.get_property_by_column(other).key for _, other in cascade.pairs]
+                if any(state.attrs[name].history.has_changes() for name in names):
+                    self._note_cascade(cascade, mapper, table, [state.key[1]])
+
+    def _note_cascade(
+        self, cascade: Cascade, mapper: Mapper[Any], table: Any, keys: list[Key]
+    ) -> None:
+        if cascade.mapper is None:
+            rows = self._linked_to(cascade, mapper, table, keys)
+            self._note_rows(cascade.table, rows, is_delete=cascade.is_delete)
+            return
+        children = self._children(cascade, cascade.mapper, mapper, table, keys)
+        if not children:
+            return
+        is_moved = any(own.primary_key for own, _ in cascade.pairs) and not cascade.is_delete
+        if is_moved and self.guard.policies_of(cascade.mapper):
+            raise UnguardedWrite(
+                f"The database would give rows of {cascade.table} other primary keys, and no "
+                "policy could decide about them: change the objects."
+            )
+        # first, so that rows which refer to each other come to an end
+        self.confirm(cascade.mapper, children, is_gone=cascade.is_delete)
+        self.note(cascade.mapper, children, DELETE if cascade.is_delete else UPDATE)
 
     def _children(
-        self, cascade: Cascade, mapper: Mapper[Any], table: Any, keys: list[Key]
+        self,
+        cascade: Cascade,
+        child: Mapper[Any],
+        mapper: Mapper[Any],
+        table: Any,
+        keys: list[Key],
     ) -> list[Key]:
-        children = self.guard.rows_of(cascade.mapper)
+        rows, base = self.guard.rows_of(child), root_of(child)
+        selected = self._joined(cascade, rows.source, rows.key, mapper, table, keys)
+        known = self.gone if cascade.is_delete else self.confirmed
+        return [key for key in map(tuple, selected) if (base, key) not in known]
+
+    def _linked_to(
+        self, cascade: Cascade, mapper: Mapper[Any], table: Any, keys: list[Key]
+    ) -> list[dict[str, Any]]:
+        columns = kept_columns(cascade.table)
+        selected = self._joined(cascade, cascade.table, columns, mapper, table, keys)
+        names = [column.key for column in columns]
+        return [dict(zip(names, row, strict=True)) for row in selected]
+
+    def _joined(
+        self,
+        cascade: Cascade,
+        source: Any,
+        columns: Iterable[Any],
+        mapper: Mapper[Any],
+        table: Any,
+        keys: list[Key],
+    ) -> list[Any]:
+        """The rows that refer to these rows of the table."""
         parent = table.alias()
         joined = sa.and_(*(own == parent.c[other.key] for own, other in cascade.pairs))
         of_key = [parent.c[column.key] for column in self.guard.rows_of(mapper).keys[table]]
-        source = children.source.join(parent, joined)
-        statement = sa.select(*children.key).select_from(source)
-        base = root_of(cascade.mapper)
-        found: list[Key] = []
+        statement = sa.select(*columns).select_from(source.join(parent, joined))
+        found: list[Any] = []
         for batch in batches(keys):
             of_batch = statement.where(equals_one_of(of_key, batch))
-            found += map(tuple, self.questions.run(cascade.mapper, of_batch, None, was=False))
-        return [key for key in found if (base, key) not in self.touched]
+            found += self.questions.run(mapper, of_batch, None, was=False)
+        return found
 
     def note_links(
         self, table: Any, parameters: Iterable[Mapping[str, Any]], *, is_delete: bool
@@ -150,7 +209,11 @@ class Watch(Touched):
         """Note rows of an association table that a flush is about to write, and their ends."""
         self.prepare()
         self.is_settled = False
-        rows = _linked_rows(parameters)
+        self._note_rows(table, _linked_rows(parameters), is_delete=is_delete)
+
+    def _note_rows(self, table: Any, rows: list[dict[str, Any]], *, is_delete: bool) -> None:
+        if not rows:
+            return
         owner = self.guard.owner_of(table)
         own = [str(column.key) for column in owner.primary_key] if owner is not None else []
         for row in rows:
