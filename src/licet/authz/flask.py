@@ -43,6 +43,7 @@ from licet.authz.policies.policy import Policy
 from licet.authz.policies.roles import Role, refuse_unnamed
 from licet.authz.policies.verbs import UPDATE, VIEW, Verb, one_verb
 from licet.authz.writes._afterwards import guard_afterwards
+from licet.authz.writes._family import AT_REGISTRATION
 from licet.authz.writes._guard import Guard
 from licet.authz.writes._listeners import install
 from licet.authz.writes._scope import keep_object
@@ -115,6 +116,8 @@ def register_policies(
     known.caller = caller or known.caller
     install()
     guard_afterwards(app)
+    for function in AT_REGISTRATION:
+        function(registered)
 
 
 def _with_more(policies: list[Policy], more: Iterable[Policy]) -> list[Policy]:

@@ -9,6 +9,7 @@
 For invitations and the decisions of committees: what a policy cannot know from the objects.
 """
 
+from licet.authz.grants import _reuse  # noqa: F401 - called when policies are registered
 from licet.authz.grants.conditions import grant_verb, granted
 from licet.authz.grants.service import Grant, give, list_grants, revoke
 

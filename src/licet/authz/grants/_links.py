@@ -26,7 +26,9 @@ _KINDS = (Kind.INTEGER, Kind.TEXT, Kind.UUID)
 
 def object_type(model: type[Any]) -> str:
     """The name under which grants on objects of the class are kept."""
-    return str(sa.inspect(model).base_mapper.local_table.name)
+    table = sa.inspect(model).base_mapper.local_table
+    schema = getattr(table, "schema", None)
+    return str(table.name) if schema is None else f"{schema}.{table.name}"
 
 
 def unfit_key(model: type[Any]) -> str | None:

@@ -27,6 +27,7 @@ from licet.authz.grants._links import key_text, object_type, unfit_key
 from licet.authz.grants.conditions import grant_verb
 from licet.authz.grants.tables import PRINCIPAL_LENGTH, grant
 from licet.authz.policies.policy import Policy
+from licet.authz.writes._family import BY_SERVICE
 from licet.errors import ObjectNotFound, UsageError
 from licet.errors.names import knows_its_options, suggestion
 from licet.wire.text import is_storable
@@ -80,7 +81,7 @@ def give(
     giver = current_caller() if identity is None else identity
     authorize(policy, grant_verb(role), owner, identity=giver)
     now = datetime.now(UTC)
-    _require_useful(owner, to, expires_at, now)
+    _require_useful(owner, to, expires_at, reason, now)
     given = Grant(
         id=str(uuid.uuid4()),
         grantee=to,
@@ -155,7 +156,8 @@ def _grants_on(policy: Policy, owner: Any) -> Iterator[Grant]:
 def _execute(policy: Policy, statement: Any) -> Any:
     """In the database of the policy's objects."""
     mapper = sa.inspect(policy.model)
-    return current_session().execute(statement, bind_arguments={"mapper": mapper})
+    made = statement.execution_options(**{BY_SERVICE: True})
+    return current_session().execute(made, bind_arguments={"mapper": mapper})
 
 
 def _require_given(policy: Policy, role: str) -> None:
@@ -168,16 +170,24 @@ def _require_given(policy: Policy, role: str) -> None:
         )
 
 
-def _require_useful(owner: Any, to: object, expires_at: object, now: datetime) -> None:
+def _require_useful(
+    owner: Any, to: object, expires_at: object, reason: object, now: datetime
+) -> None:
     if sa.inspect(owner).identity is None:
         raise UsageError("A grant is on a stored object: flush the session before.")
-    if (reason := unfit_key(type(owner))) is not None:
-        raise UsageError(f"A grant cannot be kept: {reason}.")
+    if (unfit := unfit_key(type(owner))) is not None:
+        raise UsageError(f"A grant cannot be kept: {unfit}.")
+    if reason is not None and not (isinstance(reason, str) and is_storable(reason)):
+        raise UsageError(f"The reason of a grant is some text, not {reason!r}.")
     if not isinstance(to, str) or not 0 < len(to) <= PRINCIPAL_LENGTH or not is_storable(to):
         raise UsageError(f"A grant is given to a principal, some text, not to {to!r}.")
     if expires_at is None:
         return
     if not isinstance(expires_at, datetime) or expires_at.utcoffset() is None:
         raise invalid(f"expires_at is an aware datetime, not {expires_at!r}.")
+    try:
+        expires_at.astimezone(UTC)
+    except OverflowError:
+        raise invalid(f"expires_at is too late for a moment in UTC: {expires_at!r}.") from None
     if expires_at <= now:
         raise UsageError(f"A grant that expires at {expires_at} has expired already.")

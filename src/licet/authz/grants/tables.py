@@ -1,7 +1,8 @@
 """The table of grants. It lies beside the tables of the objects, in licet's database.
 
-`object_type` is the name of the objects' table, and `object_id` their primary key as text, of a
-UUID its 32 digits. Rows are never deleted: what was granted once can be told later.
+`object_type` is the name of the objects' table, with its schema if it has one, and `object_id`
+their primary key as text, of a UUID its 32 digits. Rows are never deleted: what was granted once
+can be told later.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from licet.db.types import UTCDateTime
 __all__ = ["PRINCIPAL_LENGTH", "grant", "metadata"]
 
 PRINCIPAL_LENGTH: Final = 255
-
 grant: Final = sa.Table(
     "licet_grant",
     metadata,

@@ -6,13 +6,19 @@ several objects. What is guarded follows the row and the table, not what they ar
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from sqlalchemy.orm import Mapper
 
-__all__ = ["TableName", "name_of", "root_of"]
+from licet.authz.policies.policy import Policy
+
+__all__ = ["AT_REGISTRATION", "BY_SERVICE", "GRANTS", "TableName", "name_of", "root_of"]
 
 TableName = tuple[str, str]
+GRANTS: Final[TableName] = ("", "licet_grant")
+BY_SERVICE: Final = "licet_by_service"  # the option of a statement about grants that asked who may
+AT_REGISTRATION: Final[list[Callable[[Iterable[Policy]], None]]] = []
 _DEFAULT_SCHEMAS: Final = frozenset({"main", "public", "dbo"})
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
 
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import CREATE, DELETE, UPDATE
-from licet.authz.writes._family import TableName, name_of, root_of
+from licet.authz.writes._family import GRANTS, TableName, name_of, root_of
 from licet.authz.writes._plans import asked_tables, checks, first_relations
 from licet.errors import UnguardedWrite, UntranslatableCondition
 
@@ -27,7 +27,6 @@ _DECIDED: Final = (CREATE, UPDATE, DELETE)
 _UNKEPT: Final = (sa.LargeBinary, sa.JSON, sa.ARRAY, sa.PickleType)
 SINGLE: Final = "licet_key_"  # the parameters of a single row's key
 _STATEMENTS: Final = 128  # which callers come again soon
-_GRANTS: Final = ("", "licet_grant")
 _ACTIONS: Final = frozenset({"CASCADE", "SET NULL", "SET DEFAULT"})
 
 
@@ -190,7 +189,7 @@ class Guard:
     def closed(self) -> frozenset[TableName]:
         """The tables that no statement writes unasked: guarded ones, and those that give rights."""
         tables = self.guarded.union(self.links, self._related)
-        return frozenset({*map(name_of, tables), _GRANTS})
+        return frozenset({*map(name_of, tables), GRANTS})
 
     @cached_property
     def owners(self) -> tuple[dict[TableName, set[Any]], dict[TableName, set[Any]]]:

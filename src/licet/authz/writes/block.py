@@ -18,7 +18,7 @@ from licet.authz._places import invalid
 from licet.authz.callers.asking import authorize, current_caller, current_session
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import CREATE, DELETE, LIST, VIEW, Verb, one_verb
-from licet.authz.writes._listeners import install, may_commit, settle
+from licet.authz.writes._listeners import all_or_none, install, may_commit, settle
 from licet.authz.writes._scope import Scope, block, guard_for, is_kept, scope_of, watch_of
 from licet.authz.writes._touched import Main
 from licet.errors import InvalidRequest
@@ -46,7 +46,8 @@ class Change:
     def apply(self, fields: Mapping[str, Any]) -> None:
         """Set the object's fields to these values, all of them or none.
 
-        A related object is set by the name of its relationship, never by a value of JSON. What may
+        A related object is set by the name of its relationship, never by a value of JSON, such as
+        null or []. A validator of the object's class that raises leaves it as it was. What may
         be written is asked of the object before the block (not of a draft), and as it was written.
 
         Raises:
@@ -59,20 +60,23 @@ class Change:
         unknown = sorted(str(name) for name in fields if name not in known)
         refused = sorted(name for name in fields if name in known and name not in writable)
         related = sorted(name for name in fields if self._is_no_related(name, fields[name]))
+        computed = sorted(name for name in fields if self._is_computed(name))
         problems = [
             f"{text}: {', '.join(names)}."
             for text, names in (
                 ("Unknown fields", unknown),
                 ("Fields that may not be written", refused),
                 ("Fields that are set by the key of the related object", related),
+                ("Fields that the database computes", computed),
             )
             if names
         ]
         if problems:
             raise InvalidRequest(" ".join(problems))
+        with all_or_none(self.object):
+            for name, value in fields.items():
+                setattr(self.object, name, value)
         self._applied.update(fields)
-        for name, value in fields.items():
-            setattr(self.object, name, value)
 
     def require_written(self) -> None:
         """Ask once more, of the flushed object, whether the applied fields might be written.
@@ -90,10 +94,15 @@ class Change:
 
     def _is_no_related(self, name: str, value: Any) -> bool:
         """Whether a relationship is given something that is no object of a session."""
-        if name not in sa.inspect(type(self.object)).relationships or value is None:
+        if name not in sa.inspect(type(self.object)).relationships:
             return False
         values = value if isinstance(value, list | tuple | set) else [value]
-        return any(sa.inspect(one, raiseerr=False) is None for one in values)
+        return not values or any(sa.inspect(one, raiseerr=False) is None for one in values)
+
+    def _is_computed(self, name: str) -> bool:
+        """Whether an attribute has the value of an expression, not of a column."""
+        found = sa.inspect(type(self.object)).column_attrs.get(name)
+        return found is not None and not isinstance(found.columns[0], sa.Column)
 
 
 @contextmanager
