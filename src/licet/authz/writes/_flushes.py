@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from licet.authz.writes._watch import Watch
+from licet.errors import UnguardedWrite
 
-__all__ = ["current_flush", "enter_flush", "flush_of", "flushes", "leave_flush"]
+__all__ = [
+    "current_flush",
+    "enter_flush",
+    "flush_of",
+    "flushes",
+    "forget_connection",
+    "leave_flush",
+    "note_connection",
+    "refuse_undecided",
+]
 
 _flushes: ContextVar[tuple[tuple[Session, Watch | None], ...]] = ContextVar(
     "licet_flushes", default=()
 )
+
+_written: WeakKeyDictionary[Any, list[Watch]] = WeakKeyDictionary()
 
 
 def enter_flush(session: Session, watch: Watch | None) -> None:
@@ -30,6 +43,32 @@ def leave_flush(session: Session) -> Watch | None:
             _flushes.set(found[:index])
             return found[index][1]
     return None
+
+
+def note_connection(connection: Any, watch: Watch) -> None:
+    """A watched flush writes by a connection."""
+    found = _written.setdefault(connection, [])
+    if watch not in found:
+        found.append(watch)
+
+
+def refuse_undecided(connection: Any) -> None:
+    """Refuse the commit of a connection by which rows were written that nobody decided about.
+
+    Raises:
+        UnguardedWrite: there are such; they are rolled back.
+    """
+    if any(not watch.is_settled for watch in _written.pop(connection, ())):
+        connection.connection.rollback()
+        raise UnguardedWrite(
+            "A connection is committed by which a session has written guarded rows that nobody "
+            "has decided about: commit the session."
+        )
+
+
+def forget_connection(connection: Any) -> None:
+    """What was written by the connection was rolled back."""
+    _written.pop(connection, None)
 
 
 def flushes() -> int:

@@ -23,7 +23,15 @@ from licet.authz.policies._models.remembered import remember_flushed
 from licet.authz.policies.verbs import CREATE, DELETE, UPDATE
 from licet.authz.writes._afterwards import note_session
 from licet.authz.writes._before import BARE
-from licet.authz.writes._flushes import current_flush, enter_flush, flush_of, leave_flush
+from licet.authz.writes._flushes import (
+    current_flush,
+    enter_flush,
+    flush_of,
+    forget_connection,
+    leave_flush,
+    note_connection,
+    refuse_undecided,
+)
 from licet.authz.writes._scope import (
     begin_watch,
     block,
@@ -62,6 +70,8 @@ def install() -> None:
             event.listen(Mapper, name, function)
         event.listen(Engine, "before_execute", _before_execute)
         event.listen(Engine, "handle_error", _handle_error)
+        event.listen(Engine, "commit", refuse_undecided)
+        event.listen(Engine, "rollback", forget_connection)
         event.listen(Engine, "before_cursor_execute", _before_cursor_execute, retval=True)
 
 
@@ -176,6 +186,12 @@ def _make_usable(session: Session, response: Response) -> Response:
     return response
 
 
+def _after_rollback(session: Session) -> None:
+    watch = watch_of(session)
+    if watch is not None and not session.in_nested_transaction():
+        watch.is_settled = True
+
+
 def _after_soft_rollback(session: Session, previous: Any) -> None:
     watch = watch_of(session)
     leave_flush(session)
@@ -272,13 +288,14 @@ def _is_filtered(scope: Any, statement: Any) -> bool:
 
 
 def _before_execute(
-    _connection: Any, statement: Any, many: Any, one: Any, options: Mapping[str, Any]
+    connection: Any, statement: Any, many: Any, one: Any, options: Mapping[str, Any]
 ) -> None:
     statement = getattr(statement, "statement", statement)  # of a compiled one
     if not isinstance(statement, sa.Insert | sa.Update | sa.Delete) or is_permitted():
         return
     watch = current_flush()
     if watch is not None and _is_of_flush(watch, statement, many or [one], options):
+        note_connection(connection, watch)
         return
     scope = statements_scope()
     table = None if scope is None else closed_table(scope.guard, statement)
@@ -376,6 +393,7 @@ _of_sessions: dict[str, Callable[..., Any]] = {
     "after_flush": _after_flush,
     "after_flush_postexec": _after_flush_postexec,
     "before_commit": _before_commit,
+    "after_rollback": _after_rollback,
     "after_soft_rollback": _after_soft_rollback,
     "after_transaction_create": _after_transaction_create,
     "after_transaction_end": _after_transaction_end,

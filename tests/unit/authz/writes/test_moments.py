@@ -307,3 +307,52 @@ def test_sessions_with_a_database_for_each_class(small):
         with pytest.raises(Exception, match="no such object"):
             bound.commit()
     bound.close()
+
+
+class TestConnections:
+    """A commit that is not the session's."""
+
+    def test_of_the_sessions_connection(self, small):
+        """Rows that nobody decided about are not committed."""
+
+        def change(session, key):
+            book = session.get(Book, key)
+            book.title = "x"
+            session.flush()
+            session.connection().commit()
+
+        for key in (1, 2):
+            outcome = small.attempt(lambda s, key=key: change(s, key), commit=False)
+            assert outcome == "UnguardedWrite"
+        assert {row[0] for row in small.rows(TITLES)} == {"t"}
+
+    def test_around_the_session(self, small):
+        """A transaction around a session is refused where that only flushes."""
+
+        def change(key, end):
+            with small.engine.begin() as connection, Session(connection) as inner:
+                book = inner.get(Book, key)
+                book.title = "x"
+                getattr(inner, end)()
+
+        small.session.close()
+        assert small.attempt(lambda _: change(1, "flush"), commit=False) == "UnguardedWrite"
+        assert small.attempt(lambda _: change(2, "commit"), commit=False) == "ObjectNotFound"
+        assert small.attempt(lambda _: change(1, "commit"), commit=False) == "done"
+        assert [row[0] for row in small.rows(TITLES)] == ["x", "t", "t"]
+
+    def test_a_savepoint_around_the_session(self, small):
+        """What the inner session rolled back is no reason to refuse."""
+
+        def change():
+            with small.engine.begin() as connection:
+                mode = "create_savepoint"
+                with Session(connection, join_transaction_mode=mode) as inner:
+                    book = inner.get(Book, 1)
+                    book.title = "x"
+                    inner.flush()
+                    inner.rollback()
+                connection.execute(sa.select(Book))
+
+        small.session.close()
+        assert small.attempt(lambda _: change(), commit=False) == "done"
