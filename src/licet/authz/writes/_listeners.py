@@ -20,7 +20,8 @@ from sqlalchemy.orm import Mapper, Session
 from licet.authz.callers.asking import log_line, refusal_of
 from licet.authz.policies._in_sql._changes import FILTERED
 from licet.authz.policies._models.remembered import remember_flushed
-from licet.authz.policies.verbs import CREATE, DELETE, UPDATE
+from licet.authz.policies.verbs import DELETE, UPDATE
+from licet.authz.writes._absent import answer_absent
 from licet.authz.writes._afterwards import note_session
 from licet.authz.writes._before import BARE
 from licet.authz.writes._flushes import (
@@ -69,7 +70,7 @@ def install() -> None:
         for name, function in _of_mappers.items():
             event.listen(Mapper, name, function)
         event.listen(Engine, "before_execute", _before_execute)
-        event.listen(Engine, "handle_error", _handle_error)
+        event.listen(Engine, "handle_error", answer_absent)
         event.listen(Engine, "commit", refuse_undecided)
         event.listen(Engine, "rollback", forget_connection)
         event.listen(Engine, "before_cursor_execute", _before_cursor_execute, retval=True)
@@ -355,37 +356,6 @@ def _before_cursor_execute(
     if found and _BARE in text:
         text = text.replace(_BARE, "")
     return text, parameters
-
-
-def _handle_error(context: Any) -> None:
-    """A row that would refer to none is answered as one whose related row denies it.
-
-    The difference would tell which rows there are that the caller may not see.
-
-    Raises:
-        MissingToken, AccessDenied: a flush has written such a row.
-    """
-    watch, compiled = current_flush(), getattr(context.execution_context, "compiled", None)
-    if watch is None or compiled is None or not _is_of_absent(context):
-        return
-    table = compiled.statement.table
-    for policy in watch.guard.policies:
-        if table in sa.inspect(policy.model).tables:
-            referred = {one.column.table for one in table.foreign_keys}
-            if not referred.isdisjoint(watch.guard.asked[policy]):
-                verb = CREATE if compiled.isinsert else UPDATE
-                reason = "a row that it would refer to does not exist"
-                log_line("denied", watch.identity, verb, policy.name, visible=True, reason=reason)
-                raise refusal_of(watch.identity, visible=True)
-
-
-def _is_of_absent(context: Any) -> bool:
-    """Whether an INSERT or UPDATE has failed as a foreign key leads nowhere."""
-    error, compiled = context.original_exception, context.execution_context.compiled
-    if not (compiled.isinsert or compiled.isupdate):
-        return False
-    is_foreign = getattr(error, "sqlstate", None) == "23503"  # of PostgreSQL
-    return is_foreign or "FOREIGN KEY constraint failed" in str(error)
 
 
 _of_sessions: dict[str, Callable[..., Any]] = {
