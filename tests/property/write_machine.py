@@ -11,11 +11,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from sqlalchemy import exc as sa_exc
 from sqlalchemy.orm import Session
 from sqlalchemy.orm import exc as orm_exc
+from sqlalchemy.pool import StaticPool
 from tests.property.write_models import (
     MODELS,
     PEOPLE,
     Base,
     Book,
+    BookTag,
     Helper,
     Loan,
     Remark,
@@ -59,6 +61,14 @@ def library():
     caller = lambda: Who(request.environ["who"])  # noqa: E731 - as the guide writes it
     register_policies(app, *policies, caller=caller, guard_writes=True)
     return app, policies
+
+
+@functools.cache
+def elsewhere():
+    """A database of its own, for the session of a hook."""
+    engine = sa.create_engine("sqlite://", poolclass=StaticPool)
+    Base.metadata.create_all(engine)
+    return engine
 
 
 class WriteMachine(RuleBasedStateMachine):
@@ -246,6 +256,54 @@ class WriteMachine(RuleBasedStateMachine):
                 related.remove(one)
             elif not takes_off and one not in related:
                 related.append(one)
+
+        self.step(change)
+
+    @rule(number=numbers, to=numbers, takes_off=st.booleans())
+    def link(self, number, to, takes_off):
+        """A row of the association table, as an object of its class."""
+        book, tag = self.pick(Book, number), self.pick(Tag, to)
+        if book is None or tag is None:
+            return
+
+        def change():
+            found = self.session.get(BookTag, (book.id, tag.id))
+            if takes_off and found is not None:
+                self.session.delete(found)
+            elif not takes_off and found is None:
+                self.session.add(BookTag(book_id=book.id, tag_id=tag.id))
+
+        self.step(change)
+
+    @rule(number=numbers, owner=people, key=st.integers(100, 105))
+    def create_with_text(self, number, owner, key):
+        """A row whose key the database has in another form than the object."""
+        shelf = self.pick(Shelf, number)
+        if shelf is None or self.engine.dialect.name != "sqlite":
+            return  # PostgreSQL refuses to compare such a key
+        made = Book(id=str(key), owner=owner, title="new", shelf_id=shelf.id)
+        self.step(lambda: self.session.add(made))
+
+    @rule(number=numbers, owner=people)
+    def change_with_hook(self, number, owner):
+        """A change while whose flush a hook flushes another session, in another database."""
+        book = self.pick(Book, number)
+        if book is None:
+            return
+
+        def hook(_mapper, _connection, target):
+            if sa.inspect(target).session is self.session:
+                with Session(elsewhere()) as other:
+                    other.add(Tag(owner="ben"))
+                    other.flush()
+
+        def change():
+            book.owner = owner
+            sa.event.listen(Book, "before_update", hook)
+            try:
+                self.session.flush()
+            finally:
+                sa.event.remove(Book, "before_update", hook)
 
         self.step(change)
 

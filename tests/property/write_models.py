@@ -93,6 +93,12 @@ class Tag(Base):
     books: Mapped[list[Book]] = relationship(secondary=book_tag, back_populates="tags")
 
 
+class BookTag(Base):
+    """The association table once more, as a class whose objects link as well."""
+
+    __table__ = book_tag
+
+
 MODELS = {model.__tablename__: model for model in (Room, Shelf, Helper, Book, Loan, Remark, Tag)}
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, Final
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -24,6 +25,11 @@ BATCH: Final = 400
 BARE: Final = "licet_no_schema"
 _TERMS: Final = 200  # SQLite has at most 500 SELECTs in a UNION
 _MOST: Final = 30_000  # parameters of a statement, of which SQLite takes 32,766
+_PLAIN: Final[dict[Any, type[Any]]] = {
+    **dict.fromkeys((sa.Integer, sa.BigInteger, sa.SmallInteger), int),
+    **dict.fromkeys((sa.String, sa.Text, sa.Unicode, sa.VARCHAR), str),
+    sa.Uuid: UUID,
+}
 Key = tuple[Any, ...]
 
 
@@ -33,13 +39,19 @@ class Before:
     def __init__(self) -> None:
         self._keys: dict[Any, dict[tuple[Any, ...], dict[Key, None]]] = {}
         self._rows: dict[Any, dict[Any, Key]] = {}
+        # of the keys, those that the database may have in another form
+        self._odd: dict[Any, dict[tuple[Any, ...], dict[Key, None]]] = {}
 
     def add(
         self, table: Any, columns: tuple[Any, ...], keys: Iterable[Key], rows: Iterable[Key]
     ) -> None:
         """Keep the rows that the table has with these keys before they change."""
         by_columns = self._keys.setdefault(table, {})
-        by_columns.setdefault(columns, {}).update(dict.fromkeys(keys))
+        of_columns = by_columns.setdefault(columns, {})
+        for key in keys:
+            of_columns[key] = None
+            if not _is_plain(columns, key):
+                self._odd.setdefault(table, {}).setdefault(columns, {})[key] = None
         self._rows.setdefault(table, {}).update((_distinct(row), tuple(row)) for row in rows)
 
     def of(
@@ -58,6 +70,12 @@ class Before:
             UsageError: the transaction touched more rows than a statement can hold.
         """
         tables = list(tables)
+        only = {
+            table: keys
+            for table, keys in only.items()
+            if len(self._keys.get(table, ())) <= 1
+            and all(_is_plain(tuple(by), key) for by in self._keys.get(table, ()) for key in keys)
+        }
         touched = [table for table in tables if self._is_touched(table, only.get(table))]
         if not touched:
             return None
@@ -81,7 +99,7 @@ class Before:
 
     def _is_touched(self, table: Any, only: Sequence[Key] | None) -> bool:
         found = self._keys.get(table)
-        if found is None or only is None:
+        if found is None or only is None or table in self._odd:
             return found is not None
         return any(key in keys for keys in found.values() for key in only)
 
@@ -91,16 +109,14 @@ class Before:
         columns = [sa.column(column.name, column.type) for column in table.c]
         real = sa.table(_real_name(table, schema, dialect), *columns)
         by_columns, kept = self._keys.get(table, {}), kept_columns(table)
+        odd, wanted = self._odd.get(table, {}), set(only or ())
         chosen = {
-            by: list(keys) if only is None else [key for key in only if key in keys]
+            by: [key for key in keys if only is None or key in wanted or key in odd.get(by, ())]
             for by, keys in by_columns.items()
         }
         rows = list(self._rows.get(table, {}).values())
-        if only is not None and len(by_columns) == 1:
-            by, wanted = next((by, set(keys)) for by, keys in chosen.items())
+        for by in by_columns if only is not None else ():
             places = [next(n for n, one in enumerate(kept) if one is column) for column in by]
-            # a key that the database has in another form stays, and is not read
-            wanted |= {tuple(row[n] for n in places) for row in rows} & set(only)
             rows = [row for row in rows if tuple(row[n] for n in places) in wanted]
         size = len(rows) * len(kept) + sum(len(by) * len(keys) for by, keys in chosen.items())
         if size > _MOST:
@@ -119,6 +135,16 @@ class Before:
         while len(parts) > _TERMS:
             parts = [_union(part) for part in batches(parts, _TERMS)]
         return _union(parts).cte(str(table.name))
+
+
+def _is_plain(columns: tuple[Any, ...], key: Key) -> bool:
+    """Whether equal keys are equal to Python, too: numbers, and texts and UUIDs as they are."""
+    return all(
+        type(value) is _PLAIN.get(type(column.type))
+        and getattr(column.type, "as_uuid", True)
+        and not getattr(column.type, "collation", None)
+        for column, value in zip(columns, key, strict=True)
+    )
 
 
 def _real_name(table: Any, schema: str | None, dialect: Any) -> Any:

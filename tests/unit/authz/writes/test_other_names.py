@@ -119,6 +119,30 @@ class TestKeys:
 
         assert small.attempt(change) == "ObjectNotFound"
 
+    def test_a_row_is_one_under_both_forms_of_its_key(self, small):
+        """What it was is not what the transaction made of it under the other form."""
+
+        def change(session):
+            book = Book(id="2", owner="ann")
+            make_transient_to_detached(book)
+            session.add(book)
+            book.owner = "ann2"
+            book.owner = "ann"
+            sa.orm.attributes.flag_modified(book, "owner")
+            session.flush()
+            session.expunge(book)
+            other = session.get(Book, 2)
+            other.title = "taken"
+
+        def legal(session):
+            session.add(Book(id="40", owner="ann"))
+            session.flush()
+            book = session.get(Book, 40)
+            book.title = "new"
+
+        assert small.attempt(change) == "ObjectNotFound"
+        assert small.attempt(legal) == "done"
+
     def test_a_row_that_is_not_found_is_refused(self, small):
         """A written row that its key does not lead to is no row without questions."""
 
