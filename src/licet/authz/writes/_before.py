@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from licet.authz.writes._guard import kept_columns
 from licet.errors import UsageError
 
-__all__ = ["BARE", "BATCH", "Before", "batches", "equals_one_of"]
+__all__ = ["BARE", "BATCH", "Before", "batches", "equals_one_of", "is_plain"]
 
 BATCH: Final = 400
 BARE: Final = "licet_no_schema"
@@ -50,7 +50,7 @@ class Before:
         of_columns = by_columns.setdefault(columns, {})
         for key in keys:
             of_columns[key] = None
-            if not _is_plain(columns, key):
+            if not is_plain(columns, key):
                 self._odd.setdefault(table, {}).setdefault(columns, {})[key] = None
         self._rows.setdefault(table, {}).update((_distinct(row), tuple(row)) for row in rows)
 
@@ -74,19 +74,19 @@ class Before:
             table: keys
             for table, keys in only.items()
             if len(self._keys.get(table, ())) <= 1
-            and all(_is_plain(tuple(by), key) for by in self._keys.get(table, ()) for key in keys)
+            and all(is_plain(tuple(by), key) for by in self._keys.get(table, ()) for key in keys)
         }
         touched = [table for table in tables if self._is_touched(table, only.get(table))]
         if not touched:
             return None
         schemas = connection.get_execution_options().get("schema_translate_map") or {}
-        is_plain = not schemas and all(table.schema is None for table in tables)
-        if not is_plain:
+        is_bare = not schemas and all(table.schema is None for table in tables)
+        if not is_bare:
             # each table is read under its bare name, which no two of them may have
             names = Counter(table.name for table in tables)
             if max(names.values()) > 1:
                 raise UsageError(
-                    f"Tables of one name in two schemas were changed together: {max(names)}. "
+                    f"Tables of one name in two schemas were changed together: {names.most_common(1)[0][0]}. "
                     "Change them in transactions of their own."
                 )
             touched = tables
@@ -94,7 +94,7 @@ class Before:
         for table in sorted(touched, key=lambda table: str(table.name)):
             schema = schemas.get(table.schema, table.schema)
             made.append(self._former(table, schema, connection.dialect, only.get(table)))
-        options = {} if is_plain else {"schema_translate_map": _bare(schemas, tables)}
+        options = {} if is_bare else {"schema_translate_map": _bare(schemas, tables)}
         return statement.add_cte(*made), options
 
     def _is_touched(self, table: Any, only: Sequence[Key] | None) -> bool:
@@ -137,7 +137,7 @@ class Before:
         return _union(parts).cte(str(table.name))
 
 
-def _is_plain(columns: tuple[Any, ...], key: Key) -> bool:
+def is_plain(columns: Sequence[Any], key: Key) -> bool:
     """Whether equal keys are equal to Python, too: numbers, and texts and UUIDs as they are."""
     return all(
         type(value) is _PLAIN.get(type(column.type))

@@ -17,7 +17,7 @@ from licet.authz.policies._in_sql._entities import rows_alone
 from licet.authz.policies._in_sql._terms import as_column
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import Verb
-from licet.authz.writes._before import BATCH, Before, batches, equals_one_of
+from licet.authz.writes._before import BATCH, Before, batches, equals_one_of, is_plain
 from licet.authz.writes._family import root_of
 from licet.authz.writes._guard import SINGLE, Guard, Rows, classes_of
 
@@ -81,7 +81,7 @@ class Questions:
             ):
                 answers = dict(zip(names, map(bool, row[end:]), strict=True))
                 told[tuple(row[:n_keys])] = (answers, tuple(row[n_keys:end]))
-            for key, is_alone in _unlike(batch, told):
+            for key, is_alone in _unlike(rows.key, batch, told):
                 found.update(
                     {key: next(iter(told.values()))}
                     if is_alone
@@ -126,7 +126,7 @@ class Questions:
         for row in self.run(mapper, of_keys, None, was=False):
             told[tuple(row[: len(columns)])] = tuple(row[len(columns) :])
         found = {key: told[key] for key in keys if key in told}
-        for key, is_alone in _unlike(keys, told):
+        for key, is_alone in _unlike(columns, keys, told):
             if is_alone:
                 found[key] = next(iter(told.values()))
             else:
@@ -209,12 +209,15 @@ class Questions:
         return connection.execute(statement, parameters or {}, execution_options=options).all()
 
 
-def _unlike(asked: list[Key], told: Mapping[Key, Any]) -> list[tuple[Key, bool]]:
+def _unlike(
+    columns: Sequence[Any], asked: list[Key], told: Mapping[Key, Any]
+) -> list[tuple[Key, bool]]:
     """The asked keys that the database may have in another form, as 7 for "7".
 
     With each goes whether it is the only one, so that what was told is of it.
     """
-    missing = [key for key in asked if key not in told]
-    if not missing or told.keys() <= set(asked):
+    if not told:
         return []
-    return [(key, len(asked) == 1) for key in missing]
+    is_exact = told.keys() <= set(asked)
+    missing = (key for key in asked if key not in told)
+    return [(key, len(asked) == 1) for key in missing if not (is_exact and is_plain(columns, key))]

@@ -284,7 +284,7 @@ class Watch(Touched):
         found: dict[Key, list[Key]] = {}
         for row in self.questions.run(link.mapper, statement, None, was=False):
             found.setdefault(tuple(row[: len(columns)]), []).append(tuple(row[len(columns) :]))
-        if len(set(values)) > 1 and not found.keys() <= set(values):  # "7" is 7 to the database
+        if len(set(values)) > 1 and not found.keys() >= set(values):  # "7" is 7 to the database
             return [self._ends_of(link, [row])[0] for row in rows]
         alone = [key for keys in found.values() for key in keys]
         return [found.get(value, alone if len(set(values)) == 1 else []) for value in values]
