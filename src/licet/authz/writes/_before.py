@@ -85,9 +85,10 @@ class Before:
             # each table is read under its bare name, which no two of them may have
             names = Counter(table.name for table in tables)
             if max(names.values()) > 1:
+                name = names.most_common(1)[0][0]
                 raise UsageError(
-                    f"Tables of one name in two schemas were changed together: {names.most_common(1)[0][0]}. "
-                    "Change them in transactions of their own."
+                    f"Tables of one name in two schemas were changed together: {name}. Change them "
+                    "in transactions of their own."
                 )
             touched = tables
         made = []
