@@ -126,7 +126,10 @@ def _with_more(policies: list[Policy], more: Iterable[Policy]) -> list[Policy]:
         if not isinstance(policy, Policy):
             raise invalid(f"register_policies takes policies, not {policy!r}.")
         if any(policy.model is other.model or policy.name == other.name for other in joined):
-            raise invalid(f"The app has a policy for {policy.name} already.")
+            raise invalid(
+                f"The app has a policy for {policy.model.__name__}, or one that is named "
+                f"{policy.name!r}, already: a class has one, with all of its rules."
+            )
         joined.append(policy)
     return joined
 
