@@ -16,8 +16,7 @@ from tests.property.schemas.check import check
 from tests.property.test_schemas import drawn_for
 
 from licet.authz.policies import _reader
-from licet.authz.policies import policy as policies
-from licet.authz.policies._in_sql import _filter, _membership, _page
+from licet.authz.policies._in_sql import _changes, _filter, _membership, _page
 from licet.authz.policies._models import loading, mapping
 
 MOST_CASES = 60
@@ -34,7 +33,7 @@ pytestmark = [
 
 def aliases_are_the_class(patch: Patch) -> None:
     """The criterion of an alias is asked of the class, which the statement does not select."""
-    patch.setattr(policies, "restricted_entity", lambda _statement, model: model)
+    patch.setattr(_changes, "restricted_entity", lambda _statement, model: model)
 
 
 def an_or_stands_bare(patch: Patch) -> None:

@@ -39,7 +39,7 @@ _COMPRESSED: Final = re.compile(r"[-;:](?:gzip|br|zstd|deflate)$")
 
 def make_tag(version: object, shown: Iterable[str] = ()) -> str:
     """The tag, without quotes, of this version as somebody sees it who sees the fields `shown`."""
-    mask = "\0".join(sorted(shown))
+    mask = "\x1f".join(sorted(shown))
     return f"{_version_text(version)}-{_digest(mask)}"
 
 

@@ -213,7 +213,7 @@ def note_others() -> None:
 
 
 def _mask(fields: Iterable[str]) -> str:
-    return hashlib.sha256("\0".join(sorted(fields)).encode()).hexdigest()[:16]
+    return hashlib.sha256("\x1f".join(sorted(fields)).encode()).hexdigest()[:16]
 
 
 def _kept(response: Response) -> Answer:

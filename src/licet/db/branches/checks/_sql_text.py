@@ -22,7 +22,7 @@ _TOKEN: Final = re.compile(
 )
 _QUOTED: Final = re.compile(r"""(["'])(?:(?!\1).|\1\1)*\1""", re.DOTALL)
 _TEXT_CAST: Final = re.compile(r"::(?:character varying|text)\b(?!\()(?:\[\])?")
-_ATOM: Final = re.compile(r"(?<![\w\0] )(?<![\w\0])\(([\w.]+|\0\d+\0)\)")
+_ATOM: Final = re.compile(r"(?<![\w\x1f] )(?<![\w\x1f])\(([\w.]+|\x1f\d+\x1f)\)")
 _ARRAY: Final = re.compile(r"\(\((ARRAY\[[^\[\]]*\])\)\)")
 _SPACE: Final = re.compile(r"\s+|--|/\*")
 
@@ -65,11 +65,11 @@ def without_text_casts(sql: str) -> str:
 
     def put_aside(found: re.Match[str]) -> str:
         quoted.append(found[0])
-        return f"\0{len(quoted) - 1}\0"
+        return f"\x1f{len(quoted) - 1}\x1f"
 
     text = _TEXT_CAST.sub("", _QUOTED.sub(put_aside, sql))
     text = _ARRAY.sub(r"(\1)", _ATOM.sub(r"\1", text))
-    return re.sub("\0(\\d+)\0", lambda found: quoted[int(found[1])], text)
+    return re.sub("\x1f(\\d+)\x1f", lambda found: quoted[int(found[1])], text)
 
 
 def _without_parentheses(found: tuple[str, ...]) -> tuple[str, ...]:
