@@ -311,6 +311,7 @@ FAULTS = [
 ]
 
 
+@pytest.mark.usefixtures("same_everywhere")
 @pytest.mark.parametrize(
     ("fault", "only", "condition_connection", "soon"),
     FAULTS,

@@ -174,6 +174,7 @@ def a_grant_of_ones_own_is_enough(patch: Patch) -> None:
 FAULTS = [nobody_is_spared, lists_forget_denials, a_grant_of_ones_own_is_enough]
 
 
+@pytest.mark.usefixtures("same_everywhere")
 @pytest.mark.parametrize("condition_connection", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.__name__ for fault in FAULTS])
 def test_a_fault_is_found(

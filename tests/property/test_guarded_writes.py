@@ -75,6 +75,7 @@ def test_a_guarded_session_commits_what_the_oracle_allows(engine):
     run(engine, count(**N_SEQUENCES[engine.dialect.name]))
 
 
+@pytest.mark.usefixtures("same_everywhere")
 @pytest.mark.parametrize("fault", FAULTS if is_full() else FAULTS[:4], ids=lambda one: one.__name__)
 def test_a_fault_is_found(fault, sqlite_engine, monkeypatch):
     """Each deliberate fault lets a commit pass that is denied, or refuses one that is allowed."""

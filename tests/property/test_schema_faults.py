@@ -145,6 +145,7 @@ LATER = [
 ]
 
 
+@pytest.mark.usefixtures("same_everywhere")
 @pytest.mark.parametrize("fault", [*SOON, *map(only_full, LATER)], ids=lambda fault: fault.__name__)
 def test_the_check_finds(fault: Callable[[Patch], None], monkeypatch: Patch) -> None:
     """A case on which the readings differ from the rows."""

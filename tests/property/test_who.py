@@ -174,6 +174,7 @@ FAULTS = [
 ]
 
 
+@pytest.mark.usefixtures("same_everywhere")
 @pytest.mark.parametrize("connection", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(("fault", "soon"), FAULTS, ids=[fault.__name__ for fault, _ in FAULTS])
 def test_a_fault_is_found(
