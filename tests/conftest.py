@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing.util
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
     counts.load(full=config.getoption(counts.FULL))
     os.environ["SSL_CERT_FILE"] = str(AUTHORITY)
     os.environ.pop("SSL_CERT_DIR", None)
+    multiprocessing.util.get_temp_dir()  # now: within a test's folder a socket's path is too long
     if hasattr(config, "workerinput"):  # what this process starts is not to be measured, too
         os.environ.pop("COVERAGE_PROCESS_START", None)
 
