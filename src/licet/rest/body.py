@@ -9,15 +9,15 @@ Source: RFC 8259; RFC 9110 sections 8.3 and 8.4.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Collection, Iterator
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from werkzeug.http import parse_options_header
 
 from licet.errors import InvalidRequest, MalformedRequest, UnsupportedBody
 from licet.errors.names import with_article
 from licet.errors.places import FieldError, json_pointer
+from licet.wire.documents import parse_json
 from licet.wire.text import unstorable
 
 __all__ = ["JSON", "MAX_DEPTH", "read_json", "require_media_type"]
@@ -99,36 +99,15 @@ def _decoded(raw: bytes) -> str:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(
-            text, object_pairs_hook=_members, parse_constant=_refuse_constant, parse_float=_number
-        )
-    except RecursionError as error:
-        raise _malformed("The body is nested too deep.") from error
+        return parse_json(text)
     except json.JSONDecodeError as error:
         told = f"The body is no JSON: {error.msg} in line {error.lineno}, column {error.colno}."
         raise _malformed(told) from error
-    except ValueError as error:  # an integer of more digits than Python converts
-        raise _malformed("The body has a number that is too long.") from error
-
-
-def _members(pairs: Pairs) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]  # None
-        raise _malformed(f"The body has an object with two members {twice!r}.")
-    return found
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise _malformed(f"The body has {name}, which is no JSON.")
-
-
-def _number(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise _malformed("The body has a number that is too large.")
-    return number
+    except ValueError as error:
+        told = str(error).removeprefix("it ")
+        if told == str(error):  # Python's own, of an integer of more digits than it converts
+            told = "has a number that is too long"
+        raise _malformed(f"The body {told}.") from error
 
 
 def _is_deeper(document: Any, max_depth: int) -> bool:

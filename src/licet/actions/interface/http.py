@@ -14,13 +14,14 @@ from typing import Any, Final
 
 from flask import Blueprint, Flask, Response, current_app, got_request_exception, request
 from flask.json.provider import DefaultJSONProvider
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, default_exceptions
+from werkzeug.exceptions import HTTPException, default_exceptions
 from werkzeug.http import parse_list_header
 
 from licet.actions.documents import ActionStatus, convert_to_json, render
 from licet.errors import ActionNotFound, RequestTooLarge, ServiceUnavailable
 from licet.errors.rendering import error_document, is_final
 from licet.settings.state import app_itself, app_state
+from licet.wire.incoming import bounded_body
 
 __all__ = [
     "MAX_WAIT_SECONDS",
@@ -49,23 +50,12 @@ def read_body() -> bytes:
 
     Raises:
         RequestTooLarge: it is longer than ``LICET_MAX_BODY_BYTES``.
-
-    A body without a Content-Length is cut at werkzeug's limit without an error: allowing one byte
-    more than we take is how a body that is too long shows.
     """
     limit = app_state(current_app).settings.max_body_bytes
-    request.max_content_length = limit + 1
-    try:
-        raw = request.get_data()
-    except RequestEntityTooLarge as error:
-        raise _too_large(limit) from error
-    if len(raw) > limit:
-        raise _too_large(limit)
+    raw = bounded_body(request, limit)
+    if raw is None:
+        raise RequestTooLarge(f"The request body is larger than {limit} bytes.")
     return raw
-
-
-def _too_large(limit: int) -> RequestTooLarge:
-    return RequestTooLarge(f"The request body is larger than {limit} bytes.")
 
 
 def json_response(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from licet.wire.incoming import bounded_body
+
 __all__ = ["read_body"]
 
 
@@ -14,9 +16,7 @@ def read_body(max_bytes: int) -> bytes:
     Raises:
         RequestEntityTooLarge: it is longer.
     """
-    # Werkzeug cuts a body without a length at its limit, and says nothing.
-    request.max_content_length = max_bytes + 1
-    body = request.get_data(cache=True)
-    if len(body) > max_bytes:
+    body = bounded_body(request, max_bytes)
+    if body is None:
         raise RequestEntityTooLarge
     return body

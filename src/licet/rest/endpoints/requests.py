@@ -12,7 +12,7 @@ from typing import Any, Final
 from flask import Flask, Response, after_this_request, current_app, request, request_started
 from sqlalchemy.orm import Session, scoped_session
 from werkzeug.datastructures import Headers
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException
 
 from licet.authn.flask import current_principal
 from licet.authz import Policy, Verb
@@ -34,6 +34,7 @@ from licet.rest.limits import check_size
 from licet.rest.lookup import policy_of
 from licet.rest.problems import problem_response
 from licet.settings.state import app_itself, app_state, request_state
+from licet.wire.incoming import bounded_body
 
 __all__ = [
     "Level",
@@ -177,24 +178,15 @@ def read_body() -> bytes:
     limit = app_state(app_itself()).settings.max_body_bytes
     own = current_app.config.get("MAX_CONTENT_LENGTH")
     limit = limit if own is None else min(limit, own)
-    # Werkzeug cuts a body without a length at its limit, and says nothing.
-    request.max_content_length = limit + 1
-    try:
-        raw = request.get_data()
-    except RequestEntityTooLarge as error:
-        raise _too_large(limit) from error
-    if len(raw) > limit:
-        raise _too_large(limit)
+    raw = bounded_body(request, limit)
+    if raw is None:
+        raise BodyTooLarge(f"The request body is larger than {limit} bytes.")
     return raw
 
 
 def has_body() -> bool:
     """Whether the current request's body was read for its view."""
     return _BODY in request_state()
-
-
-def _too_large(limit: int) -> BodyTooLarge:
-    return BodyTooLarge(f"The request body is larger than {limit} bytes.")
 
 
 def policy_for(model: type[Any] | None) -> Policy | None:
