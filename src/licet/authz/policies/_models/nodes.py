@@ -27,6 +27,7 @@ __all__ = [
     "Slot",
     "Test",
     "Truth",
+    "slots_of",
 ]
 
 
@@ -150,3 +151,27 @@ class AnyOf:
 Plan = Truth | Leaf | Pair | Exists | CallerLeaf | PredicateLeaf | LinkLeaf | AllOf | AnyOf
 TRUE: Final = Truth(holds=True)
 FALSE: Final = Truth(holds=False)
+
+
+def slots_of(plan: Plan) -> tuple[int, ...] | None:
+    """The places of the caller's values that the plan asks for.
+
+    None when it asks for a moment, for links or for a Python function: its answer may then differ
+    for the same values.
+    """
+    match plan:
+        case Leaf(operand=Slot(is_moment=True)) | LinkLeaf() | PredicateLeaf():
+            return None
+        case Leaf(operand=Slot()):
+            return (plan.operand.index,)
+        case CallerLeaf():
+            return (plan.slot.index,)
+        case Exists():
+            return slots_of(plan.inner)
+        case AllOf() | AnyOf():
+            found = [slots_of(part) for part in plan.parts]
+            if None in found:
+                return None
+            return tuple(sorted({index for part in found for index in part or ()}))
+        case _:
+            return ()
