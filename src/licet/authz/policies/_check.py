@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -15,6 +15,7 @@ from licet.authz.policies._in_memory import compile_decision
 from licet.authz.policies._in_sql._terms import Piece, Term, build
 from licet.authz.policies._in_words import Explanation, explain
 from licet.authz.policies._models.callers import CallerValues, InvalidCaller
+from licet.authz.policies._models.kept import exactly
 from licet.authz.policies._models.shape import ObjectReader, Shape
 from licet.authz.policies._plan import (
     AllOf,
@@ -34,7 +35,7 @@ from licet.authz.policies._plan import (
 from licet.authz.policies._reader import FormerReader, LoadedReader
 from licet.authz.policies.conditions import Condition
 
-__all__ = ["FORMER", "NOW", "Check"]
+__all__ = ["FORMER", "NOW", "Check", "told_of_all"]
 
 log = logging.getLogger(__name__)
 NOW: Final[ObjectReader] = LoadedReader()
@@ -134,12 +135,12 @@ class Check:
         return self._column.make(values)
 
     def told_of(self, identity: Any) -> tuple[Any, ...] | None:
-        """All that the SQL depends on: callers with equal values have the same. None when unknown.
+        """All that the SQL depends on: callers with equal values have the same.
 
-        With their types, as ``1 == True``.
+        None when that is unknown, or another with each moment.
         """
         values = self._caller_values.read(identity)
-        return None if values is None else tuple((type(value), value) for value in values)
+        return None if values is None or self.asks_now else exactly(values)
 
     def explain(self, owner: Any, identity: Any, reader: ObjectReader = NOW) -> Explanation:
         """Every part of it on one object, with its outcome."""
@@ -152,6 +153,17 @@ class Check:
         except InvalidCaller as error:
             log.error("A check is denied: %s", error)  # noqa: TRY400 - told in one line
             return Explanation(str(error), holds=False)
+
+
+def told_of_all(checks: Iterable[Check], identity: Any) -> tuple[Any, ...] | None:
+    """All that a statement with the SQL of these checks depends on; None when that is unknown."""
+    found = []
+    for check in checks:
+        told = check.told_of(identity)
+        if told is None:
+            return None
+        found.append(told)
+    return tuple(found)
 
 
 def outcome_of_caller(plan: Plan, values: Sequence[Any]) -> bool | None:

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from licet.authz.policies._in_sql._entities import rows_alone
 from licet.authz.writes._guard import kept_columns
 from licet.errors import UsageError
 
@@ -96,7 +97,7 @@ class Before:
             schema = schemas.get(table.schema, table.schema)
             made.append(self._former(table, schema, connection.dialect, only.get(table)))
         options = {} if is_bare else {"schema_translate_map": _bare(schemas, tables)}
-        return statement.add_cte(*made), options
+        return rows_alone(statement).add_cte(*made), options
 
     def _is_touched(self, table: Any, only: Sequence[Key] | None) -> bool:
         found = self._keys.get(table)

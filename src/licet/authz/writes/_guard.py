@@ -5,16 +5,15 @@ Everything here follows from the mappings and from the policies' conditions, and
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
 import sqlalchemy as sa
-from cachetools import LRUCache
 from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
 
+from licet.authz.policies._models.kept import KeptStatements
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import CREATE, DELETE, UPDATE
 from licet.authz.writes._family import GRANTS, TableName, name_of, root_of
@@ -134,8 +133,7 @@ class Guard:
         self._mixed: dict[Mapper[Any], bool] = {}
         self._rows: dict[Mapper[Any], Rows] = {}
         self.flushed: Final[dict[Any, Mapper[Any]]] = {}  # by table, the class that wrote it last
-        self._statements: LRUCache[Hashable, Any] = LRUCache(_STATEMENTS)
-        self._lock: Final = threading.Lock()
+        self.statements: Final = KeptStatements(_STATEMENTS)
         self.asked: Final = {policy: frozenset(asked_tables(policy)) for policy in self.policies}
         self.members: Final = [one for policy in self.policies for one in _members(policy)]
         self.links: Final = self._find_links()
@@ -217,16 +215,6 @@ class Guard:
             key = tuple(mapper.primary_key)
             self._rows[mapper] = Rows(mapper, mapper.persist_selectable, key, _keys(mapper))
         return self._rows[mapper]
-
-    def kept_statement(self, known: Hashable, make: Callable[[], Any]) -> Any:
-        """The statement that was made before under the key, which says all that is in it."""
-        with self._lock:
-            found = self._statements.get(known)
-        if found is None:
-            found = make()
-            with self._lock:
-                self._statements[known] = found
-        return found
 
     def watches(self, mapper: Mapper[Any]) -> bool:
         """Whether rows of the class are noted.

@@ -13,7 +13,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapper, Session
 
-from licet.authz.policies._in_sql._entities import rows_alone
+from licet.authz.policies._check import told_of_all
 from licet.authz.policies._in_sql._terms import as_column
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import Verb
@@ -147,15 +147,10 @@ class Questions:
     def _kept_statement(self, rows: Rows, policy: Policy | None, verbs: Sequence[Verb]) -> Any:
         """The statement that an equal caller had made, or a new one."""
         checks = [] if policy is None else [policy.check(verb) for verb in verbs]
-        if any(check.asks_now for check in checks):
-            return self._statement(rows, policy, verbs)
-        told = tuple(check.told_of(self._identity) for check in checks)
-        known = (rows.mapper, *(verb.name for verb in verbs), told)
-        try:
-            hash(known)
-        except TypeError:  # a value of an app's own type
-            return self._statement(rows, policy, verbs)
-        return self.guard.kept_statement(known, lambda: self._statement(rows, policy, verbs))
+        told = told_of_all(checks, self._identity)
+        names = [verb.name for verb in verbs]
+        known = None if told is None else (rows.mapper, *names, told)
+        return self.guard.statements.get(known, lambda: self._statement(rows, policy, verbs))
 
     def _statement(self, rows: Rows, policy: Policy | None, verbs: Sequence[Verb]) -> Any:
         """A statement for many rows, and one for a single row, which is cheaper to execute."""
@@ -197,7 +192,7 @@ class Questions:
             asked = self.guard.asked[policy] if policy is not None else frozenset()
             own = [table for table in mapper.tables if table not in asked]
             former = self._before.of(
-                rows_alone(statement),
+                statement,
                 {*own, *asked},
                 connection,
                 only=dict.fromkeys(own, of_keys) if of_keys is not None else {},

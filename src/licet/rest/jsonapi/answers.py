@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from licet.rest.etag import make_tag
 from licet.rest.jsonapi.documents import as_id, url_of
 from licet.rest.jsonapi.query import Query
-from licet.rest.jsonapi.reading import Layout, Listed, Row
+from licet.rest.jsonapi.reading.rows import Layout, Listed, Row
 from licet.rest.jsonapi.resource import Bound, Link
 from licet.rest.jsonapi.values import as_json
 from licet.rest.paging import last_page

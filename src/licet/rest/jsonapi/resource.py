@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, TypeVar
 
+from licet.authz.policies._models.kept import KeptStatements
 from licet.authz.policies.policy import Policy
 from licet.errors import ConfigurationError
 from licet.errors.names import knows_its_options, knows_options_of
@@ -30,7 +31,7 @@ __all__ = ["Attribute", "Bound", "Link", "Resource", "ToMany", "ToOne"]
 Hook = Callable[[Any], None]
 H = TypeVar("H", bound=Hook)
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-MOST_STATEMENTS: Final = 128  # of the sets of fields that requests choose
+MOST_STATEMENTS: Final = 256  # of the sets of fields that requests choose, for equal callers
 _RESERVED: Final = frozenset({"id", "type", "links", "relationships", "restore"})
 
 
@@ -206,16 +207,7 @@ class Bound:
     attributes_by_name: Mapping[str, Attribute] = field(default_factory=dict)
     links_by_name: Mapping[str, Link] = field(default_factory=dict)
     version: str | None = None  # the attribute that SQLAlchemy counts up with each UPDATE
-    _statements: dict[tuple[str, ...], Any] = field(default_factory=dict)
-
-    def statement(self, names: tuple[str, ...], make: Callable[..., Any]) -> Any:
-        """The beginning of a statement about these attributes, made once."""
-        found = self._statements.get(names)
-        if found is None:
-            found = make(self, names)
-            if len(self._statements) < MOST_STATEMENTS:
-                self._statements[names] = found
-        return found
+    kept: KeptStatements = field(default_factory=lambda: KeptStatements(MOST_STATEMENTS))
 
     @cached_property
     def type(self) -> str:

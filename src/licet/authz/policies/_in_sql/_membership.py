@@ -8,11 +8,7 @@ while unflushed changes wait, or where a Python function is part of the plan.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime
-from decimal import Decimal
-from enum import Enum
 from typing import Any, Final
-from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, object_session
@@ -20,6 +16,7 @@ from sqlalchemy.orm import Session, object_session
 from licet.authz.policies._in_sql._entities import rows_alone
 from licet.authz.policies._in_sql._terms import Piece, Term, as_column, build
 from licet.authz.policies._models.callers import InvalidCaller
+from licet.authz.policies._models.kept import KeptStatements, exactly
 from licet.authz.policies._models.links import Link, as_callers
 from licet.authz.policies._models.mapping import key_names
 from licet.authz.policies._models.nodes import slots_of
@@ -32,7 +29,6 @@ from licet.errors.names import with_article
 __all__ = ["Membership", "is_linked"]
 
 InRows = Callable[[Iterable[Any], Sequence[Any], Any], bool]
-_PLAIN: Final = (str, int, bool, float, UUID, date, datetime, Decimal, Enum, type(None))
 _MOST_KEPT: Final = 64
 _KEY: Final = "licet_key_"  # parameters: the columns of the owner's key
 
@@ -65,7 +61,7 @@ class Membership:
         self._reader = reader
         self._pieces: dict[type[Any], Piece | None] = {}
         self._slots: Final = slots_of(plan.inner)
-        self._statements: dict[Any, Any] = {}
+        self._statements: Final = KeptStatements(_MOST_KEPT)
 
     def holds(self, owner: Any, in_rows: InRows, values: Sequence[Any], identity: Any) -> bool:
         """Whether some related object fulfils the plan.
@@ -104,10 +100,11 @@ class Membership:
     def _asked(self, session: Session, owner: Any, piece: Piece, values: Sequence[Any]) -> bool:
         model = type(owner)
         key = owner._sa_instance_state.key[1]
-        if None in key:  # of several columns, one may be NULL
-            statement = _question(model, piece.make(values), key)
-        else:
-            statement = self._statement(model, piece, values)
+        known = None if None in key else self._known(model, values)  # a part of a key may be NULL
+        columns = key if known is None else None
+        statement = self._statements.get(
+            known, lambda: _question(model, piece.make(values), columns)
+        )
         if isinstance(statement, bool):
             return statement
         asked = {f"{_KEY}{index}": value for index, value in enumerate(key)}
@@ -117,23 +114,13 @@ class Membership:
             raise InvalidCaller(f"{model.__name__} {key} is not in the database any more.")
         return bool(found)
 
-    def _statement(self, model: type[Any], piece: Piece, values: Sequence[Any]) -> Any:
-        """The question for a caller of these values, or its answer.
-
-        To build it costs more than to ask it, so it is kept for callers whose values are the same.
-        """
-        wanted = None if self._slots is None else _exactly(values[index] for index in self._slots)
-        if wanted is None:
-            return _question(model, piece.make(values))
-        found = self._statements.get((model, wanted))
-        if found is None:
-            if len(self._statements) >= _MOST_KEPT:
-                self._statements.clear()
-            found = self._statements[model, wanted] = _question(model, piece.make(values))
-        return found
+    def _known(self, model: type[Any], values: Sequence[Any]) -> Any:
+        """What the question depends on; None when it is another each time."""
+        asked = None if self._slots is None else exactly(values[index] for index in self._slots)
+        return None if asked is None else (model, asked)
 
 
-def _question(model: type[Any], term: Term, key: Sequence[Any] = ()) -> Any:
+def _question(model: type[Any], term: Term, key: Sequence[Any] | None) -> Any:
     """Whether the term holds for the row of a key, or of the one that is given when it is asked.
 
     It is the answer itself when that is known.
@@ -141,22 +128,14 @@ def _question(model: type[Any], term: Term, key: Sequence[Any] = ()) -> Any:
     if isinstance(term, bool):
         return term
     columns = [getattr(model, name) for name in key_names(model)]
-    wanted = key or [
-        sa.bindparam(f"{_KEY}{index}", type_=column.type) for index, column in enumerate(columns)
-    ]
+    wanted = (
+        key
+        if key is not None
+        else [
+            sa.bindparam(f"{_KEY}{index}", type_=column.type)
+            for index, column in enumerate(columns)
+        ]
+    )
     is_owner = (column == value for column, value in zip(columns, wanted, strict=True))
     source = sa.inspect(model).selectable
     return rows_alone(sa.select(as_column(term)).select_from(source).where(*is_owner))
-
-
-def _exactly(values: Iterable[Any]) -> tuple[Any, ...] | None:
-    """The values with their types, as 1 == True; None when one of them can be changed."""
-    found: list[Any] = []
-    for value in values:
-        if isinstance(value, frozenset) and all(isinstance(item, _PLAIN) for item in value):
-            found.append((frozenset, frozenset((type(item), item) for item in value)))
-        elif isinstance(value, _PLAIN):
-            found.append((type(value), value))
-        else:
-            return None
-    return tuple(found)

@@ -6,26 +6,25 @@ the rows. The number of statements depends on what is asked for, never on how ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session, aliased
 
-from licet.authz.policies._in_sql._terms import Term, as_column, as_where
-from licet.authz.policies.fields import Fields
+from licet.authz.policies._check import told_of_all
+from licet.authz.policies._in_sql._terms import as_column, as_where
 from licet.authz.policies.verbs import DELETE, LIST, VIEW, Verb
 from licet.rest.jsonapi.errors import in_query
 from licet.rest.jsonapi.mapping import pairs_of
 from licet.rest.jsonapi.query import Includes, Query
+from licet.rest.jsonapi.reading.rows import Layout, Listed, Prepared, Row, listed, masks_of
 from licet.rest.jsonapi.resource import Bound, Link
 from licet.rest.jsonapi.where import (
     Order,
     beyond_cursor,
     criterion_of,
-    cursor_of,
     order_of,
     ordering,
 )
@@ -33,60 +32,8 @@ from licet.rest.jsonapi.where import (
 __all__ = ["MOST_INCLUDED", "Listed", "Reader", "Row"]
 
 MOST_INCLUDED: Final = 500
+_KEYS: Final = "licet_keys"  # a parameter
 MOST_LINKS: Final = 10_000  # of one relationship of all rows
-
-
-@dataclass(frozen=True, eq=False)
-class Layout:
-    """Where the values of the rows of one statement stand.
-
-    Args:
-        places: of the attributes, by name.
-        order: of the sort keys.
-        version: of the version; None where the rows have none.
-    """
-
-    places: dict[str, int]
-    order: slice
-    version: int | None
-
-
-@dataclass(eq=False, slots=True)
-class Row:
-    """One object, as the caller sees it: its values, and the keys that its links lead to."""
-
-    bound: Bound
-    values: Sequence[Any]  # the key is the first
-    layout: Layout
-    visible: frozenset[str]
-    one: dict[str, Any]
-    many: dict[str, list[Any]]
-
-    @property
-    def key(self) -> Any:
-        """Its primary key."""
-        return self.values[0]
-
-    @property
-    def version(self) -> Any:
-        """Its version; None of a model without."""
-        place = self.layout.version
-        return None if place is None else self.values[place]
-
-    @property
-    def place(self) -> tuple[Any, ...]:
-        """Its values of the order's keys."""
-        return tuple(self.values[self.layout.order])
-
-
-@dataclass(frozen=True)
-class Listed:
-    """One page of a list, how many rows there are in all, and the cursors around it."""
-
-    rows: list[Row]
-    count: int
-    after: str | None  # the cursor for what follows; None at the end
-    before: str | None
 
 
 class Reader:
@@ -132,11 +79,11 @@ class Reader:
             statement = statement.where(*self._from_cursor(query, orders))
         elif page.offset:
             statement = statement.offset(page.offset)
-        rows = list(self._rows(bound, query, statement, orders))
-        counted = bound.statement((), _counted).where(*conditions)
+        rows = list(self._run(self._prepared(bound, query, statement, orders)))
+        counted = sa.select(sa.func.count()).select_from(bound.model).where(*conditions)
         counted = counted.where(*self._allowed(bound, bound.model, LIST))
         count = self.session.scalar(counted) or 0
-        return _listed(rows, count, query, orders)
+        return listed(rows, count, query, orders)
 
     def _from_cursor(self, query: Query, orders: list[Order]) -> list[ColumnElement[bool]]:
         is_back = query.page.before is not None
@@ -158,9 +105,7 @@ class Reader:
     def one(self, bound: Bound, key: Any, query: Query | None = None) -> Row | None:
         """The object with the key, if the caller may view it."""
         query = Query() if query is None else query
-        is_it = getattr(bound.model, bound.key.name) == key
-        statement = _select(bound, query).where(is_it, *self._kept(bound, is_trash=query.is_trash))
-        return next(iter(self._rows(bound, query, statement, (), verb=VIEW)), None)
+        return next(self._of_keys(bound, query, [key]), None)
 
     def related(self, bound: Bound, link: Link, key: Any, query: Query) -> Listed:
         """One page of the objects that a link of an object leads to."""
@@ -168,7 +113,31 @@ class Reader:
 
     # --- rows ------------------------------------------------------------------------------------
 
-    def _rows(
+    def _of_keys(self, bound: Bound, query: Query, keys: list[Any]) -> Iterator[Row]:
+        """The objects with these keys that the caller may view, in no order.
+
+        Callers of whom the policies know the same have the same statement, which is kept.
+        """
+        columns, others = _shown(bound, query)
+        links, is_trash = self._linked(bound, query), query.is_trash
+        policy, is_alone = bound.policy, len(keys) == 1
+        checks = [policy.check(VIEW), *(check for _, check in policy.shown.rules)]
+        checks += [policy.check(DELETE)] if is_trash else []
+        checks += [link.target.policy.check(VIEW) for link in links]
+        told = told_of_all(checks, self.identity)
+        shown = (*columns, *others, *(link.name for link in links))
+        known = None if told is None else (is_alone, is_trash, shown, told)
+
+        def make() -> Prepared:
+            key = getattr(bound.model, bound.key.name)
+            given = sa.bindparam(_KEYS, type_=key.type, expanding=not is_alone)
+            statement = _select(bound, query).where(key == given if is_alone else key.in_(given))
+            statement = statement.where(*self._kept(bound, is_trash=is_trash))
+            return self._prepared(bound, query, statement, (), verb=VIEW)
+
+        return self._run(bound.kept.get(known, make), {_KEYS: keys[0] if is_alone else keys})
+
+    def _prepared(
         self,
         bound: Bound,
         query: Query,
@@ -176,8 +145,8 @@ class Reader:
         orders: Sequence[Order],
         *,
         verb: Verb = LIST,
-    ) -> Iterator[Row]:
-        """The rows of a statement that begins as `_select` does."""
+    ) -> Prepared:
+        """A statement that begins as `_select` does, restricted, with masks and links."""
         policy, model = bound.policy, bound.model
         columns, others = _shown(bound, query)
         links = self._linked(bound, query)
@@ -196,19 +165,25 @@ class Reader:
         if more:
             labelled = [column.label(f"column_{n}") for n, column in enumerate(more)]
             filtered = filtered.add_columns(*labelled)
-        names, visible_of = [*columns, *others], _masks(policy.shown, terms)
+        names = [*columns, *others]
         at_links = len(names) + 1
         at_order = at_links + len(links)
         at_version = at_order + len(orders)
-        at_masks = at_version + len(versions)
-        places = {name: place for place, name in enumerate(names, 1)}
         layout = Layout(
-            places, slice(at_order, at_version), version=at_version if is_tagged else None
+            {name: place for place, name in enumerate(names, 1)},
+            {link.name: place for place, link in enumerate(links, at_links)},
+            slice(at_order, at_version),
+            at_version if is_tagged else None,
+            slice(at_version + len(versions), None),
         )
-        linked = [(link.name, place) for place, link in enumerate(links, at_links)]
-        for found in self.session.execute(filtered):
-            one = {name: found[place] for name, place in linked}
-            yield Row(bound, found, layout, visible_of(found[at_masks:]), one, {})
+        return Prepared(bound, filtered, layout, masks_of(policy.shown, terms))
+
+    def _run(self, prepared: Prepared, parameters: dict[str, Any] | None = None) -> Iterator[Row]:
+        """The rows of a statement."""
+        bound, layout, visible_of = prepared.bound, prepared.layout, prepared.visible_of
+        for found in self.session.execute(prepared.statement, parameters):
+            one = {name: found[place] for name, place in layout.links.items()}
+            yield Row(bound, found, layout, visible_of(found[layout.masks]), one, {})
 
     def _linked(self, bound: Bound, query: Query) -> list[Link]:
         """The to-one links whose key is selected with the rows."""
@@ -277,9 +252,7 @@ class Reader:
     ) -> None:
         """Read the objects with these keys; in their order, as the database has none of its own."""
         of_target = Query(includes=branch, fields=query.fields)
-        is_one = getattr(target.model, target.key.name).in_(keys)
-        statement = _select(target, of_target).where(is_one, *self._kept(target))
-        rows = {row.key: row for row in self._rows(target, of_target, statement, (), verb=VIEW)}
+        rows = {row.key: row for row in self._of_keys(target, of_target, keys)}
         found.update(((target.type, key), rows[key]) for key in keys if key in rows)
 
     def _link_all(self, rows: Sequence[Row], link: Link) -> list[Any]:
@@ -332,49 +305,7 @@ def _shown(bound: Bound, query: Query) -> tuple[list[str], list[str]]:
 def _select(bound: Bound, query: Query) -> Any:
     """The keys and the columns of all rows, of which a policy can find a page by an index."""
     names = (bound.key.name, *_shown(bound, query)[0])
-    return bound.statement(names, _selected)
-
-
-def _selected(bound: Bound, names: tuple[str, ...]) -> sa.Select[Any]:
-    return sa.select(*(getattr(bound.model, name) for name in names))
-
-
-def _counted(bound: Bound, _names: tuple[str, ...]) -> sa.Select[Any]:
-    return sa.select(sa.func.count()).select_from(bound.model)
-
-
-def _masks(shown: Fields, terms: list[Term]) -> Callable[[tuple[Any, ...]], frozenset[str]]:
-    """A function of a row's masks, as they were selected, that gives its visible fields."""
-    known: dict[tuple[Any, ...], frozenset[str]] = {}
-
-    def visible(selected: tuple[Any, ...]) -> frozenset[str]:
-        found = known.get(selected)
-        if found is None:
-            values = iter(selected)
-            outcomes = [one if isinstance(one, bool) else bool(next(values)) for one in terms]
-            found = known[selected] = shown.free_given(outcomes)
-        return found
-
-    return visible
-
-
-def _listed(rows: list[Row], count: int, query: Query, orders: Sequence[Order]) -> Listed:
-    """The page, without the row that only tells whether there are more."""
-    page = query.page
-    if not page.is_by_cursor:
-        has_more, has_less = page.offset + len(rows) < count, page.offset > 0
-    elif page.before is None:
-        has_more, has_less = len(rows) > page.size, bool(page.after)
-        rows = rows[: page.size]
-    else:
-        has_more, has_less = bool(page.before), len(rows) > page.size
-        rows = rows[: page.size][::-1]
-    return Listed(
-        rows,
-        count,
-        after=cursor_of(orders, rows[-1].place) if rows and has_more else None,
-        before=cursor_of(orders, rows[0].place) if rows and has_less else None,
-    )
+    return bound.kept.get(names, lambda: sa.select(*(getattr(bound.model, name) for name in names)))
 
 
 def _belongs(bound: Bound, link: Link, key: Any) -> ColumnElement[bool]:
