@@ -15,7 +15,7 @@ from licet.authz.policies._in_memory import compile_decision
 from licet.authz.policies._in_sql._terms import Piece, Term, build
 from licet.authz.policies._in_words import Explanation, explain
 from licet.authz.policies._models.callers import CallerValues, InvalidCaller
-from licet.authz.policies._models.kept import exactly
+from licet.authz.policies._models.kept import KeptStatements, exactly
 from licet.authz.policies._models.shape import ObjectReader, Shape
 from licet.authz.policies._plan import (
     AllOf,
@@ -40,6 +40,7 @@ __all__ = ["FORMER", "NOW", "Check", "told_of_all"]
 log = logging.getLogger(__name__)
 NOW: Final[ObjectReader] = LoadedReader()
 FORMER: Final[ObjectReader] = FormerReader()
+_TERMS: Final = 64
 
 
 class Check:
@@ -58,6 +59,7 @@ class Check:
         self._decide = compile_decision(self.plan, NOW)
         self._piece: Piece | None = None
         self._column: Piece | None = None
+        self._terms: Final = KeptStatements(_TERMS)
 
     @property
     def asks_now(self) -> bool:
@@ -117,11 +119,11 @@ class Check:
         values = self._caller_values.read(identity)
         if values is None:
             return False
-        if entity is None or isinstance(sa.inspect(entity), Mapper):
-            if self._piece is None:
-                self._piece = build(self.plan, self._shape.model)
-            return self._piece.make(values)
-        return build(self.plan, entity).make(values)
+        if not (entity is None or isinstance(sa.inspect(entity), Mapper)):
+            return build(self.plan, entity).make(values)
+        if self._piece is None:
+            self._piece = build(self.plan, self._shape.model)
+        return self._kept_term(self._piece, values)
 
     def column(self, identity: Any, entity: Any = None) -> Term:
         """The same to be selected with the rows, in the form that `as_column` takes."""
@@ -132,7 +134,14 @@ class Check:
             return build(self.plan, entity, as_column=True).make(values)
         if self._column is None:
             self._column = build(self.plan, self._shape.model, as_column=True)
-        return self._column.make(values)
+        return self._kept_term(self._column, values)
+
+    def _kept_term(self, piece: Piece, values: Sequence[Any]) -> Term:
+        """The piece's term, which is kept for callers of equal values."""
+        if not piece.asks_caller or self.asks_now:  # a static one is made already
+            return piece.make(values)
+        told = exactly(values)
+        return self._terms.get(None if told is None else (piece, told), lambda: piece.make(values))
 
     def told_of(self, identity: Any) -> tuple[Any, ...] | None:
         """All that the SQL depends on: callers with equal values have the same.

@@ -43,6 +43,7 @@ class Member(Base):
     until: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
+TEAMS = sa.select(Team)
 MEMBERS = attr("members")
 CONDITIONS = {
     "name": MEMBERS.any(attr("name") == caller.principal),
@@ -90,15 +91,18 @@ def policy_of(condition: Condition) -> Policy:
 
 @pytest.mark.parametrize("name", CONDITIONS)
 def test_each_caller_in_turns(session: Session, name: str) -> None:
-    """Of sixty-four callers and more, twice around, each is told what the list says."""
+    """Of sixty-four callers, twice around, each is told what a policy says that knows no other."""
     policy = policy_of(CONDITIONS[name])
-    teams = session.scalars(sa.select(Team)).all()
+    teams = session.scalars(TEAMS).all()
     answers = set()
     for someone in [*CALLERS, *reversed(CALLERS)]:
-        listed = set(session.scalars(policy.filter(sa.select(Team), someone, now=NOON)))
+        expected = set(
+            session.scalars(policy_of(CONDITIONS[name]).filter(TEAMS, someone, now=NOON))
+        )
+        assert set(session.scalars(policy.filter(TEAMS, someone, now=NOON))) == expected
         for team in teams:
             found = policy.decide(someone, VIEW, team, now=NOON)
-            assert bool(found) is (team in listed), (someone, team.number)
+            assert bool(found) is (team in expected), (someone, team.number)
             answers.add(bool(found))
     assert answers == {True, False}
 
@@ -151,7 +155,7 @@ def test_questions_are_built_once(session: Session, monkeypatch: pytest.MonkeyPa
         membership, "_question", lambda *given: built.append(given) or build(*given)
     )
     policy = policy_of(CONDITIONS["name"])
-    teams = session.scalars(sa.select(Team)).all()
+    teams = session.scalars(TEAMS).all()
     for principal, team in product(["ann", "ben"], teams):
         policy.decide(SimpleNamespace(principal=principal), VIEW, team)
     assert len(built) == 2

@@ -1,10 +1,10 @@
 """From a plan to a predicate in SQL.
 
-What does not depend on the caller is built once; what does is built anew for each caller, so that
-no statement can hold another caller's values. A related object is asked for by EXISTS, or in WHERE
-by IN when the answer depends on the caller: a database then starts from the few rows that are the
-caller's own. Of columns, which are for the rows of one page, EXISTS reads only what these rows
-need. Nothing is joined, so no row is multiplied.
+What does not depend on the caller is built once; what does is built for each caller, or kept with
+all of the caller's values as its key, so that no statement can hold another caller's values. A
+related object is asked for by EXISTS, or in WHERE by IN when the answer depends on the caller: a
+database then starts from the few rows that are the caller's own. Of columns, which are for the rows
+of one page, EXISTS reads only what these rows need. Nothing is joined, so no row is multiplied.
 
 A term is True only for rows that fulfil it, and NULL or False for the others: negations are in the
 leaves, which alone say what they mean for missing values.

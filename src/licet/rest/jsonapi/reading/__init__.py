@@ -181,9 +181,10 @@ class Reader:
     def _run(self, prepared: Prepared, parameters: dict[str, Any] | None = None) -> Iterator[Row]:
         """The rows of a statement."""
         bound, layout, visible_of = prepared.bound, prepared.layout, prepared.visible_of
-        for found in self.session.execute(prepared.statement, parameters):
-            one = {name: found[place] for name, place in layout.links.items()}
-            yield Row(bound, found, layout, visible_of(found[layout.masks]), one, {})
+        links, masks = tuple(layout.links.items()), layout.masks
+        for found in self.session.execute(prepared.statement, parameters).all():
+            one = {name: found[place] for name, place in links}
+            yield Row(bound, found, layout, visible_of(found[masks]), one, {})
 
     def _linked(self, bound: Bound, query: Query) -> list[Link]:
         """The to-one links whose key is selected with the rows."""
