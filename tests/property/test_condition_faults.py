@@ -21,8 +21,18 @@ from licet.authz.policies import _plan
 from licet.authz.policies._in_sql import _edges, _page, _pairs
 from licet.authz.policies._in_sql import _terms as _sql
 from licet.authz.policies._models import callers as binding
+from licet.authz.policies._models.nodes import (
+    TRUE,
+    AllOf,
+    AnyOf,
+    Exists,
+    Leaf,
+    Slot,
+    Test,
+    Truth,
+)
+from licet.authz.policies._models.paths import resolve_path
 from licet.authz.policies._models.shape import Kind
-from licet.authz.policies._plan import TRUE, AllOf, AnyOf, Exists, Leaf, Slot, Truth
 
 MOST_CASES = 400
 pytestmark = [
@@ -34,15 +44,15 @@ Patch = pytest.MonkeyPatch
 
 def not_equal_ignores_null(patch: Patch) -> None:
     """``!=`` and ``not ==`` of a missing value are NULL instead of True."""
-    _negate_bare(patch, lambda test: test is _plan.Test.EQ)
+    _negate_bare(patch, lambda test: test is Test.EQ)
 
 
 def negation_leaves_null(patch: Patch) -> None:
     """Negated orders, ``in_`` and texts of a missing value are NULL instead of True."""
-    _negate_bare(patch, lambda test: test not in (_plan.Test.EQ, _plan.Test.PRESENT))
+    _negate_bare(patch, lambda test: test not in (Test.EQ, Test.PRESENT))
 
 
-def _negate_bare(patch: Patch, is_meant: Callable[[_plan.Test], bool]) -> None:
+def _negate_bare(patch: Patch, is_meant: Callable[[Test], bool]) -> None:
     compared = _sql._compared
 
     def faulty(plan: Any, attribute: Any) -> Any:
@@ -72,7 +82,7 @@ def all_of_nothing_is_false(patch: Patch) -> None:
         plan = quantified(self, condition, shape, is_negated=is_negated, depth=depth)
         if not condition.is_all:
             return plan
-        hops, relation = _plan.resolve_path(condition, condition.path, shape)
+        hops, relation = resolve_path(condition, condition.path, shape)
         nothing = Exists(hops, relation, TRUE, is_negated)
         return AnyOf((nothing, plan)) if is_negated else AllOf((nothing, plan))
 
@@ -98,10 +108,8 @@ def nothing_equals_nothing(patch: Patch) -> None:
     with_value = _sql._with_value
 
     def faulty(leaf: Leaf, values: Any) -> Any:
-        if leaf.test is _plan.Test.EQ and values[leaf.operand.index] is None:
-            return replace(
-                leaf, test=_plan.Test.PRESENT, operand=None, is_negated=not leaf.is_negated
-            )
+        if leaf.test is Test.EQ and values[leaf.operand.index] is None:
+            return replace(leaf, test=Test.PRESENT, operand=None, is_negated=not leaf.is_negated)
         return with_value(leaf, values)
 
     patch.setattr(_sql, "_with_value", faulty)
@@ -113,7 +121,7 @@ def decisions_take_nothing_for_equal(patch: Patch) -> None:
 
     def faulty(self: Any, leaf: Leaf, owner: str) -> Any:
         found = compared(self, leaf, owner)
-        is_guarded = isinstance(leaf.operand, Slot) and leaf.test is _plan.Test.EQ
+        is_guarded = isinstance(leaf.operand, Slot) and leaf.test is Test.EQ
         return found.values[1] if is_guarded else found
 
     patch.setattr(_decide._Writer, "_compared", faulty)
@@ -137,7 +145,7 @@ def everything_is_in_nothing(patch: Patch) -> None:
 
     def faulty(leaf: Leaf) -> Any:
         found = folded(leaf)
-        is_empty = leaf.test is _plan.Test.IN and isinstance(found, Truth)
+        is_empty = leaf.test is Test.IN and isinstance(found, Truth)
         return Truth(not found.holds) if is_empty else found
 
     patch.setattr(_plan, "folded", faulty)
@@ -217,12 +225,12 @@ def two_moments_are_compared_as_kept(patch: Patch) -> None:
 
 def nothing_differs_from_nothing(patch: Patch) -> None:
     """``!=`` between attributes is NULL where one of them is missing."""
-    patch.setitem(_pairs._OPERATORS, _plan.Test.NE, operators.ne)
+    patch.setitem(_pairs._OPERATORS, Test.NE, operators.ne)
 
 
 def decisions_take_two_nothings_for_equal(patch: Patch) -> None:
     """Two missing attributes are equal, in decisions."""
-    patch.setitem(_decide._COMPARE_BOTH, _plan.Test.EQ, operator.eq)
+    patch.setitem(_decide._COMPARE_BOTH, Test.EQ, operator.eq)
 
 
 def a_null_of_json_is_a_value(patch: Patch) -> None:

@@ -16,8 +16,7 @@ from licet.authz.policies._in_sql._terms import Piece, Term, build
 from licet.authz.policies._in_words import Explanation, explain
 from licet.authz.policies._models.callers import CallerValues, InvalidCaller
 from licet.authz.policies._models.kept import KeptStatements, exactly
-from licet.authz.policies._models.shape import ObjectReader, Shape
-from licet.authz.policies._plan import (
+from licet.authz.policies._models.nodes import (
     AllOf,
     AnyOf,
     CallerLeaf,
@@ -30,8 +29,9 @@ from licet.authz.policies._plan import (
     Slot,
     Test,
     Truth,
-    make_plan,
 )
+from licet.authz.policies._models.shape import ObjectReader, Shape
+from licet.authz.policies._plan import make_plan
 from licet.authz.policies._reader import FormerReader, LoadedReader
 from licet.authz.policies.conditions import Condition
 

@@ -28,10 +28,13 @@ from licet.authz.policies._models.callers import (
 )
 from licet.authz.policies._models.denials import NotForbidden
 from licet.authz.policies._models.links import Linked
+from licet.authz.policies._models.nodes import (
+    Exists,
+)
 from licet.authz.policies._models.paths import resolve_path
 from licet.authz.policies._models.remembered import memory_of
 from licet.authz.policies._models.shape import Column, ObjectReader, Relation, Shape
-from licet.authz.policies._plan import LINKED_CALLER, Exists, make_plan
+from licet.authz.policies._plan import LINKED_CALLER, make_plan
 from licet.authz.policies.conditions import (
     Always,
     AttributePath,

@@ -65,25 +65,7 @@ from licet.authz.policies.conditions import (
 )
 from licet.errors import UntranslatableCondition
 
-__all__ = [
-    "FALSE",
-    "TRUE",
-    "AllOf",
-    "AnyOf",
-    "CallerLeaf",
-    "Exists",
-    "Leaf",
-    "LinkLeaf",
-    "Pair",
-    "Place",
-    "Plan",
-    "PredicateLeaf",
-    "Slot",
-    "Test",
-    "Truth",
-    "make_plan",
-    "resolve_path",
-]
+__all__ = ["LINKED_CALLER", "SUBQUERY", "folded", "make_plan"]
 
 MAX_DEPTH: Final = 24  # what SQLite's parser can keep in mind, with room for the list around it
 SUBQUERY: Final = 3  # so many levels

@@ -8,8 +8,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapper, RelationshipProperty
 
+from licet.authz.policies._models.nodes import (
+    AllOf,
+    AnyOf,
+    Exists,
+    Leaf,
+    LinkLeaf,
+    Pair,
+    Plan,
+)
 from licet.authz.policies._models.shape import Relation
-from licet.authz.policies._plan import AllOf, AnyOf, Exists, Leaf, LinkLeaf, Pair, Plan
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import Verb
 

@@ -53,8 +53,7 @@ from licet.authz.policies._in_memory._syntax import (
 )
 from licet.authz.policies._in_sql._membership import Membership, is_linked
 from licet.authz.policies._models.callers import fitting, read_predicate
-from licet.authz.policies._models.shape import Column, Kind, ObjectReader, Relation
-from licet.authz.policies._plan import (
+from licet.authz.policies._models.nodes import (
     AllOf,
     AnyOf,
     CallerLeaf,
@@ -69,6 +68,7 @@ from licet.authz.policies._plan import (
     Test,
     Truth,
 )
+from licet.authz.policies._models.shape import Column, Kind, ObjectReader, Relation
 
 __all__ = ["Decide", "compile_decision"]
 

@@ -26,8 +26,10 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from licet.authz.policies._in_sql._functions import Many, is_among
+from licet.authz.policies._models.nodes import (
+    Test,
+)
 from licet.authz.policies._models.shape import Column, Kind, Zone
-from licet.authz.policies._plan import Test
 
 __all__ = ["compare_with", "has_edges", "is_among_many"]
 

@@ -19,10 +19,12 @@ from licet.authz.policies._models.callers import InvalidCaller
 from licet.authz.policies._models.kept import KeptStatements, exactly
 from licet.authz.policies._models.links import Link, as_callers
 from licet.authz.policies._models.mapping import key_names
-from licet.authz.policies._models.nodes import slots_of
+from licet.authz.policies._models.nodes import (
+    Exists,
+    slots_of,
+)
 from licet.authz.policies._models.sessions import asking
 from licet.authz.policies._models.shape import ObjectReader
-from licet.authz.policies._plan import Exists
 from licet.errors import UnloadedObject, UntranslatableCondition
 from licet.errors.names import with_article
 

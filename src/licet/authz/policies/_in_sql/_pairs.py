@@ -14,8 +14,12 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from licet.authz.policies._in_sql._entities import expression, rows_alone, target_of
 from licet.authz.policies._in_sql._functions import code_points
+from licet.authz.policies._models.nodes import (
+    Pair,
+    Place,
+    Test,
+)
 from licet.authz.policies._models.shape import Column, Kind, Zone
-from licet.authz.policies._plan import Pair, Place, Test
 
 __all__ = ["as_pair", "comparable"]
 

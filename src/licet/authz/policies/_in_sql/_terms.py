@@ -41,8 +41,7 @@ from licet.authz.policies._in_sql._functions import (
 from licet.authz.policies._in_sql._pairs import as_pair
 from licet.authz.policies._models.links import as_callers
 from licet.authz.policies._models.mapping import is_equality, key_names
-from licet.authz.policies._models.shape import Column, Kind, Relation
-from licet.authz.policies._plan import (
+from licet.authz.policies._models.nodes import (
     AllOf,
     AnyOf,
     CallerLeaf,
@@ -55,8 +54,9 @@ from licet.authz.policies._plan import (
     Slot,
     Test,
     Truth,
-    folded,
 )
+from licet.authz.policies._models.shape import Column, Kind, Relation
+from licet.authz.policies._plan import folded
 from licet.errors import UntranslatableCondition
 
 __all__ = [

@@ -25,8 +25,7 @@ from licet.authz.policies._models.callers import (
     read_test,
 )
 from licet.authz.policies._models.mapping import key_names
-from licet.authz.policies._models.shape import Column, Kind, Relation, misfit
-from licet.authz.policies._plan import (
+from licet.authz.policies._models.nodes import (
     AllOf,
     AnyOf,
     CallerLeaf,
@@ -38,6 +37,7 @@ from licet.authz.policies._plan import (
     Slot,
     Test,
 )
+from licet.authz.policies._models.shape import Column, Kind, Relation, misfit
 from licet.authz.policies.conditions import (
     CallerTest,
     Condition,

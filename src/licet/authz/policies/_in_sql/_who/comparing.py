@@ -10,8 +10,10 @@ from sqlalchemy.sql import operators
 from licet.authz.policies._in_sql._functions import begins, position
 from licet.authz.policies._in_sql._pairs import comparable as in_one_form
 from licet.authz.policies._in_sql._who.accounts import Scalar
+from licet.authz.policies._models.nodes import (
+    Test,
+)
 from licet.authz.policies._models.shape import Column, Kind, Zone
-from licet.authz.policies._plan import Test
 from licet.errors import UntranslatableCondition
 
 __all__ = ["OPERATORS", "comparable", "refuse"]

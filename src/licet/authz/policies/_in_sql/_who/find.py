@@ -35,9 +35,7 @@ from licet.authz.policies._in_sql._who.beside import (
 from licet.authz.policies._in_sql._who.comparing import comparable, refuse
 from licet.authz.policies._models.callers import InvalidCaller
 from licet.authz.policies._models.mapping import key_names
-from licet.authz.policies._models.shape import Relation, Shape
-from licet.authz.policies._plan import (
-    SUBQUERY,
+from licet.authz.policies._models.nodes import (
     AllOf,
     AnyOf,
     CallerLeaf,
@@ -47,8 +45,9 @@ from licet.authz.policies._plan import (
     Plan,
     Slot,
     Test,
-    make_plan,
 )
+from licet.authz.policies._models.shape import Relation, Shape
+from licet.authz.policies._plan import SUBQUERY, make_plan
 from licet.authz.policies.conditions import Condition
 from licet.errors import UntranslatableCondition
 
