@@ -7,7 +7,7 @@ from tests.counts import count
 from tests.property.condition_cases import CONDITIONS_A_CASE, Case, cases
 from tests.property.condition_check import check
 
-CASES = count(quick=120, full=10_000)  # on each database
+CASES = count(quick=120, full=4_000)  # on each database
 EXAMPLES = CASES // CONDITIONS_A_CASE + count(quick=4, full=100)  # a few are too deep
 
 pytestmark = [
