@@ -84,7 +84,7 @@ class Before:
         wanted = {
             table: keys
             for table, (columns, keys) in only.items()
-            if self._keys.get(table, {}).keys() <= {columns}
+            if self._keys.get(table, {}).keys() == {columns}
             and all(is_plain(columns, key) for key in keys)
         }
         touched = [table for table in tables if self._is_touched(table, wanted.get(table))]
