@@ -11,10 +11,11 @@ from pydantic_core import to_jsonable_python
 from licet.authz._places import invalid
 from licet.rest.etag import make_tag
 from licet.rest.lookup import version_of
+from licet.rest.schemas.annotations import fields_of_class, is_pydantic
 from licet.rest.schemas.foreign import can_nest, dumped, fields_of, inner_schema, masked
 from licet.rest.schemas.nested import Nested, schema_in
 from licet.rest.schemas.numbers import finite
-from licet.rest.schemas.reading import ModelSchema, is_pydantic
+from licet.rest.schemas.reading import ModelSchema
 from licet.rest.schemas.rows import Mask, See, holds_rows, is_mapped
 
 __all__ = [
@@ -55,7 +56,7 @@ def shows_others(schema: Any) -> bool:
     version's, for ``If-Match``.
     """
     if is_pydantic(schema):
-        fields = schema.model_fields.values()
+        fields = fields_of_class(schema).values()
         return any(schema_in(field.annotation) is not None for field in fields)
     return any(map(can_nest, fields_of(schema).values()))
 
@@ -110,7 +111,7 @@ def _with_tag(found: dict[str, Any], owner: Any, mask: Mask) -> dict[str, Any]:
 
 
 def _by_pydantic(schema: type[BaseModel], owner: Any, mask: Mask, see: See) -> dict[str, Any]:
-    fields = schema.model_fields
+    fields = fields_of_class(schema)
     names = list(fields)
     if issubclass(schema, ModelSchema):
         names = list(dict.fromkeys([*schema.licet_shown, *names]))

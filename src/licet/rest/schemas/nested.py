@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
 from licet.authz._places import invalid
 from licet.errors.names import with_article
-from licet.rest.schemas.reading import is_pydantic
+from licet.rest.schemas.annotations import alternatives, is_pydantic
 from licet.rest.schemas.rows import Mask, See, holds_rows, is_many, is_mapped
 
 __all__ = ["Nested", "schema_in"]
@@ -49,7 +48,7 @@ class Nested:
         return self._plain(value, annotation) if holds_rows(value) else value
 
     def _plain(self, value: Any, annotation: Any) -> Any:
-        kinds = _alternatives(annotation)
+        kinds = alternatives(annotation)
         if is_mapped(value):
             is_seen, mask = self._see(value)
             return self._related(value, annotation, mask) if is_seen else None
@@ -87,17 +86,6 @@ class Nested:
 
 def _is_left_out(value: Any, shown: Any) -> bool:
     return shown is None and value is not None
-
-
-def _alternatives(annotation: Any) -> list[Any]:
-    """The types of a union, without what is noted about them."""
-    annotation = getattr(annotation, "__value__", annotation)  # of `type X = …`
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        return _alternatives(get_args(annotation)[0])
-    if origin in (Union, UnionType):
-        return [kind for part in get_args(annotation) for kind in _alternatives(part)]
-    return [annotation]
 
 
 def _union(parts: Any) -> Any:
