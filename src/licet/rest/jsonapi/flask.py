@@ -38,6 +38,7 @@ from licet.rest.jsonapi.query import Query, read_query
 from licet.rest.jsonapi.reading import Reader, Row
 from licet.rest.jsonapi.resource import Bound, Link, Resource
 from licet.rest.jsonapi.writing import Writer, key_of
+from licet.rest.paging import read_value
 from licet.rest.problems import log_error_id
 from licet.rest.shapes import JSON_API_VERSION, as_json_api
 from licet.rest.store.trash import purge_trash
@@ -318,7 +319,7 @@ def _create_once(
         return asking.writer.create(bound, given, answer, parent)
 
     def ask_again(first: Answer) -> Response | None:
-        key = key_of(bound, str(first.object_key[0]))
+        key = read_value(first.object_key[0])
         response = _created(asking, bound, query, key)
         return None if is_shown_again(first) else response
 
