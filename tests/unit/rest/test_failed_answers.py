@@ -238,3 +238,26 @@ def test_a_view_that_commits_itself_keeps_what_it_wrote(library):
     assert [answer.status_code for answer in answers] == [500, 409]
     with Session(library.engine) as session:
         assert session.query(Book).count() == 4
+
+
+def test_what_a_view_has_only_added_is_flushed_for_its_answer(library):
+    """The answer has the key and the tag of what the app commits after the request."""
+
+    @library.app.post("/own")
+    @requires_auth("own")
+    @unmarshal_request(book_fields, "book")
+    @marshal_response(book_fields, 201)
+    def create(book):
+        book.owner = principal("ann")
+        library.session.add(book)
+        return book
+
+    @library.app.after_request
+    def commit(response):
+        library.session.commit()
+        return response
+
+    made = post(library, "/own")
+    assert (made.status_code, made.json["id"], made.json["version"]) == (201, 4, 1)
+    assert made.headers["ETag"].startswith('"1-')
+    assert title(library, 4) == "new"

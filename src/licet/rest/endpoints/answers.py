@@ -189,8 +189,8 @@ def _shown(schema: Any, value: Any, status: int) -> Response:
 def _of_object(schema: Any, owner: Any, status: int) -> Response:
     policy = policy_for(type(owner)) if is_mapped(owner) else None
     is_read = request.method in ("GET", "HEAD")
-    if is_mapped(owner) and not is_read and sa.inspect(owner).persistent:
-        _flush(owner)  # the tag is of what is written
+    if is_mapped(owner) and not is_read:
+        _flush(owner)  # the key and the tag are of what is written
     if policy is not None and not _may_view(policy, owner, is_read=is_read):
         response = jsonify({})  # what the caller wrote, and may not read
         response.status_code = status
@@ -215,7 +215,7 @@ def _of_object(schema: Any, owner: Any, status: int) -> Response:
 
 def _flush(owner: Any) -> None:
     session = object_session(owner)
-    if session is not None and owner in session.dirty:
+    if session is not None and (owner in session.dirty or owner in session.new):
         session.flush()
 
 
