@@ -240,7 +240,7 @@ def test_a_view_that_commits_itself_keeps_what_it_wrote(library):
         assert session.query(Book).count() == 4
 
 
-def test_what_a_view_has_only_added_is_flushed_for_its_answer(library):
+def test_what_a_view_has_only_added_is_flushed_for_its_answer(library, caplog):
     """The answer has the key and the tag of what the app commits after the request."""
 
     @library.app.post("/own")
@@ -257,7 +257,50 @@ def test_what_a_view_has_only_added_is_flushed_for_its_answer(library):
         library.session.commit()
         return response
 
-    made = post(library, "/own")
+    with caplog.at_level(logging.WARNING, "licet.rest"):
+        made = post(library, "/own")
     assert (made.status_code, made.json["id"], made.json["version"]) == (201, 4, 1)
     assert made.headers["ETag"].startswith('"1-')
-    assert title(library, 4) == "new"
+    assert (title(library, 4), caplog.messages) == ("new", [])
+
+
+def test_an_answer_of_what_nobody_commits_is_logged(library, caplog):
+    """The view forgot it: its answer says that something was done, and nothing was."""
+
+    @library.app.post("/own")
+    @requires_auth("own")
+    @unmarshal_request(book_fields, "book")
+    @marshal_response(book_fields, 201)
+    def create(book):
+        book.owner = principal(request.args.get("owner", "ann"))
+        library.session.add(book)
+        if "commit" in request.args:
+            library.session.commit()
+        return book
+
+    with caplog.at_level(logging.WARNING, "licet.rest"):
+        assert post(library, "/own?commit=1").status_code == 201
+        assert patch(library, "/books/1", "*", title="a").status_code == 200
+        assert library.client.get("/books/1").status_code == 200
+        assert caplog.messages == []
+        assert post(library, "/own").status_code == 201
+    (told,) = caplog.messages
+    assert told.startswith("The answer of create says that something was done")
+    assert title(library, 5) is None
+
+
+def test_a_refusal_of_what_was_flushed_is_not_logged(library, caplog):
+    """403 says that nothing was done."""
+
+    @library.app.put("/own/<int:book>")
+    @requires_auth("own")
+    @with_lookup(Book, "book")
+    @unmarshal_request({"to": str}, "values", load_sqla=False)
+    @marshal_response(book_fields)
+    def give_later(book, values):
+        book.owner = principal(values["to"])
+        return book
+
+    with caplog.at_level(logging.WARNING, "licet.rest"):
+        answer = library.client.put("/own/1", json={"to": "ben"}, headers=by("ann"))
+    assert (answer.status_code, caplog.messages) == (403, [])

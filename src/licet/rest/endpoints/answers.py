@@ -32,6 +32,7 @@ from licet.rest.endpoints.requests import (
     policy_for,
     session_of_app,
 )
+from licet.rest.endpoints.uncommitted import listen_to_sessions, warn_if_never_committed
 from licet.rest.etag import is_unchanged, quoted
 from licet.rest.schemas.dumping import (
     Unshowable,
@@ -89,6 +90,7 @@ def marshal_response(schema: Any, status: int = 200, *, commit: bool = False) ->
         InvalidCondition: the schema is none, or it does not decorate a function.
     """
     require_dumpable(schema)
+    listen_to_sessions()
 
     def decorate(view: F) -> F:
         if not inspect.isfunction(view):
@@ -215,7 +217,10 @@ def _of_object(schema: Any, owner: Any, status: int) -> Response:
 
 def _flush(owner: Any) -> None:
     session = object_session(owner)
-    if session is not None and (owner in session.dirty or owner in session.new):
+    if session is None:
+        return
+    warn_if_never_committed(session)
+    if owner in session.dirty or owner in session.new:
         session.flush()
 
 
