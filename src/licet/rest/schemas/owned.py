@@ -1,7 +1,8 @@
 """What the server owns: names that no body sets, at whatever depth.
 
 A key, a version, who made a row and when. A schema may name such a field for its answers; a body
-sets it only where the program says so, by ``client_owned``.
+sets it only where the program says so, by ``client_owned``. A key by which a schema finds a stored
+row, which it does not change, sets nothing.
 """
 
 from __future__ import annotations
@@ -85,6 +86,8 @@ class _Body:
             return
         model, targets = model_of_schema(schema), _targets(schema)
         given: frozenset[str] = getattr(schema, "licet_written", frozenset())
+        if place:
+            given |= _found_by(schema)
         for name, value in document.items():
             names = {name, *targets.get(name, ())}
             own = {f"{path}{one}" for path in paths for one in names}
@@ -113,6 +116,15 @@ class _Body:
             for at, one in enumerate(value) if isinstance(value, list) else value.items():
                 for each in inner:
                     yield from self._within(each, one, paths, (*place, at))
+
+
+def _found_by(schema: Any) -> frozenset[str]:
+    """The key by which a marshmallow-sqlalchemy schema finds a stored row to refer to."""
+    model = model_of_schema(schema)
+    if is_pydantic(schema) or model is None or not getattr(schema, "_load_instance", False):
+        return frozenset()
+    mapper = sa.inspect(model)
+    return frozenset(mapper.get_property_by_column(one).key for one in mapper.primary_key)
 
 
 def _is_root(kind: Any) -> bool:
