@@ -1,7 +1,8 @@
-"""The order of a list: total, the same on every database, and a page's place in it.
+"""The order of a list: total, and a page's place in it.
 
-The primary key is always the last key, so that two pages never share a row. NULL comes after every
-value where the order ascends, and before where it descends, as on PostgreSQL.
+The primary key is always the last key, so that two pages never share a row. On every database NULL
+comes after each value where the order ascends, and before where it descends, as it does by default
+on PostgreSQL. Texts are in the order of their column's collation.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """`marshal_response`: shapes, masks, and how many statements an answer takes."""
 
 import logging
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from flask import Flask, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
 from tests.unit.authn.callers import by
 from tests.unit.rest.library import Book, Shelf, book_fields, principal
 from werkzeug.datastructures import Headers
@@ -97,6 +98,45 @@ def test_plain_values_need_no_database(tmp_path):
     app = Flask("bare", instance_path=str(tmp_path))
     answer = answer_of(app, Aliased, lambda: {"name": "a", "note": None}, 201)
     assert (answer.status_code, answer.json) == (201, {"bookTitle": "a", "note": None})
+
+
+class Inner(BaseModel):
+    name: str
+    size: int = 1
+
+
+class Other(BaseModel):
+    title: str
+
+
+class Names(RootModel[dict[str, str]]):
+    pass
+
+
+GIVEN, CUT = {"name": "a", "secret": 1}, {"name": "a", "size": 1}
+WITHIN = [
+    (Inner, GIVEN, CUT),
+    (Inner | None, GIVEN, CUT),
+    (Inner | None, None, None),
+    (Other | Inner, GIVEN, CUT),
+    (list[Inner], [GIVEN, Inner(name="b")], [CUT, {"name": "b", "size": 1}]),
+    (tuple[Other, Inner], ({"title": "t", "x": 1}, GIVEN), [{"title": "t"}, CUT]),
+    (dict[str, Inner], {"x": GIVEN}, {"x": CUT}),
+    (dict[str, list[Inner]], {"x": [GIVEN]}, {"x": [CUT]}),
+    (Inner | dict[str, Any], GIVEN, GIVEN),
+    (Inner | str, "text", "text"),
+    (Names, {"a": "b"}, {"a": "b"}),
+    (dict[str, int], {"a": 1}, {"a": 1}),
+    (Any, GIVEN, GIVEN),
+]
+
+
+@pytest.mark.parametrize(("kind", "value", "shown"), WITHIN)
+def test_dictionaries_within_have_what_their_class_names(tmp_path, kind, value, shown):
+    """As the outermost one; with a type that takes any dictionary they are shown as they are."""
+    schema = create_model("Outer", inner=(kind, ...))
+    app = Flask("bare", instance_path=str(tmp_path))
+    assert answer_of(app, schema, lambda: {"inner": value}).json == {"inner": shown}
 
 
 def test_a_response_of_the_views_own_is_left_alone(library):

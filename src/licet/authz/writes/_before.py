@@ -32,6 +32,7 @@ _PLAIN: Final[dict[Any, type[Any]]] = {
     sa.Uuid: UUID,
 }
 Key = tuple[Any, ...]
+Only = tuple[tuple[Any, ...], Sequence[Key]]  # columns of a table, and their values in some rows
 
 
 class Before:
@@ -55,29 +56,38 @@ class Before:
                 self._odd.setdefault(table, {}).setdefault(columns, {})[key] = None
         self._rows.setdefault(table, {}).update((_distinct(row), tuple(row)) for row in rows)
 
+    def unknown(self, table: Any, columns: tuple[Any, ...], keys: Iterable[Key]) -> list[Key]:
+        """The keys whose rows were not kept yet."""
+        known = self._keys.get(table, {}).get(columns, {})
+        return [key for key in keys if key not in known]
+
+    def size(self, tables: Iterable[Any]) -> int:
+        """How many keys of rows of these tables are known, whether there were such rows or not."""
+        return sum(len(keys) for table in tables for keys in self._keys.get(table, {}).values())
+
     def of(
         self,
         statement: Any,
         tables: Iterable[Any],
         connection: Any,
-        only: Mapping[Any, Sequence[Key]] = MappingProxyType({}),
+        only: Mapping[Any, Only] = MappingProxyType({}),
     ) -> tuple[Any, dict[str, Any]] | None:
         """The statement that reads these tables as they were, and its options.
 
         None when nothing that it reads was touched. Of the tables in `only` it reads no rows but
-        those with these keys.
+        those that have these keys in these columns.
 
         Raises:
             UsageError: the transaction touched more rows than a statement can hold.
         """
         tables = list(tables)
-        only = {
+        wanted = {
             table: keys
-            for table, keys in only.items()
-            if len(self._keys.get(table, ())) <= 1
-            and all(is_plain(tuple(by), key) for by in self._keys.get(table, ()) for key in keys)
+            for table, (columns, keys) in only.items()
+            if self._keys.get(table, {}).keys() == {columns}
+            and all(is_plain(columns, key) for key in keys)
         }
-        touched = [table for table in tables if self._is_touched(table, only.get(table))]
+        touched = [table for table in tables if self._is_touched(table, wanted.get(table))]
         if not touched:
             return None
         schemas = connection.get_execution_options().get("schema_translate_map") or {}
@@ -95,7 +105,7 @@ class Before:
         made = []
         for table in sorted(touched, key=lambda table: str(table.name)):
             schema = schemas.get(table.schema, table.schema)
-            made.append(self._former(table, schema, connection.dialect, only.get(table)))
+            made.append(self._former(table, schema, connection.dialect, wanted.get(table)))
         options = {} if is_bare else {"schema_translate_map": _bare(schemas, tables)}
         return rows_alone(statement).add_cte(*made), options
 
@@ -129,8 +139,9 @@ class Before:
             )
         untouched = sa.select(*real.c).where(
             *(
-                sa.not_(equals_one_of([real.c[column.name] for column in by], keys))
+                sa.not_(equals_one_of([real.c[column.name] for column in by], batch))
                 for by, keys in chosen.items()
+                for batch in batches(keys)  # SQLite's expressions are at most 1,000 deep
             )
         )
         parts = [untouched, *(_as_select(table, kept, row, dialect) for row in rows)]

@@ -73,7 +73,7 @@ class Questions:
             for row in self.run(
                 mapper,
                 statement,
-                policy,
+                policy if verbs else None,
                 was=was,
                 is_locked=is_locked,
                 parameters=parameters,
@@ -195,13 +195,18 @@ class Questions:
                 statement,
                 {*own, *asked},
                 connection,
-                only=dict.fromkeys(own, of_keys) if of_keys is not None else {},
+                only={} if of_keys is None else self._only(mapper, own, of_keys),
             )
             if former is not None:
                 (statement, options), is_locked = former, False
         if is_locked and connection.dialect.name != "sqlite":
             statement = statement.with_for_update(of=list(mapper.tables))
         return connection.execute(statement, parameters or {}, execution_options=options).all()
+
+    def _only(self, mapper: Mapper[Any], tables: list[Any], keys: list[Key]) -> dict[Any, Any]:
+        """The keys of a class by the columns that hold them in these tables of it."""
+        columns = self.guard.rows_of(mapper).keys
+        return {table: (columns[table], keys) for table in tables if table in columns}
 
 
 def _unlike(

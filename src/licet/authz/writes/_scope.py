@@ -53,6 +53,7 @@ class Scope:
     session: Session | None = None
     mains: list[Main] = field(default_factory=list)
     changes: list[Any] = field(default_factory=list)  # whose fields are asked at the block's end
+    endings: list[Callable[[], None]] = field(default_factory=list)  # called when all is decided
     is_narrow: bool = False
     identity: Any = None  # who asks instead of the current caller
     request: Any = None  # one that is over

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapper, Session
@@ -21,6 +21,7 @@ from licet.authz.writes._questions import Answered, Key, Questions
 
 __all__ = ["Main", "Note", "Partners", "RowKey", "Touched"]
 
+_MANY: Final = 20  # keys of which a question about former rows reads the rows
 RowKey = tuple[Mapper[Any], Key]
 Partners = tuple[RowKey, ...]
 
@@ -203,6 +204,8 @@ class Touched:
         """Read rows as they are before the transaction touches them."""
         policy = self.guard.policy_of(mapper)
         verbs = [] if policy is None else [self.verb_of(policy, verb)]
+        if policy is not None and self.before.size(self.guard.asked[policy]) > _MANY:
+            verbs = []  # each of many flushes would read them all; asked once for all at the end
         found = self.questions.read(mapper, verbs, keys, was=True, is_locked=True)
         self._keep(self.guard.rows_of(mapper), keys, found)
 

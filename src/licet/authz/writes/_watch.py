@@ -20,7 +20,7 @@ from licet.authz.writes._before import batches, equals_one_of
 from licet.authz.writes._family import name_of, root_of
 from licet.authz.writes._guard import Cascade, Link, kept_columns
 from licet.authz.writes._questions import Key
-from licet.authz.writes._touched import Partners, Touched
+from licet.authz.writes._touched import Note, Partners, Touched
 from licet.errors import UnguardedWrite
 
 __all__ = ["Watch"]
@@ -215,28 +215,32 @@ class Watch(Touched):
         if not rows:
             return
         owner = self.guard.owner_of(table)
-        own = [str(column.key) for column in owner.primary_key] if owner is not None else []
-        for row in rows:
-            columns = tuple(column for column in table.c if column.key in row)
-            self._keep_link(table, columns, tuple(row[column.key] for column in columns))
-            if owner is not None and all(name in row for name in own):
-                key = tuple(row[name] for name in own)
-                self.note(owner, [key], DELETE if is_delete else UPDATE)
-                self.confirm(owner, [key], is_gone=is_delete)
+        self._keep_links(table, rows)
+        if owner is not None:
+            own = [str(column.key) for column in owner.primary_key]
+            named = (row for row in rows if all(name in row for name in own))
+            keys = list(dict.fromkeys(tuple(row[name] for name in own) for row in named))
+            self.note(owner, keys, DELETE if is_delete else UPDATE)
+            self.confirm(owner, keys, is_gone=is_delete)
         self.note_ends(table, rows)
 
     def note_mapped_links(self) -> None:
         """Note the ends of rows of association tables that were written as objects."""
         if not self.guard.links:
             return
-        for row_key in list(self.confirmed):
-            note, key = self._known[row_key], row_key[1]
-            tables = [table for table in note.mapper.tables if table in self.guard.links]
-            found = self.questions.read(note.mapper, [], [key] if tables else [], was=False)
-            rows = [row for row in (note.row, *(row for _, row in found.values())) if row]
-            for table in tables:
-                of_table = [self.guard.rows_of(note.mapper).content(table, row) for row in rows]
-                self.note_ends(table, of_table)
+        written: dict[Mapper[Any], list[Note]] = {}
+        for row_key in self.confirmed:
+            note = self._known[row_key]
+            if not self.guard.links.keys().isdisjoint(note.mapper.tables):
+                written.setdefault(note.mapper, []).append(note)
+        for mapper, notes in written.items():
+            found = self.questions.read(mapper, [], [note.key for note in notes], was=False)
+            rows = [note.row for note in notes if note.row]
+            rows += [row for _, row in found.values() if row]
+            for table in mapper.tables:
+                if table in self.guard.links:
+                    content = self.guard.rows_of(mapper).content
+                    self.note_ends(table, [content(table, row) for row in rows])
 
     def note_ends(self, table: Any, rows: list[dict[str, Any]]) -> None:
         """Note the rows at the ends of rows of an association table."""
@@ -255,15 +259,24 @@ class Watch(Touched):
                 partners = tuple((base, key) for base, those in others for key in those[index])
                 self._note_end(link, keys, partners)
 
-    def _keep_link(self, table: Any, columns: tuple[Any, ...], key: Key) -> None:
+    def _keep_links(self, table: Any, rows: list[dict[str, Any]]) -> None:
+        """Keep rows of an association table as they are before they are touched first."""
         connection = self.session.connection(
             bind_arguments={"mapper": self.guard.links[table][0].mapper}
         )
-        statement = sa.select(*kept_columns(table)).where(equals_one_of(columns, [key]))
-        former = self.before.of(statement, [table], connection)
-        made, options = (statement, {}) if former is None else former
-        rows = connection.execute(made, execution_options=options).all()
-        self.before.add(table, columns, [key], rows)
+        keys: dict[tuple[Any, ...], dict[Key, None]] = {}
+        for row in rows:
+            columns = tuple(column for column in table.c if column.key in row)
+            keys.setdefault(columns, {})[tuple(row[column.key] for column in columns)] = None
+        for columns, of_columns in keys.items():
+            new = self.before.unknown(table, columns, of_columns)
+            statement = sa.select(*kept_columns(table))
+            for batch in batches(new):
+                asked = statement.where(equals_one_of(columns, batch))
+                former = self.before.of(asked, [table], connection, {table: (columns, batch)})
+                made, options = (asked, {}) if former is None else former
+                found = connection.execute(made, execution_options=options).all()
+                self.before.add(table, columns, batch, found)
 
     def _note_end(self, link: Link, keys: list[Key], partners: Partners) -> None:
         for key in keys:
@@ -280,10 +293,11 @@ class Watch(Touched):
             return [[value] for value in values]
         source = self.guard.rows_of(link.mapper).source
         statement = sa.select(*columns, *key).select_from(source)
-        statement = statement.where(equals_one_of(columns, list(dict.fromkeys(values))))
         found: dict[Key, list[Key]] = {}
-        for row in self.questions.run(link.mapper, statement, None, was=False):
-            found.setdefault(tuple(row[: len(columns)]), []).append(tuple(row[len(columns) :]))
+        for batch in batches(dict.fromkeys(values)):
+            of_batch = statement.where(equals_one_of(columns, batch))
+            for row in self.questions.run(link.mapper, of_batch, None, was=False):
+                found.setdefault(tuple(row[: len(columns)]), []).append(tuple(row[len(columns) :]))
         if len(set(values)) > 1 and not found.keys() >= set(values):  # "7" is 7 to the database
             return [self._ends_of(link, [row])[0] for row in rows]
         alone = [key for keys in found.values() for key in keys]

@@ -6,7 +6,7 @@ with write(books, UPDATE, book) as change:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,9 +30,12 @@ __all__ = ["Change", "write"]
 class Change:
     """What a block does to its object."""
 
-    def __init__(self, policy: Policy, owner: Any, asking: Any, session: Session) -> None:
+    def __init__(
+        self, policy: Policy, owner: Any, asking: Any, session: Session, scope: Scope
+    ) -> None:
         self.object = owner
         self._policy, self._asking, self._session = policy, asking, session
+        self._endings = scope.endings
         self._applied: set[str] = set()
         # before the block changes what the rules ask; of a draft, what might be written
         self._writable = self._find_writable(might=sa.inspect(owner).key is None)
@@ -77,6 +80,15 @@ class Change:
             for name, value in fields.items():
                 setattr(self.object, name, value)
         self._applied.update(fields)
+
+    def before_commit(self, function: Callable[[], None]) -> None:
+        """Call a function at the block's end, when everything is flushed and decided.
+
+        It sees what is going to be committed, so that it can make the answer of a request. Whatever
+        it raises takes the whole change back. Of a block within another it is called at the end of
+        the outermost one.
+        """
+        self._endings.append(function)
 
     def require_written(self) -> None:
         """Ask once more, of the flushed object, whether the applied fields might be written.
@@ -176,7 +188,7 @@ def _inner(outer: Scope, main: Main, asking: Any, identity: Any) -> Iterator[Cha
         return
     _decide_so_far(session, outer)
     scope = Scope(guard, lambda: asking, session=session, mains=[main], identity=identity)
-    scope.changes = outer.changes
+    scope.changes, scope.endings = outer.changes, outer.endings
     with _alone(scope, asking):
         yield _change_in(scope, main, asking, session)
         _finish(session, main)
@@ -211,6 +223,8 @@ def _outermost(scope: Scope, main: Main, asking: Any, *, commit: bool) -> Iterat
                 settle(watch)
             for change in scope.changes:
                 change.require_written()
+            for function in scope.endings:
+                function()
             if commit and may_commit(session):
                 session.commit()
             elif is_alone:
@@ -248,7 +262,7 @@ def _decide_so_far(session: Session, scope: Scope) -> None:
 
 
 def _change_in(scope: Scope, main: Main, asking: Any, session: Session) -> Change:
-    change = Change(main.policy, main.owner, asking, session)
+    change = Change(main.policy, main.owner, asking, session, scope)
     if main.verb.name != DELETE.name:
         scope.changes.append(change)
     return change

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from functools import wraps
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from flask import Response, jsonify, request
+from flask import Response, current_app, jsonify, request
 from pydantic import BaseModel
 from sqlalchemy.orm import object_session
 
 from licet.authz import VIEW, Policy, list_objects
 from licet.authz._places import invalid
 from licet.authz.flask import authorize, current_caller
+from licet.errors import UsageError
 from licet.errors.names import knows_its_options, with_article
 from licet.rest.endpoints.lookups import was_viewed
 from licet.rest.endpoints.repeats import note_others, note_shown
@@ -30,8 +32,10 @@ from licet.rest.endpoints.requests import (
     policy_for,
     session_of_app,
 )
+from licet.rest.endpoints.uncommitted import listen_to_sessions, warn_if_never_committed
 from licet.rest.etag import is_unchanged, quoted
 from licet.rest.schemas.dumping import (
+    Unshowable,
     dump_list,
     dump_object,
     require_dumpable,
@@ -54,7 +58,7 @@ class ListPage(dict[str, Any]):
 
 
 @knows_its_options
-def marshal_response(schema: Any, status: int = 200) -> Callable[[F], F]:
+def marshal_response(schema: Any, status: int = 200, *, commit: bool = False) -> Callable[[F], F]:
     """Answer with what the view gives, under the mask of the caller.
 
     The shape follows from the value: an object (or a dict) is an object, a list is a list, and
@@ -73,14 +77,20 @@ def marshal_response(schema: Any, status: int = 200) -> Callable[[F], F]:
             server owns, too; or anything with ``dump``, such as a marshmallow schema, of one
             object or of a list.
         status: of the answer.
+        commit: the app's session is flushed before the answer is made, and committed with it, so
+            that the view need not; rolled back when there is no answer, or one of 400 or more.
 
     An object that the caller may not VIEW is answered as if it were not there; after a write, which
     is done, by an empty object.
+
+    The view raises `UsageError`, which names the endpoint, the schema and the field, when its value
+    has nothing for a field that the answer needs.
 
     Raises:
         InvalidCondition: the schema is none, or it does not decorate a function.
     """
     require_dumpable(schema)
+    listen_to_sessions()
 
     def decorate(view: F) -> F:
         if not inspect.isfunction(view):
@@ -89,15 +99,42 @@ def marshal_response(schema: Any, status: int = 200) -> Callable[[F], F]:
         @wraps(view)
         def marshalled(*args: Any, **view_args: Any) -> Any:
             begin()
-            value = call_view(view, *args, **view_args)
-            if isinstance(value, Response | tuple | str | bytes):
-                _refuse_unmasked(value)
-                return value
-            return _response(schema, _as_list(value), status)
+            with _committed() if commit else nullcontext(_same) as finish:
+                value = call_view(view, *args, **view_args)
+                if isinstance(value, Response | tuple | str | bytes):
+                    _refuse_unmasked(value)
+                    return finish(value)
+                if commit:
+                    session_of_app().flush()
+                return finish(_response(schema, _as_list(value), status))
 
         return as_endpoint("marshal_response", Level.ANSWER, view, marshalled)  # type: ignore[no-any-return]  # a view
 
     return decorate
+
+
+def _same(answer: Any) -> Any:
+    return answer
+
+
+@contextmanager
+def _committed() -> Iterator[Callable[[Any], Response]]:
+    """A block whose function commits with an answer; without, nothing is written."""
+    session = session_of_app()
+
+    def finish(answer: Any) -> Response:
+        response = current_app.make_response(answer)
+        if response.status_code < 400:
+            session.commit()
+        else:
+            session.rollback()
+        return response
+
+    try:
+        yield finish
+    except BaseException:
+        session.rollback()
+        raise
 
 
 def _refuse_unmasked(value: Any) -> None:
@@ -125,6 +162,21 @@ def _as_list(value: Any) -> Any:
 
 
 def _response(schema: Any, value: Any, status: int) -> Response:
+    """The value as an answer.
+
+    Raises:
+        UsageError: it has nothing for a field, or something that is no JSON.
+    """
+    try:
+        return _shown(schema, value, status)
+    except Unshowable as error:
+        raise UsageError(
+            f"The view of {request.endpoint} gives an answer that cannot be shown: {error}. Have "
+            "the view give the field, or the schema a default or another type."
+        ) from error
+
+
+def _shown(schema: Any, value: Any, status: int) -> Response:
     if isinstance(value, list):
         found: Any = _listed(schema, {"_items": value})["_items"]
     elif isinstance(value, Mapping) and "_items" in value:
@@ -139,8 +191,8 @@ def _response(schema: Any, value: Any, status: int) -> Response:
 def _of_object(schema: Any, owner: Any, status: int) -> Response:
     policy = policy_for(type(owner)) if is_mapped(owner) else None
     is_read = request.method in ("GET", "HEAD")
-    if is_mapped(owner) and not is_read and sa.inspect(owner).persistent:
-        _flush(owner)  # the tag is of what is written
+    if is_mapped(owner) and not is_read:
+        _flush(owner)  # the key and the tag are of what is written
     if policy is not None and not _may_view(policy, owner, is_read=is_read):
         response = jsonify({})  # what the caller wrote, and may not read
         response.status_code = status
@@ -165,7 +217,10 @@ def _of_object(schema: Any, owner: Any, status: int) -> Response:
 
 def _flush(owner: Any) -> None:
     session = object_session(owner)
-    if session is not None and owner in session.dirty:
+    if session is None:
+        return
+    warn_if_never_committed(session)
+    if owner in session.dirty or owner in session.new:
         session.flush()
 
 

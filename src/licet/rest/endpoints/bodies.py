@@ -67,7 +67,7 @@ def unmarshal_request(
             yet; where the app has a policy for the class, CREATE is decided when the view commits
             it. Else the view gets a dict of the fields that were sent.
         client_owned: names that a body may set although they look like the server's, such as
-            ``owner``.
+            ``owner``; within documents that the body holds with their path, such as ``parts.id``.
 
     The view raises `MalformedRequest` (400), `BodyTooLarge` (413), `UnsupportedBody` (415), and
     `InvalidRequest` (422) with one entry for each field that is wrong, unknown, or that the policy

@@ -32,8 +32,10 @@ from licet.rest.endpoints.requests import (
 from licet.rest.lookup import refused_values_are_told
 from licet.rest.ordering import parsed_cursor, sortable_fields
 from licet.rest.paging import DEFAULT_SIZE, MAX_SIZE, whole_number
+from licet.rest.schemas.annotations import is_pydantic
 from licet.rest.schemas.numbers import NOT_FINITE, is_finite
-from licet.rest.schemas.reading import fields_schema, is_pydantic, model_of_schema, validated
+from licet.rest.schemas.owned import model_of_schema
+from licet.rest.schemas.reading import fields_schema, validated
 from licet.wire.text import unstorable
 
 __all__ = ["use_args", "use_args_with_pagination"]

@@ -192,7 +192,12 @@ def _quietly(write: Callable[[], None]) -> None:
 
 def note_shown(policy: Policy, key: tuple[Any, ...], shown: Iterable[str]) -> None:
     """Remember of which object the answer to the current request is, and what it shows of it."""
-    request_state()[_SHOWN] = (policy.name, key, _mask(shown))
+    try:
+        written = tuple(map(write_value, key))
+    except TypeError:  # a key of an app's own type, by which the object could not be asked about
+        note_others()
+        return
+    request_state()[_SHOWN] = (policy.name, written, _mask(shown))
 
 
 def is_shown_again(answer: Answer) -> bool:
@@ -225,7 +230,7 @@ def _kept(response: Response) -> Answer:
         headers=headers,
         body=None if _OTHERS in state else _text(response),
         resource=name,
-        object_key=tuple(map(write_value, key)),
+        object_key=key,
         mask=mask,
     )
 

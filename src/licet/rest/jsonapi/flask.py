@@ -38,6 +38,7 @@ from licet.rest.jsonapi.query import Query, read_query
 from licet.rest.jsonapi.reading import Reader, Row
 from licet.rest.jsonapi.resource import Bound, Link, Resource
 from licet.rest.jsonapi.writing import Writer, key_of
+from licet.rest.paging import read_value
 from licet.rest.problems import log_error_id
 from licet.rest.shapes import JSON_API_VERSION, as_json_api
 from licet.rest.store.trash import purge_trash
@@ -215,11 +216,16 @@ class Asking:
         Raises:
             ObjectNotFound: there is none for them.
         """
-        key = key_of(bound, text)
-        row = None if key is None else self.reader.one(bound, key)
-        if row is None or link.name not in row.visible:
+        row = self.seen(bound, link, text)
+        if row is None:
             raise ObjectNotFound
         return row
+
+    def seen(self, bound: Bound, link: Link, text: str) -> Row | None:
+        """The object that a link belongs to; None if the caller sees no such object or link."""
+        key = key_of(bound, text)
+        row = None if key is None else self.reader.one(bound, key)
+        return row if row is not None and link.name in row.visible else None
 
 
 # --- reading -------------------------------------------------------------------------------------
@@ -309,18 +315,19 @@ def _create_once(
 
     def create() -> Response:
         given = read_document(raw, bound, is_type=asking.api.is_type)
-        return _created(asking, bound, asking.writer.create(bound, given, parent), query)
+        answer = partial(_created, asking, bound, query)
+        return asking.writer.create(bound, given, answer, parent)
 
     def ask_again(first: Answer) -> Response | None:
-        key = key_of(bound, str(first.object_key[0]))
-        response = _created(asking, bound, key, query)
+        key = read_value(first.object_key[0])
+        response = _created(asking, bound, query, key)
         return None if is_shown_again(first) else response
 
     answer: Response = answered_once(raw, create, ask_again=ask_again)
     return _private(answer)
 
 
-def _created(asking: Asking, bound: Bound, key: Any, query: Query) -> Response:
+def _created(asking: Asking, bound: Bound, query: Query, key: Any) -> Response:
     response = asking.shown(bound, key, query, 201)
     response.headers["Location"] = url_of(asking.base, bound, key)
     return response
@@ -330,8 +337,8 @@ def _update(asking: Asking, bound: Bound, id: str) -> Response:  # noqa: A002 - 
     query = asking.query(bound, "write")
     owner = asking.writer.owner(bound, id, UPDATE)
     given = read_document(asking.body(), bound, is_type=asking.api.is_type, wanted_id=id)
-    asking.writer.update(bound, owner, given)
-    return asking.shown(bound, key_of(bound, id), query)
+    answer = partial(asking.shown, bound, key_of(bound, id), query)
+    return asking.writer.update(bound, owner, given, answer)
 
 
 def _delete(asking: Asking, bound: Bound, id: str) -> Response:  # noqa: A002 - as above
@@ -344,18 +351,25 @@ def _delete(asking: Asking, bound: Bound, id: str) -> Response:  # noqa: A002 - 
 
 def _restore(asking: Asking, bound: Bound, id: str) -> Response:  # noqa: A002 - as above
     query = asking.query(bound, "write")
-    asking.writer.restore(bound, asking.writer.owner(bound, id, DELETE, is_trash=True))
-    return asking.shown(bound, key_of(bound, id), query)
+    owner = asking.writer.owner(bound, id, DELETE, is_trash=True)
+    return asking.writer.restore(
+        bound, owner, partial(asking.shown, bound, key_of(bound, id), query)
+    )
 
 
 def _relate(asking: Asking, bound: Bound, link: Link, id: str, *, how: str) -> Response:  # noqa: A002 - as above
     query = asking.query(link.target, "write")
     owner = asking.writer.owner(bound, id, UPDATE)
     linkage = read_linkage(asking.body(), link, is_type=asking.api.is_type)
-    if not asking.writer.relate(bound, owner, linkage, how):
-        return _private(Response(status=204))
-    parent = asking.parent(bound, link, id)
-    return _answer(_linkage_document(asking, parent, link, query))
+
+    def answer() -> Response:
+        parent = asking.seen(bound, link, id)
+        if parent is None:  # of what the caller may write, and not see
+            return _private(Response(status=204))
+        return _answer(_linkage_document(asking, parent, link, query))
+
+    found = asking.writer.relate(bound, owner, linkage, how, answer)
+    return _private(Response(status=204)) if found is None else found
 
 
 # --- answers -------------------------------------------------------------------------------------

@@ -16,24 +16,41 @@ from licet.rest.jsonapi.mapping import pairs_of
 from licet.rest.jsonapi.reading import Reader
 from licet.rest.jsonapi.resource import Bound, Link
 
-__all__ = ["add_all", "add_to", "known_of", "remove_all", "replace"]
+__all__ = ["add_to", "relate", "replace"]
 
 
-def known_of(
-    reader: Reader, bound: Bound, owner: Any, link: Link, objects: Sequence[Any]
-) -> list[Any]:
-    """Those of the objects that the link leads to already."""
-    target = link.target
-    by_key = {getattr(one, target.key.name): one for one in objects}
+def relate(
+    reader: Reader, bound: Bound, owner: Any, link: Link, objects: Sequence[Any], how: str
+) -> bool:
+    """Change what the link leads to by these objects; whether anything was changed by that.
+
+    Args:
+        reader: what the caller sees.
+        bound: the resource of the owner.
+        owner: the object whose link it is.
+        link: the link.
+        objects: those that the request names.
+        how: "replace", "add" or "remove".
+    """
+    if how == "replace":
+        return replace(reader, bound, owner, link, objects)
+    key = link.target.key.name
     pairs = reader.pairs(bound, link, [getattr(owner, bound.key.name)])
-    return [by_key[key] for _, key in pairs if key in by_key]
+    held = {other for _, other in pairs}
+    known = [one for one in objects if getattr(one, key) in held]
+    if how == "remove":
+        remove_all(owner, link, known)
+        return bool(known)
+    new = [one for one in objects if getattr(one, key) not in held]
+    add_all(owner, link, new)
+    return bool(new)
 
 
 def replace(reader: Reader, bound: Bound, owner: Any, link: Link, objects: Sequence[Any]) -> bool:
     """Have the link lead to these of all that the caller sees; whether that changes it."""
     target = link.target
     pairs = reader.pairs(bound, link, [getattr(owner, bound.key.name)])
-    known = [key for _, key in pairs]
+    known = dict.fromkeys(key for _, key in pairs)
     wanted = {getattr(one, target.key.name): one for one in objects}
     new = [one for key, one in wanted.items() if key not in known]
     left = [one for one in known if one not in wanted]

@@ -232,13 +232,13 @@ def _value(links: list[Link], attribute: Attribute, entity: Any, seen: Seen) -> 
 
 
 def ordering(orders: Sequence[Order], *, is_reversed: bool = False) -> list[Any]:
-    """The clauses of ORDER BY; null is the smallest value."""
+    """The clauses of ORDER BY; null is the largest value, as in all lists of rest."""
     clauses = []
     for order in orders:
         is_descending = order.is_descending is not is_reversed
         clause = order.expression.desc() if is_descending else order.expression.asc()
         if order.is_nullable:
-            clause = clause.nulls_last() if is_descending else clause.nulls_first()
+            clause = clause.nulls_first() if is_descending else clause.nulls_last()
         clauses.append(clause)
     return clauses
 
@@ -295,12 +295,12 @@ def _beyond(
 def _further(order: Order, value: Any, *, is_descending: bool) -> ColumnElement[bool] | None:
     key = order.expression
     if value is None:
-        return None if is_descending else key.is_not(None)
+        return key.is_not(None) if is_descending else None
     bound_value = _key_value(order, value)
-    if not is_descending:
-        greater: ColumnElement[bool] = key > bound_value
-        return greater
-    return sa.or_(key < bound_value, key.is_(None)) if order.is_nullable else key < bound_value
+    if is_descending:
+        less: ColumnElement[bool] = key < bound_value
+        return less
+    return sa.or_(key > bound_value, key.is_(None)) if order.is_nullable else key > bound_value
 
 
 def _key_value(order: Order, value: Any) -> Any:

@@ -1,15 +1,16 @@
 """Creating, changing and deleting resources, each in one guarded change.
 
 What a request names is looked up as its caller sees it; the policy decides, before and after, on
-the rows as they are written. Hooks run in the transaction. An error leaves nothing behind.
+the rows as they are written. Hooks run in the transaction, and the answer is made in it when all is
+decided. An error leaves nothing behind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import CircularDependencyError, DataError, IntegrityError
@@ -24,7 +25,7 @@ from licet.errors import AccessDenied, AuthenticationError, ObjectNotFound
 from licet.rest.etag import Conditions
 from licet.rest.jsonapi.documents import Given, Linkage, as_id, refused_field
 from licet.rest.jsonapi.errors import Problem, Refused
-from licet.rest.jsonapi.links import add_all, add_to, known_of, remove_all, replace
+from licet.rest.jsonapi.links import add_to, relate, replace
 from licet.rest.jsonapi.mapping import pairs_of
 from licet.rest.jsonapi.names import found_in
 from licet.rest.jsonapi.reading import Reader
@@ -36,6 +37,7 @@ from licet.rest.store.trash import moment_for
 __all__ = ["Writer", "key_of"]
 
 _ANY: Final = Conditions()
+T = TypeVar("T")
 
 
 def key_of(bound: Bound, text: str) -> Any:
@@ -123,15 +125,22 @@ class Writer:
 
     # --- creating --------------------------------------------------------------------------------
 
-    def create(self, bound: Bound, given: Given, parent: tuple[Link, Any] | None = None) -> Any:
-        """Create a resource, and return its key.
+    def create(
+        self,
+        bound: Bound,
+        given: Given,
+        answer: Callable[[Any], T],
+        parent: tuple[Link, Any] | None = None,
+    ) -> T:
+        """Create a resource, and return what `answer` makes of its key.
 
         Args:
             bound: the resource.
             given: its attributes and links.
+            answer: called before the commit; what it raises takes the creation back.
             parent: a link to many of an object, to whose end the new one comes.
         """
-        draft = bound.model()
+        draft, made = bound.model(), list[T]()
         related = [(linkage, self.objects(linkage)) for linkage in given.links]
         with _told(), write(bound.policy, CREATE, draft, identity=self.identity) as change:
             with self.session.no_autoflush:
@@ -149,7 +158,9 @@ class Writer:
             self.session.flush()
             bound.resource.run("after_create", draft)
             self.session.flush()
-            return getattr(draft, bound.key.name)
+            key = getattr(draft, bound.key.name)
+            change.before_commit(lambda: made.append(answer(key)))
+        return made[0]
 
     def _place(self, bound: Bound, draft: Any, link: Link, parent: Any) -> None:
         """Put a draft to where a link of its parent leads."""
@@ -184,8 +195,12 @@ class Writer:
 
     # --- changing --------------------------------------------------------------------------------
 
-    def update(self, bound: Bound, owner: Any, given: Given) -> None:
-        """Change what the request names of a resource, and nothing else."""
+    def update(self, bound: Bound, owner: Any, given: Given, answer: Callable[[], T]) -> T:
+        """Change what the request names of a resource, and nothing else.
+
+        Returns what `answer` makes before the commit; what it raises takes the change back.
+        """
+        made: list[T] = []
         related = [(linkage, self.objects(linkage)) for linkage in given.links]
         with self._changing(bound, owner) as (change, writable):
             related = [one for one in related if not self._is_kept_link(owner, *one, writable)]
@@ -196,32 +211,32 @@ class Writer:
                 else:
                     self._set_link(owner, linkage, objects)
             self._set_attributes(change, bound, given.attributes, writable, is_new=False)
+            change.before_commit(lambda: made.append(answer()))
+        return made[0]
 
-    def relate(self, bound: Bound, owner: Any, linkage: Linkage, how: str) -> bool:
-        """Change a relationship; whether anything was changed by that.
+    def relate(
+        self, bound: Bound, owner: Any, linkage: Linkage, how: str, answer: Callable[[], T]
+    ) -> T | None:
+        """Change a relationship; what `answer` makes of it, or None when nothing was changed.
 
         Args:
             bound: the resource whose relationship it is.
             owner: the object.
             linkage: the relationship, and the objects that the request names.
             how: "replace", "add" or "remove". What is hidden from the caller stays.
+            answer: called before the commit; what it raises takes the change back.
         """
-        link = linkage.link
+        made: list[T] = []
         objects = self.objects(linkage, is_lenient=how == "remove")
-        with self._changing(bound, owner) as (_, writable):
+        with self._changing(bound, owner) as (change, writable):
             self._check_links([linkage], writable)
-            if not link.is_many:
-                return self._set_link(owner, linkage, objects)
-            if how == "replace":
-                return replace(self.reader, bound, owner, link, objects)
-            known = known_of(self.reader, bound, owner, link, objects)
-            if how == "add":
-                changed = [one for one in objects if one not in known]
-                add_all(owner, link, changed)
+            if not linkage.link.is_many:
+                is_changed = self._set_link(owner, linkage, objects)
             else:
-                changed = known
-                remove_all(owner, link, changed)
-            return bool(changed)
+                is_changed = relate(self.reader, bound, owner, linkage.link, objects, how)
+            if is_changed:
+                change.before_commit(lambda: made.append(answer()))
+        return next(iter(made), None)
 
     @contextmanager
     def _changing(self, bound: Bound, owner: Any) -> Iterator[tuple[Change, frozenset[str]]]:
@@ -329,12 +344,17 @@ class Writer:
             self.session.flush()
             resource.run("after_delete", owner)
 
-    def restore(self, bound: Bound, owner: Any) -> None:
-        """Take a resource out of the trash."""
-        name = bound.resource.soft_delete or ""
+    def restore(self, bound: Bound, owner: Any, answer: Callable[[], T]) -> T:
+        """Take a resource out of the trash.
+
+        Returns what `answer` makes before the commit; what it raises takes the change back.
+        """
+        name, made = bound.resource.soft_delete or "", list[T]()
         guard = write(bound.policy, DELETE, owner, identity=self.identity, keeps=True)
-        with _told(), self._versioned(owner), guard:
+        with _told(), self._versioned(owner), guard as change:
             setattr(owner, name, None)
+            change.before_commit(lambda: made.append(answer()))
+        return made[0]
 
 
 def _read(bound: Bound, member: str, value: Any) -> tuple[Attribute, Any]:

@@ -6,19 +6,22 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pydantic import BaseModel
-from pydantic_core import to_jsonable_python
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from licet.authz._places import invalid
+from licet.errors.names import with_article
 from licet.rest.etag import make_tag
 from licet.rest.lookup import version_of
+from licet.rest.schemas.annotations import fields_of_class, is_pydantic
 from licet.rest.schemas.foreign import can_nest, dumped, fields_of, inner_schema, masked
 from licet.rest.schemas.nested import Nested, schema_in
 from licet.rest.schemas.numbers import finite
-from licet.rest.schemas.reading import ModelSchema, is_pydantic
-from licet.rest.schemas.rows import Mask, See, holds_rows, is_mapped
+from licet.rest.schemas.reading import ModelSchema
+from licet.rest.schemas.rows import Mask, See, is_mapped
 
 __all__ = [
     "ETAG_FIELD",
+    "Unshowable",
     "dump_list",
     "dump_object",
     "require_dumpable",
@@ -27,6 +30,11 @@ __all__ = [
 ]
 
 ETAG_FIELD: Final = "_etag"
+_MOST_TOLD: Final = 20
+
+
+class Unshowable(LookupError):
+    """A value has nothing for a field of its answer, or something that JSON cannot say."""
 
 
 def require_dumpable(schema: Any) -> None:
@@ -55,7 +63,7 @@ def shows_others(schema: Any) -> bool:
     version's, for ``If-Match``.
     """
     if is_pydantic(schema):
-        fields = schema.model_fields.values()
+        fields = fields_of_class(schema).values()
         return any(schema_in(field.annotation) is not None for field in fields)
     return any(map(can_nest, fields_of(schema).values()))
 
@@ -72,6 +80,7 @@ def dump_object(schema: Any, owner: Any, mask: Mask, see: See) -> dict[str, Any]
     Raises:
         InvalidCondition: a field holds a mapped object, and its schema does not say which fields of
             that are shown.
+        Unshowable: the owner has no value for a field, or none that is JSON.
     """
     if is_pydantic(schema):
         found = _by_pydantic(schema, owner, mask, see)
@@ -110,34 +119,60 @@ def _with_tag(found: dict[str, Any], owner: Any, mask: Mask) -> dict[str, Any]:
 
 
 def _by_pydantic(schema: type[BaseModel], owner: Any, mask: Mask, see: See) -> dict[str, Any]:
-    fields = schema.model_fields
+    fields = fields_of_class(schema)
     names = list(fields)
     if issubclass(schema, ModelSchema):
         names = list(dict.fromkeys([*schema.licet_shown, *names]))
     values = {
-        name: _plain(_value_of(owner, name, fields.get(name)), fields.get(name), name, see)
+        name: _plain(_value_of(schema, owner, name), fields.get(name), name, see)
         for name in names
         if mask is None or name in mask
     }
     known = {name: value for name, value in values.items() if name in fields}
-    made = schema.model_construct(_fields_set=set(known), **known)
-    include = None if len(known) == len(fields) else set(known)
-    dumped = made.model_dump(mode="json", by_alias=True, include=include, warnings=False)
     others = {name: value for name, value in values.items() if name not in fields}
-    return finite({**to_jsonable_python(others), **dumped})  # type: ignore[no-any-return]  # of a dict
+    made = schema.model_construct(_fields_set=set(known), **known)
+    try:
+        dumped = _as_json(made, None if len(known) == len(fields) else set(known))
+        return finite({**to_jsonable_python(others), **dumped})  # type: ignore[no-any-return]  # of a dict
+    except PydanticSerializationError as error:
+        raise Unshowable(f"{_unserializable(made, others)}: {error}") from error
 
 
-def _value_of(owner: Any, name: str, field: Any) -> Any:
+def _as_json(made: BaseModel, include: set[str] | None) -> dict[str, Any]:
+    return made.model_dump(mode="json", by_alias=True, include=include, warnings=False)
+
+
+def _unserializable(made: BaseModel, others: Mapping[str, Any]) -> str:
+    """The field whose value is no JSON."""
+    for name in (*others, *made.model_fields_set):
+        try:
+            to_jsonable_python(others[name]) if name in others else _as_json(made, {name})
+        except PydanticSerializationError:
+            return f"{type(made).__name__}.{name}"
+    return type(made).__name__
+
+
+def _value_of(schema: type[BaseModel], owner: Any, name: str) -> Any:
     if not isinstance(owner, Mapping):
-        return getattr(owner, name)
+        try:
+            return getattr(owner, name)
+        except AttributeError as error:
+            if error.obj is not owner or error.name != name:
+                raise  # of a property's own
+            told = f"{schema.__name__}.{name} has no value in {with_article(type(owner).__name__)}"
+            raise Unshowable(told) from error
+    field = fields_of_class(schema).get(name)
     if name not in owner and field is not None and not field.is_required():
         return field.get_default(call_default_factory=True)
+    if name not in owner:
+        keys = ", ".join(map(repr, list(owner)[:_MOST_TOLD])) or "nothing"
+        raise Unshowable(f"{schema.__name__}.{name} has no value in a dict that has {keys}")
     return owner[name]
 
 
 def _plain(value: Any, field: Any, name: str, see: See) -> Any:
     """The value without mapped objects, as the field's type shows them."""
-    if not holds_rows(value):
+    if value is None or isinstance(value, str | int | float | bytes):
         return value
 
     def dump(schema: type[BaseModel], owner: Any, mask: Mask) -> dict[str, Any]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 
 from licet.authz._places import invalid
 from licet.errors.names import with_article
-from licet.rest.schemas.reading import is_pydantic
+from licet.rest.schemas.annotations import alternatives, fields_of_class, is_pydantic
 from licet.rest.schemas.rows import Mask, See, holds_rows, is_many, is_mapped
 
 __all__ = ["Nested", "schema_in"]
@@ -39,17 +38,38 @@ class Nested:
         self._name, self._see, self._dump = name, see, dump
 
     def plain(self, value: Any, annotation: Any) -> Any:
-        """The value without mapped objects: each by the class at its place in the type.
+        """The value without mapped objects and dictionaries: each by the class at its place.
 
         Objects that the reader may not see are null, and are left out of containers.
 
         Raises:
             InvalidCondition: the type names no pydantic class for one.
         """
-        return self._plain(value, annotation) if holds_rows(value) else value
+        return (
+            self._plain(value, annotation) if holds_rows(value) else self._known(value, annotation)
+        )
+
+    def _known(self, value: Any, annotation: Any) -> Any:
+        """A value without mapped objects, whose dictionaries have what their class names alone."""
+        is_listed = isinstance(value, list | tuple | set | frozenset)
+        if not (is_listed or isinstance(value, Mapping)) or schema_in(annotation) is None:
+            return value
+        kinds = alternatives(annotation)
+        if is_listed:
+            return [
+                self.plain(one, _union(_at(kind, n) for kind in kinds))
+                for n, one in enumerate(value)
+            ]
+        if any(map(_takes_mappings, kinds)):
+            inner = _union(get_args(kind)[-1:] for kind in kinds)
+            return {key: self.plain(one, inner) for key, one in value.items()}
+        schemas = [kind for kind in kinds if is_pydantic(kind)]
+        fitting = (one for one in schemas if _required(one) <= value.keys())
+        schema = next(fitting, next(iter(schemas), None))
+        return value if schema is None else self._dump(schema, value, None)
 
     def _plain(self, value: Any, annotation: Any) -> Any:
-        kinds = _alternatives(annotation)
+        kinds = alternatives(annotation)
         if is_mapped(value):
             is_seen, mask = self._see(value)
             return self._related(value, annotation, mask) if is_seen else None
@@ -85,19 +105,20 @@ class Nested:
         return self._dump(schema, owner, mask)
 
 
+def _takes_mappings(kind: Any) -> bool:
+    """Whether a type has a dictionary for its value, with whatever keys."""
+    origin = get_origin(kind) or kind
+    if kind is Any or kind is object or not isinstance(origin, type):
+        return True
+    return issubclass(origin, Mapping | RootModel)
+
+
+def _required(schema: type[BaseModel]) -> set[str]:
+    return {name for name, field in fields_of_class(schema).items() if field.is_required()}
+
+
 def _is_left_out(value: Any, shown: Any) -> bool:
     return shown is None and value is not None
-
-
-def _alternatives(annotation: Any) -> list[Any]:
-    """The types of a union, without what is noted about them."""
-    annotation = getattr(annotation, "__value__", annotation)  # of `type X = …`
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        return _alternatives(get_args(annotation)[0])
-    if origin in (Union, UnionType):
-        return [kind for part in get_args(annotation) for kind in _alternatives(part)]
-    return [annotation]
 
 
 def _union(parts: Any) -> Any:

@@ -2,75 +2,45 @@
 
 A schema is a pydantic class, one that `schema_for` makes from a mapped class, or anything with
 ``load`` and ``dump``, such as a marshmallow schema. Whatever it is, a body has no names that it
-does not know, and never sets what the server owns: a key, a version, who made a row and when.
+does not know, and never sets what the server owns.
 """
 
 from __future__ import annotations
 
 import copy
-import re
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Final, Optional, get_args
 
 import pydantic
 import sqlalchemy as sa
-from pydantic import (
-    AliasChoices,
-    AliasPath,
-    BaseModel,
-    ConfigDict,
-    PydanticUserError,
-    ValidationError,
-)
+from pydantic import BaseModel, ConfigDict, PydanticUserError, ValidationError
 from sqlalchemy.orm import Session, scoped_session
 
 from licet.authz._places import invalid
 from licet.errors import InvalidRequest, MalformedRequest
 from licet.errors.names import knows_its_options, refuse_unknown
 from licet.errors.places import FieldError, json_pointer
+from licet.rest.schemas.annotations import is_pydantic
 from licet.rest.schemas.columns import field_of
 from licet.rest.schemas.numbers import NOT_FINITE, is_finite
+from licet.rest.schemas.owned import is_server_owned, model_of_schema, owned_places
 
-__all__ = ["ModelSchema", "Reader", "is_pydantic", "model_of_schema", "reader_of", "schema_for"]
+__all__ = ["ModelSchema", "Reader", "reader_of", "schema_for"]
 
-_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_OWNED: Final = re.compile(
-    r"_*(id|etag|(created|updated)(_(at|on|by|by_id))?|(owner|creator)(_id)?)", re.ASCII
-)
 _SUPPORTS_EXTRA: Final = tuple(map(int, pydantic.VERSION.split(".")[:2])) >= (2, 12)
 _MOST_ERRORS: Final = 50
 _MOST_TOLD_APART: Final = 1000  # a body of a megabyte can have 250,000, which takes seconds
 
 
 class ModelSchema(BaseModel):
-    """What `schema_for` makes: the mapped class, and the names of the fields that answers have."""
+    """What `schema_for` makes: the mapped class, and the fields that answers and bodies have."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
     licet_model: ClassVar[type[Any]]
     licet_shown: ClassVar[tuple[str, ...]]
-
-
-def is_server_owned(model: type[Any] | None, name: str) -> bool:
-    """Whether no body sets the field: by its name, or by what the mapping says of its column."""
-    if _OWNED.fullmatch(_HUMP.sub("_", name).lower()):
-        return True
-    mapper = None if model is None else sa.inspect(model)
-    prop = None if mapper is None else mapper.column_attrs.get(name)
-    column = None if prop is None else prop.columns[0]
-    if mapper is None or column is None:
-        return False
-    if _OWNED.fullmatch(_HUMP.sub("_", str(column.name)).lower()) and not column.primary_key:
-        return True
-    if column is mapper.version_id_col or column is mapper.polymorphic_on:
-        return True
-    return bool(getattr(column, "primary_key", False)) and _is_generated(column)
-
-
-def _is_generated(column: Any) -> bool:
-    has_default = column.default is not None or column.server_default is not None
-    return has_default or column is column.table.autoincrement_column
+    licet_written: ClassVar[frozenset[str]]
 
 
 @knows_its_options
@@ -115,7 +85,7 @@ def schema_for(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of columns such as "copy", a name of pydantic's own
         made = pydantic.create_model(f"{model.__name__}{suffix}", __base__=ModelSchema, **fields)
-    made.licet_model, made.licet_shown = model, shown
+    made.licet_model, made.licet_shown, made.licet_written = model, shown, frozenset(written)
     return made
 
 
@@ -123,24 +93,13 @@ def _is_column(prop: Any) -> bool:
     return isinstance(prop.columns[0], sa.Column)
 
 
-def is_pydantic(schema: object) -> bool:
-    """Whether it is a pydantic class."""
-    return isinstance(schema, type) and issubclass(schema, BaseModel)
-
-
-def model_of_schema(schema: Any) -> type[Any] | None:
-    """The mapped class that a schema is about; None of other schemas."""
-    if is_pydantic(schema):
-        return schema.licet_model if issubclass(schema, ModelSchema) else None
-    return getattr(getattr(schema, "opts", None), "model", None)
-
-
 class Reader:
     """Reads bodies by one schema.
 
     Args:
         schema: a pydantic class, or anything with ``load``.
-        client_owned: names that a body may set although they look like the server's.
+        client_owned: names that a body may set although they look like the server's; within
+            documents with their path, such as ``parts.id``.
         makes_objects: False has a marshmallow schema give a dict.
 
     Raises:
@@ -158,9 +117,6 @@ class Reader:
             )
         self.model: Final = model_of_schema(schema)
         self._client_owned = frozenset(client_owned)
-        if issubclass(schema, ModelSchema) if self.is_pydantic else False:
-            self._client_owned |= frozenset(schema.model_fields)
-        self._targets = _targets(schema)
         self._schema = schema if makes_objects else _without_instances(schema)
 
     def read(self, document: Any) -> Any:
@@ -173,11 +129,13 @@ class Reader:
         if not isinstance(document, dict):
             told = "The body is no JSON object."
             raise MalformedRequest(told, errors=[FieldError(detail=told, pointer="")])
-        owned = [name for name in document if self._is_refused(name)]
+        owned = owned_places(self._schema, document, self._client_owned)
         told = "This is set by the server."
-        faults = [FieldError(detail=told, pointer=json_pointer(name)) for name in owned]
+        faults = [FieldError(detail=told, pointer=json_pointer(*place)) for place in owned]
         try:
-            found = self._load({name: document[name] for name in document if name not in owned})
+            found = self._load(
+                {name: value for name, value in document.items() if (name,) not in owned}
+            )
         except ValidationError as error:
             faults += _pydantic_faults(error, document)
         except Exception as error:
@@ -195,12 +153,6 @@ class Reader:
         session: Session | None = found() if isinstance(found, scoped_session) else found
         return session if isinstance(session, Session) else None
 
-    def _is_refused(self, name: str) -> bool:
-        names = {name, *self._targets.get(name, ())}
-        if not names.isdisjoint(self._client_owned):
-            return False
-        return any(is_server_owned(self.model, one) for one in names)
-
     def _load(self, document: dict[str, Any]) -> Any:
         if not self.is_pydantic:
             return self._schema.load(document)
@@ -209,30 +161,6 @@ class Reader:
             told = (FieldError(detail=NOT_FINITE, pointer=json_pointer(name)) for name in endless)
             raise InvalidRequest(errors=told)
         return found
-
-
-def _targets(schema: Any) -> Mapping[str, set[str]]:
-    """Which fields or attributes the names in a body set, where these have aliases."""
-    found: dict[str, set[str]] = {}
-    if is_pydantic(schema):
-        for name, field in schema.model_fields.items():
-            for alias in _names_in(field.validation_alias):
-                found.setdefault(alias, set()).add(name)
-        return found
-    for name, field in (getattr(schema, "fields", None) or {}).items():
-        alias = getattr(field, "data_key", None) or name
-        attribute = getattr(field, "attribute", None) or name
-        found.setdefault(alias, set()).update((name, str(attribute).partition(".")[0]))
-    return found
-
-
-def _names_in(alias: Any) -> list[str]:
-    """The names at the top of a body that an alias of pydantic's reads."""
-    if isinstance(alias, AliasChoices):
-        return [name for one in alias.choices for name in _names_in(one)]
-    if isinstance(alias, AliasPath):
-        return [str(alias.path[0])]
-    return [] if alias is None else [alias]
 
 
 def reader_of(schema: Any, **options: Any) -> Reader:

@@ -264,6 +264,43 @@ def test_without_commit_the_block_only_decides(library):
     assert library.rows()[0][3] == "Licet"
 
 
+class TestBeforeCommit:
+    """`Change.before_commit`: what is done when all is decided."""
+
+    def test_it_sees_what_is_committed(self, library):
+        """Everything is flushed, by whichever block it was written."""
+        seen = []
+        with library.asked_by("ann"), write(library.books, UPDATE, library.book(1)) as change:
+            change.before_commit(lambda: seen.append(library.session.scalar(sa.select(Book.title))))
+            with write(library.books, CREATE, Book(shelf_id=1, owner="ann")) as inner:
+                inner.before_commit(lambda: seen.append(inner.object.id))
+            assert seen == []
+            change.apply({"title": "new"})
+        assert seen == ["new", 3]
+
+    def test_what_it_raises_takes_the_change_back(self, library):
+        """Nothing of the block is committed."""
+        with library.asked_by("ann"), pytest.raises(ZeroDivisionError):
+            with write(library.books, UPDATE, library.book(1)) as change:
+                change.apply({"title": "new"})
+                change.before_commit(lambda: 1 / 0)
+        assert library.rows()[0] == (1, 1, "ann", "Licet")
+
+    def test_a_refused_change_has_none(self, library):
+        """It is not called for what is not done."""
+        with library.asked_by("ben"), pytest.raises(AccessDenied):
+            with write(library.books, UPDATE, library.book(2)) as change:
+                library.book(2).shelf_id, library.book(2).owner = 1, "ann"
+                change.before_commit(lambda: pytest.fail("it was called"))
+
+    def test_what_it_writes_is_decided(self, library):
+        """A change of another's row takes the rest back as well."""
+        with library.asked_by("ann"), pytest.raises(ObjectNotFound):
+            with write(library.books, UPDATE, library.book(1)) as change:
+                change.before_commit(lambda: setattr(library.book(2), "title", "taken"))
+        assert library.rows()[1] == (2, 2, "ben", "Non licet")
+
+
 def test_an_own_verb_stands_for_update(library):
     """A verb of the app's own is asked before and after instead of UPDATE."""
     seat = library.session.get(Seat, (1, "a"))

@@ -17,10 +17,10 @@ from sqlalchemy.orm import (
     relationship,
 )
 from sqlalchemy.pool import StaticPool
-from tests.unit.rest.jsonapi.conference import TYPE
+from tests.unit.rest.jsonapi.conference import TYPE, Caller
 
 from licet import Licet
-from licet.authz import ALL, Policy, everyone, register_policies
+from licet.authz import ALL, Policy, everyone, register_policies, registered
 from licet.rest.jsonapi import JsonApi, Resource, ToMany, ToOne
 
 
@@ -162,3 +162,24 @@ def test_fields_are_chosen_by_the_name_in_urls_as_well(client):
     """fields[things] is fields[thing]."""
     found = client.get(f"/v1/things/{ONE}", query_string={"fields[things]": "name"})
     assert found.json["data"]["attributes"] == {"name": "a"}
+
+
+def test_a_uuid_is_found_again_by_an_idempotency_key(tmp_path):
+    """The first answer is given again to who may see the resource, whatever kind of key it has."""
+    engine = sa.create_engine("sqlite://", poolclass=StaticPool)
+    Base.metadata.create_all(engine)
+    things = Policy(Thing, name="things").allow(registered, ALL)
+    resource = Resource(Thing, things, name="thing", attributes=["name"])
+    resource.before_create(lambda thing: setattr(thing, "id", uuid.uuid4()))
+    app = Flask("things", instance_path=str(tmp_path))
+    Licet(app)
+    with Session(engine) as session:
+        register_policies(app, things, session=lambda: session, caller=lambda: Caller("ann"))
+        JsonApi(app, url_prefix="/v1", resources=[resource])
+        options = {"content_type": TYPE, "headers": {"Idempotency-Key": "k"}}
+        new = {"data": {"type": "thing", "attributes": {"name": "a"}}}
+        answers = [app.test_client().post("/v1/things", json=new, **options) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [201, 201]
+        assert answers[0].data == answers[1].data
+        assert session.scalar(sa.select(sa.func.count()).select_from(Thing)) == 1
+    engine.dispose()
