@@ -81,7 +81,8 @@ def test_a_fault_is_found(fault, sqlite_engine, monkeypatch):
     """Each deliberate fault lets a commit pass that is denied, or refuses one that is allowed."""
     fault(monkeypatch)
     options = {"phases": [Phase.generate], "database": None, "report_multiple_bugs": False}
-    told = r"is denied|is allowed|passed|visible"
-    with pytest.raises((AssertionError, RuntimeError), match=told):
+    # a row that a fault has nobody note may also be missing: a KeyError of its class
+    told = r"is denied|is allowed|passed|visible|Mapper"
+    with pytest.raises((AssertionError, RuntimeError, KeyError), match=told):
         for at in range(ATTEMPTS):
             run(sqlite_engine, 40, at=at, **options)
