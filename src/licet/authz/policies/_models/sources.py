@@ -92,9 +92,10 @@ class _Finder:
 
     def _is_no_field(self, name: str, descriptor: Any) -> bool:
         """Whether it is asked something, or the function that ``inplace`` made of a hybrid."""
+        if not isinstance(descriptor, hybrid_property):  # a synonym would be looked through
+            return isinstance(descriptor, hybrid_method)
         own_name = getattr(descriptor, "__name__", name)
-        is_twice = own_name != name and self._descriptors.get(own_name) is descriptor
-        return is_twice or isinstance(descriptor, hybrid_method)
+        return own_name != name and self._descriptors.get(own_name) is descriptor
 
     def _values(self, name: str) -> frozenset[Source]:
         """The sources of one field; none of one that is being looked at, or is unknown."""
