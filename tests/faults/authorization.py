@@ -27,8 +27,8 @@ FAULTS = [
     Fault(
         "the entity of a statement",
         f"{_SQL}_entity.py",
-        "if one.mapper.isa(mapper)\n",
-        "if (one.mapper.isa(mapper) or mapper.isa(one.mapper))\n",
+        "    return entity.mapper.isa(mapper) and not is_elsewhere",
+        "    return entity.mapper.isa(mapper) or mapper.isa(entity.mapper)",
         _STATEMENTS,
     ),
     Fault(
