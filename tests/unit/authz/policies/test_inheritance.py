@@ -109,6 +109,18 @@ def test_the_readings_agree_on_subclasses(db, model, condition, account):
     assert {row.id for row in db.scalars(policy.filter(sa.select(model), who))} == decided
 
 
+@pytest.mark.parametrize("model", [Manager, Engineer])
+def test_a_page_of_a_subclass_ends_its_order_with_the_key(model):
+    """Under the policy of its base, too; else a row could be on two pages, and another on none."""
+    policy = Policy(Employee).allow(everyone, LIST, when=attr("account") == caller.account)
+
+    page = policy.filter(sa.select(model).order_by(model.account.desc()).limit(2), Who(5))
+
+    assert str(page).partition("ORDER BY ")[2].split("\n")[0].strip() == (
+        "employee.account DESC, employee.id DESC"
+    )
+
+
 class Part(Base):
     __tablename__ = "part"
     id: Mapped[int] = mapped_column(primary_key=True)

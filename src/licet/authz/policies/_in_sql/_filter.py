@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Mapper
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import _textual_label_reference
 from sqlalchemy.sql.visitors import iterate
@@ -79,8 +80,17 @@ def _is_page(statement: Any, entity: Any) -> bool:
     return (
         is_part
         and _has_rows_of_its_own(statement)
-        and any(_is_of(column, entity) for column in statement._raw_columns)
+        and any(_is_within(column, entity) for column in statement._raw_columns)
     )
+
+
+def _is_within(column: Any, entity: Any) -> bool:
+    """Whether it is the entity, a column of it, or of one of its subclasses."""
+    if _is_of(column, entity):
+        return True
+    found, wanted = column._annotations.get("parententity"), sa.inspect(entity)
+    is_class = isinstance(found, Mapper) and isinstance(wanted, Mapper) and found.isa(wanted)
+    return is_class and isinstance(column, sa.FromClause | sa.Column)
 
 
 def _has_rows_of_its_own(statement: Any) -> bool:
