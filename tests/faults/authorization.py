@@ -16,6 +16,7 @@ _STATEMENTS = " ".join(
 )
 _SCHEMAS = "tests/property/test_schemas.py::test_the_readings_agree_with_the_rows[sqlite]"
 _CONDITIONS = "tests/property/test_conditions.py::test_the_readings_agree[sqlite]"
+_KEPT = "tests/unit/rest/jsonapi/test_kept_statements.py"
 _HOST = (
     "tests/acceptance/test_flask_login.py tests/unit/authz/test_standing.py "
     "tests/unit/authz/test_templates.py"
@@ -26,8 +27,8 @@ FAULTS = [
     Fault(
         "the entity of a statement",
         f"{_SQL}_entity.py",
-        "if one.mapper.isa(mapper)\n",
-        "if (one.mapper.isa(mapper) or mapper.isa(one.mapper))\n",
+        "    return entity.mapper.isa(mapper) and not is_elsewhere",
+        "    return entity.mapper.isa(mapper) or mapper.isa(entity.mapper)",
         _STATEMENTS,
     ),
     Fault(
@@ -361,6 +362,28 @@ FAULTS = [
         'sa.event.listen(Mapper, "after_configured", _shapes.clear)',
         'sa.event.listen(Mapper, "after_configured", lambda: None)',
         f"{_UNIT}test_wrong_objects.py",
+    ),
+    # Statements that are made of what another caller is, or was
+    Fault(
+        "what is kept",
+        "src/licet/rest/jsonapi/mapping.py",
+        "is_fixed = name in mapper.column_attrs",
+        "is_fixed = True",
+        _KEPT,
+    ),
+    Fault(
+        "what is kept",
+        "src/licet/rest/jsonapi/reading/__init__.py",
+        "            reader = Reader(self.session, caller)",
+        "            reader = self",
+        _KEPT,
+    ),
+    Fault(
+        "what is kept",
+        "src/licet/authz/writes/_questions.py",
+        "_column(check.column(caller)) for",
+        "_column(check.column(self._identity)) for",
+        _KEPT,
     ),
     # Statements that are kept for callers who are equal
     Fault(

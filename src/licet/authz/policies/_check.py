@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -35,7 +36,7 @@ from licet.authz.policies._plan import make_plan
 from licet.authz.policies._reader import FormerReader, LoadedReader
 from licet.authz.policies.conditions import Condition
 
-__all__ = ["FORMER", "NOW", "Check", "told_of_all"]
+__all__ = ["FORMER", "NOW", "Check", "KnownCaller", "known_caller"]
 
 log = logging.getLogger(__name__)
 NOW: Final[ObjectReader] = LoadedReader()
@@ -116,7 +117,7 @@ class Check:
 
     def criterion(self, identity: Any, entity: Any = None) -> Term:
         """The same in SQL, on the class or on an alias of it; True or False when that is known."""
-        values = self._caller_values.read(identity)
+        values = self._values_of(identity)
         if values is None:
             return False
         if not (entity is None or isinstance(sa.inspect(entity), Mapper)):
@@ -127,7 +128,7 @@ class Check:
 
     def column(self, identity: Any, entity: Any = None) -> Term:
         """The same to be selected with the rows, in the form that `as_column` takes."""
-        values = self._caller_values.read(identity)
+        values = self._values_of(identity)
         if values is None:
             return False
         if not (entity is None or isinstance(sa.inspect(entity), Mapper)):
@@ -143,13 +144,15 @@ class Check:
         told = exactly(values)
         return self._terms.get(None if told is None else (piece, told), lambda: piece.make(values))
 
-    def told_of(self, identity: Any) -> tuple[Any, ...] | None:
-        """All that the SQL depends on: callers with equal values have the same.
+    def _values_of(self, identity: Any) -> Sequence[Any] | None:
+        """The caller's values; None when one of them is of a wrong type."""
+        if type(identity) is KnownCaller:
+            return identity.values[self]
+        return self._caller_values.read(identity)
 
-        None when that is unknown, or another with each moment.
-        """
-        values = self._caller_values.read(identity)
-        return None if values is None or self.asks_now else exactly(values)
+    def values_to_keep(self, identity: Any) -> Sequence[Any] | None:
+        """All that the SQL depends on; None when that is unknown, or another with each moment."""
+        return None if self.asks_now else self._caller_values.read(identity)
 
     def explain(self, owner: Any, identity: Any, reader: ObjectReader = NOW) -> Explanation:
         """Every part of it on one object, with its outcome."""
@@ -164,15 +167,37 @@ class Check:
             return Explanation(str(error), holds=False)
 
 
-def told_of_all(checks: Iterable[Check], identity: Any) -> tuple[Any, ...] | None:
-    """All that a statement with the SQL of these checks depends on; None when that is unknown."""
-    found = []
+@dataclass(frozen=True, eq=False)
+class KnownCaller:
+    """A caller as some checks have read them, each once; their SQL is made of nothing else.
+
+    An attribute of the caller may be another when it is read again. A statement that was made from
+    that, and kept for callers of the first, would show these what they may not see.
+
+    Args:
+        values: what each check asks of the caller.
+        key: equal for callers for whom the checks have the same SQL.
+    """
+
+    values: Mapping[Check, Sequence[Any]]
+    key: tuple[Any, ...]
+
+
+def known_caller(checks: Iterable[Check], identity: Any) -> KnownCaller | None:
+    """The caller, to make a statement with the SQL of these checks that is kept under its `key`.
+
+    None when what it depends on is unknown, or another with each moment.
+    """
+    values: dict[Check, Sequence[Any]] = {}
+    key = []
     for check in checks:
-        told = check.told_of(identity)
-        if told is None:
+        found = check.values_to_keep(identity)
+        told = None if found is None else exactly(found)
+        if found is None or told is None:
             return None
-        found.append(told)
-    return tuple(found)
+        values[check] = found
+        key.append(told)
+    return KnownCaller(values, tuple(key))
 
 
 def outcome_of_caller(plan: Plan, values: Sequence[Any]) -> bool | None:

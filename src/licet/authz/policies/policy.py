@@ -31,6 +31,7 @@ from licet.authz.policies._built import Built
 from licet.authz.policies._check import FORMER, NOW, Check
 from licet.authz.policies._declared import DeclaredPolicy, Denial, Grant
 from licet.authz.policies._in_sql._changes import filtered
+from licet.authz.policies._in_sql._entity import own_entity
 from licet.authz.policies._in_sql._terms import as_where
 from licet.authz.policies._in_sql._who.accounts import Accounts, accounts_of
 from licet.authz.policies._in_sql._who.find import accounts_that_fulfil
@@ -266,9 +267,9 @@ class Policy(DeclaredPolicy):
         *,
         now: datetime | None = None,
     ) -> sa.ColumnElement[bool]:
-        """The same as a criterion for WHERE, on the class or on an alias of it."""
+        """The same as a criterion for WHERE, on the class, a subclass or an alias of one."""
         with self.at(now):
-            return as_where(self.check(verb).criterion(identity, entity))
+            return as_where(self.check(verb).criterion(identity, own_entity(entity, self.model)))
 
     def who_can(
         self,

@@ -1,9 +1,9 @@
 """What counts as a requirement's answer, and what is told of one that gave none.
 
 An answer is read by `bool`, so None is False and 1 is True. What only looks true is *invalid*: a
-coroutine, generator or other iterator, a class, a function, another requirement, a response, an
-exception, whether returned or raised. Neither log nor error quotes the identity: of an exception
-they tell the kind and the place, not the text.
+coroutine, generator or other iterator, a query that nobody has executed, a class, a function,
+another requirement, a response, an exception, whether returned or raised. Neither log nor error
+quotes the identity: of an exception they tell the kind and the place, not the text.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
+from concurrent.futures import Future
 from functools import partial
 from pathlib import PurePath
 from types import FunctionType
@@ -43,9 +44,10 @@ log = logging.getLogger("licet.authz")
 _PASSED_ON = (HTTPException, InvalidRequirement)
 _PLAIN = frozenset({type(None), int, str, float, tuple, list, dict, set, frozenset})
 _NO_ANSWERS = (
-    *(type, partial, property, Awaitable, Iterator, AsyncIterator),
+    *(type, partial, property, Awaitable, Future, Iterator, AsyncIterator),
     *(BaseException, Response, type(NotImplemented)),
 )
+_OF_QUERIES = ("one_or_none", "add_all")  # queries and results; collections that are write-only
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _LAZY = (
     (inspect.iscoroutinefunction, "a coroutine function"),
@@ -139,7 +141,14 @@ def _only_looks_true(result: object) -> bool:
         isinstance(result, _NO_ANSWERS)
         or inspect.isroutine(result)
         or hasattr(type(result), COMPILE)
+        or _is_true_though_empty(type(result))
     )
+
+
+def _is_true_though_empty(of_class: type[Any]) -> bool:
+    """Whether its instances are true whatever they find, as SQLAlchemy's queries are."""
+    is_query = any(hasattr(of_class, name) for name in _OF_QUERIES)
+    return is_query and not (hasattr(of_class, "__bool__") or hasattr(of_class, "__len__"))
 
 
 def log_invalid(error: Exception, checked: Iterable[object]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator
+from types import GeneratorType
 from typing import Any, Self
 
 from flask import Flask, Response
@@ -25,8 +26,9 @@ def hold_while_streaming(app: Flask) -> None:
 
 
 def _held(response: Response) -> Response:
-    if response.is_streamed and not response.direct_passthrough:
-        streamed = response.response
+    streamed = response.response
+    is_file = response.direct_passthrough and not isinstance(streamed, GeneratorType)
+    if response.is_streamed and not is_file:  # which a server may send by a way of its own
         response.response = _Held(streamed.chunks if isinstance(streamed, _Held) else streamed)
     return response
 

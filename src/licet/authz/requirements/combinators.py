@@ -181,7 +181,9 @@ class ConditionalRequirement(Requirement):
         return self.Not(self)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, ConditionalRequirement) and self._said == other._said
+        if not isinstance(other, ConditionalRequirement):
+            return False
+        return type(self) is type(other) and self._said == other._said  # one may answer otherwise
 
     def __hash__(self) -> int:
         return hash(self._said)

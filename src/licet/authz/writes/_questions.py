@@ -13,8 +13,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapper, Session
 
-from licet.authz.policies._check import told_of_all
-from licet.authz.policies._in_sql._terms import as_column
+from licet.authz.policies._check import known_caller
+from licet.authz.policies._in_sql._terms import Term, as_column
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import Verb
 from licet.authz.writes._before import BATCH, Before, batches, equals_one_of, is_plain
@@ -146,29 +146,22 @@ class Questions:
 
     def _kept_statement(self, rows: Rows, policy: Policy | None, verbs: Sequence[Verb]) -> Any:
         """The statement that an equal caller had made, or a new one."""
-        checks = [] if policy is None else [policy.check(verb) for verb in verbs]
-        told = told_of_all(checks, self._identity)
-        names = [verb.name for verb in verbs]
-        known = None if told is None else (rows.mapper, *names, told)
-        return self.guard.statements.get(known, lambda: self._statement(rows, policy, verbs))
-
-    def _statement(self, rows: Rows, policy: Policy | None, verbs: Sequence[Verb]) -> Any:
-        """A statement for many rows, and one for a single row, which is cheaper to execute."""
-        answers = [self.answer(policy, verb) for verb in verbs] if policy is not None else []
-        many, single = rows.selected
-        return (
-            (many.add_columns(*answers), single.add_columns(*answers))
-            if answers
-            else (many, single)
+        if policy is None:
+            return rows.selected
+        checks = [policy.check(verb) for verb in verbs]
+        caller = known_caller(checks, self._identity)
+        if caller is None:
+            return _with(rows, [self._answer(policy, verb) for verb in verbs])
+        known = (rows.mapper, *(verb.name for verb in verbs), caller.key)
+        return self.guard.statements.get(
+            known, lambda: _with(rows, [_column(check.column(caller)) for check in checks])
         )
 
-    def answer(self, policy: Policy, verb: Verb) -> Any:
-        """Whether the caller may do the verb, as a column that is True, or False, or NULL."""
+    def _answer(self, policy: Policy, verb: Verb) -> Any:
         key = (policy, verb.name)
         if key not in self._answers:
             with policy.at(None):
-                term = policy.check(verb).column(self._identity)
-            self._answers[key] = as_column(term) if isinstance(term, bool) else term
+                self._answers[key] = _column(policy.check(verb).column(self._identity))
         return self._answers[key]
 
     def run(
@@ -221,3 +214,16 @@ def _unlike(
     is_exact = told.keys() <= set(asked)
     missing = (key for key in asked if key not in told)
     return [(key, len(asked) == 1) for key in missing if not (is_exact and is_plain(columns, key))]
+
+
+def _column(term: Term) -> Any:
+    """Whether the caller may do a verb, as a column that is True, or False, or NULL."""
+    return as_column(term) if isinstance(term, bool) else term
+
+
+def _with(rows: Rows, answers: list[Any]) -> tuple[sa.Select[Any], sa.Select[Any]]:
+    """A statement for many rows, and one for a single row, which is cheaper to execute."""
+    many, single = rows.selected
+    if not answers:
+        return many, single
+    return many.add_columns(*answers), single.add_columns(*answers)

@@ -101,7 +101,8 @@ def _attribute(mapper: Mapper[Any], name: str) -> Attribute:
         )
     column, found = mapper.columns.get(name), _value_type(mapper, name)
     if not isinstance(column, sa.Column) or column.computed is not None:
-        return Attribute(name, found, is_column=False, is_required=False)
+        is_fixed = name in mapper.column_attrs
+        return Attribute(name, found, is_column=False, is_required=False, is_fixed=is_fixed)
     return Attribute(name, found, is_column=True, is_required=_is_needed(column))
 
 

@@ -156,6 +156,7 @@ class Attribute:
     value_type: ValueType
     is_column: bool  # else an expression, which is read only
     is_required: bool
+    is_fixed: bool = True  # its SQL is the same each time; a hybrid's function is called for it
 
     @property
     def member(self) -> str:

@@ -566,6 +566,40 @@ def test_what_does_not_compare_is_refused(message: str):
     assert f"Declared at {__file__}:" in str(caught.value)
 
 
+class Loose(enum.Enum):
+    """Its members are equal when their texts are, in whatever case."""
+
+    LOW = "low"
+    LOUD = "LOW"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Loose) and self.value.lower() == other.value.lower()
+
+    def __hash__(self) -> int:
+        return hash(self.value.lower())
+
+
+class Lost(enum.Enum):
+    """Its members compare with nothing but themselves."""
+
+    ONE = 1
+    TWO = 2
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Lost) and other is not self:
+            raise TypeError
+        return other is self
+
+    __hash__ = enum.Enum.__hash__
+
+
+@pytest.mark.parametrize("members", [Loose, Lost])
+def test_an_enum_that_compares_in_its_own_way_is_refused(members: Any):
+    """Callers whose values are equal have the same rows, and the database sees two values."""
+    with pytest.raises(UntranslatableCondition, match="an Enum whose == takes several members"):
+        Asked(_model(sa.Enum(members)), attr("x") == caller.x)
+
+
 @pytest.mark.parametrize("column_type", [postgresql.TIMESTAMP(), sa.TIMESTAMP(timezone=True)])
 def test_other_names_of_a_type_are_taken(column_type: Any):
     """As they are reflected from a database."""

@@ -329,6 +329,40 @@ def test_a_caller_whose_attribute_raises_is_denied(db: Session, caplog: pytest.L
     assert "secret" not in caplog.text
 
 
+def test_a_caller_whose_attribute_has_a_fault_is_not_one_without_it(
+    db: Session, caplog: pytest.LogCaptureFixture
+):
+    """An AttributeError within a property denies; so does one within any other descriptor."""
+
+    class Late:
+        def __get__(self, owner: Any, _kind: type | None = None) -> Any:
+            return self if owner is None else owner.secret
+
+    class Broken:
+        __slots__ = ("empty",)
+        late = Late()
+
+        @property
+        def n(self) -> int:
+            return self.secret  # type: ignore[attr-defined, no-any-return]
+
+    for condition in (pages != caller.n, ~(caller.n == 5), caller.late.is_null()):
+        assert readings(db, Book(pages=5), condition, Broken()) == {False}
+    assert "could not be read: AttributeError at" in caplog.text
+    assert readings(db, Book(), caller.empty.is_null() & caller.absent.is_null(), Broken()) == {
+        True
+    }
+
+
+def test_a_caller_is_among_constants_of_its_own_type():
+    """True equals 1, and is no number."""
+    among = caller.x.in_([True, 2])
+
+    assert [read_test(among, SimpleNamespace(x=x)) for x in (True, 2, 1, False)] == [
+        *(True, True, False, False)
+    ]
+
+
 def test_an_answer_to_the_client_that_the_caller_raises_is_let_through():
     """Such as a bad token that is found when the identity is asked."""
 

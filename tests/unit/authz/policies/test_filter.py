@@ -258,7 +258,7 @@ def test_pages_of_an_order_with_ties_lose_no_row(db: Session, who: Any, order: t
 
 
 def test_the_key_follows_the_direction_of_the_order():
-    """So that one index serves both; it is added once, and not to what has groups."""
+    """So that one index serves both; it is added once, and to groups that are of one key each."""
     policy = speaker_policy()
     page = sa.select(Speaker).limit(2)
 
@@ -269,9 +269,21 @@ def test_the_key_follows_the_direction_of_the_order():
     assert ordering(page.order_by(Speaker.name.desc())) == "speaker.name DESC, speaker.id DESC"
     assert ordering(page.order_by(Speaker.name)) == "speaker.name, speaker.id"
     assert ordering(page.order_by(Speaker.id, Speaker.name)) == "speaker.id, speaker.name"
-    assert ordering(page.order_by("name").distinct()) == "speaker.name"
-    grouped = sa.select(Speaker.name).group_by(Speaker.name).order_by(Speaker.name).limit(1)
-    assert ordering(grouped) == "speaker.name"
+    named = sa.select(Speaker.name).order_by(Speaker.name).limit(1)
+    for single in (
+        page.order_by("name").distinct(),
+        named.add_columns(Speaker.id).distinct(),
+        page.group_by(Speaker.id).order_by(Speaker.name),
+        named.add_columns(Speaker.id).group_by(Speaker.name, Speaker.id).distinct(),
+    ):
+        assert ordering(single) == "speaker.name, speaker.id"
+    for several in (
+        named.distinct(),
+        named.group_by(Speaker.name),
+        named.having(sa.true()),
+        named.group_by(Speaker.name, Speaker.id).distinct(),
+    ):
+        assert ordering(several) == "speaker.name"
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,17 @@ from typing import ClassVar
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    aliased,
+    mapped_column,
+    relationship,
+)
 
 from licet.authz import LIST, Policy, attr, caller, everyone
-from licet.errors import UntranslatableCondition
+from licet.errors import InvalidCondition, UntranslatableCondition
 
 
 class Base(DeclarativeBase):
@@ -100,6 +107,63 @@ def test_the_readings_agree_on_subclasses(db, model, condition, account):
 
     assert set(db.scalars(policy.filter(sa.select(model.id), who))) == decided
     assert {row.id for row in db.scalars(policy.filter(sa.select(model), who))} == decided
+
+
+@pytest.mark.parametrize("model", [Manager, Engineer])
+def test_a_page_of_a_subclass_ends_its_order_with_the_key(model):
+    """Under the policy of its base, too; else a row could be on two pages, and another on none."""
+    policy = Policy(Employee).allow(everyone, LIST, when=attr("account") == caller.account)
+
+    page = policy.filter(sa.select(model).order_by(model.account.desc()).limit(2), Who(5))
+
+    assert str(page).partition("ORDER BY ")[2].split("\n")[0].strip() == (
+        "employee.account DESC, employee.id DESC"
+    )
+
+
+class Part(Base):
+    __tablename__ = "part"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account: Mapped[int]
+
+
+class OldPart(Part):
+    """In a table of its own only."""
+
+    __tablename__ = "old_part"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account: Mapped[int]
+    __mapper_args__: ClassVar = {"concrete": True}
+
+
+@pytest.mark.parametrize("is_aliased", [False, True])
+@pytest.mark.parametrize(
+    ("model", "entity"),
+    [
+        (Employee, Part),
+        (Part, OldPart),
+        (Manager, Employee),
+        (Manager, Engineer),
+        (Engineer, Employee),
+    ],
+)
+def test_a_criterion_of_another_entity_is_refused(model, entity, is_aliased):
+    """It would stand beside that, and every row of it would come."""
+    policy = Policy(model).allow(everyone, LIST, when=attr("account") == caller.account)
+
+    with pytest.raises(
+        InvalidCondition, match=rf"about {model.__name__}, and the entity is {entity.__name__}:"
+    ):
+        policy.criterion(Who(5), LIST, aliased(entity) if is_aliased else entity)
+
+
+def test_what_is_no_entity_has_no_criterion():
+    """Neither a table nor a name."""
+    policy = Policy(Employee).allow(everyone, LIST)
+
+    for entity in (Employee.__table__, "Employee"):
+        with pytest.raises(InvalidCondition, match="Give Employee, a subclass of it, or an alias"):
+            policy.criterion(Who(5), LIST, entity)
 
 
 @pytest.mark.parametrize(

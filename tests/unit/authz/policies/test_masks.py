@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.associationproxy import AssociationProxy, association_proxy
-from sqlalchemy.ext.hybrid import hybrid_method, hybrid_property
+from sqlalchemy.ext.hybrid import Comparator, hybrid_method, hybrid_property
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
@@ -13,6 +18,7 @@ from sqlalchemy.orm import (
     column_property,
     composite,
     mapped_column,
+    query_expression,
     relationship,
     synonym,
 )
@@ -375,6 +381,120 @@ def test_related_rows_have_one_source_however_they_are_shown(hidden: str, names:
 
 def _text_of(row: object) -> str:
     return str(row)
+
+
+GETTER = operator.attrgetter("ssn")
+
+
+def _told_by(get: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda self: get(self)  # noqa: PLW0108 - what is called is free in it
+
+
+class _Nothing(Comparator[str]):
+    def __clause_element__(self) -> Any:
+        return sa.literal("")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        GETTER,
+        lambda self: GETTER(self),  # noqa: PLW0108 - as above
+        _told_by(GETTER),
+        lambda self: [GETTER(one) for one in (self,)],
+        lambda self: getattr(self, "s" + "sn"),
+        lambda *both: both[0].ssn,
+        partial(lambda _other, self: GETTER(self), 1),
+        vars,
+        lambda self: f"{self}",
+    ],
+    ids=[
+        *("getter", "given to a getter", "given to what is free", "given on", "getattr"),
+        *("any", "partial", "builtin", "text"),
+    ],
+)
+@pytest.mark.parametrize(
+    "beside",
+    [
+        lambda made: made.expression(lambda _cls: sa.literal("")),
+        lambda made: made.comparator(_Nothing),
+    ],
+    ids=["expression", "comparator"],
+)
+def test_a_hybrid_that_gives_the_object_away_must_be_told_of(told: Any, beside: Any):
+    """Its expression does not tell what its function reads, and the function's names do not."""
+
+    class Other(DeclarativeBase):
+        pass
+
+    class Page(Other):
+        __tablename__ = "page"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        ssn: Mapped[int]
+        odd = beside(hybrid_property(told))
+
+    policy = Policy(Page).allow(everyone, ALL).hide("ssn")
+    with pytest.raises(InvalidCondition, match=r"Page\.odd is a hybrid whose"):
+        policy.build()
+    assert policy.derived("odd").shown.always_free(None) == {"id", "odd"}
+
+
+def test_a_query_expression_must_be_told_of():
+    """Each statement says anew what it holds."""
+
+    class Other(DeclarativeBase):
+        pass
+
+    class Page(Other):
+        __tablename__ = "page"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        ssn: Mapped[int]
+        odd: Mapped[int | None] = query_expression()
+
+    policy = Policy(Page).allow(everyone, ALL).hide("ssn")
+    with pytest.raises(InvalidCondition, match=r"Page\.odd is a query_expression"):
+        policy.build()
+    assert policy.derived("odd", "ssn").shown.always_free(None) == {"id"}
+
+
+@pytest.mark.parametrize("is_many", [True, False])
+def test_rows_that_are_related_by_a_hidden_value_are_hidden(is_many: bool):
+    """That there are any tells the value, whatever pairs the keys."""
+
+    class Other(DeclarativeBase):
+        pass
+
+    between = sa.Table(
+        "between",
+        Other.metadata,
+        sa.Column("page_id", sa.ForeignKey("page.id")),
+        sa.Column("order_id", sa.ForeignKey("order.id")),
+    )
+
+    class Order(Other):
+        __tablename__ = "order"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        page_id: Mapped[int] = mapped_column(sa.ForeignKey("page.id"))
+
+    class Page(Other):
+        __tablename__ = "page"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        is_first: Mapped[bool]
+        orders = relationship(
+            Order,
+            primaryjoin=lambda: sa.and_(Page.id == Order.page_id, Page.is_first),
+            uselist=is_many,
+            viewonly=True,
+        )
+        others = relationship(
+            Order,
+            secondary=between,
+            secondaryjoin=lambda: sa.and_(between.c.order_id == Order.id, Page.is_first),
+            viewonly=True,
+        )
+
+    policy = Policy(Page).allow(everyone, ALL).hide("is_first")
+    assert policy.shown.always_free(None) == {"id"}
 
 
 @pytest.mark.parametrize(

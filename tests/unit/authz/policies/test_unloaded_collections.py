@@ -165,3 +165,26 @@ def test_questions_are_built_once(session: Session, monkeypatch: pytest.MonkeyPa
     assert len(built) == 200
     policy.decide(SimpleNamespace(principal="caller 199"), VIEW, teams[1])
     assert len(built) == 200
+
+
+def test_nothing_is_kept_of_a_caller_of_very_many_groups(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a question nor a term, as each would have all of them."""
+    built: list[Any] = []
+    build = membership._question
+    monkeypatch.setattr(
+        membership, "_question", lambda *given: built.append(given) or build(*given)
+    )
+    policy = policy_of(MEMBERS.any(attr("role").in_(caller.roles)))
+    team = session.scalars(TEAMS).all()[0]
+
+    def ask(size: int) -> Any:
+        someone = SimpleNamespace(roles=[f"group {n}" for n in range(size)])
+        assert not policy.decide(someone, VIEW, team)
+        return policy.criterion(someone)
+
+    assert ask(500) is ask(500)
+    assert len(built) == 1
+    assert ask(501) is not ask(501)
+    assert len(built) == 3

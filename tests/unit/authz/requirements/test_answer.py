@@ -1,10 +1,15 @@
 """What is an answer, what only looks like one, and what the log tells of it."""
 
+from __future__ import annotations
+
 import asyncio
 import functools
 import logging
+from concurrent.futures import Future
 
 import pytest
+from sqlalchemy import ForeignKey, orm
+from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from tests.unit.authz.asking import ADMIN, Has, User, as_coroutine, broken, later, no, yes
 from werkzeug.exceptions import Forbidden, NotFound
 from werkzeug.local import LocalProxy
@@ -39,6 +44,22 @@ class Truthless:
         raise ValueError("neither nor")
 
 
+class Base(orm.DeclarativeBase):
+    pass
+
+
+class Group(Base):
+    __tablename__ = "group"
+    id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
+    members: orm.DynamicMapped[Member] = orm.relationship("Member")
+
+
+class Member(Base):
+    __tablename__ = "member"
+    id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
+    group_id: orm.Mapped[int] = orm.mapped_column(ForeignKey("group.id"))
+
+
 class Awaitable:
     """Could be awaited."""
 
@@ -62,6 +83,10 @@ INVALID = {
     "exception": Forbidden(),
     "response": Response("no"),
     "truthless": Truthless(),
+    "future": Future(),
+    "query": orm.Query(Member),
+    "query of a collection": Group(id=1).members,
+    "result": IteratorResult(SimpleResultMetaData(["id"]), iter([])),
     "proxy of nothing": LocalProxy(lambda: later),
 }
 BAD = {

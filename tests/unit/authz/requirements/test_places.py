@@ -316,6 +316,17 @@ def test_contexts_hold_while_a_response_streams(app, allows, how, wrap):
     assert allows.fulfill([yes])
 
 
+def test_a_generator_that_is_passed_through_is_under_contexts(app, allows, how):
+    """Unlike a file, it is code, which may ask."""
+
+    def view():
+        forbid(how, allows)
+        parts = (str(allows.fulfill([yes])).encode() for _ in range(2))
+        return Response(parts, direct_passthrough=True)
+
+    assert streamed(app, view).data == b"FalseFalse"
+
+
 def test_a_stream_is_read_in_another_thread(app, allows, how):
     """Which has none of the context variables."""
 

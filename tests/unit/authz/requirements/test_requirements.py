@@ -11,6 +11,8 @@ from tests.unit.authz.asking import ADMIN, GUEST, Counting, Has, broken, is_admi
 from werkzeug.exceptions import NotFound
 
 from licet.authz import (
+    Additional,
+    Allows,
     And,
     C,
     ConditionalRequirement,
@@ -110,6 +112,22 @@ def test_equality_looks_at_all_parts():
     assert And(yes) != Or(yes)
     assert And(yes) != And(no)
     assert And(yes) != yes
+
+
+def test_a_combinator_that_answers_otherwise_is_another():
+    """Added beside an equal one it is asked, and an override of the one does not lift it."""
+
+    class Strict(C):
+        def fulfill(self, user):
+            return False
+
+    allows = Allows(identity_loader=lambda: ADMIN)
+    assert C(yes) != Strict(yes) != C(yes)
+    assert Strict(yes) == Strict(yes)
+    with allows.additional.additional(Additional(Strict(yes))):
+        assert not allows.fulfill([C(yes)])
+    with allows.overrides.override(Override(C(yes))):
+        assert not allows.fulfill([Strict(yes)])
 
 
 @pytest.mark.parametrize("empty", [C(), And(), Or(), Not(), C(op=operator.xor, negated=True)])

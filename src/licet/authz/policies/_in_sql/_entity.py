@@ -16,7 +16,7 @@ from sqlalchemy.sql.visitors import iterate
 
 from licet.authz._places import invalid
 
-__all__ = ["restricted_entity", "selects_entity_first"]
+__all__ = ["own_entity", "restricted_entity", "selects_entity_first"]
 
 
 def restricted_entity(statement: Any, model: type[Any]) -> Any:
@@ -32,13 +32,7 @@ def restricted_entity(statement: Any, model: type[Any]) -> Any:
     if not isinstance(statement, sa.Select):
         raise invalid(f"filter takes select({model.__name__})…, not {statement!r}.")
     found = _entities(statement._raw_columns) or _sources(statement)
-    fitting = {
-        one
-        for one in found
-        if one.mapper.isa(mapper)
-        and _is_of_tables(one)
-        and not (one.mapper.concrete and one.mapper is not mapper)  # of another table
-    }
+    fitting = {one for one in found if _is_kind_of(one, mapper) and _is_of_tables(one)}
     aliases = {one for one in fitting if not isinstance(one, Mapper)}
     if not fitting and not found and _has_table_alone(statement, mapper):
         return model
@@ -55,6 +49,30 @@ def restricted_entity(statement: Any, model: type[Any]) -> Any:
             ".where(policy.criterion(identity, entity=…)) for each of them."
         )
     return aliases.pop().entity if aliases else model
+
+
+def own_entity(entity: Any, model: type[Any]) -> Any:
+    """The entity, which must be the model, a subclass of it, or an alias; None stays None.
+
+    Raises:
+        InvalidCondition: it is something else, whose rows the criterion would not restrict.
+    """
+    found = None if entity is None else sa.inspect(entity, raiseerr=False)
+    if entity is None or (
+        isinstance(found, Mapper | AliasedInsp) and _is_kind_of(found, sa.inspect(model))
+    ):
+        return entity
+    name = found.mapper.class_.__name__ if hasattr(found, "mapper") else repr(entity)
+    raise invalid(
+        f"The policy is about {model.__name__}, and the entity is {name}: no row of it would be "
+        f"asked about. Give {model.__name__}, a subclass of it, or an alias of one."
+    )
+
+
+def _is_kind_of(entity: Any, mapper: Mapper[Any]) -> bool:
+    """Whether its objects are the mapper's, from the same table."""
+    is_elsewhere = entity.mapper.concrete and entity.mapper is not mapper
+    return entity.mapper.isa(mapper) and not is_elsewhere
 
 
 def selects_entity_first(statement: sa.Select[Any], entity: Any) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Mapper
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import _textual_label_reference
 from sqlalchemy.sql.visitors import iterate
@@ -25,7 +27,7 @@ def restrict(statement: sa.Select[Any], entity: Any, term: Term) -> sa.Select[An
     """
     size = _rows_to_choose_from(statement)
     keys = _keys(entity)
-    if _is_page(statement, entity):
+    if _is_page(statement, entity) and _keeps_keys(statement, entity, keys):
         statement = _in_total_order(statement, keys)
     if isinstance(term, bool):
         return statement if term else statement.where(sa.false())
@@ -76,11 +78,35 @@ def _is_page(statement: Any, entity: Any) -> bool:
     """Whether it selects some of the rows in an order, or from a place on."""
     is_cut = statement._limit_clause is not None or statement._fetch_clause is not None
     is_part = (is_cut and statement._order_by_clauses) or statement._offset_clause is not None
-    return (
-        is_part
-        and _has_rows_of_its_own(statement)
-        and any(_is_of(column, entity) for column in statement._raw_columns)
-    )
+    return is_part and any(_is_within(column, entity) for column in statement._raw_columns)
+
+
+def _is_within(column: Any, entity: Any) -> bool:
+    """Whether it is the entity, a column of it, or of one of its subclasses."""
+    if _is_of(column, entity):
+        return True
+    found, wanted = column._annotations.get("parententity"), sa.inspect(entity)
+    is_class = isinstance(found, Mapper) and isinstance(wanted, Mapper) and found.isa(wanted)
+    return is_class and isinstance(column, sa.FromClause | sa.Column)
+
+
+def _keeps_keys(statement: Any, entity: Any, keys: list[Any]) -> bool:
+    """Whether each row of the result is of one key, by which it can be ordered.
+
+    A database orders groups, and what is distinct, only by what they are made of.
+    """
+    made_of = []
+    if statement._group_by_clauses or statement._having_criteria:
+        made_of.append(statement._group_by_clauses)
+    if statement._distinct and not statement._distinct_on:
+        made_of.append(statement._raw_columns)
+    return all(_has_keys(columns, entity, keys) for columns in made_of)
+
+
+def _has_keys(columns: Iterable[Any], entity: Any, keys: list[Any]) -> bool:
+    own = [column for column in columns if _is_of(column, entity)]
+    is_whole = any(isinstance(column, sa.FromClause) for column in own)
+    return is_whole or {key.expression for key in keys} <= set(own)
 
 
 def _has_rows_of_its_own(statement: Any) -> bool:

@@ -11,9 +11,10 @@ import inspect
 import logging
 import operator
 import traceback
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from types import MemberDescriptorType
 from typing import Any, Final
 
 from werkzeug.exceptions import HTTPException
@@ -56,11 +57,24 @@ def read_caller(identity: Any, path: tuple[str, ...]) -> Any:
     """The caller's attribute at a path, or None; mappings on the way are read by key."""
     value = identity
     for name in path:
-        is_mapping = isinstance(value, Mapping)
-        value = value.get(name) if is_mapping else getattr(value, name, None)
+        if isinstance(value, Mapping):
+            value = value.get(name)
+        else:  # what a property raises is a fault of its own, and no sign that there is none
+            found = getattr(value, name, None)
+            is_asked = found is None and _has_descriptor(type(value), name)
+            value = getattr(value, name) if is_asked else found
         if value is None:
             return None
     return value
+
+
+def _has_descriptor(kind: type[Any], name: str) -> bool:
+    """Whether a class has a property of that name, or the like; a slot may never be filled."""
+    for one in kind.__mro__:
+        if name in one.__dict__:
+            found = one.__dict__[name]
+            return hasattr(type(found), "__get__") and type(found) is not MemberDescriptorType
+    return False
 
 
 class CallerValues:
@@ -288,7 +302,7 @@ def _holds(test: CallerTest, value: Any) -> bool:
     if isinstance(operand, Now):
         operand = _after(operand)
     if op is Op.IN:
-        return bool(operand) and _comparable(test, value, *operand) in operand
+        return bool(operand) and _is_among(_comparable(test, value, *operand), operand)
     if op is Op.CONTAINS and not isinstance(value, str):
         return _contains(test, value)
     return bool(_COMPARE[op](_comparable(test, value, operand), operand))
@@ -304,6 +318,11 @@ def _comparable(test: CallerTest, value: Any, *operands: Any) -> Any:
     if reason is not None:
         raise InvalidCaller(f"caller.{'.'.join(test.path)}, asked for in `{test}`, {reason}.")
     return in_utc(value)
+
+
+def _is_among(value: Any, constants: Iterable[Any]) -> bool:
+    """Whether it is one of them, of its own type: True is no 1."""
+    return any(type(one) is type(value) and one == value for one in constants)
 
 
 def _contains(test: CallerTest, value: Any) -> bool:

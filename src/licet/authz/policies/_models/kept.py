@@ -14,6 +14,7 @@ from cachetools import LRUCache
 
 __all__ = ["KeptStatements", "exactly"]
 
+MOST_MEMBERS: Final = 500  # of a collection of the caller's; what is kept has all of them
 T = TypeVar("T")
 
 
@@ -38,8 +39,13 @@ class KeptStatements:
 
 
 def exactly(values: Iterable[Any]) -> tuple[Any, ...] | None:
-    """The values with their types, as ``1 == True``; None when one of them cannot be looked up."""
+    """The values with their types, as ``1 == True``; None when they are not to be kept.
+
+    That is when one of them cannot be looked up, or is a collection of very many members.
+    """
     found = tuple((type(value), value) for value in values)
+    if any(kind is frozenset and len(value) > MOST_MEMBERS for kind, value in found):
+        return None
     try:
         hash(found)
     except TypeError:  # a value of an app's own type

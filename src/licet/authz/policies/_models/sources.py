@@ -8,9 +8,11 @@ found by, or the name of a field that is nothing but itself. What cannot be deri
 
 from __future__ import annotations
 
+import dis
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from types import CodeType, FunctionType
 from typing import Any, Final
 
@@ -34,6 +36,8 @@ __all__ = ["Sources", "sources_of"]
 Source = Any
 _NOTHING: Final[frozenset[Source]] = frozenset()
 _PLAIN: Final = frozenset(dir(object))
+_TAKES_ANY: Final = 0x04 | 0x08  # flags of code with *args or **kwargs
+_READS: Final = ("LOAD_ATTR", "LOAD_METHOD")
 
 
 @dataclass(eq=False)
@@ -92,9 +96,10 @@ class _Finder:
 
     def _is_no_field(self, name: str, descriptor: Any) -> bool:
         """Whether it is asked something, or the function that ``inplace`` made of a hybrid."""
+        if not isinstance(descriptor, hybrid_property):  # a synonym would be looked through
+            return isinstance(descriptor, hybrid_method)
         own_name = getattr(descriptor, "__name__", name)
-        is_twice = own_name != name and self._descriptors.get(own_name) is descriptor
-        return is_twice or isinstance(descriptor, hybrid_method)
+        return own_name != name and self._descriptors.get(own_name) is descriptor
 
     def _values(self, name: str) -> frozenset[Source]:
         """The sources of one field; none of one that is being looked at, or is unknown."""
@@ -112,6 +117,8 @@ class _Finder:
         if name in self._said:
             return itself, self._all(self._said[name])
         match self._mapper.attrs.get(name):
+            case ColumnProperty(strategy_key=(("query_expression", True),)):
+                return itself, self._give_up(name, "is a query_expression, which statements fill")
             case ColumnProperty(columns=columns):
                 if all(isinstance(column, sa.Column) for column in columns):
                     computed = [one.computed.sqltext for one in columns if one.computed]
@@ -129,8 +136,8 @@ class _Finder:
     def _of_relation(self, name: str) -> tuple[frozenset[Source], frozenset[Source]]:
         """A many-to-one is its key. Columns that other relationships share are not it alone.
 
-        Another is the key by which the related rows are found, or the table between; what they are
-        found by, if it is no primary key, is shown with them.
+        Another is the key by which the related rows are found, or the table between; the columns
+        that its join reads, if they are no primary key, are shown with them.
         """
         key = self._keys.get(name)
         if not key:
@@ -144,8 +151,10 @@ class _Finder:
         pairs = prop.local_remote_pairs or ()
         found_by = [prop.secondary] if prop.secondary is not None else [one for _, one in pairs]
         own = frozenset(map(_of_related, found_by))
-        shown = frozenset(one for one, _ in pairs) - set(self._mapper.primary_key)
-        return own, own | shown
+        beside = [] if prop.secondaryjoin is None else _columns_in([prop.secondaryjoin])
+        others = {*prop.mapper.tables, prop.secondary}
+        read = prop.local_columns.union(one for one in beside if one.table not in others)
+        return own, own | (frozenset(read) - set(self._mapper.primary_key))
 
     def _read_by(self, name: str, expressions: Iterable[Any]) -> frozenset[Source]:
         """What expressions of SQL read; text among them may read whatever it likes."""
@@ -173,8 +182,12 @@ class _Finder:
                 name, f"is a hybrid whose expression raises {type(error).__name__}"
             )
         named = _names_in(hybrid.fget)
-        if hybrid.expr is not None and (called := sorted(self._others(named, hybrid.fget))):
-            return self._give_up(name, f"is a hybrid whose function uses {', '.join(called)}")
+        is_beside = hybrid.expr is not None or hybrid.custom_comparator is not None
+        if is_beside:  # else the function itself has made the expression
+            if called := sorted(self._others(named, hybrid.fget)):
+                return self._give_up(name, f"is a hybrid whose function uses {', '.join(called)}")
+            if not _is_read_by_name(hybrid.fget):
+                return self._give_up(name, "is a hybrid whose function gives the object to others")
         return self._read_by(name, [expression]) | self._all(named & self._fields())
 
     def _give_up(self, name: str, reason: str) -> frozenset[Source]:
@@ -221,14 +234,43 @@ def _columns_in(expressions: Iterable[Any]) -> Iterator[sa.Column[Any]]:
 
 def _names_in(function: Callable[..., Any]) -> frozenset[str]:
     """The attributes that a function names, in functions within it as well."""
-    while isinstance(function, partial):
+    found: set[str] = set()
+    for code in _codes_of(function):
+        found.update(code.co_names)
+        found.update(const for const in code.co_consts if isinstance(const, str))  # for getattr
+    return frozenset(found)
+
+
+def _is_read_by_name(function: Callable[..., Any]) -> bool:
+    """Whether all that a function does with its first argument is to read attributes of it.
+
+    What it gives to another function may be read there, whatever that is.
+    """
+    codes = list(_codes_of(function))
+    if not codes or not codes[0].co_argcount or codes[0].co_flags & _TAKES_ANY:
+        return False
+    return all(_is_only_read(codes[0].co_varnames[0], code) for code in codes)
+
+
+def _codes_of(function: Callable[..., Any]) -> Iterator[CodeType]:
+    """A function's code and that of functions within it."""
+    while isinstance(function, partial) and not function.args:
         function = function.func
     code = getattr(function, "__code__", None)
-    found: set[str] = set()
     pending = [code] if isinstance(code, CodeType) else []
-    while pending:
-        one = pending.pop()
-        found.update(one.co_names)
+    for one in pending:
+        yield one
         pending.extend(const for const in one.co_consts if isinstance(const, CodeType))
-        found.update(const for const in one.co_consts if isinstance(const, str))  # for getattr
-    return frozenset(found)
+
+
+def _is_only_read(name: str, code: CodeType) -> bool:
+    """Whether an attribute is read wherever the code loads the variable of that name."""
+    steps = [one for one in dis.get_instructions(code) if one.opname != "CACHE"]
+    for step, following in pairwise(steps):
+        is_load = "LOAD_FAST" in step.opname or step.opname in ("LOAD_DEREF", "LOAD_CLASSDEREF")
+        loaded = step.argval if isinstance(step.argval, tuple) else (step.argval,)
+        if is_load and name in loaded:
+            is_last = name not in loaded[:-1]  # Python 3.13 loads two variables at once
+            if not (is_last and following.opname.startswith(_READS)):
+                return False
+    return True

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from itertools import product
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -108,7 +109,17 @@ def _of_enum(column_type: sa.Enum) -> _Traits | str:
         return "an Enum that does not keep each member as a text of its own"
     if members is None:
         return _Traits(Kind.ENUM, choices=texts)
+    if not _are_unlike(members):
+        return "an Enum whose == takes several members for one, which no database does"
     return _Traits(Kind.ENUM, enum_class=members, storage=texts)
+
+
+def _are_unlike(members: Iterable[Enum]) -> bool:
+    """Whether each member equals itself and no other, and can be looked up."""
+    try:
+        return all((one == other) is (one is other) for one, other in product(members, repeat=2))
+    except Exception:  # noqa: BLE001 - an app's own ==
+        return False
 
 
 def _of_moments(column_type: Any) -> _Traits | str:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session, aliased
 
-from licet.authz.policies._check import told_of_all
+from licet.authz.policies._check import KnownCaller, known_caller
 from licet.authz.policies._in_sql._terms import as_column, as_where
 from licet.authz.policies.verbs import DELETE, LIST, VIEW, Verb
 from licet.rest.jsonapi.errors import in_query
@@ -116,26 +116,39 @@ class Reader:
     def _of_keys(self, bound: Bound, query: Query, keys: list[Any]) -> Iterator[Row]:
         """The objects with these keys that the caller may view, in no order.
 
-        Callers of whom the policies know the same have the same statement, which is kept.
+        Callers of whom the policies know the same have the same statement, which is kept; not one
+        with a hybrid, whose function may make another each time.
         """
+        is_alone = len(keys) == 1
         columns, others = _shown(bound, query)
-        links, is_trash = self._linked(bound, query), query.is_trash
-        policy, is_alone = bound.policy, len(keys) == 1
+        is_kept = all(bound.attributes[name].is_fixed for name in others)
+        caller = self._known(bound, query) if is_kept else None
+        if caller is None:
+            prepared = self.statement_of_keys(bound, query, is_alone=is_alone)
+        else:
+            shown = (*columns, *others, *(link.name for link in self._linked(bound, query)))
+            reader = Reader(self.session, caller)
+            prepared = bound.kept.get(
+                (is_alone, query.is_trash, shown, caller.key),
+                lambda: reader.statement_of_keys(bound, query, is_alone=is_alone),
+            )
+        return self._run(prepared, {_KEYS: keys[0] if is_alone else keys})
+
+    def _known(self, bound: Bound, query: Query) -> KnownCaller | None:
+        """The caller as the policies know them that say which rows with which keys are seen."""
+        policy = bound.policy
         checks = [policy.check(VIEW), *(check for _, check in policy.shown.rules)]
-        checks += [policy.check(DELETE)] if is_trash else []
-        checks += [link.target.policy.check(VIEW) for link in links]
-        told = told_of_all(checks, self.identity)
-        shown = (*columns, *others, *(link.name for link in links))
-        known = None if told is None else (is_alone, is_trash, shown, told)
+        checks += [policy.check(DELETE)] if query.is_trash else []
+        checks += [link.target.policy.check(VIEW) for link in self._linked(bound, query)]
+        return known_caller(checks, self.identity)
 
-        def make() -> Prepared:
-            key = getattr(bound.model, bound.key.name)
-            given = sa.bindparam(_KEYS, type_=key.type, expanding=not is_alone)
-            statement = _select(bound, query).where(key == given if is_alone else key.in_(given))
-            statement = statement.where(*self._kept(bound, is_trash=is_trash))
-            return self._prepared(bound, query, statement, (), verb=VIEW)
-
-        return self._run(bound.kept.get(known, make), {_KEYS: keys[0] if is_alone else keys})
+    def statement_of_keys(self, bound: Bound, query: Query, *, is_alone: bool) -> Prepared:
+        """The statement of the objects with the keys that it is executed with, or with the one."""
+        key = getattr(bound.model, bound.key.name)
+        given = sa.bindparam(_KEYS, type_=key.type, expanding=not is_alone)
+        statement = _select(bound, query).where(key == given if is_alone else key.in_(given))
+        statement = statement.where(*self._kept(bound, is_trash=query.is_trash))
+        return self._prepared(bound, query, statement, (), verb=VIEW)
 
     def _prepared(
         self,
