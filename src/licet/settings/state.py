@@ -66,7 +66,9 @@ class AppState:
 
 def app_without_proxy(app: Flask) -> Flask:
     """The app itself where `current_app` was given, which means another app, or none, later."""
-    return app._get_current_object() if type(app) is LocalProxy else app  # noqa: SLF001 - werkzeug's
+    given: Any = app
+    itself: Flask = given._get_current_object() if isinstance(given, LocalProxy) else app  # noqa: SLF001 - the name that werkzeug gave it
+    return itself
 
 
 def app_state(app: Flask) -> AppState:
