@@ -7,13 +7,16 @@ from typing import ClassVar
 import pytest
 from flask import Flask, current_app
 from flask.json.provider import DefaultJSONProvider
+from flask.views import MethodView
 from jinja2 import StrictUndefined
+from pydantic import BaseModel
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.test import Client
 
-from licet import Licet, protect, public
-from licet.authz import requires_auth
+from licet import PUBLIC, Licet, current_identity, declare, protect, public
+from licet.authz import Allows, requires, requires_auth
 from licet.errors import InvalidToken
+from licet.rest import marshal_response, use_args
 
 ACCOUNTS = {"LICET_ACCOUNTS": True, "LICET_SIGN_UP": "open", "LICET_COOKIE_SECURE": False}
 
@@ -182,3 +185,48 @@ def test_an_error_in_the_apps_own_words_keeps_its_challenge(app):
     answer = app.test_client().get("/")
     assert answer.text == "401 Unauthorized"
     assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="licet"')
+
+
+class Resource(MethodView):
+    """As those of Flask-RESTful and Flask-RESTX."""
+
+    method_decorators: ClassVar = []
+
+    def get(self, *_found, **_arguments):
+        return {"class": type(self).__name__}
+
+    def dispatch_request(self, **arguments):
+        method = self.get
+        for decorator in self.method_decorators:
+            method = decorator(method)
+        return method(**arguments)
+
+
+class Shown(BaseModel):
+    a: int = 1
+
+
+def is_signed_in(identity):
+    return identity.is_authenticated
+
+
+@pytest.mark.parametrize(
+    ("decorators", "status"),
+    [
+        ([requires_auth("resource")], 401),
+        ([requires(is_signed_in)], 401),
+        ([public], 200),
+        ([use_args({"q": str}), public], 200),
+        ([marshal_response(Shown), requires_auth("resource")], 401),
+    ],
+    ids=["requires_auth", "requires", "public", "use_args", "marshal_response"],
+)
+def test_decorators_stand_on_bound_methods(app, decorators, status):
+    """`method_decorators` are put on the method of an object, in each request."""
+    Licet(app)
+    Allows(app, identity_loader=lambda: current_identity)
+    kind = type("Other", (Resource,), {"method_decorators": decorators})
+    app.add_url_rule("/", view_func=kind.as_view("resource"))
+    declare(app, "resource", access=PUBLIC)
+    client = app.test_client()
+    assert [client.get("/").status_code for _ in range(2)] == [status, status]
