@@ -27,7 +27,8 @@ from licet.errors import ConfigurationError
 from licet.rest.problems import install_message_handler, install_problem_handler
 from licet.settings import Settings
 from licet.settings.late import refuse_late_settings, refuse_late_settings_at_first_request
-from licet.settings.state import AppState, app_state, is_known_to_licet
+from licet.settings.started import log_at_start
+from licet.settings.state import AppState, app_state, app_without_proxy, is_known_to_licet
 
 __all__ = ["Licet", "check_attached", "require_licet"]
 
@@ -65,6 +66,7 @@ class Licet:
         Raises:
             ConfigurationError: another `Licet` is attached to the app already, or as for the class.
         """
+        app = app_without_proxy(app)
         state = app_state(app)
         if not state.has(_ATTACHED):
             refuse_late_settings(app)
@@ -157,7 +159,8 @@ def _believe_proxies(app: Flask, count: int) -> None:
 
 def _say_where(app: Flask, settings: Settings) -> None:
     """One line, since other keys or another database than expected look like a wrong token."""
-    app.logger.info(
+    log_at_start(
+        app,
         "licet: instance folder %s, database %s, issuer %s",
         settings.instance_path.absolute(),
         database_place(settings),

@@ -1,6 +1,9 @@
 """The error tree, and what each error looks like over HTTP."""
 
+import copy
 import json
+import logging
+import pickle
 import re
 
 import pytest
@@ -20,19 +23,24 @@ from werkzeug.wrappers import Response
 
 from licet import errors
 from licet.errors import (
+    ActionFailure,
     ActionNotFound,
     ActionProviderError,
     ActionProviderToolsException,
     AuthenticationError,
     HiddenAction,
     InsufficientScope,
+    InvalidRequirement,
     InvalidToken,
     LicetError,
     MissingToken,
     ObjectNotFound,
     ServiceUnavailable,
+    StoreUnavailable,
     TooManyAttempts,
     UnauthorizedRequest,
+    UndeclaredEndpoint,
+    UndeclaredEndpoints,
     UsageError,
 )
 from licet.errors.rendering import ErrorDocument, error_document, is_final
@@ -306,3 +314,35 @@ def test_unexpected_errors_tell_nothing():
 def test_responses_and_redirects_are_final(error, final):
     """An error that carries a response, or redirects, is sent as it is."""
     assert is_final(error) is final
+
+
+PLACE = UndeclaredEndpoint(endpoint="e", rule="/", methods=("GET",), location="app.py:1")
+MADE = {
+    ActionFailure: lambda: ActionFailure("BROKEN", "It broke.", may_retry=True, part=7),
+    InvalidRequirement: lambda: InvalidRequirement("is_admin", "raised"),
+    InsufficientScope: lambda: InsufficientScope(accepted_scopes=("run",)),
+    TooManyAttempts: lambda: TooManyAttempts(retry_after_seconds=7),
+    UndeclaredEndpoints: lambda: UndeclaredEndpoints([PLACE]),
+}
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "remake", [copy.copy, copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))]
+)
+def test_errors_come_from_other_processes_as_they_were(kind, remake):
+    """Pools of processes, Celery and pytest-xdist pickle what a function raises."""
+    error = MADE.get(kind, lambda: kind("what happened"))()
+    found = remake(error)
+    assert (type(found), str(found)) == (kind, str(error))
+    assert vars(found) == vars(error)
+
+
+@pytest.mark.parametrize("environ", [None, {}, EnvironBuilder("/a").get_environ()])
+def test_the_reason_is_logged_when_a_response_is_made(caplog, environ):
+    """A handler of the app's makes it without an environment, and the reason is nowhere else."""
+    error = StoreUnavailable()
+    error.__cause__ = OSError("the disk is full")
+    with caplog.at_level(logging.WARNING):
+        error.get_response(environ)
+    assert "OSError: the disk is full" in caplog.text

@@ -14,7 +14,7 @@ from licet.authn.identity import ANONYMOUS, Identity
 from licet.authn.issuers import (
     accept_scopes,
 )
-from licet.authn.tokens.bearer import parse_bearer
+from licet.authn.tokens.bearer import is_of_another_scheme, parse_bearer
 from licet.authn.tokens.chain import TokenVerifier
 from licet.authn.verifiers import verify_of
 from licet.settings.state import app_state, request_state
@@ -33,7 +33,11 @@ _COOKIES = "authn.cookies"
 
 
 def read_cookies_with(app: Flask, read: Callable[[], Identity | None]) -> None:
-    """Have `read` tell who calls in a request without an ``Authorization`` header."""
+    """Have `read` tell who calls in a request without a bearer token.
+
+    A header of another scheme does not count: browsers send that of a proxy in front of the app
+    with each request.
+    """
     app_state(app).put(_COOKIES, read)
 
 
@@ -58,7 +62,8 @@ def _verified_once(app: Flask) -> Identity:
     identity: Identity | None = state.get("identity")
     if identity is None:
         header = request.environ.get("HTTP_AUTHORIZATION")
-        identity = None if header else _identity_of_cookie(app)
+        if not header or is_of_another_scheme(header):
+            identity = _identity_of_cookie(app)
         if identity is None:
             identity = verify_of(app)(parse_bearer(header))
         state["identity"] = identity

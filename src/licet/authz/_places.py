@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from pathlib import Path
 from typing import Final
 
 from licet.errors import InvalidCondition
 
-__all__ = ["declared_at", "invalid"]
+__all__ = ["declared_at", "invalid", "require_function"]
 
 _PACKAGE: Final = f"{Path(__file__).parents[1]}/"
 
@@ -24,3 +25,16 @@ def declared_at() -> str:
 def invalid(text: str) -> InvalidCondition:
     """The error for a declaration that cannot work, with its place in the program."""
     return InvalidCondition(f"{text} Declared at {declared_at()}")
+
+
+def require_function(view: object, name: str) -> None:
+    """Refuse to let the decorator `name` stand on a class, or on another object.
+
+    A bound method is a function, too: Flask-RESTful and Flask-RESTX put their `method_decorators`
+    on it in each request.
+
+    Raises:
+        InvalidCondition: it does.
+    """
+    if not (inspect.isfunction(view) or inspect.ismethod(view)):
+        raise invalid(f"{name} decorates view functions and methods, not {view!r}.")

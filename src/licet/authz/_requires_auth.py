@@ -16,7 +16,6 @@ Source: seed document 004 (the name, the resource, the roles); spec, "Who is ref
 
 from __future__ import annotations
 
-import inspect
 import json
 import logging
 from collections.abc import Callable, Iterable
@@ -28,7 +27,7 @@ from flask import current_app, request
 
 from licet.authn.callers import admit, refusal_of
 from licet.authn.flask import current_identity
-from licet.authz._places import invalid
+from licet.authz._places import invalid, require_function
 from licet.authz.declared.marks import Access, AccessKind, mark
 from licet.authz.flask import request_id
 from licet.errors import AccessDenied, LicetError, MissingToken
@@ -70,8 +69,7 @@ def requires_auth(
     needs = _Needs(resource, roles, allow_unregistered, allow_disabled)
 
     def decorate(view: F) -> F:
-        if not inspect.isfunction(view):
-            raise invalid(f"requires_auth decorates view functions and methods, not {view!r}.")
+        require_function(view, "requires_auth")
 
         @wraps(view)
         def guarded(*args: Any, **view_args: Any) -> Any:

@@ -12,7 +12,6 @@ object that does not exist. Why it was so is told to the log only.
 
 from __future__ import annotations
 
-import inspect
 import itertools
 from collections.abc import Callable, Iterable
 from functools import wraps
@@ -22,7 +21,7 @@ import sqlalchemy as sa
 from flask import Flask, current_app
 from sqlalchemy.orm import Session
 
-from licet.authz._places import invalid
+from licet.authz._places import invalid, require_function
 from licet.authz.callers.asking import (
     authorize,
     caller_beside,
@@ -220,8 +219,7 @@ def with_object(policy: Policy, verb: Verb, key: str | tuple[str, ...]) -> Calla
         )
 
     def decorate(view: F) -> F:
-        if not inspect.isfunction(view):
-            raise invalid(f"with_object decorates view functions and methods, not {view!r}.")
+        require_function(view, "with_object")
 
         @wraps(view)
         def guarded(*args: Any, **view_args: Any) -> Any:

@@ -268,8 +268,9 @@ class ServiceUnavailable(HTTPError, standard.ServiceUnavailable):
     def get_response(self, environ: Any = None, scope: Any = None) -> Any:
         """The response; the reason is logged, because Flask logs no HTTP error."""
         request = request_of(environ)
-        if request is not None:
-            self.log_reason(f"{request.method} {request.path!r}")
+        # A handler of the app's asks for the response without an environment.
+        place = "a handler" if request is None else f"{request.method} {request.path!r}"
+        self.log_reason(place)
         return super().get_response(environ, scope)
 
     def extra_headers(self) -> dict[str, str]:

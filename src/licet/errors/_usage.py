@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 __all__ = [
     "ConfigurationError",
@@ -25,9 +25,20 @@ __all__ = [
 
 
 class LicetError(Exception):
-    """Whatever licet raises; `code_name` is stable and safe to match on."""
+    """Whatever licet raises; `code_name` is stable and safe to match on.
+
+    A copy, or what another process unpickles, has the same text and attributes.
+    """
 
     code_name: ClassVar[str] = "licet_error"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The args are the text of an error. Not every __init__ takes that and nothing else.
+        return _remade, (type(self), self.args), self.__dict__
+
+
+def _remade(kind: type[LicetError], args: tuple[Any, ...]) -> LicetError:
+    return kind.__new__(kind, *args)
 
 
 class UsageError(LicetError, RuntimeError):

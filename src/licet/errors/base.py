@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HTTPError",
     "LicetError",
+    "path_of",
     "reason_of",
     "request_of",
 ]
@@ -70,7 +71,7 @@ class HTTPError(LicetError, HTTPException):
             return json.dumps({"code": self.interface_code, "description": self.description})
         if prefers_page(request.headers.get("Accept")):
             return page(status=self.code, text=self.description)
-        return json.dumps(self.as_problem(request.path))
+        return json.dumps(self.as_problem(path_of(request)))
 
     def get_headers(
         self, environ: WSGIEnvironment | Request | None = None, scope: Any = None
@@ -96,6 +97,11 @@ def request_of(environ: WSGIEnvironment | Request | None) -> Request | None:
     if environ is None or isinstance(environ, Request):
         return environ
     return Request(environ, populate_request=False) if "REQUEST_METHOD" in environ else None
+
+
+def path_of(request: Request) -> str:
+    """The path that the client sent, with that under which a server or another app mounts this."""
+    return request.root_path + request.path
 
 
 def _as_text(description: object) -> str:

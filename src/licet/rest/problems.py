@@ -18,7 +18,7 @@ from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
 from licet.errors import ServiceUnavailable
-from licet.errors.base import HTTPError
+from licet.errors.base import HTTPError, path_of
 from licet.errors.rendering import is_final
 from licet.rest.shapes import as_message, as_problem
 from licet.settings.state import app_state
@@ -78,4 +78,4 @@ def problem_response(error: Exception, *, error_id: str | None = None) -> Respon
     """`error` in the app's shape; an unexpected one tells nothing but its id in the log."""
     shape = app_state(current_app).settings.rest.error_shape
     render = as_message if shape == "message" else as_problem
-    return Response(*render(error, request.path, error_id=error_id))
+    return Response(*render(error, path_of(request), error_id=error_id))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from flask import Flask, Request, current_app, request
+from werkzeug.local import LocalProxy
 
 from licet.settings import Settings
 
@@ -20,6 +21,7 @@ __all__ = [
     "AppState",
     "app_itself",
     "app_state",
+    "app_without_proxy",
     "is_known_to_licet",
     "licet_values",
     "request_itself",
@@ -60,6 +62,13 @@ class AppState:
         """Put a part in place of the one that would be built."""
         with self._lock:
             self._built[name] = part
+
+
+def app_without_proxy(app: Flask) -> Flask:
+    """The app itself where `current_app` was given, which means another app, or none, later."""
+    given: Any = app
+    itself: Flask = given._get_current_object() if isinstance(given, LocalProxy) else app  # noqa: SLF001 - the name that werkzeug gave it
+    return itself
 
 
 def app_state(app: Flask) -> AppState:

@@ -1,15 +1,16 @@
 """Authentication in a request."""
 
 import pytest
-from flask import jsonify
+from flask import jsonify, request
 from tests.unit.authn.made_tokens import token
 
 from licet.authn import authenticate, current_identity, embedded_issuer, use_verifier
-from licet.authn.flask import IdentityStateBuilder
+from licet.authn.flask import IdentityStateBuilder, read_cookies_with
 from licet.authn.tokens.issuer import KEY_FILE, subject_of
 from licet.authn.verifiers import has_authentication
 from licet.authn.web.well_known import add_well_known_routes
 from licet.errors import (
+    AuthenticationError,
     ConfigurationError,
     InsufficientScope,
     InvalidToken,
@@ -205,3 +206,24 @@ def test_published_keys_verify_the_tokens(app):
     add_well_known_routes(app)
     published = app.test_client().get("/.well-known/jwks.json").json
     assert published == embedded_issuer(app).jwks()
+
+
+@pytest.mark.parametrize("header", ["Basic dTpw", "basic dTpw", "Negotiate abc", "Digest a=b"])
+def test_a_proxys_own_scheme_hides_no_cookie(app, someone, header):
+    """Browsers send the password that a proxy in front of the app asked for with each request."""
+    read_cookies_with(app, lambda: someone if "session" in request.cookies else None)
+    headers = {"Authorization": header, "Cookie": "session=1"}
+    with app.test_request_context(headers=headers):
+        assert authenticate() == current_identity == someone
+    del headers["Cookie"]
+    with app.test_request_context(headers=headers), pytest.raises(UnverifiedAuthenticationError):
+        authenticate()
+
+
+@pytest.mark.parametrize("text", ["", "abc", "a b"])
+def test_a_bad_token_is_told_beside_a_cookie(app, someone, text):
+    """A program that sends a token wants to be known by it."""
+    read_cookies_with(app, lambda: someone)
+    headers = {"Authorization": f"Bearer {text}"}
+    with app.test_request_context(headers=headers), pytest.raises(AuthenticationError):
+        authenticate()

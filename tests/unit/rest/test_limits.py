@@ -1,11 +1,12 @@
 """Rate limits, sizes of URLs and headers, and slashes."""
 
 import pytest
-from flask import Blueprint
+from flask import Blueprint, g
 from tests.unit.authn.callers import Names, by
 
 from licet import Licet
 from licet.authn import use_verifier
+from licet.authz import register_policies
 from licet.errors import ConfigurationError, RateLimited
 from licet.rest import public, requires_auth, use_args
 from licet.rest.limits import Rate, RateLimiter, counted_as, parse_rates
@@ -148,3 +149,15 @@ def test_a_url_and_the_same_with_a_slash_are_one(app, method):
 def test_slashes_count_unless_it_is_said(app):
     """The host's app is left as it is."""
     assert served(app).get("/mine").status_code == 308
+
+
+def test_a_caller_who_is_found_out_later_is_counted_by_address(app):
+    """As by the function before a request that sets ``g.user``; it comes after the count."""
+    client = served(app, LICET_RATE_LIMIT="3/minute")
+    register_policies(app, caller=lambda: g.user)
+
+    @app.before_request
+    def load_user():
+        g.user = None
+
+    assert statuses(client, 4) == [200, 200, 200, 429]

@@ -19,6 +19,7 @@ from licet.authn.verifiers import has_authentication
 from licet.db.engine import Database
 from licet.db.flask import database_of
 from licet.errors import ConfigurationError
+from licet.settings.started import log_at_start
 from licet.settings.state import app_itself, app_state
 
 __all__ = [
@@ -117,7 +118,7 @@ def make_state_builder(
     """
     app_state(app).get_or_build(_SCOPES, _no_scopes).extend(accepted_scopes)
     if client_id and client_secret:
-        app.logger.info("Provider %s: tokens are checked with Globus Auth.", provider)
+        log_at_start(app, "Provider %s: tokens are checked with Globus Auth.", provider)
         return FlaskAuthStateBuilder(
             client_factory.make_confidential_app_auth_client(client_id, client_secret),
             accepted_scopes,
@@ -131,5 +132,5 @@ def make_state_builder(
             "leave LICET_EMBEDDED_ISSUER on, or give it a verifier with "
             "licet.authn.use_verifier(app, …)."
         )
-    app.logger.info("Provider %s: tokens are checked by the app's own issuer.", provider)
+    log_at_start(app, "Provider %s: tokens are checked by the app's own issuer.", provider)
     return IdentityStateBuilder(app, accepted_scopes)

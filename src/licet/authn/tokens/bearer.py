@@ -10,7 +10,7 @@ from typing import Final
 
 from licet.errors import MissingToken, UnverifiedAuthenticationError
 
-__all__ = ["MAX_TOKEN_BYTES", "parse_bearer"]
+__all__ = ["MAX_TOKEN_BYTES", "is_of_another_scheme", "parse_bearer"]
 
 MAX_TOKEN_BYTES: Final = 8 * 1024
 _SCHEME: Final = "bearer "
@@ -37,6 +37,11 @@ def parse_bearer(header: str | None) -> str:
             "The Authorization header is not of the form 'Bearer <token>'."
         )
     return token
+
+
+def is_of_another_scheme(header: str) -> bool:
+    """Whether an ``Authorization`` header is for somebody else, such as a proxy that asks Basic."""
+    return header.lstrip()[:6].lower() != "bearer"
 
 
 def _is_token68(token: str) -> bool:

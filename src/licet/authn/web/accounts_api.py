@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeVar
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, request
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import UnsupportedMediaType
 
@@ -44,7 +44,7 @@ from licet.authn.accounts.parts import AccountParts
 from licet.authn.flask import authenticate
 from licet.authn.identity import Identity
 from licet.authn.web.api_errors import answer_with_documents
-from licet.authn.web.bodies import read_body
+from licet.authn.web.bodies import json_document, read_body
 from licet.authn.web.cookies import csrf_token, end_cookie, signed_in
 from licet.authn.web.devices import place
 from licet.errors import AccessDenied, InvalidRequest
@@ -72,7 +72,7 @@ def _add_registration(api: Blueprint, parts: AccountParts) -> None:
     @api.post("/accounts")
     def sign_up() -> Any:
         credentials.sign_up(parts, _body(SignUp), place())
-        return jsonify(_LOOK_AT_YOUR_MAIL), 202
+        return json_document(_LOOK_AT_YOUR_MAIL), 202
 
     @api.post("/verify")
     def verify() -> Any:
@@ -83,13 +83,13 @@ def _add_registration(api: Blueprint, parts: AccountParts) -> None:
 def _add_sessions(api: Blueprint, parts: AccountParts) -> None:
     @api.post("/session")
     def sign_in() -> Any:
-        return jsonify(sessions.sign_in(parts, _body(SignIn), place()).as_dict())
+        return json_document(sessions.sign_in(parts, _body(SignIn), place()).as_dict())
 
     @api.get("/session")
     def session() -> Any:
         identity = _account_identity(parts)
         with_cookie = not request.headers.get("Authorization")
-        return jsonify(
+        return json_document(
             {
                 "account_id": identity.subject,
                 "email": identity.claims["email"],
@@ -102,7 +102,7 @@ def _add_sessions(api: Blueprint, parts: AccountParts) -> None:
     @api.post("/refresh")
     def refresh() -> Any:
         found = sessions.refresh(parts, _body(Refresh).refresh_token, place())
-        return jsonify(found.as_dict())
+        return json_document(found.as_dict())
 
     @api.post("/logout")
     def logout() -> Any:
@@ -129,7 +129,7 @@ def _add_credentials(api: Blueprint, parts: AccountParts) -> None:
     @api.post("/reset")
     def ask_reset() -> Any:
         credentials.ask_reset(parts, _body(WantReset).email, place())
-        return jsonify(_LOOK_AT_YOUR_MAIL), 202
+        return json_document(_LOOK_AT_YOUR_MAIL), 202
 
     @api.post("/reset/confirm")
     def reset_password() -> Any:

@@ -69,7 +69,6 @@ def make_pages(parts: AccountParts) -> Blueprint:
         ACCOUNT_PAGES,
         __name__,
         url_prefix="/auth",
-        template_folder="templates",
         static_folder="static",
         static_url_path="/static",
     )

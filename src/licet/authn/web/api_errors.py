@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, default_exceptions
 
 from licet.errors import ServiceUnavailable
+from licet.errors.base import path_of
 from licet.errors.rendering import is_final, problem_parts
 
 __all__ = ["answer_with_documents"]
@@ -28,4 +29,4 @@ def _document(error: HTTPException) -> ResponseReturnValue | HTTPException:
         return error
     if isinstance(error, ServiceUnavailable):
         error.log_reason(str(request.endpoint))
-    return problem_parts(error, request.path)
+    return problem_parts(error, path_of(request))

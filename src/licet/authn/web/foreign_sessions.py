@@ -18,12 +18,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from flask import Blueprint, Flask, Response, jsonify, make_response, redirect, request
+from flask import Blueprint, Flask, Response, make_response, redirect, request
 
 from licet.authn.flask import authenticate
 from licet.authn.sign_in.sessions import SignInParts
 from licet.authn.sign_in.store import ForeignSession
 from licet.authn.tokens._claims import verified_email
+from licet.authn.web.bodies import json_document
 from licet.authn.web.cookies import csrf_token, end_cookie, signed_in
 from licet.authn.web.pages import page, sign_in_url
 from licet.errors import MissingToken
@@ -78,7 +79,7 @@ def _left(done: str) -> Response:
 
 def _show(_parts: SignInParts, session: ForeignSession) -> Any:
     identity = authenticate()
-    return jsonify(
+    return json_document(
         {
             "account_id": None,
             "issuer": identity.issuer,

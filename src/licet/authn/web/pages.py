@@ -1,11 +1,18 @@
-"""What all of licet's sign-in pages share: plain HTML, strict headers, errors as pages."""
+"""What all of licet's sign-in pages share: plain HTML, strict headers, errors as pages.
+
+The templates have a Jinja environment of their own. An app may choose other delimiters for its
+templates, switch their escaping off, or add names and context processors that need its own users.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
-from flask import Blueprint, Response, current_app, make_response, render_template, request, url_for
+from flask import Blueprint, Response, current_app, make_response, request, url_for
+from jinja2 import Environment, FileSystemLoader
 
 from licet.authn.web.bodies import read_body
 from licet.authn.web.cookies import check_form, csrf_token, ensure_form_cookie
@@ -43,14 +50,6 @@ def prepare_pages(pages: Blueprint) -> None:
         pages.register_error_handler(kind, _error_page)
     pages.before_request(_check_form)
     pages.after_request(_harden)
-    pages.context_processor(
-        lambda: {
-            "csrf_token": csrf_token,
-            "sign_in_url": sign_in_url,
-            "sign_in_links": _sign_in_links,
-            "sign_up_is_open": app_state(current_app).settings.accounts.sign_up == "open",
-        }
-    )
 
 
 def _kinds_of(kind: type[HTTPError]) -> Iterator[type[HTTPError]]:
@@ -78,9 +77,28 @@ def _harden(response: Response) -> Response:
 
 def page(template: str, *, status: int = 200, **values: Any) -> Response:
     """One of the pages."""
-    response = make_response(render_template(f"licet_accounts/{template}.html", **values))
+    sign_up_is_open = app_state(current_app).settings.accounts.sign_up == "open"
+    found = _templates().get_template(f"licet_accounts/{template}.html")
+    response = make_response(found.render(sign_up_is_open=sign_up_is_open, **values))
+    response.mimetype = "text/html"
     response.status_code = status
     return response
+
+
+@cache
+def _templates() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        auto_reload=False,
+    )
+    made.globals.update(
+        url_for=url_for,
+        csrf_token=csrf_token,
+        sign_in_url=sign_in_url,
+        sign_in_links=_sign_in_links,
+    )
+    return made
 
 
 def problem_page(template: str, error: Exception, **values: Any) -> Response:

@@ -47,7 +47,6 @@ def make_sign_in_pages(parts: SignInParts, *, beside_accounts: bool) -> Blueprin
         SIGN_IN_PAGES,
         __name__,
         url_prefix="/auth",
-        template_folder="templates",
         static_folder="static",
         static_url_path="/with/static",
     )

@@ -12,7 +12,7 @@ import re
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, has_request_context, jsonify, request
+from flask import Flask, Response, has_request_context, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
@@ -21,6 +21,7 @@ from licet.authn.issuers import (
 )
 from licet.authn.tokens.provider_metadata import ACCOUNTS_ENDPOINT
 from licet.authn.verifiers import issuers_of
+from licet.authn.web.bodies import json_document
 from licet.errors import ConfigurationError
 from licet.settings.state import app_state
 from licet.wire.loopback import is_loopback
@@ -69,7 +70,7 @@ def add_protected_resource_metadata(app: Flask) -> None:
         )
 
     def publish() -> ResponseReturnValue:
-        return jsonify(protected_resource_metadata(app)), {"Cache-Control": "public, max-age=300"}
+        return _public(protected_resource_metadata(app))
 
     def name_in_challenge(response: Response) -> Response:
         if response.status_code == 401 and (address := _address(app)) is not None:
@@ -130,4 +131,4 @@ def _accounts_endpoint(app: Flask) -> dict[str, str]:
 
 
 def _public(document: dict[str, Any]) -> ResponseReturnValue:
-    return jsonify(document), {"Cache-Control": "public, max-age=300"}
+    return json_document(document), {"Cache-Control": "public, max-age=300"}

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException
+from werkzeug.local import LocalProxy
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.http_proxy import ProxyMiddleware
 from werkzeug.middleware.shared_data import SharedDataMiddleware
@@ -82,7 +83,7 @@ def _surely_leads_to(app: Flask, target: object) -> bool:
         return True
     if branches := _branches(target):
         return any(_surely_leads_to(app, one) for _path, one in branches)
-    inner = getattr(target, "app", None)  # as werkzeug's middleware calls it
+    inner = _attribute(target, "app")  # as werkzeug's middleware calls it
     ours = type(target).__module__.startswith("werkzeug.middleware.")
     return ours and inner is not None and _surely_leads_to(app, inner)
 
@@ -101,26 +102,34 @@ def _may_lead_to(app: Flask, target: object) -> bool:
 
 
 def _is_app(app: Flask, layer: object) -> bool:
-    return layer is app or getattr(layer, "__self__", None) is app
+    return layer is app or _attribute(layer, "__self__") is app
+
+
+def _attribute(layer: object, name: str) -> Any:
+    """None where there is none, or where an object of whatever make does not give it."""
+    try:
+        return getattr(layer, name, None)
+    except Exception:  # noqa: BLE001 - a proxy outside of its context, or a __getattr__
+        return None
 
 
 def _held_by(layer: Any) -> list[object]:
     """What a middleware keeps that it may call: attributes, a closure's variables, mounts."""
-    if isinstance(layer, Flask | type):
+    if isinstance(layer, Flask | type | LocalProxy):
         return []
     if isinstance(layer, functools.partial):
         held = [layer.func, *layer.args, *layer.keywords.values()]
-    elif hasattr(layer, "__self__"):
-        held = [layer.__self__]
+    elif (owner := _attribute(layer, "__self__")) is not None:
+        held = [owner]
     else:
-        held = [*vars(layer).values()] if hasattr(layer, "__dict__") else []
+        held = [*(_attribute(layer, "__dict__") or {}).values()]
         held += [target for _path, target in _branches(layer)]
         held += _closed_over(layer)
     return [one for one in held if callable(one)]
 
 
 def _closed_over(layer: Any) -> list[object]:
-    cells = getattr(layer, "__closure__", None) or ()
+    cells = _attribute(layer, "__closure__") or ()
     found: list[object] = []
     for cell in cells:
         with contextlib.suppress(ValueError):  # an empty one

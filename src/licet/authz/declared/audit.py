@@ -15,6 +15,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.routing import Rule
 
+from licet.authz.declared._twice import tell_rules_twice
 from licet.authz.declared._views import location_of, marks_on
 from licet.authz.declared.declarations import (
     AuditState,
@@ -25,6 +26,7 @@ from licet.authz.declared.declarations import (
 )
 from licet.authz.declared.marks import AccessKind, arguments_of
 from licet.errors import ConfigurationError, UndeclaredEndpoint, UndeclaredEndpoints
+from licet.settings.state import app_without_proxy
 
 __all__ = ["SharedResourceWarning", "protect", "protect_before_first_request", "undeclared"]
 
@@ -42,6 +44,7 @@ def protect(app: Flask) -> None:
         UndeclaredEndpoints: some do not; it lists them, and says what to do.
         ConfigurationError: a view is guarded by an argument that its rule does not have.
     """
+    app = app_without_proxy(app)
     state = audit_state(app)
     with state.lock:
         protect_before_first_request(app)
@@ -155,6 +158,7 @@ def _warn_once(app: Flask, state: AuditState, found: list[Declaration]) -> None:
     if state.has_warned:
         return
     state.has_warned = True
+    tell_rules_twice(app)
     for resource, endpoints in _shared_resources(app, found):
         warnings.warn(
             f"The resource {resource!r} is asked for by {', '.join(endpoints)}: who may use one of "

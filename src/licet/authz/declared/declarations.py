@@ -21,7 +21,7 @@ from licet.authz.declared._views import ANY, is_exempt, location_of, parts_of, s
 from licet.authz.declared.decorators import Decorator, DecoratorReader, decorator_of
 from licet.authz.declared.marks import Access, AccessKind
 from licet.errors.names import knows_its_options, refuse_unknown
-from licet.settings.state import app_state
+from licet.settings.state import app_state, app_without_proxy
 
 __all__ = [
     "PUBLIC",
@@ -141,6 +141,7 @@ def _require_known(kind: str, name: str, known: Iterable[str]) -> None:
 
 def declarations(app: Flask) -> list[Declaration]:
     """Every endpoint and mount of the app with what is said of it, by rule and then by method."""
+    app = app_without_proxy(app)
     found = [*declarations_of(app, app.url_map.iter_rules()), *_of_mounts(app)]
     return sorted(found, key=lambda one: (one.rule, one.methods, one.endpoint))
 

@@ -12,11 +12,12 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import Context
 from dataclasses import dataclass, field
 from types import CellType, FunctionType
 from typing import Any, Final
 
-from flask import Flask
+from flask import Flask, request
 from werkzeug.exceptions import HTTPException
 
 from licet.authz.declared._views import ANY, marks_on
@@ -149,7 +150,9 @@ class DecoratorReader:
     def _objection(self, found: Decorator, layer: FunctionType, method: str) -> str | None:
         key = (id(found), method)
         if key not in self._tried:
-            self._tried[key] = _objection(self.app, layer, method)
+            # Apart from the request that waits for the audit: both would share flask.g, where
+            # Flask-Login keeps the user, and that request's would be the trial's nobody.
+            self._tried[key] = Context().run(_objection, self.app, layer, method)
         return self._tried[key]
 
 
@@ -183,19 +186,66 @@ def _objection(app: Flask, layer: FunctionType, method: str) -> str | None:
         return ""
 
     guard = _around(layer, view)
-    with app.test_request_context("/", method=method):
-        with contextlib.suppress(Exception):
-            app.preprocess_request()  # the guard may go by what is set there, such as g.user
-        try:
-            answer = app.ensure_sync(guard)()
-            status = None if answer is None else app.make_response(answer).status_code
-        except HTTPException as error:
-            status = error.code
-        except Exception as error:  # noqa: BLE001 - a guard of whatever make
+    objection: str | None = "could not be tried: the app gives no request context"
+    # Suppressed are errors of functions that end a request which had no beginning.
+    with contextlib.suppress(Exception), app.test_request_context(method=method, **_place(app)):
+        _call_functions_before(app)
+        objection = _refusal_by(app, guard, method, reached)
+    return objection
+
+
+def _place(app: Flask) -> dict[str, str]:
+    """Where the trial is sent: over HTTPS, since a redirect to that refuses no caller."""
+    trusted = app.config.get("TRUSTED_HOSTS")
+    if trusted:
+        host, root = trusted[0].lstrip("."), app.config["APPLICATION_ROOT"].strip("/")
+        return {"path": "/", "base_url": f"https://{host}/{root}"}
+    return {"path": "/", "url_scheme": "https"}
+
+
+def _call_functions_before(app: Flask) -> None:
+    """Call each function before a request, since the guard may go by what one sets, as g.user.
+
+    One that refuses or fails, such as a rate limit, keeps no other from being called: the question
+    is what the guard does, not what stands before it.
+    """
+    for name in (None, *reversed(request.blueprints)):
+        for preprocess in app.url_value_preprocessors.get(name, ()):
+            with contextlib.suppress(Exception):
+                preprocess(request.endpoint, request.view_args)
+    for name in (None, *reversed(request.blueprints)):
+        for function in app.before_request_funcs.get(name, ()):
+            with contextlib.suppress(Exception):
+                app.ensure_sync(function)()
+
+
+def _refusal_by(
+    app: Flask, guard: Callable[..., Any], method: str, reached: list[object]
+) -> str | None:
+    """None where the guard refuses the current request; else what it does instead."""
+    try:
+        answer = app.ensure_sync(guard)()
+        status = None if answer is None else app.make_response(answer).status_code
+    except HTTPException as error:
+        status = error.code
+    except Exception as error:  # noqa: BLE001 - a guard of whatever make
+        status = _status_of_handler(app, error)
+        if status is None:
             return f"could not be tried: {type(error).__name__}: {error}"
     if reached:
         return f"lets an anonymous {method} through"
     return None if status in _REFUSALS else f"answers an anonymous {method} with {status}"
+
+
+def _status_of_handler(app: Flask, error: Exception) -> int | None:
+    """The status that the app's handler answers the error with; None where the app has none.
+
+    Flask-JWT-Extended and Flask-Principal refuse so: by an error of their own, and its handler.
+    """
+    try:
+        return app.make_response(app.handle_user_exception(error)).status_code
+    except Exception:  # noqa: BLE001 - the same error, or the handler's
+        return None
 
 
 def _around(layer: FunctionType, view: Callable[..., Any]) -> FunctionType:

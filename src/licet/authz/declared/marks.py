@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, TypeVar
+from functools import partial, update_wrapper
+from inspect import ismethod
+from typing import Any, Final, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 __all__ = [
@@ -49,9 +51,13 @@ class Access:
 
 
 def mark(view: F, access: Access) -> F:
-    """Say on `view` that `access` guards it, beside what it already says."""
-    setattr(view, _ATTRIBUTE, (access, *access_of(view)))
-    return view
+    """Say on `view` that `access` guards it, beside what it already says.
+
+    A bound method takes no attribute: what says it then is a function of its own, around that.
+    """
+    marked = update_wrapper(partial(view), view) if ismethod(view) else view
+    setattr(marked, _ATTRIBUTE, (access, *access_of(view)))
+    return cast("F", marked)
 
 
 def access_of(view: object) -> tuple[Access, ...]:

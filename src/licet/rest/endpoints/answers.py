@@ -5,7 +5,6 @@ Source: seed document 004; RFC 9110 sections 8.8.3 and 15.4.5 (304).
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -18,7 +17,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import object_session
 
 from licet.authz import VIEW, Policy, list_objects
-from licet.authz._places import invalid
+from licet.authz._places import invalid, require_function
 from licet.authz.flask import authorize, current_caller
 from licet.errors import UsageError
 from licet.errors.names import knows_its_options, with_article
@@ -93,8 +92,7 @@ def marshal_response(schema: Any, status: int = 200, *, commit: bool = False) ->
     listen_to_sessions()
 
     def decorate(view: F) -> F:
-        if not inspect.isfunction(view):
-            raise invalid(f"marshal_response decorates view functions and methods, not {view!r}.")
+        require_function(view, "marshal_response")
 
         @wraps(view)
         def marshalled(*args: Any, **view_args: Any) -> Any:

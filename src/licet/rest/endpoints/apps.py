@@ -10,7 +10,6 @@ from flask import Flask, Response, after_this_request, request
 from licet.authn.flask import current_principal
 from licet.authn.shared_counts import SharedCounts
 from licet.errors import ConfigurationError
-from licet.errors.base import HTTPError
 from licet.rest.endpoints.requests import principal_or_none
 from licet.rest.limits import RateLimiter, counted_as, parse_rates
 from licet.settings import Settings
@@ -92,10 +91,14 @@ def _is_preflight() -> bool:
 
 
 def _principal() -> str | None:
-    """Who is signed in; a token that is not acceptable is refused later, and counts as nobody's."""
+    """Who is signed in; a token that is not acceptable is refused later, and counts as nobody's.
+
+    So does a caller whom the app cannot tell yet, because a ``before_request`` function of its own
+    finds out, as the one that sets ``g.user`` in Flask's tutorial.
+    """
     try:
         return current_principal() or principal_or_none()
-    except HTTPError:
+    except Exception:  # noqa: BLE001 - of the app's function; it fails again where it is needed
         return None
 
 

@@ -17,7 +17,7 @@ from flask import request
 from sqlalchemy.orm import Session
 
 from licet.authz import CREATE, Policy
-from licet.authz._places import invalid
+from licet.authz._places import invalid, require_function
 from licet.authz.flask import caller_beside
 from licet.errors import InvalidRequest
 from licet.errors.names import knows_its_options
@@ -86,8 +86,7 @@ def unmarshal_request(
         )
 
     def decorate(view: F) -> F:
-        if not inspect.isfunction(view):
-            raise invalid(f"unmarshal_request decorates view functions and methods, not {view!r}.")
+        require_function(view, "unmarshal_request")
 
         @wraps(view)
         def loaded(*args: Any, **view_args: Any) -> Any:

@@ -12,7 +12,6 @@ Source: seed document 004; RFC 6585 section 3 (428); RFC 9110 section 13.1.1.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial, wraps
@@ -23,7 +22,7 @@ from flask import request
 from sqlalchemy.orm import Session, object_session
 
 from licet.authz import DELETE, VIEW, Policy, Verb
-from licet.authz._places import invalid
+from licet.authz._places import invalid, require_function
 from licet.authz.declared.marks import take_arguments
 from licet.authz.flask import authorize, caller_beside, current_caller
 from licet.authz.policies.verbs import one_verb
@@ -116,8 +115,7 @@ def with_lookup(
     lookup = _Lookup(model, url_param, check_etag, find or find_func, verb, frozenset(sets))
 
     def decorate(view: F) -> F:
-        if not inspect.isfunction(view):
-            raise invalid(f"with_lookup decorates view functions and methods, not {view!r}.")
+        require_function(view, "with_lookup")
 
         is_once = answers_once(view)
 

@@ -5,7 +5,6 @@ Source: seed document 004; its "GET /permissions/?user_id=" and its pages.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from itertools import islice
@@ -15,7 +14,7 @@ import pydantic
 import sqlalchemy as sa
 from flask import request
 
-from licet.authz._places import invalid
+from licet.authz._places import invalid, require_function
 from licet.authz.flask import current_caller
 from licet.errors import InvalidRequest
 from licet.errors.names import knows_its_options, suggestion, with_article
@@ -66,7 +65,7 @@ def use_args(schema: Any, *, location: str = "query") -> Callable[[F], F]:
     reader = _QueryReader(schema)
 
     def decorate(view: F) -> F:
-        _require_function(view, "use_args")
+        require_function(view, "use_args")
 
         @wraps(view)
         def queried(*args: Any, **view_args: Any) -> Any:
@@ -107,7 +106,7 @@ def use_args_with_pagination(schema: Any, model: Any) -> Callable[[F], F]:
         raise invalid(f"The parameters of pages have the name {taken[0]!r} already.")
 
     def decorate(view: F) -> F:
-        _require_function(view, "use_args_with_pagination")
+        require_function(view, "use_args_with_pagination")
 
         @wraps(view)
         def queried(*args: Any, **view_args: Any) -> Any:
@@ -122,11 +121,6 @@ def use_args_with_pagination(schema: Any, model: Any) -> Callable[[F], F]:
         return as_endpoint("use_args_with_pagination", Level.ARGUMENTS, view, queried)  # type: ignore[no-any-return]  # a view
 
     return decorate
-
-
-def _require_function(view: object, name: str) -> None:
-    if not inspect.isfunction(view):
-        raise invalid(f"{name} decorates view functions and methods, not {view!r}.")
 
 
 class _QueryReader:

@@ -3,13 +3,14 @@
 import functools
 
 import pytest
-from flask import Blueprint, abort, g, redirect, request
+from flask import Blueprint, Flask, abort, g, redirect, request
 from flask.views import MethodView, View
-from flask_login import LoginManager, fresh_login_required, login_required
+from flask_login import LoginManager, UserMixin, fresh_login_required, login_required
 from tests.unit.authz.asking import yes
 from tests.unit.authz.guards import guarded
 
 import licet
+from licet import Licet
 from licet.authz import Allows, declarations, declare_decorator, requires
 from licet.errors import ConfigurationError, UndeclaredEndpoints
 
@@ -298,3 +299,140 @@ def test_many_views_are_tried_once(app):
         app.add_url_rule(f"/{number}", str(number), login_required(ok))
     licet.protect(app)
     assert len(asked) == 2  # GET and HEAD
+
+
+def remembered(app, user=None):
+    """Have a function before each request set ``g.user``, as Flask's tutorial does."""
+
+    @app.before_request
+    def load_user():
+        g.user = user
+
+
+def test_a_function_before_the_guard_does_not_end_the_trial(app):
+    """The one that sets ``g.user`` is called, though another refuses, or answers."""
+    declare_decorator(app, signed_in)
+    app.before_request(lambda: abort(429))
+    app.before_request(lambda: "closed")
+    remembered(app)
+    app.add_url_rule("/", "view", signed_in(ok))
+    assert said(app) == (["signed_in"], [])
+
+
+def test_a_rate_limit_does_not_end_the_trial(tmp_path):
+    """Not even when every method of a view is tried."""
+    app = Flask("limited", instance_path=str(tmp_path))
+    app.config["LICET_RATE_LIMIT"] = "2/minute"
+    Licet(app)
+    declare_decorator(app, signed_in)
+    remembered(app)
+    app.add_url_rule("/", "view", signed_in(ok), methods=["GET", "POST", "PUT", "PATCH"])
+    assert said(app) == (["signed_in"], [])
+
+
+def test_the_end_of_the_trial_does_not_count(app):
+    """A function that ends a request may need what none but a real one has."""
+    declare_decorator(app, signed_in)
+    remembered(app)
+    app.teardown_request(lambda _error: g.connection.close())
+    app.add_url_rule("/", "view", signed_in(ok))
+    app.add_url_rule("/open", "open", passing_on(ok))
+    assert said(app) == (["signed_in"], [])
+    assert said(app, "open")[0] == []
+
+
+class NoToken(Exception):
+    """Not an HTTP error, as those of Flask-JWT-Extended and of Flask-Principal."""
+
+
+def token_required(view):
+    """A decorator that leaves the answer to a handler of the app."""
+
+    @functools.wraps(view)
+    def asked(**kwargs):
+        if "Authorization" not in request.headers:
+            raise NoToken
+        return view(**kwargs)
+
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("status", "remark"),
+    [
+        (401, None),
+        (403, None),
+        (500, "@token_required answers an anonymous GET with 500"),
+        (None, "@token_required could not be tried: NoToken: "),
+    ],
+)
+def test_a_handler_tells_how_a_guard_refuses(app, status, remark):
+    """What the app's handler answers to the guard's own error is the guard's answer."""
+    declare_decorator(app, token_required)
+    if status is not None:
+        app.register_error_handler(NoToken, lambda _error: ("no token", status))
+    app.add_url_rule("/", "view", token_required(ok))
+    texts, remarks = said(app)
+    assert (texts == []) == (remark is not None)
+    assert remark is None or remark in remarks
+
+
+def over_https(view):
+    """A decorator that asks how a request comes, and not whose it is."""
+
+    @functools.wraps(view)
+    def asked(**kwargs):
+        if not request.is_secure:
+            return redirect(request.url.replace("http://", "https://", 1))
+        return view(**kwargs)
+
+    return asked
+
+
+def test_a_redirect_to_https_refuses_nobody(app):
+    """Everybody can follow it."""
+    declare_decorator(app, over_https)
+    app.add_url_rule("/", "view", over_https(ok), methods=["POST"])
+    assert said(app) == ([], ["@over_https lets an anonymous POST through"])
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"TRUSTED_HOSTS": ["example.org", "other.example"]},
+        {"TRUSTED_HOSTS": [".example.org:8000"]},
+        {"TRUSTED_HOSTS": ["example.org"], "APPLICATION_ROOT": "/below"},
+        {"SERVER_NAME": "example.org"},
+    ],
+)
+def test_the_trial_is_sent_to_a_host_of_the_apps(app, config):
+    """An app that trusts some hosts only answers 400 to all others."""
+    app.config.update(config)
+    app.add_url_rule("/", "view", login_required(ok))
+    assert said(app) == (["login_required"], [])
+
+
+class Somebody(UserMixin):
+    id = "1"
+
+
+def test_the_first_request_keeps_its_user(app):
+    """The trial comes before it, with another ``flask.g``, where Flask-Login keeps the user."""
+    app.login_manager.user_loader(lambda _user_id: Somebody())
+    ended = []
+    app.teardown_appcontext(lambda _error: ended.append(g.get("_login_user")))
+    app.add_url_rule("/", "view", login_required(ok))
+    Licet(app)
+    client = app.test_client()
+    with client.session_transaction() as kept:
+        kept["_user_id"] = Somebody.id
+    assert client.get("/").text == "ok"
+    assert isinstance(ended[-1], Somebody)
+
+
+def test_a_user_of_a_pushed_context_is_not_in_the_trial(app):
+    """As in tests that make their requests within an application context."""
+    app.add_url_rule("/", "view", login_required(ok))
+    with app.app_context():
+        g._login_user = Somebody()
+        assert said(app) == (["login_required"], [])

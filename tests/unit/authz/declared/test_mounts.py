@@ -3,8 +3,9 @@
 import functools
 
 import pytest
-from flask import Flask
+from flask import Flask, current_app, request
 from werkzeug.exceptions import NotFound
+from werkzeug.local import LocalProxy
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.http_proxy import ProxyMiddleware
 from werkzeug.middleware.profiler import ProfilerMiddleware
@@ -164,3 +165,29 @@ def test_a_search_without_end_ends(app, layers):
         wsgi = in_a_closure(wsgi)
     app.wsgi_app = DispatcherMiddleware(wsgi)
     assert set(mounts_of(app)) == ({"/dash"} if layers == 10 else {"/"})
+
+
+class HoldsProxies(InAnAttribute):
+    def __init__(self, wsgi):
+        super().__init__(wsgi)
+        self.request = request
+        self.log = LocalProxy(lambda: current_app.logger)
+
+
+class Unanswering(InAnAttribute):
+    def __getattr__(self, name):
+        raise LookupError(name)
+
+
+class HoldsUnanswering(InAnAttribute):
+    def __init__(self, wsgi):
+        super().__init__(wsgi)
+        self.other = Unanswering(other)
+
+
+@pytest.mark.parametrize("wrap", [HoldsProxies, Unanswering, HoldsUnanswering])
+def test_objects_that_do_not_answer_are_looked_past(wrap):
+    """A proxy outside of its context raises, and a ``__getattr__`` may raise anything."""
+    app = Flask("x")
+    app.wsgi_app = wrap(DispatcherMiddleware(app.wsgi_app, {"/other": other}))
+    assert mounts_of(app) == {"/other": other}
