@@ -19,7 +19,7 @@ from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException, default_exceptions
 
 from licet.authz import CREATE, DELETE, LIST, UPDATE, VIEW, guarded_by
-from licet.authz.flask import current_caller, current_session
+from licet.authz.flask import current_caller, current_session, policies_of
 from licet.authz.policies.verbs import Verb
 from licet.db.sweeps import on_sweep
 from licet.errors import ConfigurationError, ObjectNotFound, ServiceUnavailable
@@ -31,7 +31,7 @@ from licet.rest.etag import Conditions, is_unchanged, quoted
 from licet.rest.idempotency import Answer
 from licet.rest.jsonapi.answers import Answers
 from licet.rest.jsonapi.documents import read_document, read_linkage, url_of
-from licet.rest.jsonapi.mapping import bind_all
+from licet.rest.jsonapi.mapping import bind_all, require_one_policy
 from licet.rest.jsonapi.names import by_name, found_in
 from licet.rest.jsonapi.negotiation import MEDIA_TYPE, check_accept, check_content_type
 from licet.rest.jsonapi.query import Query, read_query
@@ -42,6 +42,7 @@ from licet.rest.paging import read_value
 from licet.rest.problems import log_error_id
 from licet.rest.shapes import JSON_API_VERSION, as_json_api
 from licet.rest.store.trash import purge_trash
+from licet.settings.state import app_itself
 
 __all__ = ["JsonApi"]
 
@@ -65,7 +66,7 @@ class JsonApi:
     def __init__(
         self, app: Flask, *, url_prefix: str, resources: Iterable[Resource], name: str = _MIXED
     ) -> None:
-        self.bounds = bind_all(resources)
+        self.bounds, self._is_checked = bind_all(resources), False
         self.prefix = url_prefix.rstrip("/")
         if self.prefix and not self.prefix.startswith("/"):
             raise ConfigurationError(f"url_prefix begins with a slash: {url_prefix!r} does not.")
@@ -94,6 +95,16 @@ class JsonApi:
                     current_session(), bound.model, bound.resource.soft_delete, now
                 )
         return total
+
+    def check(self) -> None:
+        """Once, when the app's policies are all registered: each row is the resource's own.
+
+        Raises:
+            ConfigurationError: a subclass of a resource's model has a policy of its own.
+        """
+        if not self._is_checked:
+            require_one_policy(self.bounds, policies_of(app_itself()))
+            self._is_checked = True
 
     def is_type(self, name: str, bound: Bound) -> bool:
         """Whether a word is a name of the resource: its type or its collection's."""
@@ -166,6 +177,7 @@ class Asking:
         begin()  # first of all, so that a bad token is told whatever is asked
         headers = request.headers
         check_accept(headers.get("Accept"))
+        api.check()
         self.api = api
         self.reader = Reader(identity=current_caller(), session=current_session())
         conditions = Conditions(

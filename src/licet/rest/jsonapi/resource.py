@@ -106,6 +106,11 @@ class Resource:
                 f"The resource {self.type} cannot show {reserved[0]!r}: that name has a meaning of "
                 "its own in documents and URLs."
             )
+        if self.soft_delete is not None and "deleted" in names:
+            raise ConfigurationError(
+                f"The resource {self.type} cannot show 'deleted', as filter[deleted] asks for its "
+                "trash."
+            )
         try:
             by_name((name, name) for name in names)
         except ValueError as error:
