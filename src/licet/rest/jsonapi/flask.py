@@ -37,6 +37,7 @@ from licet.rest.jsonapi.negotiation import MEDIA_TYPE, check_accept, check_conte
 from licet.rest.jsonapi.query import Query, read_query
 from licet.rest.jsonapi.reading import Reader, Row
 from licet.rest.jsonapi.resource import Bound, Link, Resource
+from licet.rest.jsonapi.values import finite
 from licet.rest.jsonapi.writing import Writer, key_of
 from licet.rest.paging import read_value
 from licet.rest.problems import log_error_id
@@ -388,7 +389,11 @@ def _relate(asking: Asking, bound: Bound, link: Link, id: str, *, how: str) -> R
 
 
 def _answer(document: Any, status: int = 200, *, tag: str | None = None) -> Response:
-    text = json.dumps(document, separators=(",", ":"), default=str)
+    write = partial(json.dumps, separators=(",", ":"), default=str, allow_nan=False)
+    try:
+        text = write(document)
+    except ValueError:  # a column of JSON holds what JSON does not have
+        text = write(finite(document))
     return _private(Response(text, status, content_type=MEDIA_TYPE), tag)
 
 

@@ -113,6 +113,8 @@ def _compared(node: Compare, entity: Any) -> ColumnElement[bool]:
         return _like_pattern(node.op, column, node.value)
     if node.op in ("is_", "isnot"):
         null: ColumnElement[bool] = column.is_(None)
+        if not node.attribute.value_type.is_comparable:  # documents show a null of JSON as null
+            null = sa.or_(null, sa.cast(column, sa.Text) == "null")
         return ~null if node.op == "isnot" else null
     if node.other is not None:
         other = getattr(entity, node.other.name)

@@ -7,15 +7,18 @@ the rows. The number of statements depends on what is asked for, never on how ma
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
+from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Session, aliased
 
 from licet.authz.policies._check import told_of_all
 from licet.authz.policies._in_sql._terms import as_column, as_where
 from licet.authz.policies.verbs import DELETE, LIST, VIEW, Verb
+from licet.errors import InvalidRequest
 from licet.rest.jsonapi.errors import in_query
 from licet.rest.jsonapi.mapping import pairs_of
 from licet.rest.jsonapi.query import Includes, Query
@@ -28,6 +31,8 @@ from licet.rest.jsonapi.where import (
     order_of,
     ordering,
 )
+from licet.rest.lookup import refusal_of
+from licet.rest.ordering import is_read_as_written
 
 __all__ = ["MOST_INCLUDED", "Listed", "Reader", "Row"]
 
@@ -70,7 +75,10 @@ class Reader:
         if query.where is not None:
             conditions.append(criterion_of(query.where, bound.model, self.seen))
         orders = order_of(query.sort, bound, self.seen)
+        has_cursors = self._has_cursors(bound, orders)
         page, is_back = query.page, query.page.before is not None
+        if page.is_by_cursor and not has_cursors:
+            raise in_query("page", "This order has no cursors, as its numbers are read rounded.")
         # one more row tells whether there are more; pages by number know that by the count
         size = page.size + page.is_by_cursor
         statement = _select(bound, query).where(*conditions)
@@ -79,11 +87,19 @@ class Reader:
             statement = statement.where(*self._from_cursor(query, orders))
         elif page.offset:
             statement = statement.offset(page.offset)
-        rows = list(self._run(self._prepared(bound, query, statement, orders)))
         counted = sa.select(sa.func.count()).select_from(bound.model).where(*conditions)
         counted = counted.where(*self._allowed(bound, bound.model, LIST))
-        count = self.session.scalar(counted) or 0
-        return listed(rows, count, query, orders)
+        with _values_are_told(query):
+            rows = list(self._run(self._prepared(bound, query, statement, orders)))
+            count = self.session.scalar(counted) or 0
+        return listed(rows, count, query, orders if has_cursors else ())
+
+    def _has_cursors(self, bound: Bound, orders: Sequence[Order]) -> bool:
+        """Whether the values of an order are read as the database has them."""
+        types = [order.expression.type for order in orders]
+        if all(is_read_as_written(one, "sqlite") for one in types):
+            return True
+        return self.session.get_bind(sa.inspect(bound.model)).dialect.name != "sqlite"
 
     def _from_cursor(self, query: Query, orders: list[Order]) -> list[ColumnElement[bool]]:
         is_back = query.page.before is not None
@@ -294,6 +310,22 @@ class Reader:
             detail = f"{link.member} has more than {MOST_LINKS} links: ask for a smaller page."
             raise in_query("include", detail)
         return found
+
+
+@contextmanager
+def _values_are_told(query: Query) -> Iterator[None]:
+    """Refuse a list that is asked for with what a type of the app's own does not take.
+
+    Raises:
+        Refused: 400.
+    """
+    try:
+        yield
+    except (StatementError, OverflowError) as error:
+        if not isinstance(refusal_of(error), InvalidRequest):
+            raise
+        name = "page" if query.where is None else "filter"
+        raise in_query(name, f"{name} has a value that no row could have.") from error
 
 
 def _shown(bound: Bound, query: Query) -> tuple[list[str], list[str]]:

@@ -13,24 +13,24 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import CircularDependencyError, DataError, IntegrityError
 from sqlalchemy.orm import object_session
-from sqlalchemy.orm.exc import FlushError, StaleDataError
 
 from licet.authz import CREATE, DELETE, UPDATE, VIEW, authorize
 from licet.authz.callers.asking import refusal_of
+from licet.authz.policies._models.mapping import can_hold
 from licet.authz.policies.verbs import Verb
 from licet.authz.writes.block import Change, write
 from licet.errors import AccessDenied, AuthenticationError, ObjectNotFound
 from licet.rest.etag import Conditions
 from licet.rest.jsonapi.documents import Given, Linkage, as_id, refused_field
 from licet.rest.jsonapi.errors import Problem, Refused
-from licet.rest.jsonapi.links import add_to, relate, replace
 from licet.rest.jsonapi.mapping import pairs_of
 from licet.rest.jsonapi.names import found_in
 from licet.rest.jsonapi.reading import Reader
 from licet.rest.jsonapi.resource import Attribute, Bound, Link
 from licet.rest.jsonapi.values import misfit, read, read_text
+from licet.rest.jsonapi.writing.links import add_to, relate, replace
+from licet.rest.jsonapi.writing.refusals import told
 from licet.rest.lookup import guarded_by_version, version_of
 from licet.rest.store.trash import moment_for
 
@@ -46,7 +46,8 @@ def key_of(bound: Bound, text: str) -> Any:
         key = read_text(bound.key.value_type, text)
     except ValueError:
         return None
-    return key if as_id(key) == text else None
+    (column,) = sa.inspect(bound.model).primary_key
+    return key if as_id(key) == text and can_hold(column.type, key) else None
 
 
 class Writer:
@@ -142,7 +143,8 @@ class Writer:
         """
         draft, made = bound.model(), list[T]()
         related = [(linkage, self.objects(linkage)) for linkage in given.links]
-        with _told(), write(bound.policy, CREATE, draft, identity=self.identity) as change:
+        guard = write(bound.policy, CREATE, draft, identity=self.identity)
+        with told(bound), guard as change:
             with self.session.no_autoflush:
                 if parent is not None:
                     self._place(bound, draft, *parent)
@@ -155,6 +157,7 @@ class Writer:
                 self._require_all(bound, draft)
                 authorize(bound.policy, CREATE, draft, identity=self.identity)
                 self.session.add(draft)
+                _store_nulls(bound, draft)
             self.session.flush()
             bound.resource.run("after_create", draft)
             self.session.flush()
@@ -242,10 +245,11 @@ class Writer:
     def _changing(self, bound: Bound, owner: Any) -> Iterator[tuple[Change, frozenset[str]]]:
         """A guarded change of an object, with its hooks, and the fields that may be written."""
         guard = write(bound.policy, UPDATE, owner, identity=self.identity)
-        with _told(), self._versioned(owner), guard as change:
+        with told(bound), self._versioned(owner), guard as change:
             with self.session.no_autoflush:
                 yield change, self._writable(bound, owner)
                 bound.resource.run("before_update", owner)
+                _store_nulls(bound, owner)
             self.session.flush()
             bound.resource.run("after_update", owner)
 
@@ -274,7 +278,8 @@ class Writer:
                 attribute, found = _read(bound, member, value)
                 if attribute.name in values:
                     raise misfit("stands twice, in two spellings")
-                is_free = attribute.is_column and attribute.name != bound.version
+                fixed = {bound.version} if is_new else {bound.version, bound.key.name}
+                is_free = attribute.is_column and attribute.name not in fixed
                 if is_free and attribute.name in writable:
                     values[attribute.name] = found
                 elif is_new or not self._is_as_seen(bound, change.object, attribute, found):
@@ -334,7 +339,7 @@ class Writer:
         resource = bound.resource
         keeps = resource.soft_delete is not None
         guard = write(bound.policy, DELETE, owner, identity=self.identity, keeps=keeps)
-        with _told(), self._versioned(owner), guard:
+        with told(bound, is_delete=True), self._versioned(owner), guard:
             resource.run("before_delete", owner)
             if resource.soft_delete is None:
                 self.session.delete(owner)
@@ -351,7 +356,7 @@ class Writer:
         """
         name, made = bound.resource.soft_delete or "", list[T]()
         guard = write(bound.policy, DELETE, owner, identity=self.identity, keeps=True)
-        with _told(), self._versioned(owner), guard as change:
+        with told(bound), self._versioned(owner), guard as change:
             setattr(owner, name, None)
             change.before_commit(lambda: made.append(answer()))
         return made[0]
@@ -374,20 +379,11 @@ def _missing(member: str, kind: str) -> Problem:
     return problem
 
 
-@contextmanager
-def _told() -> Iterator[None]:
-    """What the database refuses, as an answer."""
-    try:
-        yield
-    except IntegrityError as error:
-        detail = "The change conflicts with what is stored, or with what refers to it."
-        raise Refused(Problem(status=409, code="conflict", detail=detail)) from error
-    except (CircularDependencyError, FlushError) as error:
-        detail = "The change has objects depend on each other that one change cannot store."
-        raise Refused(Problem(status=409, code="conflict", detail=detail)) from error
-    except StaleDataError as error:
-        detail = "The resource was changed or deleted by somebody else at the same time."
-        raise Refused(Problem(status=409, code="conflict", detail=detail)) from error
-    except DataError as error:
-        detail = "A value does not fit the database."
-        raise Refused(Problem(status=422, code="invalid_field", detail=detail)) from error
+def _store_nulls(bound: Bound, owner: Any) -> None:
+    """Have null be NULL in columns of JSON, where SQLAlchemy writes a null of JSON."""
+    state = sa.inspect(owner)
+    for name, attribute in bound.attributes.items():
+        if attribute.is_column and not attribute.value_type.is_comparable:
+            added = state.attrs[name].history.added
+            if added and added[0] is None:
+                setattr(owner, name, sa.null())
