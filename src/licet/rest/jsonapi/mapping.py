@@ -227,7 +227,28 @@ def _link(bound: Bound, name: str, by_model: dict[type[Any], Bound]) -> Link:
     keys = _plain_keys(prop, target)
     is_needed = any(_is_needed(mapper.columns[own]) for own, _ in keys)
     is_required = is_needed or getattr(declared, "required", False)
-    return Link(name, is_many, is_required, _giver(target), keys, is_read_only=prop.viewonly)
+    return Link(
+        name,
+        is_many,
+        is_required,
+        _giver(target),
+        keys,
+        is_read_only=prop.viewonly,
+        far=_far_end(prop),
+        is_by_key=prop.secondary is None,
+    )
+
+
+def _far_end(prop: RelationshipProperty[Any]) -> frozenset[str]:
+    """What the relationship is in the class that it leads to, by the names of its attributes."""
+    mapper = prop.mapper
+    if prop.secondary is not None:
+        over = (one for one in mapper.relationships if one.secondary is prop.secondary)
+        return frozenset(one.key for one in over if one is not prop and not one.viewonly)
+    if prop.direction is RelationshipDirection.MANYTOONE:
+        return frozenset()
+    keys = {related for _, related in prop.local_remote_pairs or ()} - set(mapper.primary_key)
+    return frozenset(name for name, column in mapper.columns.items() if column in keys)
 
 
 def _giver(target: Bound) -> Callable[[], Bound]:

@@ -180,6 +180,9 @@ class Link:
         keys: of a many-to-one that is nothing but equal keys: own attribute and related one, of
             each column.
         is_read_only: the model does not write it.
+        far: what is the same thing in the class that it leads to: the foreign key of its rows, or
+            its relationships over the same association table.
+        is_by_key: `far` is a foreign key.
     """
 
     name: str
@@ -188,6 +191,8 @@ class Link:
     find_target: Callable[[], Bound]
     keys: tuple[tuple[str, str], ...] = ()
     is_read_only: bool = False
+    far: frozenset[str] = frozenset()
+    is_by_key: bool = True
 
     @cached_property
     def member(self) -> str:

@@ -54,12 +54,29 @@ class Reader:
             self._searched[bound] = bound.policy.queryable_fields(self.identity)
         return self._searched[bound]
 
-    def seen(self, bound: Bound, entity: Any, is_many: bool) -> list[ColumnElement[bool]]:  # noqa: FBT001 - as `Seen` has it
+    def seen(self, link: Link, entity: Any) -> list[ColumnElement[bool]]:
         """The criteria of related rows that the caller may see; none when that is all of them."""
-        criteria = self._allowed(bound, entity, LIST if is_many else VIEW)
+        bound = link.target
+        criteria = self._allowed(bound, entity, LIST if link.is_many else VIEW)
         if bound.resource.soft_delete is not None:
             criteria.append(getattr(entity, bound.resource.soft_delete).is_(None))
-        return criteria
+        return [*criteria, *self._unmasked(link, entity)]
+
+    def _unmasked(self, link: Link, entity: Any) -> list[ColumnElement[bool]]:
+        """The criteria of related rows that show the caller the foreign key that links them.
+
+        From the other end a link would tell the key that the row's own policy hides.
+        """
+        policy = link.target.policy
+        if not link.is_by_key or not link.far:
+            return []
+        with policy.at(None):
+            terms = [
+                check.criterion(self.identity, entity)
+                for names, check in policy.shown.rules
+                if not names.isdisjoint(link.far)
+            ]
+        return [as_where(term) for term in terms if term is not True]
 
     def _allowed(self, bound: Bound, entity: Any, verb: Verb) -> list[ColumnElement[bool]]:
         """The policy's criterion; none when the caller may do it with every row."""
@@ -125,7 +142,8 @@ class Reader:
 
     def related(self, bound: Bound, link: Link, key: Any, query: Query) -> Listed:
         """One page of the objects that a link of an object leads to."""
-        return self.page(link.target, query, _belongs(bound, link, key))
+        criteria = self._unmasked(link, link.target.model)
+        return self.page(link.target, query, _belongs(bound, link, key), *criteria)
 
     # --- rows ------------------------------------------------------------------------------------
 
@@ -214,7 +232,7 @@ class Reader:
         """The key of the object that a to-one link leads to; NULL when the caller sees none."""
         ((own, related),) = link.keys
         target = aliased(link.target.model)
-        criteria = self.seen(link.target, target, False)  # noqa: FBT003 - as `Seen` has it
+        criteria = self.seen(link, target)
         if not criteria:
             return getattr(entity, own)
         key = getattr(target, link.target.key.name)
@@ -301,7 +319,7 @@ class Reader:
         statement = (
             sa.select(own, key)
             .join(getattr(bound.model, link.name).of_type(target))
-            .where(own.in_(list(owners)), *self.seen(link.target, target, link.is_many))
+            .where(own.in_(list(owners)), *self.seen(link, target))
             .order_by(key)
             .limit(MOST_LINKS + 1)
         )
@@ -310,6 +328,19 @@ class Reader:
             detail = f"{link.member} has more than {MOST_LINKS} links: ask for a smaller page."
             raise in_query("include", detail)
         return found
+
+    def members(self, bound: Bound, link: Link, owner: Any, keys: Sequence[Any]) -> set[Any]:
+        """Those of the keys, of objects that the caller may view, that a link of one leads to."""
+        target = aliased(link.target.model)
+        key = getattr(target, link.target.key.name)
+        statement = (
+            sa.select(key)
+            .select_from(bound.model)
+            .join(getattr(bound.model, link.name).of_type(target))
+            .where(getattr(bound.model, bound.key.name) == owner, key.in_(keys))
+            .where(*self._unmasked(link, target))
+        )
+        return set(self.session.scalars(statement)) if keys else set()
 
 
 @contextmanager

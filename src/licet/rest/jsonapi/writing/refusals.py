@@ -9,25 +9,38 @@ from typing import Final
 from sqlalchemy.exc import CircularDependencyError, IntegrityError, StatementError
 from sqlalchemy.orm.exc import FlushError, StaleDataError
 
-from licet.errors import ConflictingValues
+from licet.errors import AccessDenied, ConflictingValues, ObjectNotFound
 from licet.rest.jsonapi.errors import Problem, Refused
 from licet.rest.jsonapi.resource import Bound
 from licet.rest.lookup import refusal_of, told_by_validator
 
-__all__ = ["told"]
+__all__ = ["Attempt", "told"]
 
 _CONFLICT: Final = "The change conflicts with what is stored, or with what refers to it."
 
 
+class Attempt:
+    """A write; `is_made` when only the decision about the written rows is left."""
+
+    is_made = False
+
+
 @contextmanager
-def told(bound: Bound, *, is_delete: bool = False) -> Iterator[None]:
-    """Answer what the database or a validator of a model refuses in the block.
+def told(bound: Bound, *, is_delete: bool = False) -> Iterator[Attempt]:
+    """Answer what the policies, the database or a validator of a model refuse in the block.
 
     Raises:
         Refused: 409 for conflicts, 422 for values.
+        AccessDenied: the write changes another row, which its caller does not see. 404 would say
+            that the resource is gone.
     """
+    attempt = Attempt()
     try:
-        yield
+        yield attempt
+    except ObjectNotFound as error:
+        if attempt.is_made:
+            raise AccessDenied from error
+        raise
     except (CircularDependencyError, FlushError) as error:
         detail = "The change has objects depend on each other that one change cannot store."
         raise _conflict(detail) from error
