@@ -6,7 +6,9 @@ UPDATE and the DELETE name the version that was read, so that of two writers one
 
 from __future__ import annotations
 
+import inspect
 import logging
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -25,7 +27,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from licet.authz import DELETE, UPDATE, VIEW, Policy, Verb
 from licet.authz.policies._models.mapping import can_hold
 from licet.errors import ConflictingValues, InvalidRequest, PreconditionFailed
-from licet.errors.base import reason_of
+from licet.errors.base import HTTPError, reason_of
 
 __all__ = [
     "checked_as_written",
@@ -34,7 +36,9 @@ __all__ = [
     "is_versioned",
     "lost_update_is_refused",
     "policy_of",
+    "refusal_of",
     "refused_values_are_told",
+    "told_by_validator",
     "verb_of_method",
     "version_is_kept",
     "version_name",
@@ -43,6 +47,7 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_LONGEST_TOLD = 200
 
 
 def policy_of(policies: Iterable[Policy], model: type[Any]) -> Policy | None:
@@ -239,7 +244,7 @@ def refused_values_are_told(session_of: Callable[[], Session]) -> Iterator[None]
     try:
         yield
     except (StatementError, OverflowError) as error:
-        kind = _refusal_of(error)
+        kind = refusal_of(error)
         if kind is None:
             raise
         session_of().rollback()
@@ -247,7 +252,19 @@ def refused_values_are_told(session_of: Callable[[], Session]) -> Iterator[None]
         raise kind from error
 
 
-def _refusal_of(error: Exception) -> Exception | None:
+def told_by_validator(error: ValueError, models: Iterable[type[Any]]) -> str | None:
+    """What a validator (``@validates``) of one of the models says of a value; None of others."""
+    codes = {
+        getattr(inspect.unwrap(function), "__code__", None)
+        for model in models
+        for function, _ in sa.inspect(model).validators.values()
+    }
+    frames = traceback.walk_tb(error.__traceback__)
+    is_told = any(frame.f_code in codes for frame, _ in frames)
+    return str(error)[:_LONGEST_TOLD] if is_told else None
+
+
+def refusal_of(error: Exception) -> HTTPError | None:
     """What is answered of an error of the database; None of what is the program's own."""
     if isinstance(error, IntegrityError):
         return _violation(error)
@@ -261,7 +278,7 @@ def _refusal_of(error: Exception) -> Exception | None:
     return None
 
 
-def _violation(error: IntegrityError) -> Exception:
+def _violation(error: IntegrityError) -> HTTPError:
     state, text = getattr(error.orig, "sqlstate", None), str(error.orig)
     if state == "23502" or text.startswith("NOT NULL"):
         return InvalidRequest("A value is missing that has to be there.")

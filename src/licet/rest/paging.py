@@ -43,6 +43,7 @@ DEFAULT_SIZE: Final = 25
 MAX_SIZE: Final = 200
 _MOST_PAGES: Final = 10**9
 _LONGEST_CURSOR: Final = 4096
+_MOST_PLACES: Final = 1000  # before or after the point of a Decimal
 _DIGITS: Final = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 
@@ -180,10 +181,15 @@ def read_value(value: Any) -> Any:
     if isinstance(value, dict):
         ((letter, text),) = value.items()
         value = _READ[letter](text) if isinstance(text, str) else None
-        if value is None or (isinstance(value, Decimal) and not value.is_finite()):
+        if value is None or (isinstance(value, Decimal) and not _is_short(value)):
             raise ValueError("no value")
     if isinstance(value, list) or (isinstance(value, str) and not is_storable(value)):
         raise ValueError("no value")
     if isinstance(value, int | float) and not math.isfinite(value):  # or too large an integer
         raise ValueError("no value")
     return value
+
+
+def _is_short(value: Decimal) -> bool:
+    """Whether the number can be written out without filling the memory."""
+    return value.is_finite() and abs(value.adjusted()) <= _MOST_PLACES

@@ -6,11 +6,10 @@ Source: seed document 004.
 from __future__ import annotations
 
 import inspect
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import wraps
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import sqlalchemy as sa
 from flask import request
@@ -35,7 +34,7 @@ from licet.rest.endpoints.requests import (
     require_as_written,
     session_of_app,
 )
-from licet.rest.lookup import checked_as_written, refused_values_are_told
+from licet.rest.lookup import checked_as_written, refused_values_are_told, told_by_validator
 from licet.rest.schemas.reading import Reader, reader_of
 from licet.rest.schemas.rows import is_mapped
 from licet.rest.written import changed_fields, refuse_fields
@@ -43,7 +42,6 @@ from licet.rest.written import changed_fields, refuse_fields
 __all__ = ["unmarshal_request"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-_LONGEST_TOLD: Final = 200
 
 
 @knows_its_options
@@ -117,15 +115,9 @@ def _validators_are_told(model: type[Any] | None) -> Iterator[None]:
         yield
     except ValueError as error:
         models = {type(owner) for owner in all_looked_up()} | ({model} if model else set())
-        codes = {
-            getattr(inspect.unwrap(function), "__code__", None)
-            for one in models
-            for function, _ in sa.inspect(one).validators.values()
-        }
-        frames = traceback.walk_tb(error.__traceback__)
-        if not any(frame.f_code in codes for frame, _ in frames):
+        told = told_by_validator(error, models)
+        if told is None:
             raise
-        told = str(error)[:_LONGEST_TOLD]
         raise InvalidRequest(told, errors=[FieldError(detail=told, pointer="")]) from error
 
 

@@ -50,6 +50,11 @@ class Linkage:
         """The place of one of the ids."""
         return f"{self.pointer}/{index}" if self.link.is_many else self.pointer
 
+    def place_of(self, key: Any) -> str:
+        """The place of the object with the key; that of all, when the request does not name it."""
+        text = as_id(key)
+        return self.pointer_of(self.ids.index(text)) if text in self.ids else self.pointer
+
 
 @dataclass(frozen=True)
 class Given:
@@ -104,10 +109,7 @@ def read_document(
     for name, part in (("attributes", attributes), ("relationships", links)):
         if not isinstance(part, dict):
             raise in_body(f"/data/{name}", f"{name} is an object.")
-    return Given(
-        attributes=attributes,
-        links=[_relationship(name, one, bound, is_type) for name, one in links.items()],
-    )
+    return Given(attributes, _relationships(links, bound, is_type))
 
 
 def _require_type(
@@ -145,6 +147,19 @@ def _require_id(given: Mapping[str, Any], wanted: str | None) -> None:
             status=409,
             code="id_mismatch",
         )
+
+
+def _relationships(
+    given: Mapping[str, Any], bound: Bound, is_type: Callable[[str, Bound], bool]
+) -> list[Linkage]:
+    found: dict[Link, Linkage] = {}
+    for name, one in given.items():
+        linkage = _relationship(name, one, bound, is_type)
+        if linkage.link in found:
+            detail = f"{name} stands twice, in two spellings."
+            raise refused_field(name, detail, kind="relationships")
+        found[linkage.link] = linkage
+    return list(found.values())
 
 
 def _relationship(

@@ -8,7 +8,6 @@ the type's name, too. Errors of these endpoints, of guards before them as well, 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
@@ -19,29 +18,29 @@ from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException, default_exceptions
 
 from licet.authz import CREATE, DELETE, LIST, UPDATE, VIEW, guarded_by
-from licet.authz.flask import current_caller, current_session
+from licet.authz.flask import current_caller, current_session, policies_of
 from licet.authz.policies.verbs import Verb
 from licet.db.sweeps import on_sweep
-from licet.errors import ConfigurationError, ObjectNotFound, ServiceUnavailable
+from licet.errors import ConfigurationError, ObjectNotFound
 from licet.errors.names import knows_its_options
-from licet.errors.rendering import is_final
 from licet.rest.endpoints.repeats import answered_once, is_shown_again, note_shown, purge_keys_of
-from licet.rest.endpoints.requests import begin, keep_private, read_body
-from licet.rest.etag import Conditions, is_unchanged, quoted
+from licet.rest.endpoints.requests import begin, read_body
+from licet.rest.etag import Conditions, is_unchanged
 from licet.rest.idempotency import Answer
 from licet.rest.jsonapi.answers import Answers
 from licet.rest.jsonapi.documents import read_document, read_linkage, url_of
-from licet.rest.jsonapi.mapping import bind_all
+from licet.rest.jsonapi.mapping import bind_all, require_one_policy
 from licet.rest.jsonapi.names import by_name, found_in
-from licet.rest.jsonapi.negotiation import MEDIA_TYPE, check_accept, check_content_type
+from licet.rest.jsonapi.negotiation import check_accept, check_content_type
 from licet.rest.jsonapi.query import Query, read_query
 from licet.rest.jsonapi.reading import Reader, Row
 from licet.rest.jsonapi.resource import Bound, Link, Resource
-from licet.rest.jsonapi.writing import Writer, key_of
+from licet.rest.jsonapi.responses import answered, as_document, private
+from licet.rest.jsonapi.writing import Place, Writer, key_of
 from licet.rest.paging import read_value
-from licet.rest.problems import log_error_id
-from licet.rest.shapes import JSON_API_VERSION, as_json_api
+from licet.rest.shapes import JSON_API_VERSION
 from licet.rest.store.trash import purge_trash
+from licet.settings.state import app_itself
 
 __all__ = ["JsonApi"]
 
@@ -65,7 +64,7 @@ class JsonApi:
     def __init__(
         self, app: Flask, *, url_prefix: str, resources: Iterable[Resource], name: str = _MIXED
     ) -> None:
-        self.bounds = bind_all(resources)
+        self.bounds, self._is_checked = bind_all(resources), False
         self.prefix = url_prefix.rstrip("/")
         if self.prefix and not self.prefix.startswith("/"):
             raise ConfigurationError(f"url_prefix begins with a slash: {url_prefix!r} does not.")
@@ -75,8 +74,8 @@ class JsonApi:
         for bound in self.bounds:
             self._add_routes(bound)
         for code in default_exceptions:
-            self.blueprint.register_error_handler(code, _as_document)
-        self.blueprint.register_error_handler(HTTPException, _as_document)
+            self.blueprint.register_error_handler(code, as_document)
+        self.blueprint.register_error_handler(HTTPException, as_document)
         app.register_blueprint(self.blueprint)
         purge_keys_of(app)
         if any(one.resource.soft_delete is not None for one in self.bounds):
@@ -94,6 +93,16 @@ class JsonApi:
                     current_session(), bound.model, bound.resource.soft_delete, now
                 )
         return total
+
+    def check(self) -> None:
+        """Once, when the app's policies are all registered: each row is the resource's own.
+
+        Raises:
+            ConfigurationError: a subclass of a resource's model has a policy of its own.
+        """
+        if not self._is_checked:
+            require_one_policy(self.bounds, policies_of(app_itself()))
+            self._is_checked = True
 
     def is_type(self, name: str, bound: Bound) -> bool:
         """Whether a word is a name of the resource: its type or its collection's."""
@@ -166,6 +175,7 @@ class Asking:
         begin()  # first of all, so that a bad token is told whatever is asked
         headers = request.headers
         check_accept(headers.get("Accept"))
+        api.check()
         self.api = api
         self.reader = Reader(identity=current_caller(), session=current_session())
         conditions = Conditions(
@@ -204,11 +214,11 @@ class Asking:
         row = self.reader.one(bound, key, query)
         answers = self.answers(query)
         if row is None:
-            return _answer(answers.bare(bound, key), status)
+            return answered(answers.bare(bound, key), status)
         included = self.reader.include([row], query)
         if status == 201:
             note_shown(bound.policy, (key,), answers.seen([row, *included]))
-        return _answer(answers.one(row, included), status, tag=answers.tag(row))
+        return answered(answers.one(row, included), status, tag=answers.tag(row))
 
     def parent(self, bound: Bound, link: Link, text: str) -> Row:
         """The object that a link belongs to, which the caller may view with the link.
@@ -235,7 +245,7 @@ def _list(asking: Asking, bound: Bound) -> Response:
     query = asking.query(bound, "list")
     page = asking.reader.page(bound, query)
     included = asking.reader.include(page.rows, query)
-    return _answer(asking.answers(query).listed(page, included))
+    return answered(asking.answers(query).listed(page, included))
 
 
 def _detail(asking: Asking, bound: Bound, id: str) -> Response:  # noqa: A002 - as in the rule
@@ -247,8 +257,8 @@ def _detail(asking: Asking, bound: Bound, id: str) -> Response:  # noqa: A002 - 
     answers = asking.answers(query)
     tag = answers.tag(row)
     if tag is not None and is_unchanged(request.headers.get("If-None-Match"), tag):
-        return _private(Response(status=304), tag)
-    return _answer(answers.one(row, asking.reader.include([row], query)), tag=tag)
+        return private(Response(status=304), tag)
+    return answered(answers.one(row, asking.reader.include([row], query)), tag=tag)
 
 
 def _related(asking: Asking, bound: Bound, link: Link, id: str) -> Response:  # noqa: A002 - as above
@@ -257,16 +267,16 @@ def _related(asking: Asking, bound: Bound, link: Link, id: str) -> Response:  # 
     answers = asking.answers(query)
     if link.is_many:
         page = reader.related(bound, link, parent.key, query)
-        return _answer(answers.listed(page, reader.include(page.rows, query)))
+        return answered(answers.listed(page, reader.include(page.rows, query)))
     key = _to_one(reader, parent, link)
     row = None if key is None else reader.one(link.target, key, query)
-    return _answer(answers.one(row, reader.include([row] if row else [], query)))
+    return answered(answers.one(row, reader.include([row] if row else [], query)))
 
 
 def _linkage(asking: Asking, bound: Bound, link: Link, id: str) -> Response:  # noqa: A002 - as above
     query = asking.query(link.target, "list" if link.is_many else "one")
     parent = asking.parent(bound, link, id)
-    return _answer(_linkage_document(asking, parent, link, query))
+    return answered(_linkage_document(asking, parent, link, query))
 
 
 def _linkage_document(asking: Asking, parent: Row, link: Link, query: Query) -> Any:
@@ -300,11 +310,11 @@ def _create_related(asking: Asking, bound: Bound, link: Link, id: str) -> Respon
     query = asking.query(target, "write")
     asking.parent(bound, link, id)
     parent = asking.writer.owner(bound, id, VIEW)
-    return _create_once(asking, target, query, (link, parent))
+    return _create_once(asking, target, query, Place(bound, link, parent))
 
 
 def _create_once(
-    asking: Asking, bound: Bound, query: Query, parent: tuple[Link, Any] | None = None
+    asking: Asking, bound: Bound, query: Query, place: Place | None = None
 ) -> Response:
     """Create a resource; or answer a request that is repeated with its Idempotency-Key.
 
@@ -316,7 +326,7 @@ def _create_once(
     def create() -> Response:
         given = read_document(raw, bound, is_type=asking.api.is_type)
         answer = partial(_created, asking, bound, query)
-        return asking.writer.create(bound, given, answer, parent)
+        return asking.writer.create(bound, given, answer, place)
 
     def ask_again(first: Answer) -> Response | None:
         key = read_value(first.object_key[0])
@@ -324,7 +334,7 @@ def _create_once(
         return None if is_shown_again(first) else response
 
     answer: Response = answered_once(raw, create, ask_again=ask_again)
-    return _private(answer)
+    return private(answer)
 
 
 def _created(asking: Asking, bound: Bound, query: Query, key: Any) -> Response:
@@ -344,7 +354,7 @@ def _update(asking: Asking, bound: Bound, id: str) -> Response:  # noqa: A002 - 
 def _delete(asking: Asking, bound: Bound, id: str) -> Response:  # noqa: A002 - as above
     asking.query(bound, "write")
     asking.writer.delete(bound, asking.writer.owner(bound, id, DELETE))
-    return _answer(
+    return answered(
         {"meta": {"message": "Object successfully deleted"}, "jsonapi": JSON_API_VERSION}
     )
 
@@ -365,37 +375,8 @@ def _relate(asking: Asking, bound: Bound, link: Link, id: str, *, how: str) -> R
     def answer() -> Response:
         parent = asking.seen(bound, link, id)
         if parent is None:  # of what the caller may write, and not see
-            return _private(Response(status=204))
-        return _answer(_linkage_document(asking, parent, link, query))
+            return private(Response(status=204))
+        return answered(_linkage_document(asking, parent, link, query))
 
     found = asking.writer.relate(bound, owner, linkage, how, answer)
-    return _private(Response(status=204)) if found is None else found
-
-
-# --- answers -------------------------------------------------------------------------------------
-
-
-def _answer(document: Any, status: int = 200, *, tag: str | None = None) -> Response:
-    text = json.dumps(document, separators=(",", ":"), default=str)
-    return _private(Response(text, status, content_type=MEDIA_TYPE), tag)
-
-
-def _private(response: Response, tag: str | None = None) -> Response:
-    """The answer, with its tag, for whoever asked and nobody else."""
-    if tag is not None:
-        response.headers["ETag"] = quoted(tag)
-    if "Accept" not in response.headers.getlist("Vary"):
-        response.headers.add("Vary", "Accept")
-    keep_private(response.headers)
-    return response
-
-
-def _as_document(error: HTTPException) -> Response | HTTPException:
-    """Any HTTP error; of an unexpected exception nothing is told but its id in the log."""
-    if is_final(error):
-        return error
-    if isinstance(error, ServiceUnavailable):
-        error.log_reason(str(request.endpoint))
-    cause = getattr(error, "original_exception", None)
-    error_id = None if cause is None else log_error_id(cause)
-    return _private(Response(*as_json_api(error, request.path, error_id=error_id)))
+    return private(Response(status=204)) if found is None else found

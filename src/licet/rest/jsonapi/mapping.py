@@ -5,7 +5,7 @@ All is looked up once, when an app gets its resources, and what cannot be served
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -14,6 +14,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
 
+from licet.authz import Policy
 from licet.authz.policies._models.mapping import is_equality
 from licet.db.types import UTCDateTime
 from licet.errors import ConfigurationError
@@ -23,7 +24,7 @@ from licet.rest.jsonapi.resource import Attribute, Bound, Link, Resource, ToMany
 from licet.rest.jsonapi.values import ValueType, as_text
 from licet.rest.lookup import version_name
 
-__all__ = ["bind_all", "pairs_of"]
+__all__ = ["bind_all", "pairs_of", "require_one_policy"]
 
 _PYTHON: Final = (bool, int, str, float, Decimal, datetime, date, UUID)
 _KEYS: Final = (int, str, UUID)
@@ -47,7 +48,25 @@ def bind_all(resources: Iterable[Resource]) -> list[Bound]:
         raise ConfigurationError(f"Two resources have the name {twice[0]!r}.")
     for bound in by_model.values():
         _fill(bound, by_model)
+    require_one_policy(by_model.values(), (resource.policy for resource in listed))
     return list(by_model.values())
+
+
+def require_one_policy(bounds: Iterable[Bound], policies: Iterable[Policy]) -> None:
+    """Refuse resources whose rows other policies decide about, as they are of a subclass.
+
+    Raises:
+        ConfigurationError: a subclass of a resource's model has a policy of its own.
+    """
+    models = {policy.model for policy in policies}
+    for bound in bounds:
+        for inner in sa.inspect(bound.model).self_and_descendants:
+            if inner.class_ is not bound.model and inner.class_ in models:
+                raise ConfigurationError(
+                    f"The resource {bound.type} has rows of {inner.class_.__name__}, which has a "
+                    f"policy of its own: serve the subclasses of {bound.model.__name__} by "
+                    "resources of their own, and not their base."
+                )
 
 
 def _key_of(resource: Resource) -> Attribute:
@@ -58,6 +77,11 @@ def _key_of(resource: Resource) -> Attribute:
             "resource: give it a key of one column."
         )
     name = mapper.get_property_by_column(mapper.primary_key[0]).key
+    if any(name in rule.names for rule in resource.policy.field_rules["hide"]):
+        raise ConfigurationError(
+            f"The policy {resource.policy.name} hides {name!r}, which is the id in every document "
+            f"of {with_article(resource.type)}: leave it visible, or give the rows another key."
+        )
     found = _value_type(mapper, name)
     if found.python not in _KEYS or found.choices:
         raise ConfigurationError(
@@ -76,6 +100,8 @@ def _fill(bound: Bound, by_model: dict[type[Any], Bound]) -> None:
                 f"The resource {resource.type} shows {name!r}, and {bound.model.__name__} has no "
                 f"such attribute: {suggestion(name, known)}"
             )
+    for name in resource.attributes:
+        _require_no_link(bound, name, by_model)
     bound.attributes = {name: _attribute(mapper, name) for name in resource.attributes}
     bound.links = {name: _link(bound, name, by_model) for name in resource.relationships}
     bound.attributes_by_name = by_name(bound.attributes.items())
@@ -92,6 +118,20 @@ def _require_moment(bound: Bound, mapper: Mapper[Any], name: str) -> None:
             f"{bound.model.__name__}.{name} says since when {with_article(bound.type)} is in the "
             "trash, so it is a nullable column of datetimes."
         )
+
+
+def _require_no_link(bound: Bound, name: str, by_model: Mapping[type[Any], Bound]) -> None:
+    """Refuse the foreign key of a resource as an attribute, which would tell of hidden ones."""
+    column = sa.inspect(bound.model).columns.get(name)
+    if not isinstance(column, sa.Column) or column.primary_key:
+        return
+    tables = {one.column.table for one in column.foreign_keys}
+    for other in by_model.values():
+        if not tables.isdisjoint(sa.inspect(other.model).tables):
+            raise ConfigurationError(
+                f"{bound.model.__name__}.{name} is the key of {with_article(other.type)}, which it "
+                "would tell to whoever does not see that: name the relationship."
+            )
 
 
 def _attribute(mapper: Mapper[Any], name: str) -> Attribute:
@@ -188,7 +228,28 @@ def _link(bound: Bound, name: str, by_model: dict[type[Any], Bound]) -> Link:
     keys = _plain_keys(prop, target)
     is_needed = any(_is_needed(mapper.columns[own]) for own, _ in keys)
     is_required = is_needed or getattr(declared, "required", False)
-    return Link(name, is_many, is_required, _giver(target), keys, is_read_only=prop.viewonly)
+    return Link(
+        name,
+        is_many,
+        is_required,
+        _giver(target),
+        keys,
+        is_read_only=prop.viewonly,
+        far=_far_end(prop),
+        is_by_key=prop.secondary is None,
+    )
+
+
+def _far_end(prop: RelationshipProperty[Any]) -> frozenset[str]:
+    """What the relationship is in the class that it leads to, by the names of its attributes."""
+    mapper = prop.mapper
+    if prop.secondary is not None:
+        over = (one for one in mapper.relationships if one.secondary is prop.secondary)
+        return frozenset(one.key for one in over if one is not prop and not one.viewonly)
+    if prop.direction is RelationshipDirection.MANYTOONE:
+        return frozenset()
+    keys = {related for _, related in prop.local_remote_pairs or ()} - set(mapper.primary_key)
+    return frozenset(name for name, column in mapper.columns.items() if column in keys)
 
 
 def _giver(target: Bound) -> Callable[[], Bound]:

@@ -106,6 +106,11 @@ class Resource:
                 f"The resource {self.type} cannot show {reserved[0]!r}: that name has a meaning of "
                 "its own in documents and URLs."
             )
+        if self.soft_delete is not None and "deleted" in names:
+            raise ConfigurationError(
+                f"The resource {self.type} cannot show 'deleted', as filter[deleted] asks for its "
+                "trash."
+            )
         try:
             by_name((name, name) for name in names)
         except ValueError as error:
@@ -176,6 +181,9 @@ class Link:
         keys: of a many-to-one that is nothing but equal keys: own attribute and related one, of
             each column.
         is_read_only: the model does not write it.
+        far: what is the same thing in the class that it leads to: the foreign key of its rows, or
+            its relationships over the same association table.
+        is_by_key: `far` is a foreign key.
     """
 
     name: str
@@ -184,6 +192,8 @@ class Link:
     find_target: Callable[[], Bound]
     keys: tuple[tuple[str, str], ...] = ()
     is_read_only: bool = False
+    far: frozenset[str] = frozenset()
+    is_by_key: bool = True
 
     @cached_property
     def member(self) -> str:

@@ -18,7 +18,7 @@ from uuid import UUID
 from licet.errors.names import with_article
 from licet.wire.text import unstorable
 
-__all__ = ["ValueType", "as_json", "as_text", "misfit", "read", "read_text"]
+__all__ = ["ValueType", "as_json", "as_text", "finite", "misfit", "read", "read_text"]
 
 MOST_INTEGER: Final = 2**63 - 1
 _TRUTHS: Final = {"true": True, "false": False}
@@ -161,9 +161,11 @@ def _decimal(wanted: ValueType, value: Any) -> Decimal:
 def _date(_wanted: ValueType, value: Any) -> date:
     if isinstance(value, str) and len(value) == 10:
         try:
-            return date.fromisoformat(value)
+            found = date.fromisoformat(value)
         except ValueError:
-            pass
+            found = None
+        if found is not None and found.isoformat() == value:  # no week, as in 2030-W05-4
+            return found
     raise misfit("must be a date such as 2030-01-31")
 
 
@@ -238,6 +240,15 @@ def as_json(value: Any) -> Any:
     if isinstance(value, float):  # which JSON does not have beyond its numbers
         return value if isfinite(value) else None
     return str(value) if isinstance(value, UUID) else value
+
+
+def finite(value: Any) -> Any:
+    """The document with null for each number that JSON does not have."""
+    if isinstance(value, dict):
+        return {name: finite(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(part) for part in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def as_text(member: Enum) -> str:

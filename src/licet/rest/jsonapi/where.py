@@ -36,8 +36,8 @@ __all__ = [
     "ordering",
 ]
 
-# the rows of an entity that the caller may see, one at a time or, when it is many, in a list
-Seen = Callable[[Bound, Any, bool], list[ColumnElement[bool]]]
+# the rows of an entity that a link leads to and the caller may see
+Seen = Callable[[Link, Any], list[ColumnElement[bool]]]
 _ESCAPE: Final = "\\"
 
 
@@ -91,7 +91,7 @@ def criterion_of(node: Node, entity: Any, seen: Seen) -> ColumnElement[bool]:
             return _inverse(criterion_of(node.part, entity, seen))
         case Related():
             target = aliased(node.link.target.model)
-            parts = seen(node.link.target, target, node.link.is_many)
+            parts = seen(node.link, target)
             if node.inner is not None:
                 parts.append(criterion_of(node.inner, target, seen))
             attribute = getattr(entity, node.link.name).of_type(target)
@@ -113,6 +113,8 @@ def _compared(node: Compare, entity: Any) -> ColumnElement[bool]:
         return _like_pattern(node.op, column, node.value)
     if node.op in ("is_", "isnot"):
         null: ColumnElement[bool] = column.is_(None)
+        if not node.attribute.value_type.is_comparable:  # documents show a null of JSON as null
+            null = sa.or_(null, sa.cast(column, sa.Text) == "null")
         return ~null if node.op == "isnot" else null
     if node.other is not None:
         other = getattr(entity, node.other.name)
@@ -221,7 +223,7 @@ def _value(links: list[Link], attribute: Attribute, entity: Any, seen: Seen) -> 
     link, *rest = links
     target = aliased(link.target.model)
     ((own, related),) = link.keys
-    criteria = seen(link.target, target, False)  # noqa: FBT003 - as `Seen` has it
+    criteria = seen(link, target)
     return (
         sa.select(_value(rest, attribute, target, seen))
         .select_from(target)

@@ -46,8 +46,11 @@ def purge_trash(session: Session, model: type[Any], name: str, now: datetime) ->
     mapper = sa.inspect(model)
     column: Any = mapper.columns[name]
     table, key = column.table, list(column.table.primary_key)
-    is_due = column <= moment_for(model, name, now - KEPT)
-    few = sa.select(*key).where(is_due).order_by(*key).limit(_BATCH).correlate(None)
+    is_due = getattr(model, name) <= moment_for(model, name, now - KEPT)
+    own = [getattr(model, mapper.get_property_by_column(one).key) for one in mapper.primary_key]
+    # of the class alone, as its table may have rows of others
+    few = sa.select(*own).where(is_due).order_by(*own).limit(_BATCH).correlate(None)
+    root = table if mapper.concrete else mapper.base_mapper.local_table
     # the same value once more locks the rows on every database
     found = sa.update(table).where(_is_one(key, few)).values({column: column}).returning(*key)
     total = 0
@@ -56,7 +59,7 @@ def purge_trash(session: Session, model: type[Any], name: str, now: datetime) ->
             connection = session.connection(bind_arguments={"mapper": mapper})
             keys = [tuple(row) for row in connection.execute(found, execution_options=_OPTIONS)]
             if keys:
-                _Purge(connection, model).delete(table, keys)
+                _Purge(connection, model).delete(root, keys)
             session.commit()
             total += len(keys)
             if len(keys) < _BATCH:

@@ -1,14 +1,16 @@
 """What a resource may declare, and how a wrong declaration is told."""
 
 from datetime import time
+from typing import ClassVar
 
 import pytest
 import sqlalchemy as sa
 from flask import Flask
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+from sqlalchemy.pool import StaticPool
 
 from licet import Licet
-from licet.authz import ALL, Policy, everyone
+from licet.authz import ALL, Policy, everyone, register_policies
 from licet.errors import ConfigurationError, UnknownName
 from licet.rest.jsonapi import JsonApi, Resource, ToMany, ToOne
 
@@ -49,6 +51,21 @@ class Mark(Base):
     price: Mapped[float] = mapped_column(sa.Float, primary_key=True)
 
 
+class Animal(Base):
+    __tablename__ = "animal"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    __mapper_args__: ClassVar = {"polymorphic_on": "kind", "polymorphic_identity": "animal"}
+
+
+class Dog(Animal):
+    __mapper_args__: ClassVar = {"polymorphic_identity": "dog"}
+
+
+def animals():
+    return Resource(Animal, policy(Animal), name="animal", attributes=[])
+
+
 def policy(model):
     return Policy(model).allow(everyone, ALL)
 
@@ -87,7 +104,15 @@ def api(*resources, **options):
             "no relationship to one",
         ),
         (lambda: api(shelf(soft_delete="name")), "a nullable column of datetimes"),
+        (lambda: shelf(soft_delete="name", attributes=["deleted"]), "asks for its trash"),
         (lambda: api(shelf(), shelf()), "Shelf has two resources"),
+        (
+            lambda: api(
+                shelf(),
+                Resource(Book, policy(Book), name="book", attributes=["shelf_id"]),
+            ),
+            "Book.shelf_id is the key of a shelf",
+        ),
         (
             lambda: api(
                 shelf(), Resource(Book, policy(Book), name="book", url="shelf", attributes=[])
@@ -97,6 +122,14 @@ def api(*resources, **options):
         (lambda: api(Resource(Seat, policy(Seat), name="seat", attributes=[])), "several columns"),
         (lambda: api(Resource(Mark, policy(Mark), name="mark", attributes=[])), "is no id"),
         (lambda: api(shelf(), url_prefix="v1"), "begins with a slash"),
+        (
+            lambda: api(animals(), Resource(Dog, policy(Dog), name="dog", attributes=[])),
+            "animal has rows of Dog, which has a policy of its own",
+        ),
+        (
+            lambda: api(Resource(Shelf, policy(Shelf).hide("id"), name="shelf", attributes=[])),
+            "hides 'id', which is the id in every document",
+        ),
     ],
 )
 def test_wrong_declarations_are_told(make, told):
@@ -124,3 +157,21 @@ def test_prefixes_and_names_are_the_apps():
     JsonApi(app, url_prefix="/v2/", resources=[shelves], name="second")
     rules = {rule.rule for rule in app.url_map.iter_rules()}
     assert {"/shelves", "/shelf/<id>", "/v2/shelves", "/v2/shelf/<id>"} <= rules
+
+
+def test_a_subclass_with_a_policy_of_its_own_is_served_by_no_other(caplog):
+    """Registered after the resources or before, its rows leave by no resource of its base."""
+    app = Flask("animals")
+    Licet(app)
+    engine = sa.create_engine("sqlite://", poolclass=StaticPool)
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        listed = animals()
+        JsonApi(app, url_prefix="/v1", resources=[listed])
+        register_policies(app, listed.policy, policy(Dog), session=lambda: session)
+        session.add(Dog(id=1))
+        session.commit()
+        for url in ("/v1/animals", "/v1/animals/1"):
+            assert app.test_client().get(url).status_code == 500
+    assert "Dog, which has a policy of its own" in caplog.text
+    engine.dispose()

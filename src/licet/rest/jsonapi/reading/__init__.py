@@ -7,15 +7,18 @@ the rows. The number of statements depends on what is asked for, never on how ma
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
+from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Session, aliased
 
 from licet.authz.policies._check import KnownCaller, known_caller
 from licet.authz.policies._in_sql._terms import as_column, as_where
 from licet.authz.policies.verbs import DELETE, LIST, VIEW, Verb
+from licet.errors import InvalidRequest
 from licet.rest.jsonapi.errors import in_query
 from licet.rest.jsonapi.mapping import pairs_of
 from licet.rest.jsonapi.query import Includes, Query
@@ -28,6 +31,8 @@ from licet.rest.jsonapi.where import (
     order_of,
     ordering,
 )
+from licet.rest.lookup import refusal_of
+from licet.rest.ordering import is_read_as_written
 
 __all__ = ["MOST_INCLUDED", "Listed", "Reader", "Row"]
 
@@ -49,12 +54,29 @@ class Reader:
             self._searched[bound] = bound.policy.queryable_fields(self.identity)
         return self._searched[bound]
 
-    def seen(self, bound: Bound, entity: Any, is_many: bool) -> list[ColumnElement[bool]]:  # noqa: FBT001 - as `Seen` has it
+    def seen(self, link: Link, entity: Any) -> list[ColumnElement[bool]]:
         """The criteria of related rows that the caller may see; none when that is all of them."""
-        criteria = self._allowed(bound, entity, LIST if is_many else VIEW)
+        bound = link.target
+        criteria = self._allowed(bound, entity, LIST if link.is_many else VIEW)
         if bound.resource.soft_delete is not None:
             criteria.append(getattr(entity, bound.resource.soft_delete).is_(None))
-        return criteria
+        return [*criteria, *self._unmasked(link, entity)]
+
+    def _unmasked(self, link: Link, entity: Any) -> list[ColumnElement[bool]]:
+        """The criteria of related rows that show the caller the foreign key that links them.
+
+        From the other end a link would tell the key that the row's own policy hides.
+        """
+        policy = link.target.policy
+        if not link.is_by_key or not link.far:
+            return []
+        with policy.at(None):
+            terms = [
+                check.criterion(self.identity, entity)
+                for names, check in policy.shown.rules
+                if not names.isdisjoint(link.far)
+            ]
+        return [as_where(term) for term in terms if term is not True]
 
     def _allowed(self, bound: Bound, entity: Any, verb: Verb) -> list[ColumnElement[bool]]:
         """The policy's criterion; none when the caller may do it with every row."""
@@ -70,7 +92,10 @@ class Reader:
         if query.where is not None:
             conditions.append(criterion_of(query.where, bound.model, self.seen))
         orders = order_of(query.sort, bound, self.seen)
+        has_cursors = self._has_cursors(bound, orders)
         page, is_back = query.page, query.page.before is not None
+        if page.is_by_cursor and not has_cursors:
+            raise in_query("page", "This order has no cursors, as its numbers are read rounded.")
         # one more row tells whether there are more; pages by number know that by the count
         size = page.size + page.is_by_cursor
         statement = _select(bound, query).where(*conditions)
@@ -79,11 +104,19 @@ class Reader:
             statement = statement.where(*self._from_cursor(query, orders))
         elif page.offset:
             statement = statement.offset(page.offset)
-        rows = list(self._run(self._prepared(bound, query, statement, orders)))
         counted = sa.select(sa.func.count()).select_from(bound.model).where(*conditions)
         counted = counted.where(*self._allowed(bound, bound.model, LIST))
-        count = self.session.scalar(counted) or 0
-        return listed(rows, count, query, orders)
+        with _values_are_told(query):
+            rows = list(self._run(self._prepared(bound, query, statement, orders)))
+            count = self.session.scalar(counted) or 0
+        return listed(rows, count, query, orders if has_cursors else ())
+
+    def _has_cursors(self, bound: Bound, orders: Sequence[Order]) -> bool:
+        """Whether the values of an order are read as the database has them."""
+        types = [order.expression.type for order in orders]
+        if all(is_read_as_written(one, "sqlite") for one in types):
+            return True
+        return self.session.get_bind(sa.inspect(bound.model)).dialect.name != "sqlite"
 
     def _from_cursor(self, query: Query, orders: list[Order]) -> list[ColumnElement[bool]]:
         is_back = query.page.before is not None
@@ -109,7 +142,8 @@ class Reader:
 
     def related(self, bound: Bound, link: Link, key: Any, query: Query) -> Listed:
         """One page of the objects that a link of an object leads to."""
-        return self.page(link.target, query, _belongs(bound, link, key))
+        criteria = self._unmasked(link, link.target.model)
+        return self.page(link.target, query, _belongs(bound, link, key), *criteria)
 
     # --- rows ------------------------------------------------------------------------------------
 
@@ -211,7 +245,7 @@ class Reader:
         """The key of the object that a to-one link leads to; NULL when the caller sees none."""
         ((own, related),) = link.keys
         target = aliased(link.target.model)
-        criteria = self.seen(link.target, target, False)  # noqa: FBT003 - as `Seen` has it
+        criteria = self.seen(link, target)
         if not criteria:
             return getattr(entity, own)
         key = getattr(target, link.target.key.name)
@@ -298,7 +332,7 @@ class Reader:
         statement = (
             sa.select(own, key)
             .join(getattr(bound.model, link.name).of_type(target))
-            .where(own.in_(list(owners)), *self.seen(link.target, target, link.is_many))
+            .where(own.in_(list(owners)), *self.seen(link, target))
             .order_by(key)
             .limit(MOST_LINKS + 1)
         )
@@ -307,6 +341,35 @@ class Reader:
             detail = f"{link.member} has more than {MOST_LINKS} links: ask for a smaller page."
             raise in_query("include", detail)
         return found
+
+    def members(self, bound: Bound, link: Link, owner: Any, keys: Sequence[Any]) -> set[Any]:
+        """Those of the keys, of objects that the caller may view, that a link of one leads to."""
+        target = aliased(link.target.model)
+        key = getattr(target, link.target.key.name)
+        statement = (
+            sa.select(key)
+            .select_from(bound.model)
+            .join(getattr(bound.model, link.name).of_type(target))
+            .where(getattr(bound.model, bound.key.name) == owner, key.in_(keys))
+            .where(*self._unmasked(link, target))
+        )
+        return set(self.session.scalars(statement)) if keys else set()
+
+
+@contextmanager
+def _values_are_told(query: Query) -> Iterator[None]:
+    """Refuse a list that is asked for with what a type of the app's own does not take.
+
+    Raises:
+        Refused: 400.
+    """
+    try:
+        yield
+    except (StatementError, OverflowError) as error:
+        if not isinstance(refusal_of(error), InvalidRequest):
+            raise
+        name = "page" if query.where is None else "filter"
+        raise in_query(name, f"{name} has a value that no row could have.") from error
 
 
 def _shown(bound: Bound, query: Query) -> tuple[list[str], list[str]]:

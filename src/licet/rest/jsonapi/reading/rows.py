@@ -100,7 +100,7 @@ def masks_of(shown: Fields, terms: list[Term]) -> Callable[[tuple[Any, ...]], fr
 
 
 def listed(rows: list[Row], count: int, query: Query, orders: Sequence[Order]) -> Listed:
-    """The page, without the row that only tells whether there are more."""
+    """The page, without the row that only tells whether there are more; no orders, no cursors."""
     page = query.page
     if not page.is_by_cursor:
         has_more, has_less = page.offset + len(rows) < count, page.offset > 0
@@ -113,6 +113,6 @@ def listed(rows: list[Row], count: int, query: Query, orders: Sequence[Order]) -
     return Listed(
         rows,
         count,
-        after=cursor_of(orders, rows[-1].place) if rows and has_more else None,
-        before=cursor_of(orders, rows[0].place) if rows and has_less else None,
+        after=cursor_of(orders, rows[-1].place) if orders and rows and has_more else None,
+        before=cursor_of(orders, rows[0].place) if orders and rows and has_less else None,
     )

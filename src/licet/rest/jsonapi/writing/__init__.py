@@ -13,28 +13,27 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import CircularDependencyError, DataError, IntegrityError
 from sqlalchemy.orm import object_session
-from sqlalchemy.orm.exc import FlushError, StaleDataError
 
 from licet.authz import CREATE, DELETE, UPDATE, VIEW, authorize
 from licet.authz.callers.asking import refusal_of
+from licet.authz.policies._models.mapping import can_hold
 from licet.authz.policies.verbs import Verb
 from licet.authz.writes.block import Change, write
 from licet.errors import AccessDenied, AuthenticationError, ObjectNotFound
 from licet.rest.etag import Conditions
 from licet.rest.jsonapi.documents import Given, Linkage, as_id, refused_field
 from licet.rest.jsonapi.errors import Problem, Refused
-from licet.rest.jsonapi.links import add_to, relate, replace
-from licet.rest.jsonapi.mapping import pairs_of
 from licet.rest.jsonapi.names import found_in
 from licet.rest.jsonapi.reading import Reader
-from licet.rest.jsonapi.resource import Attribute, Bound, Link
+from licet.rest.jsonapi.resource import Attribute, Bound
 from licet.rest.jsonapi.values import misfit, read, read_text
+from licet.rest.jsonapi.writing.links import Links, Place
+from licet.rest.jsonapi.writing.refusals import told
 from licet.rest.lookup import guarded_by_version, version_of
 from licet.rest.store.trash import moment_for
 
-__all__ = ["Writer", "key_of"]
+__all__ = ["Place", "Writer", "key_of"]
 
 _ANY: Final = Conditions()
 T = TypeVar("T")
@@ -46,7 +45,8 @@ def key_of(bound: Bound, text: str) -> Any:
         key = read_text(bound.key.value_type, text)
     except ValueError:
         return None
-    return key if as_id(key) == text else None
+    (column,) = sa.inspect(bound.model).primary_key
+    return key if as_id(key) == text and can_hold(column.type, key) else None
 
 
 class Writer:
@@ -58,6 +58,7 @@ class Writer:
     def __init__(self, reader: Reader, conditions: Conditions = _ANY) -> None:
         self.reader, self.conditions = reader, conditions
         self.session, self.identity = reader.session, reader.identity
+        self.links = Links(reader)
 
     # --- finding ---------------------------------------------------------------------------------
 
@@ -130,7 +131,7 @@ class Writer:
         bound: Bound,
         given: Given,
         answer: Callable[[Any], T],
-        parent: tuple[Link, Any] | None = None,
+        place: Place | None = None,
     ) -> T:
         """Create a resource, and return what `answer` makes of its key.
 
@@ -138,43 +139,35 @@ class Writer:
             bound: the resource.
             given: its attributes and links.
             answer: called before the commit; what it raises takes the creation back.
-            parent: a link to many of an object, to whose end the new one comes.
+            place: where its URL puts it.
         """
         draft, made = bound.model(), list[T]()
         related = [(linkage, self.objects(linkage)) for linkage in given.links]
-        with _told(), write(bound.policy, CREATE, draft, identity=self.identity) as change:
+        guard = write(bound.policy, CREATE, draft, identity=self.identity)
+        with told(bound) as attempt, guard as change:
             with self.session.no_autoflush:
-                if parent is not None:
-                    self._place(bound, draft, *parent)
+                if place is not None:
+                    self.links.place(bound, draft, place)
                 for linkage, objects in related:
-                    self._set_link(draft, linkage, objects)
+                    self.links.put(bound, draft, linkage, objects)
                 writable = self._writable(bound, draft)
                 self._check_links(given.links, writable)
                 self._set_attributes(change, bound, given.attributes, writable, is_new=True)
+                if place is not None:
+                    self.links.require_place(bound, draft, place, given.links)
                 bound.resource.run("before_create", draft)
                 self._require_all(bound, draft)
                 authorize(bound.policy, CREATE, draft, identity=self.identity)
                 self.session.add(draft)
+                _store_nulls(bound, draft)
             self.session.flush()
+            self.links.require_written()
             bound.resource.run("after_create", draft)
             self.session.flush()
             key = getattr(draft, bound.key.name)
             change.before_commit(lambda: made.append(answer(key)))
+            attempt.is_made = True
         return made[0]
-
-    def _place(self, bound: Bound, draft: Any, link: Link, parent: Any) -> None:
-        """Put a draft to where a link of its parent leads."""
-        prop = sa.inspect(type(parent)).relationships[link.name]
-        pairs = pairs_of(prop)
-        if not pairs:
-            add_to(parent, link, [draft])
-            return
-        for own, related in pairs:
-            setattr(draft, related, getattr(parent, own))
-        turned = tuple((related, own) for own, related in pairs)
-        for back in bound.links.values():
-            if back.keys == turned:  # so that hooks see it
-                setattr(draft, back.name, parent)
 
     def _require_all(self, bound: Bound, draft: Any) -> None:
         values = sa.inspect(draft).dict
@@ -203,13 +196,11 @@ class Writer:
         made: list[T] = []
         related = [(linkage, self.objects(linkage)) for linkage in given.links]
         with self._changing(bound, owner) as (change, writable):
-            related = [one for one in related if not self._is_kept_link(owner, *one, writable)]
+            related = [one for one in related if not self._is_kept(bound, owner, *one, writable)]
             self._check_links([linkage for linkage, _ in related], writable)
             for linkage, objects in related:
-                if linkage.link.is_many:
-                    replace(self.reader, bound, owner, linkage.link, objects)
-                else:
-                    self._set_link(owner, linkage, objects)
+                change_link = self.links.replace if linkage.link.is_many else self.links.put
+                change_link(bound, owner, linkage, objects)
             self._set_attributes(change, bound, given.attributes, writable, is_new=False)
             change.before_commit(lambda: made.append(answer()))
         return made[0]
@@ -228,13 +219,15 @@ class Writer:
         """
         made: list[T] = []
         objects = self.objects(linkage, is_lenient=how == "remove")
+        ways = {
+            "replace": self.links.replace,
+            "add": self.links.add,
+            "remove": self.links.remove,
+        }
+        way = ways[how] if linkage.link.is_many else self.links.put
         with self._changing(bound, owner) as (change, writable):
             self._check_links([linkage], writable)
-            if not linkage.link.is_many:
-                is_changed = self._set_link(owner, linkage, objects)
-            else:
-                is_changed = relate(self.reader, bound, owner, linkage.link, objects, how)
-            if is_changed:
+            if way(bound, owner, linkage, objects):
                 change.before_commit(lambda: made.append(answer()))
         return next(iter(made), None)
 
@@ -242,12 +235,15 @@ class Writer:
     def _changing(self, bound: Bound, owner: Any) -> Iterator[tuple[Change, frozenset[str]]]:
         """A guarded change of an object, with its hooks, and the fields that may be written."""
         guard = write(bound.policy, UPDATE, owner, identity=self.identity)
-        with _told(), self._versioned(owner), guard as change:
+        with told(bound) as attempt, self._versioned(owner), guard as change:
             with self.session.no_autoflush:
                 yield change, self._writable(bound, owner)
                 bound.resource.run("before_update", owner)
+                _store_nulls(bound, owner)
             self.session.flush()
+            self.links.require_written()
             bound.resource.run("after_update", owner)
+            attempt.is_made = True
 
     def _versioned(self, owner: Any) -> AbstractContextManager[None]:
         """A block that overwrites no other writer's change of the object."""
@@ -274,7 +270,8 @@ class Writer:
                 attribute, found = _read(bound, member, value)
                 if attribute.name in values:
                     raise misfit("stands twice, in two spellings")
-                is_free = attribute.is_column and attribute.name != bound.version
+                fixed = {bound.version} if is_new else {bound.version, bound.key.name}
+                is_free = attribute.is_column and attribute.name not in fixed
                 if is_free and attribute.name in writable:
                     values[attribute.name] = found
                 elif is_new or not self._is_as_seen(bound, change.object, attribute, found):
@@ -290,6 +287,19 @@ class Writer:
         visible = bound.policy.visible_fields(self.identity, owner, session=self.session)
         return attribute.name in visible and bool(getattr(owner, attribute.name) == value)
 
+    def _is_kept(
+        self,
+        bound: Bound,
+        owner: Any,
+        linkage: Linkage,
+        objects: list[Any],
+        writable: frozenset[str],
+    ) -> bool:
+        """Whether a request only repeats a link that its caller may not write."""
+        link = linkage.link
+        is_writable = link.name in writable and not link.is_read_only
+        return not is_writable and self.links.is_kept(bound, owner, linkage, objects)
+
     def _check_links(self, linkages: Sequence[Linkage], writable: frozenset[str]) -> None:
         problems: list[Problem] = []
         for linkage in linkages:
@@ -304,29 +314,6 @@ class Writer:
         if problems:
             raise Refused(*problems)
 
-    # --- links -----------------------------------------------------------------------------------
-
-    def _is_kept_link(
-        self, owner: Any, linkage: Linkage, objects: list[Any], writable: frozenset[str]
-    ) -> bool:
-        """Whether a request only repeats a to-one link that its caller may not write."""
-        link = linkage.link
-        if link.is_many or link.name in writable:
-            return False
-        return bool(objects) and getattr(owner, link.name) is objects[0]
-
-    def _set_link(self, owner: Any, linkage: Linkage, objects: list[Any]) -> bool:
-        """Set a relationship as a whole; whether that changes it."""
-        name = linkage.link.name
-        if linkage.link.is_many:
-            add_to(owner, linkage.link, objects)
-            return True
-        wanted = objects[0] if objects else None
-        before = getattr(owner, name) if sa.inspect(owner).key is not None else None
-        if sa.inspect(owner).key is None or before is not wanted:
-            setattr(owner, name, wanted)
-        return before is not wanted
-
     # --- deleting --------------------------------------------------------------------------------
 
     def delete(self, bound: Bound, owner: Any) -> None:
@@ -334,7 +321,7 @@ class Writer:
         resource = bound.resource
         keeps = resource.soft_delete is not None
         guard = write(bound.policy, DELETE, owner, identity=self.identity, keeps=keeps)
-        with _told(), self._versioned(owner), guard:
+        with told(bound, is_delete=True) as attempt, self._versioned(owner), guard:
             resource.run("before_delete", owner)
             if resource.soft_delete is None:
                 self.session.delete(owner)
@@ -343,6 +330,7 @@ class Writer:
                 setattr(owner, resource.soft_delete, now)
             self.session.flush()
             resource.run("after_delete", owner)
+            attempt.is_made = True
 
     def restore(self, bound: Bound, owner: Any, answer: Callable[[], T]) -> T:
         """Take a resource out of the trash.
@@ -351,9 +339,10 @@ class Writer:
         """
         name, made = bound.resource.soft_delete or "", list[T]()
         guard = write(bound.policy, DELETE, owner, identity=self.identity, keeps=True)
-        with _told(), self._versioned(owner), guard as change:
+        with told(bound) as attempt, self._versioned(owner), guard as change:
             setattr(owner, name, None)
             change.before_commit(lambda: made.append(answer()))
+            attempt.is_made = True
         return made[0]
 
 
@@ -374,20 +363,11 @@ def _missing(member: str, kind: str) -> Problem:
     return problem
 
 
-@contextmanager
-def _told() -> Iterator[None]:
-    """What the database refuses, as an answer."""
-    try:
-        yield
-    except IntegrityError as error:
-        detail = "The change conflicts with what is stored, or with what refers to it."
-        raise Refused(Problem(status=409, code="conflict", detail=detail)) from error
-    except (CircularDependencyError, FlushError) as error:
-        detail = "The change has objects depend on each other that one change cannot store."
-        raise Refused(Problem(status=409, code="conflict", detail=detail)) from error
-    except StaleDataError as error:
-        detail = "The resource was changed or deleted by somebody else at the same time."
-        raise Refused(Problem(status=409, code="conflict", detail=detail)) from error
-    except DataError as error:
-        detail = "A value does not fit the database."
-        raise Refused(Problem(status=422, code="invalid_field", detail=detail)) from error
+def _store_nulls(bound: Bound, owner: Any) -> None:
+    """Have null be NULL in columns of JSON, where SQLAlchemy writes a null of JSON."""
+    state = sa.inspect(owner)
+    for name, attribute in bound.attributes.items():
+        if attribute.is_column and not attribute.value_type.is_comparable:
+            added = state.attrs[name].history.added
+            if added and added[0] is None:
+                setattr(owner, name, sa.null())

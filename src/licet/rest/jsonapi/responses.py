@@ -1,0 +1,52 @@
+"""Answers over HTTP: documents and errors of JSON:API, each for its caller alone."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import Any
+
+from flask import Response, request
+from werkzeug.exceptions import HTTPException
+
+from licet.errors import ServiceUnavailable
+from licet.errors.rendering import is_final
+from licet.rest.endpoints.requests import keep_private
+from licet.rest.etag import quoted
+from licet.rest.jsonapi.negotiation import MEDIA_TYPE
+from licet.rest.jsonapi.values import finite
+from licet.rest.problems import log_error_id
+from licet.rest.shapes import as_json_api
+
+__all__ = ["answered", "as_document", "private"]
+
+
+def answered(document: Any, status: int = 200, *, tag: str | None = None) -> Response:
+    """The answer that has the document, with its tag."""
+    write = partial(json.dumps, separators=(",", ":"), default=str, allow_nan=False)
+    try:
+        text = write(document)
+    except ValueError:  # a column of JSON holds what JSON does not have
+        text = write(finite(document))
+    return private(Response(text, status, content_type=MEDIA_TYPE), tag)
+
+
+def private(response: Response, tag: str | None = None) -> Response:
+    """The answer, with its tag, for whoever asked and nobody else."""
+    if tag is not None:
+        response.headers["ETag"] = quoted(tag)
+    if "Accept" not in response.headers.getlist("Vary"):
+        response.headers.add("Vary", "Accept")
+    keep_private(response.headers)
+    return response
+
+
+def as_document(error: HTTPException) -> Response | HTTPException:
+    """Any HTTP error; of an unexpected exception nothing is told but its id in the log."""
+    if is_final(error):
+        return error
+    if isinstance(error, ServiceUnavailable):
+        error.log_reason(str(request.endpoint))
+    cause = getattr(error, "original_exception", None)
+    error_id = None if cause is None else log_error_id(cause)
+    return private(Response(*as_json_api(error, request.path, error_id=error_id)))
