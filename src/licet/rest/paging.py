@@ -143,6 +143,8 @@ def write_value(value: Any) -> Any:
     """
     if isinstance(value, Enum):
         return {"e": value.name}
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"f": str(value)}
     if value is None or isinstance(value, bool | int | float | str):
         return value
     for kind, letter, text_of in _WRITTEN:
@@ -160,8 +162,11 @@ _WRITTEN: Final[tuple[tuple[type, str, Callable[[Any], str]], ...]] = (
     (uuid.UUID, "u", lambda value: value.hex),
     (bytes, "b", lambda value: value.hex()),
 )
+# what a column can hold and no body may; a list goes on after it all the same
+_ENDLESS: Final = {str(value): value for value in (math.inf, -math.inf, math.nan)}
 _READ: Final[Mapping[str, Callable[[str], Any]]] = {
     "e": str,
+    "f": _ENDLESS.__getitem__,
     "t": datetime.fromisoformat,
     "d": date.fromisoformat,
     "h": time.fromisoformat,
@@ -183,6 +188,8 @@ def read_value(value: Any) -> Any:
         value = _READ[letter](text) if isinstance(text, str) else None
         if value is None or (isinstance(value, Decimal) and not _is_short(value)):
             raise ValueError("no value")
+        if letter == "f":
+            return value
     if isinstance(value, list) or (isinstance(value, str) and not is_storable(value)):
         raise ValueError("no value")
     if isinstance(value, int | float) and not math.isfinite(value):  # or too large an integer

@@ -1,10 +1,15 @@
 """NULL has one place in an order, by both kinds of pages, on both databases."""
 
 import itertools
+import math
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
 from tests.unit.rest.jsonapi.conference import Conference, Event, fill
 from tests.unit.rest.library import Book, Library
+
+from licet.rest.ordering import after_cursor, cursor_at, in_order, order_of, parsed_cursor
 
 VALUES = [None, 3, None, 1, 3, 2, None, 1, 5]
 SIZES = (1, 2, 4, 20)
@@ -105,3 +110,32 @@ def test_a_related_row_that_is_not_there_is_null(conference, descends):
         has_parent = [values[n - 200] for n in found]
         assert has_parent == sorted(values, reverse=not descends), (size, start)
         assert len(set(found)) == 7
+
+
+@pytest.mark.parametrize("descends", [False, True])
+def test_a_list_goes_on_after_numbers_that_json_does_not_have(database_url, tmp_path, descends):
+    """Infinities, and NaN where a database has it, stand in no body, and in a row perhaps."""
+    made = Conference(database_url, instance=tmp_path)
+    ratings = [math.inf, None, -math.inf, 1.0, math.nan, math.inf, None, -math.inf, math.nan]
+    made.add(*(Event(name=f"e{n}", owner="x", rating=value) for n, value in enumerate(ratings)))
+    sort = "-rating" if descends else "rating"
+    whole = joined(walked(made, f"/v1/events?sort={sort}&page[size]=20", "next"))
+    assert len(set(whole)) == len(ratings)
+    for size in (1, 2, 4):
+        url = f"/v1/events?sort={sort}&page[size]={size}&page"
+        assert joined(walked(made, f"{url}[after]=", "next")) == whole
+        assert joined(reversed(list(walked(made, f"{url}[before]=", "prev")))) == whole
+    order = order_of(Event, [("rating", descends)])
+    with Session(made.engine) as session:
+        found, after = [], None
+        while page := session.scalars(next_page(order, after)).all():
+            found, after = found + [one.id for one in page], cursor_at(page[-1], order)
+    assert len(found) == len(set(found)) == len(ratings)
+    made.close()
+
+
+def next_page(order, after):
+    statement = in_order(sa.select(Event), order).limit(2)
+    if after is None:
+        return statement
+    return statement.where(after_cursor(order, parsed_cursor(after, order)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from math import isfinite
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -262,7 +263,7 @@ def beyond_cursor(
     found = read_cursor(text, _words(orders), name=parameter)
     try:
         pairs = zip(orders, found.values, strict=True)
-        values = [_held(order.attribute.value_type, as_json(value)) for order, value in pairs]
+        values = [_held(order.attribute.value_type, value) for order, value in pairs]
     except ValueError as error:
         raise wrong_parameter(parameter, "it is no cursor of this list.") from error
     return _beyond(orders, values, is_reversed=is_reversed)
@@ -273,6 +274,9 @@ def _words(orders: Sequence[Order]) -> tuple[str, ...]:
 
 
 def _held(given: ValueType, value: Any) -> Any:
+    if given.python is float and isinstance(value, float) and not isfinite(value):
+        return value  # which a body may not have, and a row can
+    value = as_json(value)
     if given.choices:  # by the text that the database orders it by
         return read(ValueType(str), value)
     return read(ValueType(given.python, is_aware=given.is_aware), value)
