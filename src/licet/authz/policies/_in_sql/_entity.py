@@ -57,10 +57,10 @@ def own_entity(entity: Any, model: type[Any]) -> Any:
     Raises:
         InvalidCondition: it is something else, whose rows the criterion would not restrict.
     """
-    found = None if entity is None else sa.inspect(entity, raiseerr=False)
-    if entity is None or (
-        isinstance(found, Mapper | AliasedInsp) and _is_kind_of(found, sa.inspect(model))
-    ):
+    if entity is None:
+        return None
+    found: Any = sa.inspect(entity, raiseerr=False)
+    if isinstance(found, Mapper | AliasedInsp) and _is_kind_of(found, sa.inspect(model)):
         return entity
     name = found.mapper.class_.__name__ if hasattr(found, "mapper") else repr(entity)
     raise invalid(

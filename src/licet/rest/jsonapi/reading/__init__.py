@@ -20,9 +20,9 @@ from licet.authz.policies._in_sql._terms import as_column, as_where
 from licet.authz.policies.verbs import DELETE, LIST, VIEW, Verb
 from licet.errors import InvalidRequest
 from licet.rest.jsonapi.errors import in_query
-from licet.rest.jsonapi.mapping import pairs_of
 from licet.rest.jsonapi.query import Includes, Query
 from licet.rest.jsonapi.reading.rows import Layout, Listed, Prepared, Row, listed, masks_of
+from licet.rest.jsonapi.reading.statements import belongs, key_masks, select_of, shown_of
 from licet.rest.jsonapi.resource import Bound, Link
 from licet.rest.jsonapi.where import (
     Order,
@@ -67,15 +67,8 @@ class Reader:
 
         From the other end a link would tell the key that the row's own policy hides.
         """
-        policy = link.target.policy
-        if not link.is_by_key or not link.far:
-            return []
-        with policy.at(None):
-            terms = [
-                check.criterion(self.identity, entity)
-                for names, check in policy.shown.rules
-                if not names.isdisjoint(link.far)
-            ]
+        with link.target.policy.at(None):
+            terms = [check.criterion(self.identity, entity) for check in key_masks(link)]
         return [as_where(term) for term in terms if term is not True]
 
     def _allowed(self, bound: Bound, entity: Any, verb: Verb) -> list[ColumnElement[bool]]:
@@ -98,7 +91,7 @@ class Reader:
             raise in_query("page", "This order has no cursors, as its numbers are read rounded.")
         # one more row tells whether there are more; pages by number know that by the count
         size = page.size + page.is_by_cursor
-        statement = _select(bound, query).where(*conditions)
+        statement = select_of(bound, query).where(*conditions)
         statement = statement.order_by(*ordering(orders, is_reversed=is_back)).limit(size)
         if page.is_by_cursor:
             statement = statement.where(*self._from_cursor(query, orders))
@@ -143,7 +136,7 @@ class Reader:
     def related(self, bound: Bound, link: Link, key: Any, query: Query) -> Listed:
         """One page of the objects that a link of an object leads to."""
         criteria = self._unmasked(link, link.target.model)
-        return self.page(link.target, query, _belongs(bound, link, key), *criteria)
+        return self.page(link.target, query, belongs(bound, link, key), *criteria)
 
     # --- rows ------------------------------------------------------------------------------------
 
@@ -154,7 +147,7 @@ class Reader:
         with a hybrid, whose function may make another each time.
         """
         is_alone = len(keys) == 1
-        columns, others = _shown(bound, query)
+        columns, others = shown_of(bound, query)
         is_kept = all(bound.attributes[name].is_fixed for name in others)
         caller = self._known(bound, query) if is_kept else None
         if caller is None:
@@ -173,14 +166,15 @@ class Reader:
         policy = bound.policy
         checks = [policy.check(VIEW), *(check for _, check in policy.shown.rules)]
         checks += [policy.check(DELETE)] if query.is_trash else []
-        checks += [link.target.policy.check(VIEW) for link in self._linked(bound, query)]
+        for link in self._linked(bound, query):
+            checks += [link.target.policy.check(VIEW), *key_masks(link)]
         return known_caller(checks, self.identity)
 
     def statement_of_keys(self, bound: Bound, query: Query, *, is_alone: bool) -> Prepared:
         """The statement of the objects with the keys that it is executed with, or with the one."""
         key = getattr(bound.model, bound.key.name)
         given = sa.bindparam(_KEYS, type_=key.type, expanding=not is_alone)
-        statement = _select(bound, query).where(key == given if is_alone else key.in_(given))
+        statement = select_of(bound, query).where(key == given if is_alone else key.in_(given))
         statement = statement.where(*self._kept(bound, is_trash=query.is_trash))
         return self._prepared(bound, query, statement, (), verb=VIEW)
 
@@ -195,7 +189,7 @@ class Reader:
     ) -> Prepared:
         """A statement that begins as `_select` does, restricted, with masks and links."""
         policy, model = bound.policy, bound.model
-        columns, others = _shown(bound, query)
+        columns, others = shown_of(bound, query)
         links = self._linked(bound, query)
         is_tagged = verb is VIEW and bound.version is not None
         versions = [getattr(model, bound.version or "")] if is_tagged else []
@@ -212,12 +206,11 @@ class Reader:
         if more:
             labelled = [column.label(f"column_{n}") for n, column in enumerate(more)]
             filtered = filtered.add_columns(*labelled)
-        names = [*columns, *others]
-        at_links = len(names) + 1
+        at_links = 1 + len(columns) + len(others)
         at_order = at_links + len(links)
         at_version = at_order + len(orders)
         layout = Layout(
-            {name: place for place, name in enumerate(names, 1)},
+            {name: place for place, name in enumerate([*columns, *others], 1)},
             {link.name: place for place, link in enumerate(links, at_links)},
             slice(at_order, at_version),
             at_version if is_tagged else None,
@@ -370,37 +363,3 @@ def _values_are_told(query: Query) -> Iterator[None]:
             raise
         name = "page" if query.where is None else "filter"
         raise in_query(name, f"{name} has a value that no row could have.") from error
-
-
-def _shown(bound: Bound, query: Query) -> tuple[list[str], list[str]]:
-    """The attributes that the answer may have: columns of the class, and others."""
-    shown = [one for name, one in bound.attributes.items() if query.shows(bound, name)]
-    columns = [one.name for one in shown if one.is_column]
-    return columns, [one.name for one in shown if not one.is_column]
-
-
-def _select(bound: Bound, query: Query) -> Any:
-    """The keys and the columns of all rows, of which a policy can find a page by an index."""
-    names = (bound.key.name, *_shown(bound, query)[0])
-    return bound.kept.get(names, lambda: sa.select(*(getattr(bound.model, name) for name in names)))
-
-
-def _belongs(bound: Bound, link: Link, key: Any) -> ColumnElement[bool]:
-    """Whether a row is one that the link of the object with the key leads to."""
-    model = link.target.model
-    prop = sa.inspect(bound.model).relationships[link.name]
-    pairs = pairs_of(prop)
-    if len(pairs) == 1 and pairs[0][0] == bound.key.name:
-        is_child: ColumnElement[bool] = getattr(model, pairs[0][1]) == key
-        return is_child
-    target = aliased(model)
-    target_key = getattr(target, link.target.key.name)
-    found = (
-        sa.select(target_key)
-        .select_from(bound.model)
-        .join(getattr(bound.model, link.name).of_type(target))
-        .where(getattr(bound.model, bound.key.name) == key)
-        .correlate(None)
-    )
-    is_one: ColumnElement[bool] = getattr(model, link.target.key.name).in_(found)
-    return is_one
