@@ -19,7 +19,7 @@ from pydantic import AliasChoices, AliasPath, RootModel
 from licet.rest.schemas.annotations import alternatives, fields_of_class, is_pydantic
 from licet.rest.schemas.foreign import inner_schema
 
-__all__ = ["is_server_owned", "model_of_schema", "owned_places"]
+__all__ = ["is_server_owned", "model_of_schema", "names_in_alias", "owned_places"]
 
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _OWNED: Final = re.compile(
@@ -178,7 +178,7 @@ def _targets(schema: Any) -> Mapping[str, set[str]]:
     found: dict[str, set[str]] = {}
     if is_pydantic(schema):
         for name, field in fields_of_class(schema).items():
-            for alias in _names_in(field.validation_alias):
+            for alias in names_in_alias(field.validation_alias):
                 found.setdefault(alias, set()).add(name)
         return found
     if _is_record(schema):
@@ -190,10 +190,10 @@ def _targets(schema: Any) -> Mapping[str, set[str]]:
     return found
 
 
-def _names_in(alias: Any) -> list[str]:
+def names_in_alias(alias: Any) -> list[str]:
     """The names at the top of a body that an alias of pydantic's reads."""
     if isinstance(alias, AliasChoices):
-        return [name for one in alias.choices for name in _names_in(one)]
+        return [name for one in alias.choices for name in names_in_alias(one)]
     if isinstance(alias, AliasPath):
         return [str(alias.path[0])]
     return [] if alias is None else [alias]

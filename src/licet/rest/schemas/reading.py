@@ -24,7 +24,12 @@ from licet.errors.places import FieldError, json_pointer
 from licet.rest.schemas.annotations import is_pydantic
 from licet.rest.schemas.columns import field_of
 from licet.rest.schemas.numbers import NOT_FINITE, is_finite
-from licet.rest.schemas.owned import is_server_owned, model_of_schema, owned_places
+from licet.rest.schemas.owned import (
+    is_server_owned,
+    model_of_schema,
+    names_in_alias,
+    owned_places,
+)
 
 __all__ = ["ModelSchema", "Reader", "reader_of", "schema_for"]
 
@@ -222,7 +227,11 @@ def validated(schema: type[BaseModel], document: Mapping[str, Any]) -> BaseModel
 def _unknown_within(made: Any, document: Any, *place: int | str) -> Iterator[tuple[int | str, ...]]:
     """The places of names that the documents within do not know, for pydantic below 2.12."""
     if isinstance(made, BaseModel) and isinstance(document, Mapping):
-        fields = {field.alias or name: name for name, field in type(made).model_fields.items()}
+        fields = {
+            alias: name
+            for name, field in type(made).model_fields.items()
+            for alias in names_in_alias(field.validation_alias) or [name]
+        }
         for name, inner in document.items():
             if name in fields:
                 yield from _unknown_within(getattr(made, fields[name]), inner, *place, name)
