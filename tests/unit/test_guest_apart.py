@@ -5,17 +5,18 @@ import logging
 from typing import ClassVar
 
 import pytest
-from flask import Flask, current_app
+from flask import Flask, abort, current_app
 from flask.json.provider import DefaultJSONProvider
 from flask.views import MethodView
 from jinja2 import StrictUndefined
 from pydantic import BaseModel
+from werkzeug.exceptions import HTTPException, Unauthorized
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.test import Client
 
 from licet import PUBLIC, Licet, current_identity, declare, protect, public
 from licet.authz import Allows, requires, requires_auth
-from licet.errors import InvalidToken
+from licet.errors import InvalidToken, LicetError
 from licet.rest import marshal_response, use_args
 
 ACCOUNTS = {"LICET_ACCOUNTS": True, "LICET_SIGN_UP": "open", "LICET_COOKIE_SECURE": False}
@@ -230,3 +231,42 @@ def test_decorators_stand_on_bound_methods(app, decorators, status):
     declare(app, "resource", access=PUBLIC)
     client = app.test_client()
     assert [client.get("/").status_code for _ in range(2)] == [status, status]
+
+
+OWN = [401, Unauthorized, InvalidToken, LicetError, HTTPException, Exception]
+
+
+@pytest.mark.parametrize("config", [{}, {"LICET_PROBLEM_ERRORS": True}])
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize("kind", OWN)
+def test_handlers_go_before_the_shape_of_errors(app, kind, is_first, config):
+    """``LICET_ERROR_SHAPE`` says how errors look that no handler of the app takes."""
+
+    def view():
+        raise InvalidToken
+
+    app.config.update(config, LICET_ERROR_SHAPE="message")
+    if is_first:
+        app.register_error_handler(kind, lambda _error: ("own", 401))
+    Licet(app)
+    if not is_first:
+        app.register_error_handler(kind, lambda _error: ("own", 401))
+    app.add_url_rule("/", "view", public(view))
+    assert app.test_client().get("/").text == "own"
+
+
+@pytest.mark.parametrize("trapped", [False, True])
+def test_the_shape_is_for_licets_own_errors(app, trapped):
+    """Others are answered, raised or trapped as if nobody handled them."""
+    app.config.update(LICET_ERROR_SHAPE="message", TESTING=True, TRAP_HTTP_EXCEPTIONS=trapped)
+    Licet(app)
+    app.add_url_rule("/teapot", "teapot", public(lambda: abort(418)))
+    app.add_url_rule("/broken", "broken", public(lambda: 1 / 0))
+    client = app.test_client()
+    with pytest.raises(ZeroDivisionError):
+        client.get("/broken")
+    if trapped:
+        with pytest.raises(HTTPException):
+            client.get("/teapot")
+    else:
+        assert client.get("/teapot").mimetype == "text/html"

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import sys
 import uuid
+from collections.abc import Callable
 
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
@@ -35,31 +36,50 @@ def install_problem_handler(app: Flask) -> None:
     for `Exception` is therefore the last. An app that has one itself, or registers one later, needs
     no other: its own takes everything that this one would.
     """
-    _register(app, Exception)
+    _register(app, _handle)
 
 
 def install_message_handler(app: Flask) -> None:
-    """Answer licet's own errors in the shape of the app wherever it has no handler of its own."""
-    _register(app, HTTPError)
+    """Answer licet's own errors in the shape of the app wherever it has no handler of its own.
+
+    This handler is the last, too: one for `HTTPError` would go before the app's own for
+    `HTTPException`.
+    """
+    _register(app, _handle_own)
 
 
-def _register(app: Flask, kind: type[Exception]) -> None:
-    if kind not in app.error_handler_spec[None][None]:
-        app.register_error_handler(kind, _handle)
+def _register(app: Flask, handle: Callable[[Exception], Response | HTTPException]) -> None:
+    if Exception not in app.error_handler_spec[None][None]:
+        app.register_error_handler(Exception, handle)
+
+
+def _handle_own(error: Exception) -> Response | HTTPException:
+    """What is not licet's is answered as if there were no handler."""
+    if isinstance(error, HTTPException) and not isinstance(error, HTTPError):
+        if _is_trapped(error):
+            raise error
+        return error
+    return _handle(error)
 
 
 def _handle(error: Exception) -> Response | HTTPException:
-    is_raised = sys.exc_info()[1] is error  # not so for the 500 that Flask makes at last
-    if not isinstance(error, HTTPException) or (
-        is_raised and current_app.trap_http_exception(error)
-    ):
+    if not isinstance(error, HTTPException) or _is_trapped(error):
         raise error
     if is_final(error):
         return error
     if isinstance(error, ServiceUnavailable):
         error.log_reason(str(request.endpoint))
-    cause = None if is_raised else getattr(error, "original_exception", None)
+    cause = None if _is_raised(error) else getattr(error, "original_exception", None)
     return problem_response(error, error_id=None if cause is None else log_error_id(cause))
+
+
+def _is_raised(error: Exception) -> bool:
+    """Not so of the 500 that Flask makes at last."""
+    return sys.exc_info()[1] is error
+
+
+def _is_trapped(error: Exception) -> bool:
+    return _is_raised(error) and current_app.trap_http_exception(error)
 
 
 def log_error_id(cause: BaseException) -> str:
