@@ -12,11 +12,18 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask, request
 from sqlalchemy.ext.hybrid import hybrid_property
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, column_property, mapped_column
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    column_property,
+    mapped_column,
+    relationship,
+)
 
 from licet import Licet
 from licet.authz import ALL, Policy, attr, caller, everyone, register_policies
-from licet.rest.jsonapi import JsonApi, Resource
+from licet.rest.jsonapi import JsonApi, Resource, ToOne
 
 CLOCK = {"hour": 9}
 
@@ -40,6 +47,19 @@ class Note(Base):
     @hybrid_property
     def is_over(self) -> bool:
         return self.until < CLOCK["hour"]
+
+
+class Seat(Base):
+    __tablename__ = "seat"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    plate: Mapped[Plate | None] = relationship(uselist=False)
+
+
+class Plate(Base):
+    __tablename__ = "plate"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    seat_id: Mapped[int] = mapped_column(sa.ForeignKey("seat.id"))
 
 
 class _Changing(set[int]):
@@ -157,3 +177,40 @@ def test_nothing_is_kept_of_a_writer_who_changes_at_each_look(asked: Asked, turn
     asked.teams = {"ben": {1}, "ann": _Changing(lambda: {1, 2} if next(looks) % 2 else {1})}
     assert {asked.patch("ann", owner=f"ann {n}") for n in range(3)} == {200}
     assert asked.patch("ben", team=2) == 403
+
+
+def test_a_mask_on_a_linking_key_is_part_of_it(tmp_path: Path):
+    """Of the plate on a seat only its owner is told, whoever asked before."""
+    engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
+    Base.metadata.create_all(engine)
+    app = Flask("seats")
+    app.config["LICET_INSTANCE_PATH"] = str(tmp_path)
+    Licet(app)
+    seats = Policy(Seat).allow(everyone, ALL)
+    plates = Policy(Plate).allow(everyone, ALL)
+    plates.hide("seat_id", unless=[attr("owner") == caller.principal])
+    with Session(engine) as session:
+        session.add_all([Seat(id=1), Plate(id=7, owner="ann", seat_id=1)])
+        session.commit()
+        register_policies(
+            app,
+            seats,
+            plates,
+            session=lambda: session,
+            caller=lambda: SimpleNamespace(principal=request.headers["Caller"]),
+        )
+        links = {"plate": ToOne()}
+        made = [
+            Resource(Seat, seats, name="seat", attributes=[], relationships=links),
+            Resource(Plate, plates, name="plate", attributes=["owner"]),
+        ]
+        JsonApi(app, url_prefix="/v1", resources=made)
+        client = app.test_client()
+
+        def linked(name: str) -> Any:
+            found = client.get("/v1/seats/1", headers={"Caller": name})
+            return found.json["data"]["relationships"]["plate"]["data"]
+
+        plate = {"type": "plate", "id": "7"}
+        assert [linked(name) for name in ("ann", "ben", "ann", "ben")] == [plate, None, plate, None]
+    engine.dispose()
