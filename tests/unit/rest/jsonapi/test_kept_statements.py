@@ -179,7 +179,7 @@ def test_nothing_is_kept_of_a_writer_who_changes_at_each_look(asked: Asked, turn
     assert asked.patch("ben", team=2) == 403
 
 
-def test_a_mask_on_a_linking_key_is_part_of_it(tmp_path: Path):
+def test_a_mask_on_a_linking_key_is_asked_of_each_caller(tmp_path: Path):
     """Of the plate on a seat only its owner is told, whoever asked before."""
     engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
     Base.metadata.create_all(engine)
@@ -208,7 +208,8 @@ def test_a_mask_on_a_linking_key_is_part_of_it(tmp_path: Path):
         client = app.test_client()
 
         def linked(name: str) -> Any:
-            found = client.get("/v1/seats/1", headers={"Caller": name})
+            found = client.get("/v1/seats/1?include=plate", headers={"Caller": name})
+            assert found.status_code == 200, found.json
             return found.json["data"]["relationships"]["plate"]["data"]
 
         plate = {"type": "plate", "id": "7"}
