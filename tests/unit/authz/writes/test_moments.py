@@ -233,6 +233,22 @@ def test_another_apps_context(small):
     assert small.attempt(lambda session: change(session, 1), commit=False) == "done"
 
 
+def test_a_listener_that_never_comes_to_an_end(small):
+    """SQLAlchemy's own limit ends a commit of which each flush adds something."""
+
+    def add(session, _context):
+        session.add(Book(owner="ann"))
+
+    def change(session):
+        sa.event.listen(session, "after_flush", add)
+        session.get(Book, 1).title = "x"
+
+    try:
+        assert small.attempt(change) == "FlushError"
+    finally:
+        sa.event.remove(small.session, "after_flush", add)
+
+
 @pytest.mark.parametrize("has_block", [True, False])
 def test_a_listener_before_the_commit(small, has_block):
     """What it writes is decided, in a session that was clean until then as well."""
