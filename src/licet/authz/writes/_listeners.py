@@ -6,6 +6,7 @@ them. Where nothing is guarded each returns at once.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,9 +22,9 @@ from licet.authz.callers.asking import log_line, refusal_of
 from licet.authz.policies._in_sql._changes import FILTERED
 from licet.authz.policies._models.remembered import remember_flushed
 from licet.authz.policies.verbs import DELETE, UPDATE
-from licet.authz.writes._absent import answer_absent
 from licet.authz.writes._afterwards import note_session
 from licet.authz.writes._before import BARE
+from licet.authz.writes._constraints import denial_outside_of_blocks, look_at_error
 from licet.authz.writes._flushes import (
     current_flush,
     enter_flush,
@@ -72,7 +73,7 @@ def install() -> None:
         for name, function in _of_mappers.items():
             event.listen(Mapper, name, function)
         event.listen(Engine, "before_execute", _before_execute)
-        event.listen(Engine, "handle_error", answer_absent)
+        event.listen(Engine, "handle_error", look_at_error)
         event.listen(Engine, "commit", refuse_undecided)
         event.listen(Engine, "rollback", forget_connection)
         event.listen(Engine, "before_cursor_execute", _before_cursor_execute, retval=True)
@@ -200,8 +201,16 @@ def _after_rollback(session: Session) -> None:
 def _after_soft_rollback(session: Session, previous: Any) -> None:
     watch = watch_of(session)
     leave_flush(session)
-    if watch is not None and previous.nested:
+    if watch is None:
+        return
+    if previous.nested:
         watch.take_back(previous)
+    inner = block.get()
+    is_in_block = inner is not None and inner.session is session
+    if watch.proposed and not is_in_block and not session.in_nested_transaction():
+        denial = denial_outside_of_blocks(watch, sys.exc_info()[1])
+        if denial is not None:
+            raise denial
 
 
 def _after_transaction_create(session: Session, transaction: Any) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from licet.authz.writes._before import batches, equals_one_of
 from licet.authz.writes._family import name_of, root_of
 from licet.authz.writes._guard import Cascade, Link, kept_columns
 from licet.authz.writes._questions import Key
-from licet.authz.writes._touched import Note, Partners, Touched
+from licet.authz.writes._touched import Note, Partners, RowKey, Touched
 from licet.errors import UnguardedWrite
 
 __all__ = ["Watch"]
@@ -34,6 +34,9 @@ class Watch(Touched):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._pending: Any = None
+        self._flush: Any = None
+        # of a flush that a taken value ended: each object, and the values of its columns
+        self.proposed: list[tuple[Any, dict[str, Any]]] = []
         self._inserts: Counter[Any] = Counter()
         self.inserted: Counter[Any] = Counter()  # rows by table, as the flush's statements say
 
@@ -41,10 +44,30 @@ class Watch(Touched):
 
     def expect(self, flush_context: Any) -> None:
         """A flush begins; it knows what it writes when it asks for the first row."""
-        self._pending = flush_context
+        self._pending = self._flush = flush_context
         self.is_settled = False
+        self.proposed = []
         self._inserts.clear()
         self.inserted.clear()
+
+    def keep_proposed(self) -> None:
+        """Keep what the flush was to store, before it is rolled back."""
+        self.proposed = [
+            (state.obj(), {name: state.dict[name] for name in names if name in state.dict})
+            for state, (is_deleted, is_listed) in self._flush.states.items()
+            for names in [state.mapper.column_attrs.keys()]
+            if not (is_deleted or is_listed)
+        ]
+
+    def written_rows(self) -> Iterator[RowKey]:
+        """Every row that the transaction has written."""
+        for confirmed in (self.confirmed, *(former[1] for former in self._former)):
+            yield from confirmed
+
+    def created_tables(self) -> set[Any]:
+        """The tables of rows that the transaction has inserted."""
+        created = (row_key for row_key in self.written_rows() if not self._known[row_key].existed)
+        return {table for mapper, _ in created for table in mapper.tables}
 
     def inserts(self, mapper: Mapper[Any]) -> None:
         """A flush is about to insert an object of the class."""

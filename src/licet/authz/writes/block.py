@@ -22,6 +22,7 @@ from licet.authz.callers.asking import authorize, current_caller, current_sessio
 from licet.authz.policies._models.values import as_held, may_be_null
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import CREATE, DELETE, LIST, VIEW, Verb, one_verb
+from licet.authz.writes._constraints import denial_of_taken
 from licet.authz.writes._listeners import all_or_none, install, may_commit, settle
 from licet.authz.writes._scope import Scope, block, guard_for, is_kept, scope_of, watch_of
 from licet.authz.writes._touched import Main
@@ -285,8 +286,11 @@ def _outermost(scope: Scope, main: Main, asking: Any, *, commit: bool) -> Iterat
         if is_alone and watch is not None and after is not None:
             watch.enter(after.guard, after.find_caller(), after.mains)
             watch.is_narrow = after.is_narrow
-    except BaseException:
+    except BaseException as error:
+        watch = watch_of(session)
         session.rollback()
+        if (denial := denial_of_taken(watch, error, scope.changes)) is not None:
+            raise denial from error
         raise
 
 
