@@ -37,6 +37,7 @@ class Watch(Touched):
         self._flush: Any = None
         # of a flush that a taken value ended: each object, and the values of its columns
         self.proposed: list[tuple[Any, dict[str, Any]]] = []
+        self._cascading: list[tuple[Mapper[Any], list[Key]]] = []
         self._inserts: Counter[Any] = Counter()
         self.inserted: Counter[Any] = Counter()  # rows by table, as the flush's statements say
 
@@ -152,9 +153,16 @@ class Watch(Touched):
 
     def note_cascades(self, mapper: Mapper[Any], keys: list[Key]) -> None:
         """Note what the database changes or deletes together with rows."""
-        for table in self.guard.rows_of(mapper).keys:
-            for cascade in self.guard.cascades.get(table, ()):
-                self._note_cascade(cascade, mapper, table, keys)
+        self._cascading.append((mapper, keys))
+        if len(self._cascading) > 1:  # of rows that go with others, which may be very far away
+            return
+        try:
+            for one, of_class in self._cascading:
+                for table in self.guard.rows_of(one).keys:
+                    for cascade in self.guard.cascades.get(table, ()):
+                        self._note_cascade(cascade, one, table, of_class)
+        finally:
+            self._cascading.clear()
 
     def _note_new_keys(self, mapper: Mapper[Any], target: Any) -> None:
         """Note what the database changes because a row gets another key."""

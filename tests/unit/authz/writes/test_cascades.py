@@ -223,3 +223,20 @@ class TestReferredColumns:
         small.store(Code(id=1, owner="ann", name="c"), Use(id=1, owner="ben", code="c"))
         change = codes.filter(sa.update(Code).values(name="x"), ANN, UPDATE)
         assert small.attempt(lambda session: session.execute(change)) == "UnguardedWrite"
+
+
+class Reply(Base):
+    __tablename__ = "reply"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    parent_id: Mapped[int | None] = mapped_column(sa.ForeignKey("reply.id", ondelete="CASCADE"))
+
+
+@pytest.mark.parametrize(("owner", "outcome"), [("ann", "done"), ("ben", "ObjectNotFound")])
+def test_a_long_way(owner, outcome):
+    """The last of 400 replies to each other goes with the first."""
+    small = Small(Base.metadata, owned(Reply))
+    rows = [{"id": key, "owner": "ann", "parent_id": key - 1 or None} for key in range(1, 401)]
+    small.session.execute(sa.insert(Reply), [*rows, {"id": 401, "owner": owner, "parent_id": 400}])
+    small.session.commit()
+    assert small.attempt(lambda session: session.delete(session.get(Reply, 1))) == outcome
