@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -58,7 +59,7 @@ def look_at_error(context: Any) -> None:
         }
         _answer_absent(watch, mappers, verb)
     elif _is_of(error, _TAKEN) or _is_of(error, _EXCLUDED):
-        watch.keep_proposed()
+        watch.proposed = [_proposal(watch, owner) for owner in watch.stored_objects()]
 
 
 def _answer_absent(watch: Watch, mappers: set[Mapper[Any]], verb: Verb) -> None:
@@ -89,12 +90,11 @@ def denial_of_taken(
         return None
     try:
         with _told_if_unknown():
-            for owner, values in watch.proposed:
-                if sa.inspect(owner).persistent and watch.guard.policies_of(
-                    sa.inspect(owner).mapper
-                ):
-                    _propose(watch.session, owner, values)
-                if (denial := _denial(watch, watch.session, owner, owner)) is not None:
+            for proposal in watch.proposed:
+                owner = proposal.owner
+                if proposal.asked and sa.inspect(owner).persistent:
+                    _propose(watch.session, owner, proposal.values)
+                if (denial := _denial(watch, watch.session, owner, proposal)) is not None:
                     return denial
             for change in changes:
                 if sa.inspect(change.object).transient:
@@ -108,22 +108,41 @@ def denial_of_taken(
 
 def denial_outside_of_blocks(watch: Watch, error: BaseException | None) -> HTTPError | None:
     """The same of a flush in no block: copies are asked, as its session can do nothing now."""
-    proposed = watch.proposed if isinstance(error, IntegrityError) else []
     with _told_if_unknown():
-        for owner, values in proposed:
-            state = sa.inspect(owner)
-            if not watch.guard.policies_of(state.mapper):
+        for proposal in watch.proposed if isinstance(error, IntegrityError) else ():
+            if not proposal.asked:
                 continue
-            engine = watch.session.get_bind(state.mapper)
+            engine = watch.session.get_bind(sa.inspect(proposal.owner).mapper)
             connection = watch.session._transaction._connections[engine][0]  # type: ignore[union-attr]
             with connection.begin() as trial, Session(connection, autoflush=False) as session:
-                copy = _copied(session, state, values)
-                denial = None if copy is None else _denial(watch, session, copy, owner)
+                copy = _copied(session, proposal)
+                denial = None if copy is None else _denial(watch, session, copy, proposal)
                 session.rollback()
                 trial.rollback()
             if denial is not None:
                 return denial
     return None
+
+
+@dataclass(frozen=True, eq=False)
+class _Proposal:
+    """An object that a flush was to store, and who asks what of it."""
+
+    owner: Any
+    values: dict[str, Any]  # of its columns
+    asked: list[tuple[Policy, Verb, Any]]  # with what the policy asks of the caller
+
+
+def _proposal(watch: Watch, owner: Any) -> _Proposal:
+    """What is lost when the flush is rolled back; the caller may be an object of its session."""
+    state = sa.inspect(owner)
+    names = state.mapper.column_attrs.keys()
+    asked = []
+    for policy in watch.guard.policies_of(state.mapper):
+        verb = CREATE if state.key is None else _verb(watch, policy, owner)
+        asked.append((policy, verb, policy.check(verb).told_of(watch.identity)))
+    values = {name: state.dict[name] for name in names if name in state.dict}
+    return _Proposal(owner, values, asked)
 
 
 @contextmanager
@@ -139,20 +158,29 @@ def _told_if_unknown() -> Iterator[None]:
         log.exception("Whether the change that has a taken value is denied could not be asked.")
 
 
-def _denial(watch: Watch, session: Session, owner: Any, original: Any) -> HTTPError | None:
-    state, identity = sa.inspect(owner), watch.identity
-    for policy in watch.guard.policies_of(state.mapper):
-        verb = _verb(watch, policy, original) if state.persistent else CREATE
+def _denial(watch: Watch, session: Session, owner: Any, proposal: _Proposal) -> HTTPError | None:
+    is_copy = owner is not proposal.owner
+    identity = _asking(session, watch.identity) if is_copy else watch.identity
+    for policy, verb, told in proposal.asked:
         if not watch.created_tables().isdisjoint(watch.guard.asked[policy]):
             continue  # a right may come from a row that was rolled back, too
-        if owner is not original and not state.persistent and _asks_many(policy):
+        if is_copy and verb is CREATE and _asks_many(policy):
             continue  # the copy of a draft has no collections
+        if told is None or policy.check(verb).told_of(identity) != told:
+            continue  # the caller is not known any more
         decision = policy.decide(identity, verb, owner, session=session)
         if not decision:
             is_visible, reason = decision.visible, "the change is denied, and a value is taken"
             log_line("denied", identity, verb, policy.name, visible=is_visible, reason=reason)
             return refusal_of(identity, visible=is_visible)
     return None
+
+
+def _asking(session: Session, identity: Any) -> Any:
+    """The caller, who may be an object of the session that can do nothing now."""
+    state = sa.inspect(identity, raiseerr=False)
+    key = getattr(state, "identity_key", None)
+    return identity if key is None else session.get(type(identity), key[1])
 
 
 def _asks_many(policy: Policy) -> bool:
@@ -168,15 +196,16 @@ def _propose(session: Session, owner: Any, values: dict[str, Any]) -> None:
                 set_attribute(owner, name, value)
 
 
-def _copied(session: Session, state: Any, values: dict[str, Any]) -> Any:
+def _copied(session: Session, proposal: _Proposal) -> Any:
     """The object with its columns' values, of a row in the session or as a draft."""
+    state = sa.inspect(proposal.owner)
     if state.key is not None:
         found = session.get(state.class_, state.key[1])
         if found is not None:
-            _propose(session, found, values)
+            _propose(session, found, proposal.values)
         return found
     draft = state.mapper.class_manager.new_instance()
-    for name, value in values.items():
+    for name, value in proposal.values.items():
         set_attribute(draft, name, value)
     return draft
 

@@ -35,8 +35,7 @@ class Watch(Touched):
         super().__init__(*args, **options)
         self._pending: Any = None
         self._flush: Any = None
-        # of a flush that a taken value ended: each object, and the values of its columns
-        self.proposed: list[tuple[Any, dict[str, Any]]] = []
+        self.proposed: list[Any] = []  # what a flush was to store that a taken value ended
         self._cascading: list[tuple[Mapper[Any], list[Key]]] = []
         self._inserts: Counter[Any] = Counter()
         self.inserted: Counter[Any] = Counter()  # rows by table, as the flush's statements say
@@ -51,14 +50,11 @@ class Watch(Touched):
         self._inserts.clear()
         self.inserted.clear()
 
-    def keep_proposed(self) -> None:
-        """Keep what the flush was to store, before it is rolled back."""
-        self.proposed = [
-            (state.obj(), {name: state.dict[name] for name in names if name in state.dict})
-            for state, (is_deleted, is_listed) in self._flush.states.items()
-            for names in [state.mapper.column_attrs.keys()]
-            if not (is_deleted or is_listed)
-        ]
+    def stored_objects(self) -> Iterator[Any]:
+        """What the flush that is under way inserts or changes."""
+        for state, (is_deleted, is_listed) in self._flush.states.items():
+            if not (is_deleted or is_listed):
+                yield state.obj()
 
     def written_rows(self) -> Iterator[RowKey]:
         """Every row that the transaction has written."""
