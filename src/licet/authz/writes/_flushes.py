@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -29,7 +29,7 @@ _flushes: ContextVar[tuple[tuple[Session, Watch | None], ...]] = ContextVar(
 )
 
 _written: WeakKeyDictionary[Any, list[Watch]] = WeakKeyDictionary()
-_committing: WeakKeyDictionary[Any, list[Watch]] = WeakKeyDictionary()
+_committing: WeakKeyDictionary[Any, list[ref[Watch]]] = WeakKeyDictionary()
 
 
 def enter_flush(session: Session, watch: Watch | None) -> None:
@@ -60,7 +60,8 @@ def refuse_undecided(connection: Any) -> None:
     Raises:
         UnguardedWrite: there are such; they are rolled back.
     """
-    found = _committing[connection] = _written.pop(connection, [])
+    found = _written.pop(connection, [])
+    _committing[connection] = [ref(watch) for watch in found]
     if any(not watch.is_settled for watch in found):
         connection.connection.rollback()
         raise UnguardedWrite(
@@ -77,7 +78,8 @@ def forget_connection(connection: Any) -> None:
 
 def watches_committed_by(connection: Any) -> list[Watch]:
     """What watches the rows that the connection's commit, which has failed, was about."""
-    return _committing.get(connection, [])
+    found = (watch() for watch in _committing.get(connection, ()))
+    return [watch for watch in found if watch is not None]
 
 
 def flushes() -> int:

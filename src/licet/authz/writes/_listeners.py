@@ -209,6 +209,7 @@ def _after_soft_rollback(session: Session, previous: Any) -> None:
     is_in_block = inner is not None and inner.session is session
     if watch.proposed and not is_in_block and not session.in_nested_transaction():
         denial = denial_outside_of_blocks(watch, sys.exc_info()[1])
+        watch.proposed = []
         if denial is not None:
             raise denial
 

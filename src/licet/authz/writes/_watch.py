@@ -63,8 +63,9 @@ class Watch(Touched):
 
     def created_tables(self) -> set[Any]:
         """The tables of rows that the transaction has inserted."""
-        created = (row_key for row_key in self.written_rows() if not self._known[row_key].existed)
-        return {table for mapper, _ in created for table in mapper.tables}
+        notes = (self._known.get(row_key) for row_key in self.written_rows())
+        created = (note.mapper for note in notes if note is not None and not note.existed)
+        return {table for mapper in created for table in mapper.tables}
 
     def inserts(self, mapper: Mapper[Any]) -> None:
         """A flush is about to insert an object of the class."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -27,6 +27,7 @@ from sqlalchemy.types import TypeDecorator
 from tests.unit.authz.writes.small import OWN, Small, owned
 
 from licet.authz import CREATE, UPDATE, VIEW, Policy, attr, caller, guarded_by, registered, write
+from licet.db.types import UTCDateTime
 from licet.errors import InvalidRequest
 
 
@@ -198,6 +199,7 @@ class Thing(Values):
     raw: Mapped[bytes | None]
     data: Mapped[dict | None] = mapped_column(sa.JSON)
     loud: Mapped[str | None] = mapped_column(Upper)
+    since: Mapped[datetime | None] = mapped_column(UTCDateTime)
     double: Mapped[int | None] = mapped_column(sa.Computed("number * 2"))
     place: Mapped[Point] = composite(mapped_column("x", default=0), mapped_column("y", default=0))
     labels: Mapped[list[Label]] = relationship()
@@ -232,8 +234,8 @@ class TestValues:
             ("number", ["x", "1.5", 1.5, True, [1], 2**63]),
             ("small", [[]]),
             ("is_open", ["yes", 2, "1", []]),
-            ("price", ["x", True, [], "NaN", 10**4, "10000"]),
-            ("weight", ["x", True, [], 10**400]),
+            ("price", ["x", True, [], "NaN", 10**4, "10000", 9999.999, "1e400"]),
+            ("weight", ["x", True, [], 10**400, "nan"]),
             ("day", ["tomorrow", 5, "2030-02-31"]),
             ("at", ["now", 5]),
             ("hour", ["25:00", 5]),
@@ -243,6 +245,7 @@ class TestValues:
             ("color", ["GREEN", 1]),
             ("raw", ["text"]),
             ("loud", [5]),
+            ("since", ["2030-01-31T10:00:00", "now", 5]),
             ("place", [[1, 2], None, {"x": 1, "y": 2}]),
             ("names", [["a"], "ab", None, []]),
             ("length", ["x"]),
@@ -282,6 +285,7 @@ class TestValues:
             ("raw", b"x", b"x"),
             ("data", [1, None], [1, None]),
             ("loud", "x", "X"),
+            ("since", "2030-01-31T10:00:00+00:00", datetime(2030, 1, 31, 10, tzinfo=UTC)),
             ("caption", "new", "new"),
             ("place", Point(1, 2), Point(1, 2)),
             ("number", None, None),

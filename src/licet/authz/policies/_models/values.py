@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
@@ -17,7 +18,7 @@ from licet.wire.text import is_storable
 
 __all__ = ["as_held", "may_be_null"]
 
-_WHOLE: Final = re.compile(r"-?\d{1,19}")
+_WHOLE: Final = re.compile(r"-?[0-9]{1,19}")
 _BITS: Final = {sa.BigInteger: 63, sa.SmallInteger: 15}
 
 
@@ -55,19 +56,21 @@ def may_be_null(column: Any, dialect: Dialect, *, is_draft: bool) -> bool:
 def _taken(column_type: TypeDecorator[Any], value: Any, dialect: Dialect) -> Any:
     """The value, if an app's own type does not refuse it."""
     own = type(column_type)
-    if own.process_bind_param is not TypeDecorator.process_bind_param:
-        try:
-            column_type.process_bind_param(value, dialect)
-        except Exception as error:
+    if own.process_bind_param is TypeDecorator.process_bind_param:
+        is_other = own.load_dialect_impl is not TypeDecorator.load_dialect_impl
+        return value if is_other else as_held(column_type.impl_instance, value, dialect)
+    try:
+        column_type.process_bind_param(value, dialect)
+    except Exception as error:
+        read = as_held(column_type.impl_instance, value, dialect)
+        if read is value:
             raise ValueError(str(error)) from error
-        return value
-    if own.load_dialect_impl is not TypeDecorator.load_dialect_impl:
-        return value
-    return as_held(column_type.impl_instance, value, dialect)
+        return _taken(column_type, read, dialect)
+    return value
 
 
 def _truth(_type: sa.Boolean, value: Any, _dialect: Dialect) -> Any:
-    return value if type(value) in (bool, int) and value in (0, 1) else _refuse(value)
+    return bool(value) if type(value) in (bool, int) and value in (0, 1) else _refuse(value)
 
 
 def _whole(column_type: sa.Integer, value: Any, dialect: Dialect) -> int:
@@ -104,17 +107,20 @@ def _float(_type: Any, value: Any, _dialect: Dialect) -> Any:
         read = float(value)
     except OverflowError as error:
         raise ValueError(str(error)) from error
+    if math.isnan(read):  # which SQLite keeps as NULL
+        _refuse(value)
     return read if isinstance(value, str) else value
 
 
 def _decimal(column_type: Any, value: Any, _dialect: Dialect) -> Any:
     _require_number(value)
+    precision, scale = column_type.precision, column_type.scale or 0
     try:
         read = Decimal(value)
+        kept = read if precision is None else read.quantize(Decimal(1).scaleb(-scale))
     except InvalidOperation as error:
         raise ValueError(str(error)) from error
-    precision, scale = column_type.precision, column_type.scale or 0
-    if not read.is_finite() or (precision is not None and abs(read) >= 10 ** (precision - scale)):
+    if not read.is_finite() or (precision is not None and abs(kept) >= 10 ** (precision - scale)):
         _refuse(value)
     return read if isinstance(value, str) else value
 
