@@ -163,7 +163,8 @@ def note_filtered(session: Session, scope: Scope, statement: Any, parameters: An
     selected = sa.select(*columns)
     if statement.whereclause is not None:
         selected = selected.where(statement.whereclause)
-    keys = [tuple(row) for row in session.execute(selected, parameters or None)]
+    rows = watch.questions.run(mapper, selected, None, was=False, parameters=parameters or {})
+    keys = [tuple(row) for row in rows]  # not by the session, which may narrow what it selects
     watch.note(mapper, keys, DELETE if is_delete else UPDATE)
     watch.confirm(mapper, keys, is_gone=is_delete)
 

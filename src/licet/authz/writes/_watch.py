@@ -19,7 +19,7 @@ from licet.authz.policies.verbs import DELETE, UPDATE, Verb
 from licet.authz.writes._before import batches, equals_one_of
 from licet.authz.writes._family import name_of, root_of
 from licet.authz.writes._guard import Cascade, Link, kept_columns
-from licet.authz.writes._questions import Key
+from licet.authz.writes._questions import Key, writing_connection
 from licet.authz.writes._touched import Note, Partners, RowKey, Touched
 from licet.errors import UnguardedWrite
 
@@ -289,9 +289,7 @@ class Watch(Touched):
 
     def _keep_links(self, table: Any, rows: list[dict[str, Any]]) -> None:
         """Keep rows of an association table as they are before they are touched first."""
-        connection = self.session.connection(
-            bind_arguments={"mapper": self.guard.links[table][0].mapper}
-        )
+        connection = writing_connection(self.session, self.guard.links[table][0].mapper)
         keys: dict[tuple[Any, ...], dict[Key, None]] = {}
         for row in rows:
             columns = tuple(column for column in table.c if column.key in row)
