@@ -205,9 +205,11 @@ def _after_soft_rollback(session: Session, previous: Any) -> None:
         return
     if previous.nested:
         watch.take_back(previous)
+    if previous.nested or session.in_nested_transaction():
+        watch.proposed = []  # the program may try something else
+        return
     inner = block.get()
-    is_in_block = inner is not None and inner.session is session
-    if watch.proposed and not is_in_block and not session.in_nested_transaction():
+    if watch.proposed and not (inner is not None and inner.session is session):
         denial = denial_outside_of_blocks(watch, sys.exc_info()[1])
         watch.proposed = []
         if denial is not None:

@@ -41,9 +41,9 @@ def may_be_null(column: Any, dialect: Dialect, *, is_draft: bool) -> bool:
     """Whether a column may be given None; that of a new row gets its default then."""
     if column.nullable or column.type.should_evaluate_none:
         return True
-    if isinstance(column.type, TypeDecorator):
+    if isinstance(column.type, TypeDecorator) and _is_own(column.type):
         try:
-            return column.type.process_bind_param(None, dialect) is not None
+            return _sent(column.type, None, dialect) is not None
         except Exception:  # noqa: BLE001 - whatever it says of None
             return False
     return is_draft and (
@@ -55,18 +55,30 @@ def may_be_null(column: Any, dialect: Dialect, *, is_draft: bool) -> bool:
 
 def _taken(column_type: TypeDecorator[Any], value: Any, dialect: Dialect) -> Any:
     """The value, if an app's own type does not refuse it."""
-    own = type(column_type)
-    if own.process_bind_param is TypeDecorator.process_bind_param:
-        is_other = own.load_dialect_impl is not TypeDecorator.load_dialect_impl
+    if not _is_own(column_type):
+        is_other = type(column_type).load_dialect_impl is not TypeDecorator.load_dialect_impl
         return value if is_other else as_held(column_type.impl_instance, value, dialect)
     try:
-        column_type.process_bind_param(value, dialect)
+        _sent(column_type, value, dialect)
     except Exception as error:
         read = as_held(column_type.impl_instance, value, dialect)
         if read is value:
             raise ValueError(str(error)) from error
         return _taken(column_type, read, dialect)
     return value
+
+
+def _is_own(column_type: TypeDecorator[Any]) -> bool:
+    """Whether the type makes something of its own of a value that is sent."""
+    own = type(column_type)
+    names = ("process_bind_param", "bind_processor")
+    return any(getattr(own, name) is not getattr(TypeDecorator, name) for name in names)
+
+
+def _sent(column_type: TypeDecorator[Any], value: Any, dialect: Dialect) -> Any:
+    """What is sent to the database."""
+    process = column_type.dialect_impl(dialect).bind_processor(dialect)
+    return value if process is None else process(value)
 
 
 def _truth(_type: sa.Boolean, value: Any, _dialect: Dialect) -> Any:
