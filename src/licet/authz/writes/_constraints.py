@@ -114,11 +114,9 @@ def denial_outside_of_blocks(watch: Watch, error: BaseException | None) -> HTTPE
                 continue
             engine = watch.session.get_bind(sa.inspect(proposal.owner).mapper)
             connection = watch.session._transaction._connections[engine][0]  # type: ignore[union-attr]
-            with connection.begin() as trial, Session(connection, autoflush=False) as session:
+            with Session(connection, autoflush=False) as session:
                 copy = _copied(session, proposal)
                 denial = None if copy is None else _denial(watch, session, copy, proposal)
-                session.rollback()
-                trial.rollback()
             if denial is not None:
                 return denial
     return None

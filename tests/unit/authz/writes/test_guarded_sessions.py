@@ -349,9 +349,6 @@ class TestStatements:
             lambda session: session.connection().execute(
                 sa.lambda_stmt(lambda: sa.delete(Book.__table__)) + (lambda of: of.where(sa.true()))
             ),
-            lambda session: session.connection().execute(
-                sa.delete(Book.__table__).compile(session.get_bind())
-            ),
         ],
     )
     def test_are_refused(self, guarded, write):
