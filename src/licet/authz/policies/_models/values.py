@@ -167,6 +167,7 @@ def _refuse(value: object) -> NoReturn:
 _Read = Callable[[Any, Any, Dialect], Any]
 # the special ones before what they are made from
 _READERS: Final[tuple[tuple[type[Any], _Read], ...]] = (
+    (sa.Interval, _one_of(timedelta)),
     (TypeDecorator, _taken),
     (sa.Boolean, _truth),
     (sa.Integer, _whole),
@@ -174,7 +175,6 @@ _READERS: Final[tuple[tuple[type[Any], _Read], ...]] = (
     (sa.String, _text),
     (sa.LargeBinary, _one_of(bytes, bytearray, memoryview)),
     (sa.Uuid, _uuid),
-    (sa.Interval, _one_of(timedelta)),
     (sa.Float, _float),
     (sa.Numeric, _decimal),
     (sa.ARRAY, _one_of(list, tuple)),
