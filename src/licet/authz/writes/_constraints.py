@@ -138,7 +138,7 @@ def _proposal(watch: Watch, owner: Any) -> _Proposal:
     asked = []
     for policy in watch.guard.policies_of(state.mapper):
         verb = CREATE if state.key is None else _verb(watch, policy, owner)
-        asked.append((policy, verb, policy.check(verb).told_of(watch.identity)))
+        asked.append((policy, verb, policy.check(verb).asked_of(watch.identity)))
     values = {name: state.dict[name] for name in names if name in state.dict}
     return _Proposal(owner, values, asked)
 
@@ -164,7 +164,7 @@ def _denial(watch: Watch, session: Session, owner: Any, proposal: _Proposal) -> 
             continue  # a right may come from a row that was rolled back, too
         if is_copy and verb is CREATE and _asks_many(policy):
             continue  # the copy of a draft has no collections
-        if told is None or policy.check(verb).told_of(identity) != told:
+        if told is None or policy.check(verb).asked_of(identity) != told:
             continue  # the caller is not known any more
         decision = policy.decide(identity, verb, owner, session=session)
         if not decision:
