@@ -124,7 +124,7 @@ def who(load_app: Callable[..., Flask], app: str, verb: str, resource: str, key:
     """Print the accounts that may do VERB with the object KEY of APP's policy RESOURCE.
 
     A line for each, of its principal and its primary key; accounts that may not be used are left
-    out. Exits with 4 when the database does not answer.
+    out. Control characters are escaped. Exits with 4 when the database does not answer.
     """
     loaded = load_app(app)
     policy = _policy(loaded, resource)
@@ -133,7 +133,7 @@ def who(load_app: Callable[..., Flask], app: str, verb: str, resource: str, key:
         n_found = 0
         for principal, account in _accounts_that_may(loaded, policy, wanted, _found(policy, key)):
             n_found += 1
-            click.echo(f"{principal}\t{account}")
+            click.echo(f"{_in_one_line(principal)}\t{_in_one_line(account)}")
     if not n_found:
         click.echo(f"Nobody may {wanted} {policy.name} {key}.", err=True)
 
@@ -185,6 +185,11 @@ def _accounts_that_may(
     listed = asked.with_only_columns(accounts.principal.expression, *keys)
     for principal, *key in current_session().execute(listed):
         yield str(principal), ",".join(map(str, key))
+
+
+def _in_one_line(text: str) -> str:
+    """The text, so that it is no further line, column or command of a terminal."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def _harmless(cell: str) -> str:

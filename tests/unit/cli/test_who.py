@@ -29,6 +29,13 @@ def test_who_says_that_nobody_may(licet):
     assert f"Nobody may DELETE notes {CELLS[0]}." in result.stderr
 
 
+def test_who_has_a_line_for_each_account(licet):
+    """A tab, a line break or a command of a terminal in a principal is escaped."""
+    result = licet("who", FORMULAS, "VIEW", "notes", CELLS[0])
+    assert accounts_of(result) == {-1, -2, -3, -4, -5, -6}
+    assert "\\tx\t-6" in result.stdout
+
+
 def test_a_review_has_a_line_for_each_object_and_account(licet):
     """The same as `who` says of each object."""
     result = licet("access-review", APP, "--verb", "UPDATE", "events")

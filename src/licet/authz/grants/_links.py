@@ -6,9 +6,12 @@ objects are looked for, and written as text when grants are, so that an index an
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,9 +22,29 @@ from licet.authz.grants.tables import grant
 from licet.authz.policies._models.mapping import key_names, shape_of
 from licet.authz.policies._models.shape import Kind
 
-__all__ = ["GrantLink", "key_text", "object_type", "unfit_key"]
+__all__ = [
+    "GrantLink",
+    "grants_that_last",
+    "key_text",
+    "object_type",
+    "stored_key_text",
+    "unfit_key",
+]
 
 _KINDS = (Kind.INTEGER, Kind.TEXT, Kind.UUID)
+_NOW: Final = datetime.min.replace(tzinfo=UTC)
+_lasting: ContextVar[datetime] = ContextVar("licet_grants_that_last", default=_NOW)
+
+
+@contextmanager
+def grants_that_last(until: datetime | None) -> Iterator[None]:
+    """A block in which grants count that do not expire before that moment; None is never."""
+    last = datetime.max.replace(tzinfo=UTC) if until is None else until - timedelta(microseconds=1)
+    token = _lasting.set(last)
+    try:
+        yield
+    finally:
+        _lasting.reset(token)
 
 
 def object_type(model: type[Any]) -> str:
@@ -45,6 +68,19 @@ def unfit_key(model: type[Any]) -> str | None:
 def key_text(key: Any) -> str:
     """An object's key as grants have it."""
     return key.hex if isinstance(key, UUID) else str(key)
+
+
+def stored_key_text(model: type[Any], key: Any) -> str:
+    """The key as grants have it, of an object that was given it in another form, as "05"."""
+    kind = shape_of(model).columns[key_names(model)[0]].kind
+    try:
+        if kind is Kind.INTEGER:
+            return str(int(key))
+        if kind is Kind.UUID and not isinstance(key, UUID):
+            return UUID(str(key)).hex
+    except (TypeError, ValueError):  # no key of that kind
+        return str(key)
+    return key_text(key)
 
 
 @dataclass(frozen=True)
@@ -96,11 +132,12 @@ class GrantLink:
         return session.scalar(found, bind_arguments={"mapper": state.mapper}) is not None
 
     def _of(self, model: type[Any], selected: Any) -> sa.Select[Any]:
+        moment = max(decision_moment(), _lasting.get())
         return sa.select(selected).where(
             grant.c.object_type == object_type(model),
             grant.c.role == self.role,
             grant.c.revoked_at.is_(None),
-            sa.or_(grant.c.expires_at.is_(None), grant.c.expires_at > decision_moment()),
+            sa.or_(grant.c.expires_at.is_(None), grant.c.expires_at > moment),
         )
 
 

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from licet.authz._clock import decision_moment
 from licet.authz._places import invalid
+from licet.authz.callers.asking import log_line
 from licet.authz.flask import (
     authorize,
     current_caller,
@@ -23,12 +24,12 @@ from licet.authz.flask import (
     decision_about,
     principal_of,
 )
-from licet.authz.grants._links import key_text, object_type, unfit_key
+from licet.authz.grants._links import grants_that_last, key_text, object_type, unfit_key
 from licet.authz.grants.conditions import grant_verb
 from licet.authz.grants.tables import PRINCIPAL_LENGTH, grant
 from licet.authz.policies.policy import Policy
 from licet.authz.writes._family import BY_SERVICE
-from licet.errors import ObjectNotFound, UsageError
+from licet.errors import AccessDenied, ObjectNotFound, UsageError
 from licet.errors.names import knows_its_options, suggestion
 from licet.wire.text import is_storable
 
@@ -73,8 +74,11 @@ def give(
         reason: for those who look at the grant later.
         identity: who gives, instead of the current caller.
 
+    Where the giver's own right comes of a grant, what they give expires with that at the latest.
+
     Raises:
         AccessDenied, MissingToken, ObjectNotFound: as `authorize`, of ``grant_verb(role)``.
+        AccessDenied: the giver's right comes of a grant that expires before.
         UsageError: the policy has no such role to give, or an argument is of no use.
     """
     _require_given(policy, role)
@@ -82,6 +86,7 @@ def give(
     authorize(policy, grant_verb(role), owner, identity=giver)
     now = datetime.now(UTC)
     _require_useful(owner, to, expires_at, reason, now)
+    _require_lasting(policy, owner, role, expires_at, giver)
     given = Grant(
         id=str(uuid.uuid4()),
         grantee=to,
@@ -158,6 +163,20 @@ def _execute(policy: Policy, statement: Any) -> Any:
     mapper = sa.inspect(policy.model)
     made = statement.execution_options(**{BY_SERVICE: True})
     return current_session().execute(made, bind_arguments={"mapper": mapper})
+
+
+def _require_lasting(
+    policy: Policy, owner: Any, role: str, expires_at: datetime | None, giver: Any
+) -> None:
+    """Refuse what would last longer than the grant by which its giver may give it."""
+    verb = grant_verb(role)
+    with grants_that_last(expires_at):
+        is_lasting = bool(decision_about(policy, verb, owner, giver))
+    if not is_lasting:
+        resource = f"{policy.name}:{key_text(sa.inspect(owner).identity[0])}"
+        reason = "the grant by which the giver may give it expires before"
+        log_line("denied", giver, verb, resource, visible=True, reason=reason)
+        raise AccessDenied
 
 
 def _require_given(policy: Policy, role: str) -> None:

@@ -150,6 +150,10 @@ class Check:
             return identity.values[self]
         return self._caller_values.read(identity)
 
+    def asked_of(self, identity: Any) -> Sequence[Any] | None:
+        """What it asks of the caller, and the moment; None when something is of a wrong type."""
+        return self._caller_values.read(identity)
+
     def values_to_keep(self, identity: Any) -> Sequence[Any] | None:
         """All that the SQL depends on; None when that is unknown, or another with each moment."""
         return None if self.asks_now else self._caller_values.read(identity)

@@ -9,6 +9,8 @@ from licet.authz._places import invalid
 
 __all__ = ["ALL", "CREATE", "DELETE", "LIST", "UPDATE", "VIEW", "Verb", "one_verb"]
 
+USUAL: Final = ("LIST", "VIEW", "CREATE", "UPDATE", "DELETE")
+
 
 @dataclass(frozen=True)
 class Verb:
@@ -21,15 +23,18 @@ class Verb:
     def __init__(self, *names: str) -> None:
         if not names or not all(isinstance(name, str) and name.isidentifier() for name in names):
             raise invalid(f"A verb is a word such as PUBLISH, not {', '.join(map(repr, names))}.")
-        object.__setattr__(self, "names", frozenset(names))
-        object.__setattr__(self, "is_all", names == ("ALL",))
+        is_all = "ALL" in names
+        # an app's own are told beside ALL, as policies know only those that they name
+        told = set(names).difference(USUAL) if is_all else names
+        object.__setattr__(self, "names", frozenset(told))
+        object.__setattr__(self, "is_all", is_all)
         is_one = len(self.names) == 1 and not self.is_all
         object.__setattr__(self, "_only", names[0] if is_one else None)
 
     def __or__(self, other: Verb) -> Verb:
         if not isinstance(other, Verb):
             return NotImplemented
-        return ALL if self.is_all or other.is_all else Verb(*self.names, *other.names)
+        return Verb(*self.names, *other.names)
 
     def covers(self, name: str) -> bool:
         """Whether the verb called `name` is among these."""
@@ -73,4 +78,3 @@ CREATE: Final = Verb("CREATE")
 UPDATE: Final = Verb("UPDATE")
 DELETE: Final = Verb("DELETE")
 ALL: Final = Verb("ALL")
-USUAL: Final = ("LIST", "VIEW", "CREATE", "UPDATE", "DELETE")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
@@ -17,6 +17,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from licet.authz.policies._in_sql._entities import rows_alone
+from licet.authz.policies._in_sql._given import given_rows
 from licet.authz.writes._guard import kept_columns
 from licet.errors import UsageError
 
@@ -130,6 +131,15 @@ class Before:
         for by in by_columns if only is not None else ():
             places = [next(n for n, one in enumerate(kept) if one is column) for column in by]
             rows = [row for row in rows if tuple(row[n] for n in places) in wanted]
+        untouched = sa.select(*real.c).where(
+            *chain.from_iterable(
+                _none_of([real.c[column.name] for column in by], by, keys, dialect)
+                for by, keys in chosen.items()
+            )
+        )
+        given = _given(table, kept, rows, dialect) if len(rows) > _TERMS else None
+        if given is not None:
+            return _union([untouched, given]).cte(str(table.name))
         size = len(rows) * len(kept) + sum(len(by) * len(keys) for by, keys in chosen.items())
         if size > _MOST:
             raise UsageError(
@@ -137,17 +147,36 @@ class Before:
                 "decided: more than a statement can hold. Change them in portions, with a commit "
                 "after each."
             )
-        untouched = sa.select(*real.c).where(
-            *(
-                sa.not_(equals_one_of([real.c[column.name] for column in by], batch))
-                for by, keys in chosen.items()
-                for batch in batches(keys)  # SQLite's expressions are at most 1,000 deep
-            )
-        )
         parts = [untouched, *(_as_select(table, kept, row, dialect) for row in rows)]
         while len(parts) > _TERMS:
             parts = [_union(part) for part in batches(parts, _TERMS)]
         return _union(parts).cte(str(table.name))
+
+
+def _given(table: Any, kept: list[Any], rows: list[Key], dialect: Any) -> Any:
+    """The rows as a few parameters, if they can be given so; what is not kept is NULL."""
+    given = given_rows(kept, rows, dialect)
+    if given is None:
+        return None
+    found = given.subquery().c
+    kept_names = {column.name for column in kept}
+    return sa.select(
+        *(
+            found[column.name] if column.name in kept_names else _literal(column, None, dialect)
+            for column in table.c
+        )
+    )
+
+
+def _none_of(found: list[Any], columns: Key, keys: list[Key], dialect: Any) -> Iterator[Any]:
+    """That the found columns are none of the keys, of which there may be very many."""
+    whole = [key for key in keys if None not in key] if len(keys) > _TERMS else []
+    given = given_rows(columns, whole, dialect) if whole else None
+    if given is not None:
+        yield (sa.tuple_(*found) if len(found) > 1 else found[0]).not_in(given)
+        keys = [key for key in keys if None in key]
+    for batch in batches(keys):  # SQLite's expressions are at most 1,000 deep
+        yield sa.not_(equals_one_of(found, batch))
 
 
 def is_plain(columns: Sequence[Any], key: Key) -> bool:

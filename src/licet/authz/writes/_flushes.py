@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -21,6 +21,7 @@ __all__ = [
     "leave_flush",
     "note_connection",
     "refuse_undecided",
+    "watches_committed_by",
 ]
 
 _flushes: ContextVar[tuple[tuple[Session, Watch | None], ...]] = ContextVar(
@@ -28,6 +29,7 @@ _flushes: ContextVar[tuple[tuple[Session, Watch | None], ...]] = ContextVar(
 )
 
 _written: WeakKeyDictionary[Any, list[Watch]] = WeakKeyDictionary()
+_committing: WeakKeyDictionary[Any, list[ref[Watch]]] = WeakKeyDictionary()
 
 
 def enter_flush(session: Session, watch: Watch | None) -> None:
@@ -58,7 +60,9 @@ def refuse_undecided(connection: Any) -> None:
     Raises:
         UnguardedWrite: there are such; they are rolled back.
     """
-    if any(not watch.is_settled for watch in _written.pop(connection, ())):
+    found = _written.pop(connection, [])
+    _committing[connection] = [ref(watch) for watch in found]
+    if any(not watch.is_settled for watch in found):
         connection.connection.rollback()
         raise UnguardedWrite(
             "A connection is committed by which a session has written guarded rows that nobody "
@@ -69,6 +73,13 @@ def refuse_undecided(connection: Any) -> None:
 def forget_connection(connection: Any) -> None:
     """What was written by the connection was rolled back."""
     _written.pop(connection, None)
+    _committing.pop(connection, None)
+
+
+def watches_committed_by(connection: Any) -> list[Watch]:
+    """What watches the rows that the connection's commit, which has failed, was about."""
+    found = (watch() for watch in _committing.get(connection, ()))
+    return [watch for watch in found if watch is not None]
 
 
 def flushes() -> int:

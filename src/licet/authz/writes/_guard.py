@@ -5,7 +5,7 @@ Everything here follows from the mappings and from the policies' conditions, and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -15,14 +15,13 @@ from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
 
 from licet.authz.policies._models.kept import KeptStatements
 from licet.authz.policies.policy import Policy
-from licet.authz.policies.verbs import CREATE, DELETE, UPDATE
+from licet.authz.policies.verbs import UPDATE
 from licet.authz.writes._family import GRANTS, TableName, name_of, root_of
-from licet.authz.writes._plans import asked_tables, checks, first_relations
-from licet.errors import UnguardedWrite, UntranslatableCondition
+from licet.authz.writes._plans import asked_tables, checks, first_relations, require_sql
+from licet.errors import UnguardedWrite
 
 __all__ = ["SINGLE", "Cascade", "Guard", "Link", "Member", "Rows", "classes_of", "kept_columns"]
 
-_DECIDED: Final = (CREATE, UPDATE, DELETE)
 _UNKEPT: Final = (sa.LargeBinary, sa.JSON, sa.ARRAY, sa.PickleType)
 SINGLE: Final = "licet_key_"  # the parameters of a single row's key
 _STATEMENTS: Final = 128  # which callers come again soon
@@ -138,7 +137,7 @@ class Guard:
         self.members: Final = [one for policy in self.policies for one in _members(policy)]
         self.links: Final = self._find_links()
         for policy in self.policies:
-            _require_sql(policy)
+            require_sql(policy)
 
     def policies_of(self, mapper: Mapper[Any]) -> tuple[Policy, ...]:
         """The policies of a class, or of the nearest of its bases that has any."""
@@ -305,6 +304,14 @@ class Guard:
         """The tables from which no statement deletes unasked, as noted rows go with theirs."""
         return frozenset(map(name_of, self.cascades))
 
+    @cached_property
+    def referred(self) -> Mapping[TableName, frozenset[str]]:
+        """For each table, the columns that no statement sets unasked, as noted rows follow."""
+        found: dict[TableName, frozenset[str]] = {}
+        for table, cascades in self.updates.items():
+            found[name_of(table)] = frozenset(to.name for it in cascades for _, to in it.pairs)
+        return found
+
     def _mappers(self) -> Iterator[Mapper[Any]]:
         """The classes whose own table is noted, or reaches one that is."""
         registries = {sa.inspect(policy.model).registry for policy in self.policies}
@@ -356,17 +363,6 @@ def _of_table(mapper: Mapper[Any], key: Any, table: Any) -> Any:
     equal = [key, *mapper.get_property_by_column(key).columns]
     equal += mapper._equivalent_columns.get(key, ())
     return next((column for column in equal if column.table is table), None)
-
-
-def _require_sql(policy: Policy) -> None:
-    for verb in _DECIDED:
-        if policy.check(verb).has_predicate:
-            raise UntranslatableCondition(
-                f"The policy {policy.name} cannot guard writes with a Python function, which is "
-                f"part of its {verb}: they are decided by SQL on the rows as written. Use a "
-                f"condition. Declared at {policy.declared}"
-            )
-        policy.check(verb).prepare()
 
 
 def _members(policy: Policy) -> Iterator[Member]:

@@ -6,6 +6,7 @@ them. Where nothing is guarded each returns at once.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,9 +22,9 @@ from licet.authz.callers.asking import log_line, refusal_of
 from licet.authz.policies._in_sql._changes import FILTERED
 from licet.authz.policies._models.remembered import remember_flushed
 from licet.authz.policies.verbs import DELETE, UPDATE
-from licet.authz.writes._absent import answer_absent
 from licet.authz.writes._afterwards import note_session
 from licet.authz.writes._before import BARE
+from licet.authz.writes._constraints import denial_outside_of_blocks, look_at_error
 from licet.authz.writes._flushes import (
     current_flush,
     enter_flush,
@@ -47,6 +48,7 @@ from licet.authz.writes._statements import (
     note_filtered,
     permit_or_refuse,
     permitted,
+    written_by,
 )
 from licet.authz.writes._verdict import first_refusal
 from licet.authz.writes._watch import Watch
@@ -55,6 +57,7 @@ __all__ = ["all_or_none", "install", "may_commit", "settle"]
 
 _COMMITTING: Final = "licet.committing"
 _BARE: Final = f"{BARE}."
+_FLUSHES: Final = 100
 _lock = threading.Lock()
 _installed: list[bool] = []
 
@@ -70,7 +73,7 @@ def install() -> None:
         for name, function in _of_mappers.items():
             event.listen(Mapper, name, function)
         event.listen(Engine, "before_execute", _before_execute)
-        event.listen(Engine, "handle_error", answer_absent)
+        event.listen(Engine, "handle_error", look_at_error)
         event.listen(Engine, "commit", refuse_undecided)
         event.listen(Engine, "rollback", forget_connection)
         event.listen(Engine, "before_cursor_execute", _before_cursor_execute, retval=True)
@@ -147,7 +150,9 @@ def _before_commit(session: Session) -> None:
     if session.in_nested_transaction() or (watch is None and scope is None):
         return
     session.info[_COMMITTING] = True
-    while not session._is_clean():
+    for _ in range(_FLUSHES):  # SQLAlchemy refuses what needs more of them
+        if session._is_clean():
+            break
         session.flush()
     watch = watch_of(session)
     if watch is not None:
@@ -196,8 +201,19 @@ def _after_rollback(session: Session) -> None:
 def _after_soft_rollback(session: Session, previous: Any) -> None:
     watch = watch_of(session)
     leave_flush(session)
-    if watch is not None and previous.nested:
+    if watch is None:
+        return
+    if previous.nested:
         watch.take_back(previous)
+    if previous.nested or session.in_nested_transaction():
+        watch.proposed = []  # the program may try something else
+        return
+    inner = block.get()
+    if watch.proposed and not (inner is not None and inner.session is session):
+        denial = denial_outside_of_blocks(watch, sys.exc_info()[1])
+        watch.proposed = []
+        if denial is not None:
+            raise denial
 
 
 def _after_transaction_create(session: Session, transaction: Any) -> None:
@@ -264,18 +280,17 @@ def _after_delete(mapper: Mapper[Any], _connection: Any, target: Any) -> None:
 
 def _do_orm_execute(state: Any) -> Any:
     """A statement that a session is given: noted, let pass or refused, and then executed."""
-    if not isinstance(state.statement, sa.Insert | sa.Update | sa.Delete):
-        return None
-    scope = scope_of(state.session)
+    statement = written_by(state.statement)
+    scope = None if statement is None else scope_of(state.session)
     if scope is None or scope.is_narrow:
         return None
-    table = closed_table(scope.guard, state.statement)
+    table = closed_table(scope.guard, statement)
     if table is None:
         return None
-    if _is_filtered(scope, state.statement):
-        note_filtered(state.session, scope, state.statement, state.parameters)
+    if _is_filtered(scope, statement):
+        note_filtered(state.session, scope, statement, state.parameters)
     else:
-        permit_or_refuse(table, state.execution_options)
+        permit_or_refuse(table, {**statement._execution_options, **state.execution_options})
     if state.session.autoflush:
         state.session.flush()  # what waits in the session is not permitted with it
     with permitted():
@@ -291,17 +306,17 @@ def _is_filtered(scope: Any, statement: Any) -> bool:
 def _before_execute(
     connection: Any, statement: Any, many: Any, one: Any, options: Mapping[str, Any]
 ) -> None:
-    statement = getattr(statement, "statement", statement)  # of a compiled one
-    if not isinstance(statement, sa.Insert | sa.Update | sa.Delete) or is_permitted():
+    statement = written_by(statement)
+    if statement is None or is_permitted():
         return
     watch = current_flush()
     if watch is not None and _is_of_flush(watch, statement, many or [one], options):
         note_connection(connection, watch)
         return
     scope = statements_scope()
-    table = None if scope is None else closed_table(scope.guard, statement)
+    table = None if scope is None else closed_table(scope.guard, statement, many or [one])
     if table is not None:
-        permit_or_refuse(table, options)
+        permit_or_refuse(table, {**statement._execution_options, **options})
 
 
 def _is_of_flush(

@@ -1,9 +1,9 @@
-"""Which relationships the conditions of a policy ask."""
+"""Which relationships the conditions of a policy ask, and whether SQL can ask them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapper, RelationshipProperty
@@ -19,11 +19,13 @@ from licet.authz.policies._models.nodes import (
 )
 from licet.authz.policies._models.shape import Relation
 from licet.authz.policies.policy import Policy
-from licet.authz.policies.verbs import Verb
+from licet.authz.policies.verbs import CREATE, DELETE, UPDATE, Verb
+from licet.errors import UntranslatableCondition
 
-__all__ = ["asked_tables", "checks", "first_relations"]
+__all__ = ["asked_tables", "checks", "first_relations", "require_sql"]
 
 Prop = RelationshipProperty[Any]
+_DECIDED: Final = (CREATE, UPDATE, DELETE)
 
 
 def checks(policy: Policy) -> Iterator[tuple[str, Plan]]:
@@ -78,3 +80,19 @@ def first_relations(plan: Plan) -> Iterator[Relation]:
             yield from plan.hops[:1]
         case Exists():
             yield (*plan.hops, plan.relation)[0]
+
+
+def require_sql(policy: Policy) -> None:
+    """Refuse a policy that cannot guard writes.
+
+    Raises:
+        UntranslatableCondition: a Python function decides about one.
+    """
+    for verb in _DECIDED:
+        if policy.check(verb).has_predicate:
+            raise UntranslatableCondition(
+                f"The policy {policy.name} cannot guard writes with a Python function, which is "
+                f"part of its {verb}: they are decided by SQL on the rows as written. Use a "
+                f"condition. Declared at {policy.declared}"
+            )
+        policy.check(verb).prepare()

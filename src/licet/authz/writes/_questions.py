@@ -21,7 +21,7 @@ from licet.authz.writes._before import BATCH, Before, batches, equals_one_of, is
 from licet.authz.writes._family import root_of
 from licet.authz.writes._guard import SINGLE, Guard, Rows, classes_of
 
-__all__ = ["Answered", "Key", "Questions"]
+__all__ = ["Answered", "Key", "Questions", "writing_connection"]
 
 _PARAMETERS: Final = 12_000
 Key = tuple[Any, ...]
@@ -179,7 +179,7 @@ class Questions:
 
         With `of_keys` it reads no rows of the class itself but those with these keys.
         """
-        connection = self._session.connection(bind_arguments={"mapper": mapper})
+        connection = writing_connection(self._session, mapper)
         options: dict[str, Any] = {}
         if was:
             asked = self.guard.asked[policy] if policy is not None else frozenset()
@@ -200,6 +200,15 @@ class Questions:
         """The keys of a class by the columns that hold them in these tables of it."""
         columns = self.guard.rows_of(mapper).keys
         return {table: (columns[table], keys) for table in tables if table in columns}
+
+
+def writing_connection(session: Session, mapper: Mapper[Any]) -> sa.Connection:
+    """The connection by which a flush writes the class, where others read from a replica."""
+    was, session._flushing = session._flushing, True
+    try:
+        return session.connection(bind_arguments={"mapper": mapper})
+    finally:
+        session._flushing = was
 
 
 def _unlike(

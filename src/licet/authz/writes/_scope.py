@@ -66,12 +66,7 @@ block: ContextVar[Scope | None] = ContextVar("licet_write_block", default=None)
 def guard_for(*policies: Policy) -> Guard:
     """What is watched for the app's policies, and for these."""
     app = _guarded_app()
-    registered = registered_in(app)
-    given = {policy.model for policy in policies}
-    known = [
-        one for one in registered.policies if registered.guards_writes or one.model not in given
-    ]
-    wanted = tuple(dict.fromkeys((*known, *policies)))
+    wanted = tuple(dict.fromkeys((*registered_in(app).policies, *policies)))
     guards: dict[Any, Guard] = app_state(app).get_or_build(_GUARDS, lambda _settings: {})
     if wanted not in guards:
         guards[wanted] = Guard(wanted)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.engine import Compiled
+from sqlalchemy.orm import FromStatement, Session
+from sqlalchemy.sql.lambdas import LambdaElement
 
 from licet.authz.callers.asking import request_id
 from licet.authz.policies._in_sql._changes import FILTERED, model_written
@@ -27,6 +29,7 @@ __all__ = [
     "note_filtered",
     "permit_or_refuse",
     "permitted",
+    "written_by",
 ]
 
 log = logging.getLogger("licet.authz.decisions")
@@ -49,18 +52,63 @@ def is_permitted() -> bool:
     return _permitted.get() == flushes()
 
 
-def closed_table(guard: Guard, statement: Any) -> Any:
+def written_by(statement: Any) -> Any:
+    """The INSERT, UPDATE or DELETE that is executed, whatever it is wrapped in; or None."""
+    while not isinstance(statement, sa.Insert | sa.Update | sa.Delete):
+        match statement:
+            case FromStatement():
+                statement = statement.element
+            case LambdaElement():
+                statement = statement._resolved
+            case Compiled():
+                statement = statement.statement
+            case _:
+                return None
+    return statement
+
+
+def closed_table(guard: Guard, statement: Any, parameters: Iterable[Any] = ()) -> Any:
     """The guarded table that the statement writes, itself or in an expression of it; or None."""
     written = [statement, *(one.element for one in getattr(statement, "_independent_ctes", ()))]
     for one in written:
         if isinstance(one, sa.Insert | sa.Update | sa.Delete):
             for table in _tables(one.table):
                 name = name_of(table)
-                if name in guard.closed or (
-                    isinstance(one, sa.Delete) and name in guard.undeletable
-                ):
+                if name in guard.closed or _takes_others(guard, one, name, parameters):
                     return table
     return None
+
+
+def _takes_others(guard: Guard, statement: Any, name: Any, parameters: Iterable[Any]) -> bool:
+    """Whether the database deletes or changes guarded rows with those that the statement writes."""
+    deletes = isinstance(statement, sa.Delete)
+    if isinstance(statement, sa.Insert) and any(
+        "REPLACE" in str(prefix).upper() for prefix, _ in statement._prefixes
+    ):
+        deletes = True  # the rows that stand in the way
+    if deletes and name in guard.undeletable:
+        return True
+    referred = guard.referred.get(name)
+    return referred is not None and not referred.isdisjoint(_columns_set(statement, parameters))
+
+
+def _columns_set(statement: Any, parameters: Iterable[Any]) -> set[str]:
+    """The names of the columns that a statement sets of rows that there are."""
+    if isinstance(statement, sa.Insert):
+        clause = getattr(statement, "_post_values_clause", None)
+        given = list(getattr(clause, "update_values_to_set", None) or ())
+        given = [one[0] if isinstance(one, tuple) else one for one in given]
+    else:
+        given = [*(statement._values or ()), *(pair[0] for pair in _ordered(statement))]
+        given += [name for row in parameters for name in row or ()]
+    columns, model = getattr(statement.table, "c", {}), model_written(statement)
+    attributes = sa.inspect(model).column_attrs if model is not None else {}
+    names = set[str]()
+    for one in given:
+        key = getattr(one, "key", one)
+        found = [*attributes[key].columns] if key in attributes else [columns.get(key, one)]
+        names.update(str(getattr(column, "name", column)) for column in found)
+    return names
 
 
 def _tables(source: Any) -> list[Any]:
@@ -101,10 +149,8 @@ def note_filtered(session: Session, scope: Scope, statement: Any, parameters: An
         )
     mapper = sa.inspect(statement._execution_options[FILTERED])
     is_delete = isinstance(statement, sa.Delete)
-    if not is_delete and (moved := _keys_set(statement, parameters, mapper)):
-        raise UnguardedWrite(
-            f"The statement changes the primary key {', '.join(moved)}: change the objects instead."
-        )
+    if not is_delete:
+        _require_same_keys(scope.guard, statement, parameters, mapper)
     if session.autoflush:
         session.flush()
     watch = begin_watch(session, scope)
@@ -117,17 +163,25 @@ def note_filtered(session: Session, scope: Scope, statement: Any, parameters: An
     selected = sa.select(*columns)
     if statement.whereclause is not None:
         selected = selected.where(statement.whereclause)
-    keys = [tuple(row) for row in session.execute(selected, parameters or None)]
+    rows = watch.questions.run(mapper, selected, None, was=False, parameters=parameters or {})
+    keys = [tuple(row) for row in rows]  # not by the session, which may narrow what it selects
     watch.note(mapper, keys, DELETE if is_delete else UPDATE)
     watch.confirm(mapper, keys, is_gone=is_delete)
 
 
-def _keys_set(statement: Any, parameters: Any, mapper: Any) -> list[str]:
-    """The columns of the primary key that an UPDATE sets."""
-    given = [*(statement._values or ()), *(pair[0] for pair in _ordered(statement))]
-    given += parameters or {}
-    names = {getattr(one, "key", one) for one in given}
-    return sorted(column.key for column in mapper.primary_key if column.key in names)
+def _require_same_keys(guard: Guard, statement: Any, parameters: Any, mapper: Any) -> None:
+    names = _columns_set(statement, [parameters])
+    moved = sorted(column.key for column in mapper.primary_key if column.name in names)
+    if moved:
+        raise UnguardedWrite(
+            f"The statement changes the primary key {', '.join(moved)}: change the objects instead."
+        )
+    referred = (guard.referred.get(name_of(table), frozenset()) for table in mapper.tables)
+    if taken := sorted(names & frozenset().union(*referred)):
+        raise UnguardedWrite(
+            f"The statement changes {', '.join(taken)}, with which the database changes the rows "
+            "that refer to it: change the objects instead."
+        )
 
 
 def _ordered(statement: Any) -> Any:

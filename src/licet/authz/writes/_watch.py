@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, Final
 
@@ -19,8 +19,8 @@ from licet.authz.policies.verbs import DELETE, UPDATE, Verb
 from licet.authz.writes._before import batches, equals_one_of
 from licet.authz.writes._family import name_of, root_of
 from licet.authz.writes._guard import Cascade, Link, kept_columns
-from licet.authz.writes._questions import Key
-from licet.authz.writes._touched import Note, Partners, Touched
+from licet.authz.writes._questions import Key, writing_connection
+from licet.authz.writes._touched import Note, Partners, RowKey, Touched
 from licet.errors import UnguardedWrite
 
 __all__ = ["Watch"]
@@ -34,6 +34,9 @@ class Watch(Touched):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._pending: Any = None
+        self._flush: Any = None
+        self.proposed: list[Any] = []  # what a flush was to store that a taken value ended
+        self._cascading: list[tuple[Mapper[Any], list[Key]]] = []
         self._inserts: Counter[Any] = Counter()
         self.inserted: Counter[Any] = Counter()  # rows by table, as the flush's statements say
 
@@ -41,10 +44,28 @@ class Watch(Touched):
 
     def expect(self, flush_context: Any) -> None:
         """A flush begins; it knows what it writes when it asks for the first row."""
-        self._pending = flush_context
+        self._pending = self._flush = flush_context
         self.is_settled = False
+        self.proposed = []
         self._inserts.clear()
         self.inserted.clear()
+
+    def stored_objects(self) -> Iterator[Any]:
+        """What the flush that is under way inserts or changes."""
+        for state, (is_deleted, is_listed) in self._flush.states.items():
+            if not (is_deleted or is_listed):
+                yield state.obj()
+
+    def written_rows(self) -> Iterator[RowKey]:
+        """Every row that the transaction has written."""
+        for confirmed in (self.confirmed, *(former[1] for former in self._former)):
+            yield from confirmed
+
+    def created_tables(self) -> set[Any]:
+        """The tables of rows that the transaction has inserted."""
+        notes = (self._known.get(row_key) for row_key in self.written_rows())
+        created = (note.mapper for note in notes if note is not None and not note.existed)
+        return {table for mapper in created for table in mapper.tables}
 
     def inserts(self, mapper: Mapper[Any]) -> None:
         """A flush is about to insert an object of the class."""
@@ -129,9 +150,16 @@ class Watch(Touched):
 
     def note_cascades(self, mapper: Mapper[Any], keys: list[Key]) -> None:
         """Note what the database changes or deletes together with rows."""
-        for table in self.guard.rows_of(mapper).keys:
-            for cascade in self.guard.cascades.get(table, ()):
-                self._note_cascade(cascade, mapper, table, keys)
+        self._cascading.append((mapper, keys))
+        if len(self._cascading) > 1:  # of rows that go with others, which may be very far away
+            return
+        try:
+            for one, of_class in self._cascading:
+                for table in self.guard.rows_of(one).keys:
+                    for cascade in self.guard.cascades.get(table, ()):
+                        self._note_cascade(cascade, one, table, of_class)
+        finally:
+            self._cascading.clear()
 
     def _note_new_keys(self, mapper: Mapper[Any], target: Any) -> None:
         """Note what the database changes because a row gets another key."""
@@ -261,9 +289,7 @@ class Watch(Touched):
 
     def _keep_links(self, table: Any, rows: list[dict[str, Any]]) -> None:
         """Keep rows of an association table as they are before they are touched first."""
-        connection = self.session.connection(
-            bind_arguments={"mapper": self.guard.links[table][0].mapper}
-        )
+        connection = writing_connection(self.session, self.guard.links[table][0].mapper)
         keys: dict[tuple[Any, ...], dict[Key, None]] = {}
         for row in rows:
             columns = tuple(column for column in table.c if column.key in row)

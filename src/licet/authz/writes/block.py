@@ -12,12 +12,17 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask import has_request_context
+from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.associationproxy import AssociationProxy
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Session, object_session, scoped_session
 
 from licet.authz._places import invalid
 from licet.authz.callers.asking import authorize, current_caller, current_session
+from licet.authz.policies._models.values import as_held, may_be_null
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import CREATE, DELETE, LIST, VIEW, Verb, one_verb
+from licet.authz.writes._constraints import denial_of_taken
 from licet.authz.writes._listeners import all_or_none, install, may_commit, settle
 from licet.authz.writes._scope import Scope, block, guard_for, is_kept, scope_of, watch_of
 from licet.authz.writes._touched import Main
@@ -60,26 +65,65 @@ class Change:
         if not isinstance(fields, Mapping):
             raise InvalidRequest("The fields to be set are a JSON object.")
         writable, known = self._writable, self._policy.shown.names
-        unknown = sorted(str(name) for name in fields if name not in known)
-        refused = sorted(name for name in fields if name in known and name not in writable)
-        related = sorted(name for name in fields if self._is_no_related(name, fields[name]))
-        computed = sorted(name for name in fields if self._is_computed(name))
+        refused = [name for name in fields if name in known and name not in writable]
+        related = [name for name in fields if self._is_no_related(name, fields[name])]
+        self._refuse(
+            {
+                "Unknown fields": [str(name) for name in fields if name not in known],
+                "Fields that may not be written": refused,
+                "Fields that are set by the key of the related object": related,
+                "Fields that are computed": [name for name in fields if self._is_computed(name)],
+            }
+        )
+        dialect = self._session.get_bind(sa.inspect(type(self.object))).dialect
+        with all_or_none(self.object):
+            unfit = [name for name, value in fields.items() if not self._set(name, value, dialect)]
+            self._refuse({"Fields with values that they cannot have": unfit})
+        self._applied.update(fields)
+
+    def _refuse(self, found: Mapping[str, list[str]]) -> None:
         problems = [
-            f"{text}: {', '.join(names)}."
-            for text, names in (
-                ("Unknown fields", unknown),
-                ("Fields that may not be written", refused),
-                ("Fields that are set by the key of the related object", related),
-                ("Fields that the database computes", computed),
-            )
-            if names
+            f"{text}: {', '.join(sorted(names))}." for text, names in found.items() if names
         ]
         if problems:
             raise InvalidRequest(" ".join(problems))
-        with all_or_none(self.object):
-            for name, value in fields.items():
-                setattr(self.object, name, value)
-        self._applied.update(fields)
+
+    def _set(self, name: str, value: Any, dialect: Dialect) -> bool:
+        """Set a field; whether the columns can hold what it has become."""
+        mapper, state = sa.inspect(type(self.object)), sa.inspect(self.object)
+        made = getattr(mapper.attrs.get(name), "composite_class", None)
+        if isinstance(made, type) and not isinstance(value, made | None):
+            return False
+        own = mapper.column_attrs.get(name)
+        was = dict(state.dict) if own is None else {}
+        setattr(self.object, name, value)
+        for prop in mapper.column_attrs if own is None else (own,):
+            if prop.key in state.dict and state.dict[prop.key] is not was.get(prop.key, was):
+                try:
+                    state.dict[prop.key] = self._held(prop, state.dict[prop.key], dialect)
+                except ValueError:
+                    return False
+        return True
+
+    def _held(self, prop: Any, value: Any, dialect: Dialect) -> Any:
+        """The value as its columns hold it.
+
+        Raises:
+            ValueError: they cannot.
+        """
+        if isinstance(value, sa.ClauseElement) or hasattr(value, "__clause_element__"):
+            return value
+        state = sa.inspect(self.object)
+        for column in prop.columns if isinstance(prop.columns[0], sa.Column) else ():
+            if value is not None:
+                value = as_held(column.type, value, dialect)
+            elif not may_be_null(column, dialect, is_draft=state.key is None):
+                relations = state.mapper.relationships
+                if not any(
+                    column in one.local_columns and state.dict.get(one.key) for one in relations
+                ):
+                    raise ValueError("null")
+        return value
 
     def before_commit(self, function: Callable[[], None]) -> None:
         """Call a function at the block's end, when everything is flushed and decided.
@@ -98,23 +142,32 @@ class Change:
         """
         if self._applied.isdisjoint(self._policy.written.masked):
             return
-        self._session.expire(self.object)  # triggers and defaults count
-        if refused := sorted(self._applied - self._find_writable()):
-            raise InvalidRequest(
-                f"Fields that may not be written in the new state: {', '.join(refused)}."
-            )
+        if sa.inspect(self.object).persistent:
+            self._session.expire(self.object)  # triggers and defaults count
+        refused = self._applied - self._find_writable()
+        self._refuse({"Fields that may not be written in the new state": list(refused)})
 
     def _is_no_related(self, name: str, value: Any) -> bool:
-        """Whether a relationship is given something that is no object of a session."""
-        if name not in sa.inspect(type(self.object)).relationships:
+        """Whether related rows are to be set by something that is no object of a session."""
+        mapper = sa.inspect(type(self.object))
+        descriptor = mapper.all_orm_descriptors.get(name)
+        if name not in mapper.relationships and not isinstance(descriptor, AssociationProxy):
             return False
         values = value if isinstance(value, list | tuple | set) else [value]
         return not values or any(sa.inspect(one, raiseerr=False) is None for one in values)
 
     def _is_computed(self, name: str) -> bool:
-        """Whether an attribute has the value of an expression, not of a column."""
-        found = sa.inspect(type(self.object)).column_attrs.get(name)
-        return found is not None and not isinstance(found.columns[0], sa.Column)
+        """Whether an attribute has the value of an expression, or of a column that nobody sets."""
+        mapper = sa.inspect(type(self.object))
+        found = mapper.column_attrs.get(name)
+        if found is None:
+            descriptor = mapper.all_orm_descriptors.get(name)
+            return isinstance(descriptor, hybrid_property) and descriptor.fset is None
+        column = found.columns[0]
+        if not isinstance(column, sa.Column):
+            return True
+        is_numbered = column.identity is not None and column.identity.always
+        return column.computed is not None or bool(is_numbered)
 
 
 @contextmanager
@@ -233,8 +286,11 @@ def _outermost(scope: Scope, main: Main, asking: Any, *, commit: bool) -> Iterat
         if is_alone and watch is not None and after is not None:
             watch.enter(after.guard, after.find_caller(), after.mains)
             watch.is_narrow = after.is_narrow
-    except BaseException:
+    except BaseException as error:
+        watch = watch_of(session)
         session.rollback()
+        if (denial := denial_of_taken(watch, error, scope.changes)) is not None:
+            raise denial from error
         raise
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from tests.unit.authz.writes.library import ANN
 from tests.unit.authz.writes.small import Small, owned
 
 from licet.authz import ALL, CREATE, DELETE, UPDATE, VIEW, Policy, attr, registered
@@ -143,3 +144,99 @@ def test_rows_of_association_tables(is_passive):
     small.store(Paper(id=2, topics=[small.session.get(Topic, 2)]))
     assert small.attempt(lambda s: s.delete(s.get(Topic, 1))) == "AccessDenied"
     assert small.attempt(lambda s: s.delete(s.get(Topic, 2))) == "done"
+
+
+class Code(Base):
+    __tablename__ = "code"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    name: Mapped[str] = mapped_column("code_name", unique=True)
+
+
+class Use(Base):
+    __tablename__ = "use"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    code: Mapped[str] = mapped_column(
+        sa.ForeignKey("code.code_name", onupdate="CASCADE", ondelete="CASCADE")
+    )
+
+
+upsert = sa.dialects.sqlite.insert(Code).values(id=1, owner="ann", name="c")
+
+
+class TestReferredColumns:
+    """Statements about a class without a policy, by which the database changes guarded rows."""
+
+    @pytest.fixture
+    def small(self):
+        made = Small(Base.metadata, owned(Use))
+        made.store(Code(id=1, owner="ann", name="c"), Use(id=1, owner="ben", code="c"))
+        return made
+
+    @pytest.mark.parametrize(
+        "write",
+        [
+            lambda session: session.execute(sa.update(Code).values(name="x")),
+            lambda session: session.execute(sa.update(Code).values({Code.name: "x"})),
+            lambda session: session.execute(sa.update(Code).ordered_values((Code.name, "x"))),
+            lambda session: session.query(Code).update({"name": "x"}),
+            lambda session: session.execute(sa.update(Code), [{"id": 1, "name": "x"}]),
+            lambda session: session.bulk_update_mappings(Code, [{"id": 1, "name": "x"}]),
+            lambda session: session.connection().execute(
+                sa.update(Code.__table__), {"code_name": "x"}
+            ),
+            lambda session: session.execute(
+                upsert.on_conflict_do_update(index_elements=["id"], set_={"name": "x"})
+            ),
+            lambda session: session.execute(
+                sa.insert(Code).prefix_with("OR REPLACE").values(id=1, owner="ann", name="x")
+            ),
+        ],
+    )
+    def test_are_refused(self, small, write):
+        """Nobody decides about the rows that follow."""
+        assert small.attempt(write) == "UnguardedWrite"
+        assert small.rows("SELECT owner, code FROM use") == [("ben", "c")]
+
+    @pytest.mark.parametrize(
+        "write",
+        [
+            lambda session: session.execute(sa.update(Code).values(owner="x")),
+            lambda session: session.execute(sa.update(Code), [{"id": 1, "owner": "x"}]),
+            lambda session: session.execute(
+                upsert.on_conflict_do_update(index_elements=["id"], set_={"owner": "x"})
+            ),
+            lambda session: session.execute(
+                sa.update(Code).values(name="x"), execution_options={"licet_unguarded": "renamed"}
+            ),
+        ],
+    )
+    def test_others_pass(self, small, write):
+        """No row follows, or the statement is marked."""
+        assert small.attempt(write) == "done"
+
+    def test_a_filtered_one_is_refused(self):
+        """The policy of the class decides about its own rows, and not about those that follow."""
+        codes = owned(Code, "codes")
+        small = Small(Base.metadata, owned(Use), codes)
+        small.store(Code(id=1, owner="ann", name="c"), Use(id=1, owner="ben", code="c"))
+        change = codes.filter(sa.update(Code).values(name="x"), ANN, UPDATE)
+        assert small.attempt(lambda session: session.execute(change)) == "UnguardedWrite"
+
+
+class Reply(Base):
+    __tablename__ = "reply"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    parent_id: Mapped[int | None] = mapped_column(sa.ForeignKey("reply.id", ondelete="CASCADE"))
+
+
+@pytest.mark.parametrize(("owner", "outcome"), [("ann", "done"), ("ben", "ObjectNotFound")])
+def test_a_long_way(owner, outcome):
+    """The last of 400 replies to each other goes with the first."""
+    small = Small(Base.metadata, owned(Reply))
+    rows = [{"id": key, "owner": "ann", "parent_id": key - 1 or None} for key in range(1, 401)]
+    small.session.execute(sa.insert(Reply), [*rows, {"id": 401, "owner": owner, "parent_id": 400}])
+    small.session.commit()
+    assert small.attempt(lambda session: session.delete(session.get(Reply, 1))) == outcome

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -97,6 +97,69 @@ def test_the_next_object_with_the_key_has_no_grants(small, is_statement):
         assert not BOOKS.decide(ANN, VIEW, small.session.get(Book, 2))
         assert all(row[0] for row in small.rows("SELECT revoked_at FROM licet_grant"))
     small.session.rollback()
+
+
+def test_a_moved_object_has_the_grants_of_neither_key(small):
+    """A changed primary key ends what was granted on the object, and on its new key's last one."""
+    assert give_ann(small) == "done"
+    with small.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM book WHERE id = 2")
+
+    def move(session):
+        session.get(Book, 1).id = 2
+
+    assert small.attempt(move) == "done"
+    assert all(row[0] for row in small.rows("SELECT revoked_at FROM licet_grant"))
+
+
+class TestTimeBoxes:
+    """A right to give that comes of a grant with an end."""
+
+    END = datetime.now(UTC) + timedelta(hours=1)
+
+    @pytest.fixture
+    def small(self):
+        """Ben has the right of ann's book until an hour from now."""
+        books = Policy(Book, name="books").allow(registered, VIEW | grant_verb("editor"), when=OWN)
+        books.allow(Role("editor", granted("editor")), VIEW | grant_verb("editor"))
+        made = Small(Base.metadata, books)
+        grant.create(made.engine)
+        made.store(Book(id=1, owner="ann"))
+        made.books = books
+        given = self.giving(made, "ben", self.END)
+        assert made.attempt(given, "ann") == "done"
+        return made
+
+    def giving(self, small, to, expires_at):
+        return lambda session: give(
+            small.books, session.get(Book, 1), "editor", to=to, expires_at=expires_at
+        )
+
+    @pytest.mark.parametrize(
+        ("expires_at", "outcome"),
+        [
+            (None, "AccessDenied"),
+            (END + timedelta(microseconds=1), "AccessDenied"),
+            (END, "done"),
+            (END - timedelta(minutes=1), "done"),
+        ],
+    )
+    @pytest.mark.parametrize("to", ["ben", "zoe"])
+    def test_are_not_lengthened(self, small, to, expires_at, outcome):
+        """Neither for the giver nor for another; whose right has no end gives for ever."""
+        assert small.attempt(self.giving(small, to, expires_at), "ben") == outcome
+        assert small.attempt(self.giving(small, to, None), "ann") == "done"
+
+
+@pytest.mark.parametrize("key", ["02", " 2", 2.0])
+def test_a_key_in_another_form_is_the_same(small, key):
+    """The next object ends the grants on its key, however it was given that."""
+    assert give_ann(small) == "done"
+    with small.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM book WHERE id = 2")
+    small.session.add(Book(id=key, owner="ben"))
+    small.session.commit()
+    assert all(row[0] for row in small.rows("SELECT revoked_at FROM licet_grant"))
 
 
 def test_objects_of_two_schemas_are_two():

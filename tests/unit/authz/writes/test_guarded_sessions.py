@@ -340,6 +340,15 @@ class TestStatements:
             lambda session: session.execute(
                 sa.insert(Book).from_select(["owner"], sa.select(Book.owner))
             ),
+            lambda session: session.scalars(
+                sa.select(Book).from_statement(sa.update(Book).values(owner="ann").returning(Book))
+            ),
+            lambda session: session.execute(
+                sa.lambda_stmt(lambda: sa.update(Book).values(owner="ann"))
+            ),
+            lambda session: session.connection().execute(
+                sa.lambda_stmt(lambda: sa.delete(Book.__table__)) + (lambda of: of.where(sa.true()))
+            ),
         ],
     )
     def test_are_refused(self, guarded, write):
@@ -391,6 +400,19 @@ class TestStatements:
             assert session.execute(guarded.books.filter(sa.delete(Book), ANN, DELETE)).rowcount == 1
             session.commit()
         assert guarded.rows() == [(2, 2, "ben", "Non licet")]
+
+    def test_that_are_wrapped_are_what_they_wrap(self, guarded, caplog):
+        """A SELECT of what an UPDATE returns is restricted, or marked, as the UPDATE is."""
+        titles = sa.update(Book).values(title="hers").returning(Book)
+        with guarded.asked_by("ann") as session:
+            hers = guarded.books.filter(titles, ANN, UPDATE)
+            found = session.scalars(sa.select(Book).from_statement(hers)).all()
+            assert [book.id for book in found] == [1]
+            session.commit()
+            every = titles.execution_options(licet_unguarded="a new catalogue")
+            assert len(session.scalars(sa.select(Book).from_statement(every)).all()) == 2
+            session.commit()
+        assert "a new catalogue" in caplog.text
 
     def test_that_change_a_primary_key_are_refused(self, guarded):
         """The rows could not be found again."""

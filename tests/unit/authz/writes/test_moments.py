@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 from flask import Flask, Response
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
-from tests.unit.authz.writes.library import BEN
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, with_loader_criteria
+from tests.unit.authz.writes.library import ANN, BEN
 from tests.unit.authz.writes.small import OWN, Small, owned
 
 from licet import Licet
@@ -233,6 +233,22 @@ def test_another_apps_context(small):
     assert small.attempt(lambda session: change(session, 1), commit=False) == "done"
 
 
+def test_a_listener_that_never_comes_to_an_end(small):
+    """SQLAlchemy's own limit ends a commit of which each flush adds something."""
+
+    def add(session, _context):
+        session.add(Book(owner="ann"))
+
+    def change(session):
+        sa.event.listen(session, "after_flush", add)
+        session.get(Book, 1).title = "x"
+
+    try:
+        assert small.attempt(change) == "FlushError"
+    finally:
+        sa.event.remove(small.session, "after_flush", add)
+
+
 @pytest.mark.parametrize("has_block", [True, False])
 def test_a_listener_before_the_commit(small, has_block):
     """What it writes is decided, in a session that was clean until then as well."""
@@ -307,6 +323,55 @@ def test_sessions_with_a_database_for_each_class(small):
         with pytest.raises(Exception, match="no such object"):
             bound.commit()
     bound.close()
+
+
+class Routing(Session):
+    """Reads from a replica, and writes to the first database, as SQLAlchemy's own recipe does."""
+
+    def get_bind(self, mapper=None, *, clause=None, **_options):
+        is_change = isinstance(clause, sa.Insert | sa.Update | sa.Delete)
+        return self.info["first" if self._flushing or is_change else "replica"]
+
+
+@pytest.mark.parametrize("way", ["commit", "block", "statement"])
+@pytest.mark.parametrize(("owner", "outcome"), [("ann", "done"), ("ben", "AccessDenied")])
+def test_a_session_that_reads_from_a_replica(small, way, owner, outcome):
+    """What was written is asked of the database that has it."""
+    replica = Small(Base.metadata)
+    replica.store(Book(id=1, owner="ann"), Book(id=2, owner="ben"))
+    small.session = Routing(info={"first": small.engine, "replica": replica.engine})
+
+    def change(session):
+        book = session.get(Book, 1)
+        if way == "statement":
+            everything = sa.update(Book).values(owner=owner, title="x")
+            session.execute(BOOKS.filter(everything, ANN, UPDATE))
+        elif way == "block":
+            with write(BOOKS, UPDATE, book):
+                book.owner, book.title = owner, "x"
+        else:
+            book.owner, book.title = owner, "x"
+
+    assert small.attempt(change) == outcome
+    assert small.rows(TITLES)[0] == (("x",) if outcome == "done" else ("t",))
+
+
+def test_a_session_that_narrows_what_it_selects(small):
+    """A statement's rows are those that it writes, whatever a listener leaves out of SELECTs."""
+
+    def narrow(state):
+        if state.is_select:
+            seen = with_loader_criteria(Book, Book.title == "seen")
+            state.statement = state.statement.options(seen)
+
+    def change(session):
+        sa.event.listen(session, "do_orm_execute", narrow)
+        session.execute(BOOKS.filter(sa.update(Book).values(owner="ben"), ANN, UPDATE))
+
+    try:
+        assert small.attempt(change) == "AccessDenied"
+    finally:
+        sa.event.remove(small.session, "do_orm_execute", narrow)
 
 
 class TestConnections:

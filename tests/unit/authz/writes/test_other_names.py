@@ -192,8 +192,11 @@ class TestTables:
         assert small.attempt(lambda session: session.execute(change)) == "UnguardedWrite"
 
 
-def test_another_policy_of_a_block_is_asked_besides(small):
+@pytest.mark.parametrize("guard_writes", [True, False])
+def test_another_policy_of_a_block_is_asked_besides(guard_writes):
     """A block with a policy of its own does not put the app's aside."""
+    small = Small(Base.metadata, BOOKS, guard_writes=guard_writes)
+    small.store(Book(id=1, owner="ann"), Book(id=2, owner="ben"))
     loose = Policy(Book, name="loose").allow(registered, ALL)
 
     def change(session):
