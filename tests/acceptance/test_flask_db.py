@@ -97,6 +97,30 @@ def test_a_filter_of_an_env_that_is_not_read_is_told(make, tmp_path):
     assert flask_db("check", "--branch", "licet").stderr == ""
 
 
+def test_what_else_is_left_out_is_told(make, tmp_path):
+    """Folders of revisions that an alembic.ini adds, and the tables of other binds."""
+    ini = tmp_path / "migrations/alembic.ini"
+    ini.parent.mkdir()
+    ini.write_text("[alembic]\nversion_locations = a b\nscript_location = x\n[loggers]\nkeys = a\n")
+
+    def other_bind(app, db):
+        app.config["SQLALCHEMY_BINDS"] = {"other": f"sqlite:///{tmp_path / 'other.sqlite3'}"}
+
+        class Page(db.Model):
+            __bind_key__ = "other"
+            id: Mapped[int] = mapped_column(primary_key=True)
+
+    _app, flask_db = make(
+        licet, other_bind, lambda app, db: register_models(app, db, migrations=ini.parent)
+    )
+    assert flask_db("heads").stderr.splitlines() == [
+        f"app: {ini} configures version_locations, which licet does not read: the revisions are "
+        f"those in {ini.parent}/versions; take it out there.",
+        "app: 1 tables of the bind other are left out: licet migrates and checks the default bind "
+        "only.",
+    ]
+
+
 def test_the_env_of_flask_migrate_itself_says_nothing(make, tmp_path):
     """Its template has no setting that licet would have to read."""
     import flask_migrate
@@ -104,6 +128,8 @@ def test_the_env_of_flask_migrate_itself_says_nothing(make, tmp_path):
     template = Path(flask_migrate.__file__).parent / "templates/flask/env.py"
     (tmp_path / "migrations").mkdir()
     (tmp_path / "migrations/env.py").write_text(template.read_text())
+    ini = (template.parent / "alembic.ini.mako").read_text()
+    (tmp_path / "migrations/alembic.ini").write_text(ini)
     _app, flask_db = make(
         licet, lambda app, db: register_models(app, db, migrations=tmp_path / "migrations")
     )

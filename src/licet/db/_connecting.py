@@ -18,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from licet.errors import ConfigurationError
 
-__all__ = ["BUSY_SECONDS", "file_of", "make_engine", "parsed_url"]
+__all__ = ["BUSY_SECONDS", "file_of", "make_engine", "make_private", "parsed_url"]
 
 log = logging.getLogger(__name__)
 BUSY_SECONDS: Final = 10
@@ -114,12 +114,12 @@ def _sqlite_engine(url: URL, setting: str) -> Engine:
         pool_reset_on_return=None,
     )
     if "mode=" not in str(url):  # of a URI, which may say that no file is to be made
-        sa.event.listen(engine, "do_connect", lambda *_connection: _make_private(file))
+        sa.event.listen(engine, "do_connect", lambda *_connection: make_private(file))
     sa.event.listen(engine, "connect", _prepare_sqlite)
     return engine
 
 
-def _make_private(file: Path) -> None:
+def make_private(file: Path) -> None:
     """Make a file that is not there, for its owner alone; what SQLite puts beside it is as it is.
 
     A file that cannot be made is told when it is used.

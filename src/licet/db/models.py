@@ -23,7 +23,7 @@ from licet.settings.state import app_state
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
 
-__all__ = ["branches_of", "register_models"]
+__all__ = ["branches_of", "other_binds", "register_models"]
 
 _MODELS: Final = "db.models"
 VERSION_TABLE: Final = "alembic_version"  # Flask-Migrate's, whose revisions are taken as they are
@@ -52,7 +52,7 @@ def register_models(
     Args:
         app: whose they are.
         models: a declarative base class, a ``registry`` or ``MetaData`` of SQLAlchemy's, or
-            Flask-SQLAlchemy's ``db``.
+            Flask-SQLAlchemy's ``db``, of which only the default bind is taken.
         migrations: the folder whose ``versions`` holds the revisions; made by the first one. A
             relative path begins at the working folder. A folder of Flask-Migrate's will do.
         url: of the database; by default Flask-SQLAlchemy's, else ``LICET_DATABASE_URL``.
@@ -95,6 +95,18 @@ def branches_of(app: Flask) -> dict[str, Branch]:
         return {licet.name: licet}
     models: _Models = state.get_or_build(_MODELS, _missing)
     return {licet.name: licet, APP: _app_branch(models, licet.url)}
+
+
+def other_binds(app: Flask) -> dict[str, int]:
+    """The binds of Flask-SQLAlchemy whose tables no branch is about, and how many these are."""
+    state = app_state(app)
+    models = state.get_or_build(_MODELS, _missing).given if state.has(_MODELS) else None
+    by_bind: dict[str | None, sa.MetaData] = getattr(models, "metadatas", {})
+    return {
+        bind: len(found.tables)
+        for bind, found in by_bind.items()
+        if bind is not None and found.tables
+    }
 
 
 def _missing(_settings: Settings) -> _Models:

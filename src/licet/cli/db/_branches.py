@@ -14,7 +14,7 @@ from flask import Flask
 from licet.db.branches.branch import APP, LICET, Branch
 from licet.db.branches.foreign_env import unread_settings
 from licet.db.branches.moves.scripts import is_known
-from licet.db.models import branches_of
+from licet.db.models import branches_of, other_binds
 from licet.errors import ConfigurationError, SchemaUnusable, StoreUnavailable
 from licet.errors.base import reason_of
 
@@ -54,7 +54,7 @@ def chosen(app: Flask, name: str | None) -> list[Branch]:
     """The named branch, or all: licet's first, since tables of the app's may refer to it."""
     found = branches_of(app)
     if APP in found and name != LICET:
-        _tell_unread(found[APP])
+        _tell_unread(app, found[APP])
     if name is None:
         return list(found.values())
     if name not in found:
@@ -62,14 +62,25 @@ def chosen(app: Flask, name: str | None) -> list[Branch]:
     return [found[name]]
 
 
-def _tell_unread(branch: Branch) -> None:
-    path, names = unread_settings(branch)
+def _tell_unread(app: Flask, branch: Branch) -> None:
     ctx = click.get_current_context().find_root()
-    if names and not ctx.meta.setdefault(_TOLD, False):
-        ctx.meta[_TOLD] = True
+    if ctx.meta.setdefault(_TOLD, False):
+        return
+    ctx.meta[_TOLD] = True
+    for path, names in unread_settings(branch):
+        remedy = (
+            f"the revisions are those in {_shown(branch.versions)}; take it out there."
+            if path.suffix == ".ini"
+            else "say it by register_models(app, models, ignored=…, url=…), then take it out there."
+        )
         click.echo(
-            f"app: {path} configures {', '.join(names)}, which licet does not read: say it by "
-            "register_models(app, models, ignored=…, url=…), then take it out there.",
+            f"app: {path} configures {', '.join(names)}, which licet does not read: {remedy}",
+            err=True,
+        )
+    for bind, count in other_binds(app).items():
+        click.echo(
+            f"app: {count} tables of the bind {bind} are left out: licet migrates and checks the "
+            "default bind only.",
             err=True,
         )
 
@@ -87,7 +98,8 @@ def of_revision(app: Flask, name: str | None, revision: str) -> Branch:
     """
     if name is not None or not revision[:1].isalnum() or revision in ("base", "head", "heads"):
         return main_branch(app, name)
-    found = [one for one in chosen(app, None) if is_known(one, revision)]
+    named, _at, _steps = revision.partition("@")  # such as label@head, or 1a2b3c@-1
+    found = [one for one in chosen(app, None) if is_known(one, named)]
     if len(found) == 1:
         return found[0]
     if found:

@@ -66,6 +66,11 @@ class Branch:
         return file_of(self.url) or Path()
 
     @property
+    def real_file(self) -> Path:
+        """SQLite's file where it really is: beside it are its log and its copies."""
+        return self.file.resolve()
+
+    @property
     def place(self) -> str:
         """Where the database is, for people: without user, password and options."""
         url = self.url
@@ -74,12 +79,18 @@ class Branch:
         shown = sa.URL.create(url.drivername, host=url.host, port=url.port, database=url.database)
         return str(shown)
 
+    @property
+    def tables(self) -> tuple[sa.Table, ...]:
+        """The tables of the code that are the branch's own: not those that it ignores."""
+        found = self.metadata.tables.values()
+        return tuple(one for one in found if self.owns(one.name) and self.owns(one.fullname))
+
     def owns(self, table: str) -> bool:
-        """Whether a table of the database is the branch's own."""
+        """Whether a table is the branch's own, by its name, with the schema if that is another."""
         is_ignored = self.ignored(table) if callable(self.ignored) else table in self.ignored
         if table == self.version_table or is_ignored:
             return False
-        return table.startswith(PREFIX) == (self.name == LICET)
+        return table.rpartition(".")[2].startswith(PREFIX) == (self.name == LICET)
 
     def at(self, url: sa.URL) -> Branch:
         """The branch on another database, such as a copy."""

@@ -1,12 +1,13 @@
-"""What an env.py of Alembic's or Flask-Migrate's configures that licet does not read.
+"""What an env.py or alembic.ini of Flask-Migrate's configures that licet does not read.
 
-It is not run: it asks for an extension that may be gone, and connects by itself. Its text is read,
-so that nobody believes that a filter which stands there still holds.
+The env.py is not run: it asks for an extension that may be gone, and connects by itself. The texts
+are read, so that nobody believes that a filter which stands there still holds.
 """
 
 from __future__ import annotations
 
 import ast
+import configparser
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -25,17 +26,34 @@ _NEEDLESS: Final = frozenset({
 _KNOWN: Final = frozenset({
     "include_name", "include_object", "include_schemas", "version_table", "version_table_schema",
 })  # fmt: skip
+# Of alembic.ini: where the revisions are and what they are called when they are written.
+_PLACES: Final = frozenset({
+    "output_encoding", "path_separator", "prepend_sys_path", "script_location", "sqlalchemy.url",
+    "version_path_separator",
+})  # fmt: skip
 _TEMPLATES: Final = "process_revision_directives"  # Flask-Migrate's own: write no empty revision
 
 
-def unread_settings(branch: Branch) -> tuple[Path, list[str]]:
-    """The path of the env.py beside the revisions, and the settings in it that have no effect."""
-    path = branch.versions.parent / "env.py"
-    try:
-        tree = ast.parse(path.read_text("utf-8"))
-    except (OSError, SyntaxError, ValueError):
-        return path, []
-    return path, sorted(set(_settings(tree)) - _NEEDLESS - {_TEMPLATES})
+def unread_settings(branch: Branch) -> Iterator[tuple[Path, list[str]]]:
+    """The files beside the revisions with settings that have no effect, and these settings."""
+    folder = branch.versions.parent
+    for path, read in ((folder / "env.py", _of_env), (folder / "alembic.ini", _of_ini)):
+        try:
+            names = read(path.read_text("utf-8"))
+        except (OSError, SyntaxError, ValueError, configparser.Error):
+            continue
+        if names:
+            yield path, sorted(names)
+
+
+def _of_env(text: str) -> set[str]:
+    return set(_settings(ast.parse(text))) - _NEEDLESS - {_TEMPLATES}
+
+
+def _of_ini(text: str) -> set[str]:
+    found = configparser.RawConfigParser()
+    found.read_string(text)
+    return set(found.options("alembic") if found.has_section("alembic") else ()) - _PLACES
 
 
 def _settings(tree: ast.AST) -> Iterator[str]:

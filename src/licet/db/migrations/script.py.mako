@@ -1,4 +1,4 @@
-"""${message}
+"""${config.attributes["docstring"](message)}
 
 Revision ID: ${up_revision}
 Revises: ${down_revision | comma,n}
@@ -21,5 +21,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """${config.attributes.get("downgrade_says") or "Undo it."}"""
+    """${config.attributes["docstring"](config.attributes.get("downgrade_says") or "Undo it.")}"""
     ${downgrades if downgrades else "pass"}

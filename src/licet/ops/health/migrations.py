@@ -25,7 +25,7 @@ from sqlalchemy.exc import DBAPIError
 from licet.db import Database
 from licet.db.branches.branch import Branch
 from licet.db.branches.checks.selects import select_differences
-from licet.db.branches.moves.scripts import scripts_of
+from licet.db.branches.moves.scripts import heads_of, scripts_of
 from licet.db.flask import ENGINE, database_of, make_database
 from licet.db.models import branches_of
 from licet.errors import LicetError
@@ -101,7 +101,7 @@ def _checked(app: Flask, branch: Branch) -> _Checked:
     return _Checked(
         branch=branch,
         reading=_reading(app, branch),
-        heads=frozenset(scripts.get_heads() if scripts else ()),
+        heads=heads_of(scripts) if scripts else _NONE,
         known=frozenset(one.revision for one in scripts.walk_revisions()) if scripts else _NONE,
     )
 

@@ -1,5 +1,7 @@
 """The three comparisons find what is planted, and nothing in what fits."""
 
+import dataclasses
+
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import orm
@@ -8,7 +10,7 @@ from tests.unit.db.branches.notes import FIRST, branch_of, models, script
 from licet.db.branches.checks import check
 from licet.db.branches.moves.run import move
 from licet.db.branches.writing import write_revision
-from licet.errors import SchemaUnusable
+from licet.errors import ConfigurationError, SchemaUnusable
 
 # The fault in the models, the kind of the finding, and a part of its text on both databases.
 FAULTS = [
@@ -178,6 +180,35 @@ def test_tables_of_others_are_left_out(branch):
     assert [one.subject for one in check(branch).schema] == ["celery_taskmeta"]
 
 
+def test_a_model_of_an_ignored_table_is_only_asked(branch):
+    """A view, or a table that others make: no revision is about it, and its SELECT is tried."""
+    execute(branch, "CREATE VIEW names AS SELECT id, name FROM author")
+    base = models()
+    Name = type("Name", (base,), {  # noqa: N806 - a model
+        "__tablename__": "names", "id": orm.mapped_column(sa.Integer, primary_key=True)
+    })  # fmt: skip
+    seen = dataclasses.replace(
+        branch_of(base, branch.url, branch.versions.parent), ignored=frozenset({"names"})
+    )
+    assert check(seen).differences == ()
+    assert write_revision(seen, "nothing") is None
+    execute(branch, "DROP VIEW names")
+    assert [one.kind for one in check(seen).differences] == ["select_failed"]
+    assert Name.__tablename__ in texts(check(seen).selects)
+
+
+def test_models_that_cannot_be_made_are_told(branch):
+    """A foreign key to a table that no model is about is a sentence, not a traceback."""
+    base = models()
+    base.metadata.tables["note"].append_column(sa.Column("x", sa.ForeignKey("nowhere.id")))
+    broken = branch_of(base, branch.url, branch.versions.parent)
+    for ask in (check, lambda one: write_revision(one, "x")):
+        with pytest.raises(
+            ConfigurationError, match=r"tables of the models cannot be made: .*note\.x"
+        ):
+            ask(broken)
+
+
 def test_a_check_changes_nothing(branch):
     """Nothing is made, and no table is locked, by a comparison."""
     before = names(branch)
@@ -212,3 +243,63 @@ def names(branch):
                 "SELECT relname::text, relnamespace::int FROM pg_class WHERE relpersistence = 't'"
             ).all()
         )
+
+
+def test_what_postgresql_makes_nowhere_else_is_compared(postgresql_schema_url, tmp_path):
+    """Tables that are not logged, indexes that are built concurrently, keys to others' tables."""
+    others = sa.Table("other", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True))
+    base = orm.declarative_base()
+    page = sa.Table(
+        "page",
+        base.metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("other_id", sa.ForeignKey(others.c.id), unique=True),
+        prefixes=["UNLOGGED"],
+    )
+    sa.Index("ix_page", page.c.id, postgresql_concurrently=True)
+    sa.Index("ix_page_two", page.c.other_id, page.c.id, unique=True, postgresql_concurrently=True)
+    branch = branch_of(base, postgresql_schema_url, tmp_path)
+    for sql in (
+        "CREATE TABLE other (id integer PRIMARY KEY)",
+        "CREATE UNLOGGED TABLE page (id serial PRIMARY KEY, other_id integer UNIQUE"
+        " REFERENCES other)",
+        "CREATE INDEX ix_page ON page (id)",
+        "CREATE UNIQUE INDEX ix_page_two ON page (other_id, id)",
+    ):
+        execute(branch, sql)
+    found = dataclasses.replace(branch, ignored=frozenset({"other"}))
+    assert texts(check(found).differences) == ""
+    execute(branch, "ALTER TABLE page DROP CONSTRAINT page_other_id_fkey")
+    assert [one.kind for one in check(found).differences] == ["missing_foreign_key"]
+
+
+@pytest.mark.parametrize("what", ["table", "column"])
+def test_names_that_postgresql_cuts_are_told(postgresql_schema_url, tmp_path, what):
+    """It counts bytes, and says nothing."""
+    base, long = orm.declarative_base(), "ü" * 40
+    table, column = (long, "id") if what == "table" else ("page", long)
+    sa.Table(table, base.metadata, sa.Column(column, sa.Integer, primary_key=True))
+    with pytest.raises(ConfigurationError, match=rf"the {what} ü+ has 80 bytes, .* after 63"):
+        check(branch_of(base, postgresql_schema_url, tmp_path))
+
+
+def test_a_role_that_may_not_read_is_told(own_postgresql_url, tmp_path):
+    """The models are not out of date, then."""
+    admin = branch_of(models(), own_postgresql_url, tmp_path, FIRST)
+    move(admin, "upgrade")
+    execute(admin, "DO $$ BEGIN CREATE ROLE reader LOGIN; EXCEPTION WHEN OTHERS THEN NULL; END $$")
+    execute(admin, "GRANT SELECT ON alembic_version TO reader")
+    reader = admin.at(admin.url.set(username="reader"))
+    (author, note) = check(reader).selects
+    assert author.text.startswith("Author model may not be read by this role: permission denied")
+    assert note.subject == "Note"
+
+
+def test_a_search_path_to_nowhere_is_told(own_postgresql_url, tmp_path):
+    """No schema is there to compare with, or to make tables in."""
+    url = sa.make_url(own_postgresql_url)
+    branch = branch_of(models(), url.update_query_dict({"options": "-csearch_path=no"}), tmp_path)
+    with pytest.raises(
+        ConfigurationError, match=r"none of the schemas of the search_path, .* no: "
+    ):
+        check(branch)

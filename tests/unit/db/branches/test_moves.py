@@ -222,6 +222,63 @@ def test_sqlite_is_restored_after_a_kill(sqlite_branch, caplog):
     assert {path.name for path in folder.glob("x.sqlite3*migrat*")} == {"x.sqlite3.half-migrated"}
 
 
+@pytest.mark.parametrize("end", ["raise ValueError", KILL])
+def test_rows_that_a_script_had_committed_go_as_well(sqlite_branch, end):
+    """Neither the schema nor the revision shows that it was done by half."""
+    body = AUTOCOMMIT.replace("CREATE TABLE half (id INTEGER)", "UPDATE author SET name = 'half'")
+    half = add(sqlite_branch, script("bb02", "aa01", body.format(end)))
+    if end is KILL:
+        killed(half)
+    else:
+        with pytest.raises(SchemaUnusable, match="nothing was changed"):
+            move(half, "upgrade")
+    move(add(sqlite_branch, script("bb02", "aa01")), "upgrade")
+    assert ask(sqlite_branch, "SELECT name FROM author") == [("ann",)]
+
+
+def test_what_a_migration_writes_is_its_owners_alone(sqlite_branch, tmp_path):
+    """The database, and the copies of one that holds secrets."""
+    folder = sqlite_branch.file.parent
+    assert sqlite_branch.file.stat().st_mode & 0o077 == 0
+    add(sqlite_branch, script("bb02", "aa01", AUTOCOMMIT.format(KILL)))
+    killed(sqlite_branch)
+    move(add(sqlite_branch, script("bb02", "aa01")), "upgrade")
+    add(sqlite_branch, script("bb02", "aa01"), script("cc03", "bb02", AUTOCOMMIT.format(KILL)))
+    killed(sqlite_branch)
+    found = {path.name: path.stat().st_mode & 0o077 for path in folder.glob("x.sqlite3.*migrat*")}
+    assert found["x.sqlite3.half-migrated"] == found["x.sqlite3.before-migration"] == 0
+
+
+def test_a_copy_that_cannot_be_put_back_is_told(sqlite_branch, monkeypatch):
+    """With what is to be ended first; the copy stays."""
+    add(sqlite_branch, script("bb02", "aa01", AUTOCOMMIT.format(KILL)))
+    killed(sqlite_branch)
+    monkeypatch.setattr("licet.db.branches.moves.copy.BUSY_SECONDS", 0.1)
+    whole = add(sqlite_branch, script("bb02", "aa01", AUTOCOMMIT.format("pass")))
+    with sqlite3.connect(sqlite_branch.file, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(SchemaUnusable, match=r"is half migrated, .* end the programs that use"):
+            move(whole, "upgrade")
+        other.execute("ROLLBACK")
+    move(whole, "upgrade")
+    assert heads(sqlite_branch) == {"bb02"}
+
+
+def test_a_link_to_a_file_is_the_file(sqlite_branch, tmp_path):
+    """Whoever migrates it by its own name has the same lock, and finds the same copy."""
+    (tmp_path / "links").mkdir()
+    link = tmp_path / "links/y.sqlite3"
+    link.symlink_to(sqlite_branch.file)
+    linked = sqlite_branch.at(sqlite_branch.url.set(database=str(link)))
+    add(sqlite_branch, script("bb02", "aa01", AUTOCOMMIT.format(KILL)))
+    killed(linked)
+    with migration_lock(linked):
+        assert exit_of(give_up, *place(sqlite_branch)) == 0
+    move(add(sqlite_branch, script("bb02", "aa01")), "upgrade")
+    assert check(add(sqlite_branch, script("bb02", "aa01"))).schema == ()
+    assert list(link.parent.iterdir()) == [link]
+
+
 def test_what_was_written_after_a_kill_stays(sqlite_branch):
     """A migration that SQLite itself undid is not undone again over later rows."""
     add(sqlite_branch, script("bb02", "aa01", KILL))
@@ -289,3 +346,52 @@ def test_a_server_that_does_not_answer_is_told(tmp_path):
     with pytest.raises(StoreUnavailable) as error:
         move(branch, "upgrade")
     assert not isinstance(error.value, SchemaUnusable)
+
+
+def test_a_table_that_others_hold_is_not_waited_for_long(
+    postgresql_schema_url, tmp_path, monkeypatch
+):
+    """While a migration waits, everybody else would wait behind it; a limit of the role's stays."""
+    monkeypatch.setattr("licet.db.branches.moves.connecting.BUSY_SECONDS", 0.1)
+    branch = branch_of(models(), postgresql_schema_url, tmp_path, FIRST)
+    move(branch, "upgrade")
+    shown = "op.execute(\"INSERT INTO author (name) VALUES (current_setting('lock_timeout'))\")"
+    locking = "\n    op.add_column('note', sa.Column('x', sa.Integer))"
+    (branch.versions / "1.py").write_text(script("bb02", "aa01", f"{shown}{locking}"))
+    with connected(branch, writes=False) as other:
+        other.exec_driver_sql("SELECT * FROM note")
+        with pytest.raises(SchemaUnusable, match=r"bb02 .* locked by others .*lock timeout"):
+            move(branch, "upgrade")
+    own = branch.at(branch.url.set(query=_with_option(branch.url, "-clock_timeout=7s")))
+    move(own, "upgrade")
+    assert ask(branch, "SELECT name FROM author") == [("7s",)]
+
+
+def _with_option(url, option):
+    return {**url.query, "options": f"{url.query['options']} {option}"}
+
+
+def test_a_value_that_is_added_is_used_by_the_next_run(postgresql_schema_url, tmp_path):
+    """PostgreSQL wants the transaction ended first; the error says how."""
+    branch = branch_of(models(), postgresql_schema_url, tmp_path, FIRST)
+    move(branch, "upgrade")
+    for row in ROWS:
+        ask(branch, row)
+    added = script("bb02", "aa01", "op.execute(\"ALTER TYPE kind ADD VALUE 'shut'\")")
+    used = script("cc03", "bb02", "op.execute(\"UPDATE note SET kind = 'shut'\")")
+    branch_of(models(), branch.url, tmp_path, FIRST, added, used)
+    with pytest.raises(SchemaUnusable, match="upgrade` to the revision that adds it first"):
+        move(branch, "upgrade")
+    move(branch, "upgrade", "bb02")
+    move(branch, "upgrade")
+    assert ask(branch, "SELECT kind::text FROM note") == [("shut",)]
+
+
+def test_a_limit_of_the_server_is_told(postgresql_schema_url, tmp_path):
+    """What ends a statement is no lock, and would end it again."""
+    url = sa.make_url(postgresql_schema_url)
+    short = url.set(query=_with_option(url, "-cstatement_timeout=50ms"))
+    body = "op.execute('SELECT pg_sleep(5)')"
+    branch = branch_of(models(), short, tmp_path, FIRST, script("bb02", "aa01", body))
+    with pytest.raises(SchemaUnusable, match=r"has ended a statement .* SET statement_timeout = 0"):
+        move(branch, "upgrade")

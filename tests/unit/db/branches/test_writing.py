@@ -152,3 +152,55 @@ def test_the_first_script_is_what_the_models_say(branch):
     """FIRST, which every test begins with, is not at odds with the models."""
     assert FIRST in (branch.versions / "0.py").read_text()
     assert texts(check(branch).differences) == ""
+
+
+def notes(url, folder, *values, has_zone=False, schema=None):
+    """A table with an enum, a moment and a CHECK, in a schema if one is named."""
+    base = orm.declarative_base()
+    sa.Table(
+        "page",
+        base.metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("kind", sa.Enum(*values, name="kind", schema=schema), server_default=values[-1]),
+        sa.Column("at", sa.DateTime(timezone=has_zone)),
+        sa.CheckConstraint(f"id > {-len(values)}", name="ck_page_id"),
+        schema=schema,
+    )
+    return branch_of(base, url, folder)
+
+
+def test_a_moment_gets_a_zone_wherever_the_server_is(postgresql_schema_url, tmp_path):
+    """The revision says of which zone the values are; the server's setting has no say."""
+    branch = notes(postgresql_schema_url, tmp_path, "a")
+    write_revision(branch, "first")
+    move(branch, "upgrade")
+    ask(branch, "INSERT INTO page (at) VALUES ('2030-01-01 12:00')")
+    changed = notes(postgresql_schema_url, tmp_path, "a", has_zone=True)
+    assert write_revision(changed, "zone").unresolved == ()
+    options = changed.url.query["options"] + " -ctimezone=America/New_York"
+    away = changed.at(changed.url.update_query_dict({"options": options}))
+    move(away, "upgrade")
+    assert check(away).differences == ()
+    assert ask(away, "SELECT at = '2030-01-01 12:00Z' FROM page") == [(True,)]
+    move(away, "downgrade", "-1")
+    assert ask(away, "SELECT at::text FROM page") == [("2030-01-01 12:00:00",)]
+
+
+@pytest.mark.parametrize("schema", [None, "other"])
+def test_a_type_that_gets_values_sorts_as_the_models_do(own_postgresql_url, tmp_path, schema):
+    """In whichever schema it is, as its table, whose CHECK and default change as well."""
+    branch = notes(own_postgresql_url, tmp_path, "b", "d", schema=schema)
+    ask(branch, "CREATE SCHEMA other")
+    assert write_revision(branch, "first").unresolved == ()
+    move(branch, "upgrade")
+    assert check(branch).differences == ()
+    changed = notes(own_postgresql_url, tmp_path, "a", "b", "c", "d", schema=schema)
+    assert write_revision(changed, "more").unresolved == ()
+    move(changed, "upgrade")
+    assert check(changed).differences == ()
+    (labels,) = ask(
+        changed, "SELECT array_agg(enumlabel::text ORDER BY enumsortorder) FROM pg_enum"
+    )
+    assert labels == (["a", "b", "c", "d"],)
+    move(changed, "downgrade", "-1")
+    assert check(notes(own_postgresql_url, tmp_path, "b", "d", schema=schema)).schema == ()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from licet.db.branches.backup import _postgresql, _sqlite
 from licet.db.branches.branch import Branch
+from licet.errors import SchemaUnusable
 
 __all__ = ["dump", "restore"]
 
@@ -34,6 +35,8 @@ def restore(branch: Branch, file: Path) -> None:
         SchemaUnusable: the file is no whole dump of this kind of database; nothing was changed.
         StoreUnavailable: the database does not answer.
     """
+    if not file.is_file():  # such as a pipe, which would be waited for
+        raise SchemaUnusable(told=f"{file} is no file. Nothing was changed: give that of a dump.")
     if branch.is_sqlite:
         _sqlite.restore(branch, file)
     else:

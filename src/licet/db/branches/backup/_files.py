@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,14 +20,15 @@ def appearing(file: Path) -> Iterator[Path]:
     Raises:
         SchemaUnusable: `file` is there already, or its folder cannot be written.
     """
-    if file.exists():
+    if file.exists() or file.is_symlink():
         raise SchemaUnusable(told=f"{file} is there already: give another name, or remove it.")
-    part = file.with_name(f"{file.name}.part")
+    part = file.with_name(f"{file.name}.{uuid.uuid4().hex[:8]}.part")  # nobody else's
     try:
-        part.unlink(missing_ok=True)
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         yield part
-        part.rename(file)
+        _name(part, file)
+    except FileExistsError as error:
+        raise SchemaUnusable(told=f"{file} has appeared meanwhile, and stays.") from error
     except OSError as error:
         raise SchemaUnusable(
             told=f"{file} cannot be written ({error.strerror or error}): make room in its folder, "
@@ -35,3 +37,13 @@ def appearing(file: Path) -> Iterator[Path]:
         ) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _name(part: Path, file: Path) -> None:
+    """Give the file its name, unless another one has got it meanwhile."""
+    try:
+        file.hardlink_to(part)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        part.rename(file)

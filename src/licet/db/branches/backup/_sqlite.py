@@ -10,7 +10,7 @@ from typing import Final
 from licet.db.branches.backup._files import appearing
 from licet.db.branches.branch import Branch
 from licet.db.branches.moves.connecting import connected
-from licet.db.branches.moves.copy import backup
+from licet.db.branches.moves.copy import backup, final, make_whole
 from licet.db.branches.moves.lock import migration_lock
 from licet.errors import SchemaUnusable
 
@@ -37,8 +37,9 @@ def restore(branch: Branch, file: Path) -> None:
     """Copy a file over the database in one transaction."""
     _refuse_broken(file)
     with migration_lock(branch):
+        make_whole(branch)  # else the next migration would put its copy over what is restored
         try:
-            backup(file, branch.file)
+            backup(file, branch.file, is_final=True)
         except sqlite3.Error as error:
             raise SchemaUnusable(
                 told=f"{branch.place} was not restored, and is as it was: {error}. End the "
@@ -55,6 +56,12 @@ def _refuse_broken(file: Path) -> None:
             told=f"{file} is no dump of a SQLite database. Nothing was changed: give a file that "
             "`licet db dump` has written."
         )
+    log = file.with_name(f"{file.name}-wal")
+    if log.is_file() and log.stat().st_size:
+        raise SchemaUnusable(
+            told=f"{file} is no dump, but a database in use: {log.name} beside it holds a part. "
+            "Nothing was changed: dump that database, and restore the dump."
+        )
     reason = _what_is_wrong(file)
     if reason is not None:
         raise SchemaUnusable(
@@ -66,9 +73,7 @@ def _refuse_broken(file: Path) -> None:
 
 def _what_is_wrong(file: Path) -> str | None:
     try:
-        with closing(
-            sqlite3.connect(f"file:{_quoted(file)}?mode=ro&immutable=1", uri=True)
-        ) as read:
+        with closing(final(file)) as read:
             (pages,) = read.execute("PRAGMA page_count").fetchone()
             (page_size,) = read.execute("PRAGMA page_size").fetchone()
             if pages * page_size != file.stat().st_size:
@@ -77,9 +82,3 @@ def _what_is_wrong(file: Path) -> str | None:
             return None if said == "ok" else str(said).replace("\n", " ")
     except sqlite3.Error as error:
         return str(error)
-
-
-def _quoted(file: Path) -> str:
-    from urllib.parse import quote  # noqa: PLC0415 - seldom needed
-
-    return quote(str(file.absolute()))

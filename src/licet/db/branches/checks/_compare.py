@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from licet.db.branches.checks._sql_text import literals, words
 from licet.db.branches.checks.schema import CHECK, Column, Rule, Table
 
-__all__ = ["Difference", "columns_that_differ", "rules_that_differ", "without_both"]
+__all__ = [
+    "Difference",
+    "columns_that_differ",
+    "options_that_differ",
+    "rules_that_differ",
+    "without_both",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +32,14 @@ class Difference:
 
     def __str__(self) -> str:
         return self.text
+
+
+def options_that_differ(name: str, models: Table, database: Table) -> Iterator[Difference]:
+    """What a table of SQLite's is beside its columns: STRICT, WITHOUT ROWID, AUTOINCREMENT."""
+    if models.options != database.options:
+        here, there = (", ".join(one.options) or "none" for one in (database, models))
+        text = f"{name} has the options {here} in the database, and {there} in the models."
+        yield Difference(kind="changed_options", subject=name, text=text)
 
 
 def columns_that_differ(name: str, models: Table, database: Table) -> Iterator[Difference]:

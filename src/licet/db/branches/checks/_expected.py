@@ -7,19 +7,27 @@ temporary tables that are rolled back.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateSequence, CreateTable
 from sqlalchemy.schema import sort_tables_and_constraints as in_order
 
 from licet.errors import ConfigurationError
 
 __all__ = ["made_in_memory", "made_temporarily"]
+
+_ELSEWHERE: Final = re.compile(
+    r"(?<=CREATE )UNLOGGED (?=TABLE)|(?<=CREATE INDEX )CONCURRENTLY "
+    r"|(?<=CREATE UNIQUE INDEX )CONCURRENTLY "
+)
+_BYTES: Final = 63  # of a name of PostgreSQL's, which cuts longer ones
 
 
 @contextmanager
@@ -52,19 +60,48 @@ def made_temporarily(connection: Connection, metadata: sa.MetaData) -> Iterator[
 
 def _make(connection: Connection, metadata: sa.MetaData) -> None:
     _refuse_namesakes(metadata)
+    if connection.dialect.name != "sqlite":
+        _refuse_long_names(metadata)
+    try:
+        _make_apart(connection, metadata)
+    except DBAPIError:
+        raise
+    except SQLAlchemyError as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise ConfigurationError(
+            f"The tables of the models cannot be made: {reason}. Correct the models."
+        ) from error
+
+
+def _make_apart(connection: Connection, metadata: sa.MetaData) -> None:
+    """Make the tables where nothing else is, without a schema of their own."""
     place = None if connection.dialect.name == "sqlite" else "pg_temp"
-    schemas = {table.schema: place for table in metadata.tables.values()}
+    tables = (*metadata.tables.values(), *(_beyond(metadata) if place else ()))
+    types = (getattr(column.type, "schema", None) for table in tables for column in table.columns)
+    schemas = dict.fromkeys((None, *(table.schema for table in tables), *types), place)
     here = connection.execution_options(schema_translate_map=schemas)
+    sa.event.listen(here, "before_cursor_execute", _plainly, retval=True)
     try:
         _make_all(here, metadata)
     finally:
+        sa.event.remove(here, "before_cursor_execute", _plainly)
         connection.execution_options(schema_translate_map=None)
+
+
+def _plainly(
+    _on: object, _cursor: object, statement: str, parameters: Any, *_others: object
+) -> tuple[str, Any]:
+    """Without what a temporary table cannot be, and without what wants no transaction."""
+    return _ELSEWHERE.sub("", statement, count=1), parameters
 
 
 def _make_all(here: Connection, metadata: sa.MetaData) -> None:
     is_sqlite = here.dialect.name == "sqlite"
-    for kind in () if is_sqlite else _named_types(metadata, here):
+    beyond = () if is_sqlite else _beyond(metadata)
+    for kind in () if is_sqlite else _named_types((*metadata.tables.values(), *beyond), here):
         here.execute(kind)
+    for other in beyond:
+        here.execute(CreateTable(other, include_foreign_key_constraints=[]))
     ordered = in_order(list(metadata.tables.values()))  # type: ignore[no-untyped-call]  # SQLAlchemy's
     for made, keys in ordered:
         if made is None:
@@ -78,6 +115,13 @@ def _make_all(here: Connection, metadata: sa.MetaData) -> None:
             here.execute(CreateIndex(index))
 
 
+def _beyond(metadata: sa.MetaData) -> list[sa.Table]:
+    """Tables of another metadata that foreign keys refer to: a temporary one refers to no other."""
+    own = set(metadata.tables.values())
+    others = {key.column.table for table in own for key in table.foreign_keys} - own
+    return sorted(others, key=lambda one: one.name)
+
+
 def _refuse_namesakes(metadata: sa.MetaData) -> None:
     names = [table.name for table in metadata.tables.values()]
     for name in sorted({name for name in names if names.count(name) > 1}):
@@ -87,10 +131,21 @@ def _refuse_namesakes(metadata: sa.MetaData) -> None:
         )
 
 
-def _named_types(metadata: sa.MetaData, connection: Connection) -> Iterator[Any]:
+def _refuse_long_names(metadata: sa.MetaData) -> None:
+    for table in metadata.tables.values():
+        names = [("table", str(table.name)), *(("column", str(one.name)) for one in table.columns)]
+        for what, name in names:
+            if (size := len(name.encode())) > _BYTES:
+                raise ConfigurationError(
+                    f"The name of the {what} {name} has {size} bytes, and PostgreSQL cuts it after "
+                    f"{_BYTES}: give the models a shorter one."
+                )
+
+
+def _named_types(tables: Iterable[sa.Table], connection: Connection) -> Iterator[Any]:
     """CREATE TYPE, DOMAIN and SEQUENCE for what the columns use, once each."""
     made = set()
-    for table in metadata.tables.values():
+    for table in tables:
         for column in table.columns:
             if isinstance(column.default, sa.Sequence):
                 yield CreateSequence(column.default, if_not_exists=True)

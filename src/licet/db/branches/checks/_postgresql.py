@@ -70,6 +70,9 @@ _INDEXES: Final = f"""
 _KINDS: Final = {"p": PRIMARY_KEY, "u": UNIQUE, "f": FOREIGN_KEY, "c": CHECK, "x": "EXCLUDE"}
 _COUNTED: Final = re.compile(r"nextval\('.*'::regclass\)")
 _NAMED_INDEX: Final = re.compile(r"^CREATE (UNIQUE )?INDEX .*? ON (?:ONLY )?.*? USING ")
+# The models' types are made in another schema than the database's.
+_SCHEMA: Final = re.compile(r'^(?:"(?:[^"]|"")+"|\w+)\.')
+_OF_TYPE: Final = re.compile(r"^('(?:[^']|'')*')::[^']*$")
 _QUALIFIED: Final = re.compile(r'REFERENCES (?:"[^"]+"|\w+)\.')
 
 Key = tuple[str, str]
@@ -99,8 +102,10 @@ def _column(row: Any) -> Column:
     collation = f"collation {row.collation}" if row.collation else ""
     if default is not None:
         default = _COUNTED.sub("nextval(…)", default)
+        if row.labels:
+            default = _OF_TYPE.sub(r"\1", default)
     return Column(
-        type=row.type,
+        type=_SCHEMA.sub("", row.type),
         nullable=not row.is_not_null,
         default=None if row.generated else default,
         values=tuple(row.labels),

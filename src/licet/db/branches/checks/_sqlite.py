@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy.engine import Connection
 
-from licet.db.branches.checks._sql_text import closing, items_of, normal, words
+from licet.db.branches.checks._sql_text import closing, items_of, normal, tokens, words
 from licet.db.branches.checks.schema import (
     CHECK,
     FOREIGN_KEY,
@@ -59,7 +59,16 @@ def _table(connection: Connection, name: str, sql: str) -> Table:
         *_indexes(connection, name),
         *(check for item in items for check in _checks(item)),
     ]
-    return Table(columns=columns, rules=tuple(rules))
+    return Table(columns=columns, rules=tuple(rules), options=_options(sql, items))
+
+
+def _options(sql: str, items: list[tuple[str, ...]]) -> tuple[str, ...]:
+    """What stands behind the parentheses, and whether the table counts with AUTOINCREMENT."""
+    found = tokens(sql)
+    end = closing(found, found.index("(")) if "(" in found else len(found)
+    behind = " ".join(found[end + 1 :]).upper().split(" , ")
+    counts = any(word.upper() == "AUTOINCREMENT" for item in items for word in item)
+    return tuple(sorted(filter(None, (*behind, "AUTOINCREMENT" * counts))))
 
 
 def _extra(items: list[tuple[str, ...]], column: str) -> str:

@@ -6,7 +6,7 @@ column has no CHECK either, nothing of the schema says which values it takes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -18,11 +18,11 @@ __all__ = ["value_differences"]
 
 
 def value_differences(
-    metadata: sa.MetaData, database: Mapping[str, Table], connection: Connection
+    tables: Iterable[sa.Table], database: Mapping[str, Table], connection: Connection
 ) -> Iterator[Difference]:
     """A finding for each value of a row that the models' enum has not; one pass over the table."""
-    for table in metadata.tables.values():
-        there = database.get(table.fullname) or database.get(table.name)
+    for table in tables:
+        there = database.get(table.fullname, database.get(table.name))
         for column in table.columns if there is not None else ():
             kind, found = column.type, there.columns.get(column.name) if there else None
             if not isinstance(kind, sa.Enum) or found is None or found.values:

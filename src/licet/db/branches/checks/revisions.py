@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from licet.db.branches.branch import Branch
 from licet.db.branches.checks._compare import Difference
-from licet.db.branches.moves.scripts import heads_in_database, scripts_of
+from licet.db.branches.moves.scripts import heads_in_database, heads_of, scripts_of
 
 if TYPE_CHECKING:
     from alembic.script import Script, ScriptDirectory
@@ -29,7 +29,7 @@ def revision_differences(branch: Branch, connection: Connection) -> list[Differe
     scripts = scripts_of(branch)
     all_scripts = list(scripts.walk_revisions())
     known = {script.revision for script in all_scripts}
-    heads, found = set(scripts.get_heads()), heads_in_database(branch, connection)
+    heads, found = set(heads_of(scripts)), heads_in_database(branch, connection)
     return [
         *(_unknown(branch, revision) for revision in sorted(found - known)),
         *_behind(heads, set(found), known),

@@ -46,7 +46,8 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table with its columns by name."""
+    """A table with its columns by name; `options` are SQLite's, such as STRICT."""
 
     columns: Mapping[str, Column]
     rules: tuple[Rule, ...] = field(default=())
+    options: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import orm
@@ -16,8 +16,11 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from licet.db.branches.branch import Branch
 from licet.db.branches.checks._compare import Difference
+from licet.db.branches.moves.failures import INSUFFICIENT_PRIVILEGE
 
 __all__ = ["select_differences"]
+
+_OUT_OF_DATE: Final = "model out of date with migrations"
 
 
 def select_differences(branch: Branch, connection: Connection) -> list[Difference]:
@@ -26,10 +29,10 @@ def select_differences(branch: Branch, connection: Connection) -> list[Differenc
         Difference(
             kind="select_failed",
             subject=model,
-            text=f"{model} model out of date with migrations: {reason}.",
+            text=f"{model} {failed}.",
         )
         for model, statement in _statements(branch)
-        if (reason := _failure(connection, statement)) is not None
+        if (failed := _failure(connection, statement)) is not None
     ]
 
 
@@ -54,9 +57,15 @@ def _failure(connection: Connection, make: Callable[[], Any]) -> str | None:
         with orm.Session(connection, join_transaction_mode="conditional_savepoint") as session:
             session.execute(make().limit(0)).close()
     except DBAPIError as error:
-        return str(error.orig).partition("\n")[0].rstrip(".")
+        is_right = getattr(error.orig, "sqlstate", None) != INSUFFICIENT_PRIVILEGE
+        told = _OUT_OF_DATE if is_right else "model may not be read by this role"
+        return f"{told}: {_first_line(error.orig)}"
     except SQLAlchemyError as error:  # the mapping itself is wrong
-        return str(error).partition("\n")[0].rstrip(".")
+        return f"{_OUT_OF_DATE}: {_first_line(error)}"
     finally:
         point.rollback()
     return None
+
+
+def _first_line(error: object) -> str:
+    return str(error).partition("\n")[0].rstrip(".")

@@ -11,18 +11,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from licet.db._connecting import BUSY_SECONDS
+from licet.db._connecting import BUSY_SECONDS, file_of, make_private
 from licet.db.branches.branch import Branch
 from licet.db.branches.moves.failures import failure
 from licet.errors import SchemaUnusable
 
-__all__ = ["connected"]
+__all__ = ["connected", "limit_waiting"]
+
+_LOCK_TIMEOUT: Final = (
+    "SELECT set_config('lock_timeout', :limit, true) WHERE current_setting('lock_timeout') = '0'"
+)
 
 
 @contextmanager
@@ -54,12 +58,31 @@ def connected(branch: Branch, *, writes: bool) -> Iterator[Connection]:
             engine.dispose()
 
 
+def limit_waiting(connection: Connection) -> None:
+    """Have a migration on PostgreSQL give up a lock that it has waited for.
+
+    While it waits, everybody else waits behind it. A ``lock_timeout`` that is set already stays;
+    an ``autocommit_block`` has none, since an index that is built concurrently waits for others.
+    """
+    if connection.dialect.name == "sqlite":
+        return
+
+    def begin(on: Connection) -> None:
+        if on.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+            on.execute(sa.text(_LOCK_TIMEOUT), {"limit": f"{BUSY_SECONDS}s"})
+
+    sa.event.listen(connection, "begin", begin)
+
+
 def _plain_engine(url: sa.URL, *, writes: bool) -> Engine:
     if url.get_backend_name() != "sqlite":
         return sa.create_engine(url, poolclass=sa.NullPool)
     arguments = {"timeout": BUSY_SECONDS, "isolation_level": None}
     engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args=arguments)
     how = "BEGIN IMMEDIATE" if writes else "BEGIN"
+    file = file_of(url)
+    if writes and file is not None and "mode=" not in str(url):
+        make_private(file)
 
     def begin(connection: Connection) -> None:
         if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":

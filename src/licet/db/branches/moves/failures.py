@@ -10,11 +10,13 @@ from sqlalchemy.exc import DBAPIError
 from licet.db.branches.branch import Branch
 from licet.errors import SchemaUnusable, StoreUnavailable
 
-__all__ = ["failure", "revision_at"]
+__all__ = ["INSUFFICIENT_PRIVILEGE", "failure", "revision_at"]
 
-_INSUFFICIENT_PRIVILEGE: Final = "42501"
+INSUFFICIENT_PRIVILEGE: Final = "42501"
 _READ_ONLY: Final = "25006"
-_LOCKED: Final = frozenset({"55P03", "57014", "40P01"})
+_LOCKED: Final = frozenset({"55P03", "40P01"})
+_CANCELED: Final = "57014"
+_UNSAFE_VALUE: Final = "55P04"
 _UNREACHABLE: Final = ("unable to open", "not a database", "disk image is malformed", "disk I/O")
 
 
@@ -55,7 +57,7 @@ def _explained(branch: Branch, error: DBAPIError, reason: str) -> str:
             f"{branch.place} takes no writes ({reason}): make the file and its folder writable for "
             "this user, or connect to a server that is no read-only replica."
         )
-    if state == _INSUFFICIENT_PRIVILEGE:
+    if state == INSUFFICIENT_PRIVILEGE:
         return (
             f"The role {branch.url.username or 'of this connection'} lacks a right ({reason}): run "
             "the command as the tables' owner, or GRANT it (CREATE on the schema, for new tables)."
@@ -63,7 +65,20 @@ def _explained(branch: Branch, error: DBAPIError, reason: str) -> str:
     if "full" in reason and branch.is_sqlite:
         return f"There is no room left for {branch.place} ({reason}): free some, then try again."
     if state in _LOCKED:
-        return f"The tables were locked by others for too long ({reason}): try again later."
+        return (
+            f"The tables were locked by others for too long ({reason}): end the transactions that "
+            "others have open (pg_stat_activity), or try again later."
+        )
+    if state == _CANCELED:
+        return (
+            f"The server has ended a statement ({reason}): ALTER ROLE … SET statement_timeout = 0 "
+            "for the role that migrates, if that is the reason, then try again."
+        )
+    if state == _UNSAFE_VALUE:
+        return (
+            f"A value of an enum type cannot be used in the transaction that adds it ({reason}): "
+            "run `licet db upgrade` to the revision that adds it first, and then to the next."
+        )
     return f"The database says: {reason}. `licet db check` compares its schema with the code."
 
 

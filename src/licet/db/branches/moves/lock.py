@@ -26,10 +26,14 @@ from sqlalchemy.exc import DBAPIError
 from licet.db.branches.branch import Branch
 from licet.errors import SchemaUnusable, StoreUnavailable
 
-__all__ = ["LOCK_ID", "WAIT_SECONDS", "migration_lock"]
+__all__ = ["LOCK_ID", "NEVER_ENDED", "WAIT_SECONDS", "migration_lock"]
 
 log = logging.getLogger(__name__)
 LOCK_ID: Final = 0x6C69636574  # "licet", of both branches
+NEVER_ENDED: Final = """
+    SELECT set_config(name, '0', true) FROM pg_settings
+    WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')
+"""  # for the transaction that it is run in; the second one is known since PostgreSQL 17
 WAIT_SECONDS: Final = 600
 _TURN: Final = threading.RLock()  # what Alembic works on is global to the process
 
@@ -54,7 +58,7 @@ def migration_lock(branch: Branch, *, wait_seconds: float = WAIT_SECONDS) -> Ite
 @contextmanager
 def _folder_lock(branch: Branch, wait_seconds: float) -> Iterator[None]:
     try:
-        folder = os.open(branch.file.absolute().parent, os.O_RDONLY)
+        folder = os.open(branch.real_file.parent, os.O_RDONLY)
     except OSError as error:
         raise StoreUnavailable from error
 
@@ -88,7 +92,7 @@ def _advisory_lock(branch: Branch, wait_seconds: float) -> Iterator[None]:
                 return False
 
             _wait_for(taken, branch, wait_seconds)
-            connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+            connection.execute(sa.text(NEVER_ENDED))
             yield
     except DBAPIError as error:
         raise StoreUnavailable from error

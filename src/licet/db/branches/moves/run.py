@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
@@ -10,7 +12,8 @@ from typing import Any, Final
 from sqlalchemy.engine import Connection
 
 from licet.db.branches.branch import Branch
-from licet.db.branches.moves.connecting import connected
+from licet.db.branches.moves import made_anew
+from licet.db.branches.moves.connecting import connected, limit_waiting
 from licet.db.branches.moves.copy import kept_whole
 from licet.db.branches.moves.failures import revision_at
 from licet.db.branches.moves.lock import WAIT_SECONDS, migration_lock
@@ -59,16 +62,19 @@ def move(
     """
     with (
         migration_lock(branch, wait_seconds=wait_seconds),
-        kept_whole(branch, is_needed=not is_trial) as note_end,
+        kept_whole(branch, is_needed=not is_trial) as watch,
         connected(branch, writes=True) as connection,
     ):
+        watch.follow(connection)
+        made_anew.watch(connection)
+        limit_waiting(connection)
 
         def at_the_end(_connection: Connection) -> None:
             if before_commit is not None:
                 before_commit(connection)
             if is_trial:
                 raise _Undo
-            note_end(heads_in_database(branch, connection))
+            watch.announce_end(heads_in_database(branch, connection))
 
         options = {"autocommit_block": _refuse_to_commit} if is_trial else {}
         with _told_as_failures(branch), suppress(_Undo):
@@ -137,19 +143,41 @@ def _run(
 
     _refuse_unknown(branch, connection)
     broken_before = _broken_keys(connection)
+    if command == "downgrade":
+        target = _target(branch, connection, target)
     connection.rollback()
 
     def at_the_end(_connection: Connection) -> None:
+        made_anew.refuse_misfits(connection)
         _refuse_broken(_broken_keys(connection) - broken_before)
         before_commit(connection)
 
     # The names of constraints that a script leaves to the naming convention are made by it.
-    options: dict[str, Any] = {"target_metadata": branch.metadata}
-    if on_step:
-        options["on_version_apply"] = on_step
+    steps = (lambda **_step: made_anew.put_back(connection), *([on_step] if on_step else []))
+    options: dict[str, Any] = {"target_metadata": branch.metadata, "on_version_apply": steps}
     attributes |= {"connection": connection, "options": options, "before_commit": at_the_end}
     config = config_of(branch, **attributes)
-    getattr(commands, command)(config, target)
+    with warnings.catch_warnings():
+        # of indexes that SQLAlchemy does not reflect, and that `made_anew` puts back
+        warnings.filterwarnings("ignore", message=".*expression-based index")
+        getattr(commands, command)(config, target)
+
+
+def _target(branch: Branch, connection: Connection, target: str) -> str:
+    """Where a downgrade goes: some steps back from the one revision, be it a merge.
+
+    Alembic gives up at a merge, and takes any one of several heads.
+    """
+    if re.fullmatch(r"-\d+", target) is None:
+        return target
+    heads = sorted(heads_in_database(branch, connection))
+    if len(heads) > 1:
+        raise ConfigurationError(
+            f"{branch.place} is at several revisions, {', '.join(heads)}: say from which one to go "
+            f"back, such as {heads[0]}@{target}, or to which revision."
+        )
+    before = scripts_of(branch).get_revision(heads[0]).down_revision if heads else None
+    return before[0] if target == "-1" and isinstance(before, tuple | list) else target
 
 
 def _refuse_to_commit() -> None:
@@ -208,6 +236,11 @@ def _told(branch: Branch, error: Exception) -> Exception:
 
     if isinstance(error, DBAPIError):
         return error
+    if isinstance(error, CommandError) and "Ambiguous walk" in str(error):
+        return ConfigurationError(
+            f"{branch.name}: on the way back is a merge, from which it goes on in several ways: "
+            "name the revision to go back to."
+        )
     if isinstance(error, CommandError):
         return ConfigurationError(f"{branch.name}: {error}")
     revision = revision_at(error.__traceback__)

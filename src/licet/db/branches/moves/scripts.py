@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from argparse import Namespace
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,11 +23,13 @@ __all__ = [
     "config_of",
     "heads_in_code",
     "heads_in_database",
+    "heads_of",
     "is_known",
     "scripts_of",
 ]
 
 MIGRATIONS: Final = Path(__file__).parents[2] / "migrations"
+_REVISION: Final = re.compile(r"""^revision\s*(?::[^=\n]*)?=\s*["']([^"'\n]+)["']""", re.MULTILINE)
 
 
 def config_of(branch: Branch, **attributes: Any) -> Config:
@@ -39,8 +43,13 @@ def config_of(branch: Branch, **attributes: Any) -> Config:
         ("version_locations", branch.versions),
     ):
         config.set_main_option(name, str(value).replace("%", "%%"))
-    config.attributes.update(attributes, version_table=branch.version_table)
+    config.attributes.update(attributes, version_table=branch.version_table, docstring=_docstring)
     return config
+
+
+def _docstring(text: str) -> str:
+    """The text as it stands between three double quotes."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def scripts_of(branch: Branch) -> ScriptDirectory:
@@ -52,6 +61,7 @@ def scripts_of(branch: Branch) -> ScriptDirectory:
     from alembic.script import ScriptDirectory  # noqa: PLC0415 - as above
     from alembic.util import CommandError  # noqa: PLC0415 - as above
 
+    _refuse_twins(branch)
     try:
         found = ScriptDirectory.from_config(config_of(branch))
         found.get_heads()
@@ -68,6 +78,22 @@ def scripts_of(branch: Branch) -> ScriptDirectory:
     return found
 
 
+def _refuse_twins(branch: Branch) -> None:
+    """Refuse two scripts of one revision: Alembic warns, and never runs the other one."""
+    named: dict[str, list[str]] = defaultdict(list)
+    for path in sorted(branch.versions.glob("*.py")):
+        found = _REVISION.search(path.read_text("utf-8", errors="replace"))
+        if found is not None and not path.name.startswith((".#", "__init__")):
+            named[found[1]].append(path.name)
+    for revision, names in named.items():
+        if len(names) > 1:
+            raise SchemaUnusable(
+                told=f"{' and '.join(names)} in {branch.versions} are both of revision {revision}, "
+                "of which only one would ever run: give one another revision, and have it follow "
+                "the other."
+            )
+
+
 def _script_in(error: BaseException, folder: Path) -> Path:
     """The revision's file that raised, or whose syntax is wrong."""
     if isinstance(error, SyntaxError) and error.filename:
@@ -82,7 +108,23 @@ def _script_in(error: BaseException, folder: Path) -> Path:
 
 def heads_in_code(branch: Branch) -> frozenset[str]:
     """The newest revisions of the scripts: several where the branch forks."""
-    return frozenset(scripts_of(branch).get_heads())
+    return heads_of(scripts_of(branch))
+
+
+def heads_of(scripts: ScriptDirectory) -> frozenset[str]:
+    """The heads that a database says it is at: without those that another revision depends on."""
+    needed = {
+        found.revision
+        for script in scripts.walk_revisions()
+        for one in _listed(script.dependencies)
+        for found in scripts.get_revisions(one)
+        if found is not None
+    }
+    return frozenset(scripts.get_heads()) - needed
+
+
+def _listed(names: Any) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names or ())
 
 
 def heads_in_database(branch: Branch, connection: Connection) -> frozenset[str]:

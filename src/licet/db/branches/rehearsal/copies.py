@@ -37,6 +37,18 @@ _IN_USE: Final = "55006"
 _INSUFFICIENT_PRIVILEGE: Final = "42501"
 
 
+# Source: https://www.postgresql.org/docs/current/libpq-envars.html
+_VARIABLES: Final = {
+    name: f"PG{name.replace('_', '').upper()}"
+    for name in (
+        "channel_binding", "connect_timeout", "gssencmode", "gsslib", "hostaddr", "krbsrvname",
+        "options", "passfile", "require_auth", "service", "sslcert", "sslcertmode", "sslcrl",
+        "sslcrldir", "sslkey", "sslmode", "sslnegotiation", "sslrootcert", "sslsni",
+        "target_session_attrs",
+    )
+} | {"requirepeer": "PGREQUIREPEER"}  # fmt: skip
+
+
 @contextmanager
 def copied(branch: Branch) -> Iterator[Branch]:
     """The branch on a copy of its database.
@@ -151,20 +163,25 @@ def said_by(program: str, stderr: str) -> str:
         return f"{program} is of version {own}, and the server of version {server}: {remedy}"
     if "unsupported version" in stderr:
         return f"the file is of a newer pg_dump than this {program}: {remedy}"
-    return (stderr.strip() or "no reason given").splitlines()[0].rstrip(".")
+    first, *others = (stderr.strip() or "no reason given").splitlines()
+    said = re.sub(r"^psql:.*?:\d+: (?=[A-Z]+: )", "", first.rstrip("."))  # a file that is gone
+    detail = [one.removeprefix("DETAIL:").strip() for one in others[:1] if "DETAIL:" in one]
+    return f"{said} ({detail[0].rstrip('.')})" if detail else said
 
 
 def libpq_environment(url: sa.URL) -> dict[str, str]:
     """What tells PostgreSQL's programs of a database, with no password among the arguments."""
-    names = {"options": "PGOPTIONS", "sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT"}
-    query = {key: value for key, value in url.query.items() if isinstance(value, str)}
+    query = {
+        key: value if isinstance(value, str) else ",".join(value)
+        for key, value in url.query.items()
+    }
     found = {
         "PGHOST": url.host or query.get("host"),
         "PGPORT": str(url.port) if url.port else query.get("port"),
-        "PGUSER": url.username,
-        "PGPASSWORD": None if url.password is None else str(url.password),
-        "PGDATABASE": url.database,
-        **{names[key]: value for key, value in query.items() if key in names},
+        "PGUSER": url.username or query.get("user"),
+        "PGPASSWORD": query.get("password") if url.password is None else str(url.password),
+        "PGDATABASE": url.database or query.get("dbname"),
+        **{_VARIABLES[key]: value for key, value in query.items() if key in _VARIABLES},
     }
     return {name: value for name, value in found.items() if value}
 

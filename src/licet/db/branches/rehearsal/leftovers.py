@@ -2,7 +2,8 @@
 
 A copy of a PostgreSQL database has a session of its rehearsal's on it, and the folder of a copied
 file is locked. The server, or the system, ends both when the process dies: a copy with neither
-belongs to nobody.
+belongs to nobody. Sessions and locks last as long as a transaction: a pooler may give what stands
+between two of them to somebody else.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from licet.db.branches.branch import Branch
-from licet.db.branches.moves.lock import LOCK_ID
+from licet.db.branches.moves.lock import LOCK_ID, NEVER_ENDED
 
 __all__ = ["PREFIX", "being_made", "in_use", "own_folder", "remove_stale_databases"]
 
@@ -37,10 +38,6 @@ _STALE: Final = """
       AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datid = d.oid
                       AND a.backend_type = 'client backend')
 """
-_NEVER_IDLE: Final = """
-    SELECT set_config(name, '0', false) FROM pg_settings
-    WHERE name IN ('idle_session_timeout', 'statement_timeout')
-"""
 
 
 def remove_stale_databases(connection: Connection, prefix: str) -> None:
@@ -49,9 +46,9 @@ def remove_stale_databases(connection: Connection, prefix: str) -> None:
     `connection` commits each statement, and is to the database in which those that make such copies
     call `being_made`. While one does, nothing is dropped: its copy has no session yet.
     """
-    if not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_MAKING))):
-        return
-    try:
+    with _transaction(connection.engine) as other:
+        if not other.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_MAKING))):
+            return
         for name in list(connection.scalars(sa.text(_STALE), {"prefix": prefix})):
             try:
                 # Without FORCE: it fails if somebody has connected meanwhile.
@@ -60,27 +57,28 @@ def remove_stale_databases(connection: Connection, prefix: str) -> None:
             except DBAPIError as error:
                 reason = str(error.orig).partition("\n")[0]
                 log.warning("The copy %s is left, and cannot be dropped: %s", name, reason)
-    finally:
-        connection.execute(sa.select(sa.func.pg_advisory_unlock(_MAKING)))
+
+
+@contextmanager
+def _transaction(engine: sa.Engine) -> Iterator[Connection]:
+    """A connection in a transaction that the server does not end by itself."""
+    with engine.connect().execution_options(isolation_level="READ COMMITTED") as connection:
+        connection.execute(sa.text(NEVER_ENDED))
+        yield connection
 
 
 @contextmanager
 def being_made(connection: Connection) -> Iterator[None]:
     """Have no other process take a copy that is made in the block for one that was left."""
-    connection.execute(sa.select(sa.func.pg_advisory_lock_shared(_MAKING)))
-    try:
+    with _transaction(connection.engine) as other:
+        other.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(_MAKING)))
         yield
-    finally:
-        with suppress(DBAPIError):  # which ends the session, and the lock with it
-            connection.execute(sa.select(sa.func.pg_advisory_unlock_shared(_MAKING)))
 
 
 @contextmanager
 def in_use(copy: Branch) -> Iterator[None]:
     """Keep a session on a copy, which says that a rehearsal is at it."""
-    engine = sa.create_engine(copy.url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(sa.text(_NEVER_IDLE))
+    with _transaction(sa.create_engine(copy.url, poolclass=sa.NullPool)):
         yield
 
 

@@ -13,13 +13,11 @@ __all__ = ["CheckChanges", "check_changes"]
 
 @dataclass(frozen=True, kw_only=True)
 class CheckChanges:
-    """Of one table: what comes, what goes, and the constraints that it has before and after."""
+    """Of one table: what comes, and what goes."""
 
     table: str
     come: tuple[Rule, ...]
     go: tuple[Rule, ...]
-    before: tuple[Rule, ...]
-    after: tuple[Rule, ...]
 
     @property
     def nameless(self) -> tuple[Rule, ...]:
@@ -30,14 +28,11 @@ class CheckChanges:
 def check_changes(
     models: Mapping[str, Table], database: Mapping[str, Table]
 ) -> Iterator[CheckChanges]:
-    """For every table that both have and that has such constraints."""
+    """For every table that both have and whose constraints differ."""
     for name in models.keys() & database.keys():
-        after, before = _checks(models[name]), _checks(database[name])
-        come, go = without_both(after, before)
-        if before or after:
-            yield CheckChanges(
-                table=name, come=tuple(come), go=tuple(go), before=before, after=after
-            )
+        come, go = without_both(_checks(models[name]), _checks(database[name]))
+        if come or go:
+            yield CheckChanges(table=name, come=tuple(come), go=tuple(go))
 
 
 def _checks(table: Table) -> tuple[Rule, ...]:

@@ -10,26 +10,25 @@ from alembic.operations import ops
 
 from licet.db.branches.branch import Branch
 from licet.db.branches.checks.schema import Table
+from licet.db.branches.checks.shape import key_of
 
 __all__ = ["add_defaults", "add_indexes"]
 
 
 def add_defaults(
     branch: Branch,
+    default_schema: str | None,
     models: Mapping[str, Table],
     database: Mapping[str, Table],
     up: list[Any],
     down: list[Any],
 ) -> None:
     """Changed server defaults; those that count up or are computed are left to be resolved."""
-    for table in branch.metadata.tables.values():
+    for table in branch.tables:
+        key = key_of(table, default_schema)
         for column in table.columns:
-            new = models[table.fullname].columns[column.name]
-            old = (
-                database[table.fullname].columns.get(column.name)
-                if table.fullname in database
-                else None
-            )
+            new = models[key].columns[column.name]
+            old = database[key].columns.get(column.name) if key in database else None
             if old is None or old.default == new.default or old.extra or new.extra:
                 continue
             if "nextval(" in f"{old.default} {new.default}":
@@ -59,14 +58,14 @@ def _altered(table: sa.Table, column: sa.Column[Any], default: Any) -> ops.Modif
 
 
 def add_indexes(
-    metadata: sa.MetaData,
+    tables: Iterable[sa.Table],
     models: Mapping[str, Table],
     database: Mapping[str, Table],
     up: list[Any],
     down: list[Any],
 ) -> None:
     """Indexes on expressions, which Alembic passes over on SQLite."""
-    for table in metadata.tables.values():
+    for table in tables:
         there = database.get(table.name)
         known = {rule.name for rule in there.rules} if there is not None else set()
         for index in table.indexes:

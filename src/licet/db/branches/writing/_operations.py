@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
@@ -13,6 +13,13 @@ from alembic.operations.ops import MigrateOperation, ModifyTableOps
 from licet.db.branches.checks.schema import Rule
 
 __all__ = ["KeepingChecks", "Lines"]
+
+
+_ARGUMENTS: Final = {  # of SQLAlchemy's Table
+    "AUTOINCREMENT": ("sqlite_autoincrement", True),
+    "STRICT": ("sqlite_strict", True),
+    "WITHOUT ROWID": ("sqlite_with_rowid", False),
+}
 
 
 class Lines(MigrateOperation):
@@ -28,12 +35,14 @@ def _lines(_context: AutogenContext, operation: Lines) -> list[str]:
 
 
 class KeepingChecks(ModifyTableOps):
-    """Changes of a table whose nameless CHECK constraints a batch operation would drop on SQLite.
+    """Changes of a table of which a batch operation would leave something out on SQLite.
 
-    It makes the table anew from what SQLAlchemy reflects, and leaves them out.
+    It makes the table anew from what SQLAlchemy reflects: without nameless CHECK constraints, and
+    without its options.
     """
 
     checks: tuple[Rule, ...] = ()
+    options: tuple[str, ...] = ()
 
 
 @renderers.dispatch_for(KeepingChecks)
@@ -50,6 +59,8 @@ def _keeping_checks(context: AutogenContext, operation: KeepingChecks) -> list[s
             name = f", name=op.f({check.name!r})" if check.name else ""
             lines.append(f"    sa.CheckConstraint({check.source!r}{name}),")
         lines.append(")")
+    if given := dict(_ARGUMENTS[one] for one in operation.options if one in _ARGUMENTS):
+        table += f", table_kwargs={given!r}"
     lines.append(f"with op.batch_alter_table({table}) as batch_op:")
     with _within_batch(context):
         for each in operation.ops:

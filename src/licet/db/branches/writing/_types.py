@@ -55,14 +55,29 @@ def _plain(one: Any) -> Any:
 
 def _cast(one: Any) -> Iterator[Any]:
     """The operation, or the change of a type by a line that Alembic's renderer cannot write."""
-    kind = getattr(one, "modify_type", None)
-    if not (isinstance(kind, sa.Enum) and kind.native_enum and kind.name):
+    kind: Any = getattr(one, "modify_type", None)
+    if isinstance(kind, sa.Enum) and kind.native_enum and kind.name:
+        made, using = render_enum(kind), f"{_q(one.column_name)}::text::{_q(kind.name)}"
+    elif _gets_a_zone(kind, one):
+        # Without USING it depends on the server's setting which moments they become.
+        made = f"sa.DateTime(timezone={kind.timezone})"
+        using = f"{_q(one.column_name)} AT TIME ZONE 'UTC'"
+    else:
         yield one
         return
-    column, type_ = (name.replace('"', '""') for name in (one.column_name, kind.name))
-    using = f'"{column}"::text::"{type_}"'
-    options = f"type_={render_enum(kind)}, postgresql_using={using!r}"
+    options = f"type_={made}, postgresql_using={using!r}"
     yield Lines([f"batch_op.alter_column({one.column_name!r}, {options})"])
     if one.modify_nullable is not None or one.modify_server_default is not False:
         one.modify_type = None
         yield one
+
+
+def _gets_a_zone(kind: Any, one: Any) -> bool:
+    """Whether moments get a time zone, or lose it."""
+    had: Any = getattr(one, "existing_type", None)
+    are_moments = isinstance(kind, sa.DateTime) and isinstance(had, sa.DateTime)
+    return are_moments and bool(kind.timezone) != bool(had.timezone)
+
+
+def _q(name: str) -> str:
+    return '"{}"'.format(name.replace('"', '""'))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from licet.db.branches.branch import Branch
 from licet.db.branches.checks.shape import schema_of, shape_differences, table_differences
 from licet.db.branches.moves.connecting import connected
 from licet.db.branches.moves.lock import migration_lock
+from licet.db.branches.moves.made_anew import put_back
 from licet.db.branches.moves.run import move
 from licet.db.branches.moves.scripts import config_of, heads_in_code, heads_in_database, scripts_of
 from licet.errors import ConfigurationError, LicetError
@@ -33,7 +35,12 @@ class Written:
 
 
 def write_revision(
-    branch: Branch, message: str, *, is_empty: bool = False, is_merge: bool = False
+    branch: Branch,
+    message: str,
+    *,
+    is_empty: bool = False,
+    is_merge: bool = False,
+    head: str | None = None,
 ) -> Written | None:
     """Write a revision that brings the database to the models; None if nothing differs.
 
@@ -44,9 +51,11 @@ def write_revision(
         message: the first line of its docstring, and a part of the file's name.
         is_empty: compare nothing: what it does is to be written by hand.
         is_merge: join all heads into one, and do nothing else.
+        head: which of several heads it follows, as Alembic takes it.
 
     Raises:
-        ConfigurationError: the database is not at the newest revision, or there is no message.
+        ConfigurationError: the database is not at the newest revision, there is no message, or
+            there are several heads and none is named.
         StoreUnavailable: the database does not answer.
     """
     if not message.strip():
@@ -54,20 +63,31 @@ def write_revision(
     branch.versions.mkdir(parents=True, exist_ok=True)
     if is_merge:
         return _merged(branch, message)
+    head = head or _only_head(branch)
     if is_empty:
-        return _written(branch, message, None)
+        return _written(branch, message, None, head)
     _refuse_outdated(branch)
-    first = _generated(branch, message)
+    first = _generated(branch, message, head)
     if first is None or first.unresolved:
         return first
     up, down = _tried(branch, first)
     if not up and not down:
         return first
     first.path.unlink()
-    again = _generated(branch, message, up=up, down=down)
+    again = _generated(branch, message, head, up=up, down=down)
     if again is None:
         raise AssertionError("the differences are gone")
     return Written(path=again.path, unresolved=(*up, *down))
+
+
+def _only_head(branch: Branch) -> str:
+    heads = sorted(scripts_of(branch).get_heads())
+    if len(heads) > 1:
+        raise ConfigurationError(
+            f"The scripts of {branch.name} end in several heads, {', '.join(heads)}: say which one "
+            f"the revision follows, as in --head {heads[0]}, or join them by --merge."
+        )
+    return "head"
 
 
 def _merged(branch: Branch, message: str) -> Written:
@@ -93,18 +113,21 @@ def _refuse_outdated(branch: Branch) -> None:
 
 
 def _generated(
-    branch: Branch, message: str, *, up: Sequence[str] = (), down: Sequence[str] = ()
+    branch: Branch, message: str, head: str, *, up: Sequence[str] = (), down: Sequence[str] = ()
 ) -> Written | None:
     from licet.db.branches.writing._directives import Completed  # noqa: PLC0415 - imports Alembic
 
-    return _written(branch, message, Completed(branch, up=up, down=down))
+    return _written(branch, message, Completed(branch, up=up, down=down), head)
 
 
-def _written(branch: Branch, message: str, completed: Completed | None) -> Written | None:
+def _written(
+    branch: Branch, message: str, completed: Completed | None, head: str
+) -> Written | None:
     from alembic import command  # noqa: PLC0415 - as above
 
     if completed is None:
-        made: Any = command.revision(config_of(branch), message=message, head="head")
+        with _telling(branch):
+            made: Any = command.revision(config_of(branch), message=message, head=head)
         return Written(path=Path(made.path))
     from licet.db.branches.writing._directives import options  # noqa: PLC0415 - as above
 
@@ -113,10 +136,10 @@ def _written(branch: Branch, message: str, completed: Completed | None) -> Writt
         connection.rollback()
         config = config_of(branch, connection=connection, options=compared)
         completed.attributes = config.attributes
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _telling(branch):
             # of indexes on expressions, which are written nevertheless
             warnings.filterwarnings("ignore", message=".*expression-based index")
-            made = command.revision(config, message=message, autogenerate=True)
+            made = command.revision(config, message=message, autogenerate=True, head=head)
     if completed.is_empty:
         return None
     return Written(path=Path(made.path), unresolved=tuple(completed.nameless))
@@ -145,13 +168,24 @@ def _tried(branch: Branch, written: Written) -> tuple[list[str], list[str]]:
     return found
 
 
+@contextmanager
+def _telling(branch: Branch) -> Iterator[None]:
+    """Have what Alembic refuses, such as a head that is none, be wrong usage."""
+    from alembic.util import CommandError  # noqa: PLC0415 - as above
+
+    try:
+        yield
+    except CommandError as error:
+        raise ConfigurationError(f"{branch.name}: {error}") from error
+
+
 def _types(connection: Connection) -> set[str]:
     """The enum types and domains of a PostgreSQL schema."""
     if connection.dialect.name == "sqlite":
         return set()
     named = (
-        "SELECT typname FROM pg_type WHERE typtype IN ('e', 'd')"
-        " AND typnamespace = current_schema()::regnamespace"
+        "SELECT t.typname FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace"
+        " WHERE t.typtype IN ('e', 'd') AND n.nspname = current_schema()"
     )
     return {str(name) for (name,) in connection.exec_driver_sql(named)}
 
@@ -168,6 +202,7 @@ def _downgrade(branch: Branch, connection: Connection, path: Path) -> None:
     with Operations.context(MigrationContext.configure(connection, opts=opts)):
         downgrade: Callable[[], None] = script.module.downgrade
         downgrade()
+    put_back(connection)
 
 
 def _is_at_downgrade(error: BaseException) -> bool:
