@@ -26,10 +26,9 @@ from sqlalchemy.orm.exc import DetachedInstanceError
 
 from licet.authz.policies._in_sql._entities import rows_alone
 from licet.authz.policies._models.callers import InvalidCaller
-from licet.authz.policies._models.dialect import current_session
 from licet.authz.policies._models.loading import is_known_whole
 from licet.authz.policies._models.mapping import can_hold, key_names
-from licet.authz.policies._models.sessions import asking
+from licet.authz.policies._models.sessions import asking, current_session
 from licet.authz.policies._models.shape import Column, Relation
 from licet.errors import UnloadedObject
 from licet.errors.names import with_article

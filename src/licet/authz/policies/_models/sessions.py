@@ -1,20 +1,33 @@
-"""The session that a decision may ask: the one that it was given, and what cannot be asked."""
+"""The session that a decision may ask: which one, of which database, and what it cannot be asked."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.exc import MissingGreenlet, StatementError
-from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy.exc import MissingGreenlet, StatementError, UnboundExecutionError
+from sqlalchemy.orm import Session, object_session, scoped_session
 
 from licet.authz._places import invalid
-from licet.authz.policies._models.dialect import current_session
 from licet.errors import UnloadedObject
 
-__all__ = ["asking", "unflushed", "using_session"]
+__all__ = ["asking", "current_session", "dialect_name", "unflushed", "using_session"]
+
+current_session: Final[ContextVar[Any]] = ContextVar("licet_authz_session", default=None)
+
+
+def dialect_name(owner: Any) -> str | None:
+    """Such as "sqlite", by the object's session or that of the check; None when there is none."""
+    session: Session | None = object_session(owner) or current_session.get()
+    if session is None:
+        return None
+    try:
+        return session.get_bind(type(owner)).dialect.name
+    except UnboundExecutionError:
+        return None
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.sql.elements import ClauseElement
 
 from licet.authz._moment import in_utc
-from licet.authz.policies._models.dialect import dialect_name
+from licet.authz.policies._models.sessions import dialect_name
 from licet.authz.policies._models.shape import Column, Kind, Zone, misplaced
 
 __all__ = ["Unfit", "as_stored"]

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from licet.db.branches.checks._sql_text import literals, words
 from licet.db.branches.checks.schema import CHECK, Column, Rule, Table
+from licet.db.branches.sql_text import literals, words
 
 __all__ = [
     "Difference",

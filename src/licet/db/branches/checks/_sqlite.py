@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from sqlalchemy.engine import Connection
 
-from licet.db.branches.checks._sql_text import closing, items_of, normal, tokens, words
 from licet.db.branches.checks.schema import (
     CHECK,
     FOREIGN_KEY,
@@ -21,6 +20,7 @@ from licet.db.branches.checks.schema import (
     Rule,
     Table,
 )
+from licet.db.branches.sql_text import closing, items_of, normal, tokens, words
 
 __all__ = ["read_sqlite"]
 

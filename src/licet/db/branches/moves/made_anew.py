@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
-from licet.db.branches.checks._sql_text import words
+from licet.db.branches.sql_text import words
 from licet.errors import SchemaUnusable
 
 __all__ = ["put_back", "refuse_misfits", "watch"]
