@@ -1,4 +1,4 @@
-"""The session that a decision may ask: which one, of which database, and what it cannot be asked."""
+"""The session that a decision may ask: which, of which database, and what it cannot be asked."""
 
 from __future__ import annotations
 
