@@ -274,6 +274,7 @@ def test_the_key_follows_the_direction_of_the_order():
         page.order_by("name").distinct(),
         named.add_columns(Speaker.id).distinct(),
         page.group_by(Speaker.id).order_by(Speaker.name),
+        page.group_by(Speaker).order_by(Speaker.name),
         named.add_columns(Speaker.id).group_by(Speaker.name, Speaker.id).distinct(),
     ):
         assert ordering(single) == "speaker.name, speaker.id"

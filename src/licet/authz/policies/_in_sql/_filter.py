@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapper
 from sqlalchemy.sql import operators
-from sqlalchemy.sql.elements import _textual_label_reference
+from sqlalchemy.sql.elements import ClauseList, _textual_label_reference
 from sqlalchemy.sql.visitors import iterate
 
 from licet.authz.policies._in_sql._page import on_page
@@ -104,9 +105,14 @@ def _keeps_keys(statement: Any, entity: Any, keys: list[Any]) -> bool:
 
 
 def _has_keys(columns: Iterable[Any], entity: Any, keys: list[Any]) -> bool:
-    own = [column for column in columns if _is_of(column, entity)]
-    is_whole = any(isinstance(column, sa.FromClause) for column in own)
-    return is_whole or {key.expression for key in keys} <= set(own)
+    parts = list(itertools.chain.from_iterable(map(_parts, columns)))
+    is_whole = any(isinstance(part, sa.FromClause) and _is_of(part, entity) for part in parts)
+    return is_whole or {key.expression for key in keys} <= set(parts)
+
+
+def _parts(clause: Any) -> Iterable[Any]:
+    """The clause, or the columns of an entity that is grouped by."""
+    return clause.clauses if type(clause) is ClauseList else (clause,)
 
 
 def _has_rows_of_its_own(statement: Any) -> bool:
