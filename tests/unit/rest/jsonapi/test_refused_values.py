@@ -113,7 +113,7 @@ def change(**attributes):
     [
         ({"name": "bad"}, "a name is not bad"),
         ({"stock": -1}, "not one of those that can be stored"),
-        ({"mail": "x"}, "out of the range"),
+        ({"mail": "x"}, "values that they cannot have: mail"),
     ],
 )
 def test_what_a_model_refuses_is_told(shop, attributes, told):
