@@ -39,6 +39,7 @@ from licet.actions.interface.authorization import (
 )
 from licet.actions.interface.callbacks import Callbacks, Operation
 from licet.actions.interface.config import ActionProviderConfig
+from licet.actions.interface.described import describe_operation
 from licet.actions.interface.flask import waiting_room, with_standing
 from licet.actions.interface.http import (
     answer_errors,
@@ -65,6 +66,7 @@ from licet.errors import (
     InsufficientScope,
     UnstorableDocument,
 )
+from licet.wire.described import Described, described_by
 
 __all__ = ["ActionProvider"]
 
@@ -76,6 +78,16 @@ PREFLIGHT: Final = CORS | {
     "Access-Control-Allow-Headers": "Authorization",
     "Access-Control-Expose-Headers": "*",
 }
+
+
+def _described(operation: str) -> Callable[[F], F]:
+    """Have a view tell the OpenAPI document of its app what it takes and answers."""
+
+    def describe(provider: ActionProvider, method: str, _rule: str) -> Described:
+        is_durable = provider.durable is not None
+        return describe_operation(operation, provider.description, method, is_durable=is_durable)
+
+    return described_by(describe)
 
 
 def _admits(whom: str) -> Callable[[F], F]:
@@ -137,6 +149,7 @@ class ActionProvider:
         answer_errors(blueprint)
 
     @_admits("visible_to")
+    @_described("introspect")
     def introspect(self) -> Response:
         """What this provider does: to everybody when it is public, else to those it names."""
         if request.method == "OPTIONS":
@@ -158,6 +171,7 @@ class ActionProvider:
             raise hidden
 
     @_admits("runnable_by")
+    @_described("run")
     def run(self) -> Response:
         """Start an action, or answer with the one that the same request started before."""
         auth = self._caller()
@@ -226,6 +240,7 @@ class ActionProvider:
         return self.callbacks.status(Operation.RUN, 202, asked, auth)
 
     @_admits("runnable_by")
+    @_described("enumerate")
     def enumerate(self) -> Response:
         """The caller's actions."""
         auth = self._caller()
@@ -250,6 +265,7 @@ class ActionProvider:
         return render(listed)
 
     @_admits("the creator and monitor_by")
+    @_described("status")
     def status(self, action_id: str) -> Response:
         """The action's present state."""
         auth = self._caller()
@@ -264,6 +280,7 @@ class ActionProvider:
         return self._from_callback_with(self.repository, Operation.STATUS, action, auth)
 
     @_admits("the creator and manage_by")
+    @_described("cancel")
     def cancel(self, action_id: str) -> Response:
         """Ask the action to end."""
         auth = self._caller()
@@ -283,6 +300,7 @@ class ActionProvider:
         return json_response(render(action))
 
     @_admits("the creator and manage_by")
+    @_described("release")
     def release(self, action_id: str) -> Response:
         """Forget a completed action; its last state is the answer."""
         auth = self._caller()
@@ -306,6 +324,7 @@ class ActionProvider:
         return json_response(rendered, code)
 
     @_admits("the creator and manage_by")
+    @_described("resume")
     def resume(self, action_id: str) -> Response:
         """Go on with an INACTIVE action."""
         auth = self._caller()
@@ -318,6 +337,7 @@ class ActionProvider:
         return self._from_callback_with(self.repository, Operation.RESUME, action, auth)
 
     @_admits("the creator and monitor_by")
+    @_described("log")
     def log(self, action_id: str) -> Response:
         """What the action wrote while it ran."""
         auth = self._caller()

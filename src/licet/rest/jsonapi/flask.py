@@ -34,7 +34,7 @@ from licet.rest.jsonapi.names import by_name, found_in
 from licet.rest.jsonapi.negotiation import check_accept, check_content_type
 from licet.rest.jsonapi.query import Query, read_query
 from licet.rest.jsonapi.reading import Reader, Row
-from licet.rest.jsonapi.resource import Bound, Link, Resource
+from licet.rest.jsonapi.resource import Bound, Link, Resource, Served, serve_as
 from licet.rest.jsonapi.responses import answered, as_document, private
 from licet.rest.jsonapi.writing import Place, Writer, key_of
 from licet.rest.paging import read_value
@@ -152,6 +152,7 @@ class JsonApi:
             return handle(asking, *given, **args)
 
         named = getattr(handle, "func", handle).__name__.strip("_")
+        serve_as(view, Served(named, bound, link, self.bounds, self.prefix))
         own = "" if link is None else f":{link.name}"
         endpoint = f"{bound.type}{own}:{named}_{method.lower()}"
         # clients that make a URL of a type find the collection and its resources there
