@@ -191,6 +191,8 @@ def _examples(
     if content is None or (body is not None and sent is NOTHING):
         return
     shown, varies = _sample(content.schema), [*_read_only(content.schema, "")]
+    if isinstance(shown, dict) and "_meta" in shown:  # of which page it is depends on the others
+        shown, varies = {**shown, "_meta": {"total": 1}}, [*varies, "/_meta/total"]
     needed = [one for one in parameters if one.is_required]
     yield Example(
         path={one.name: _path_value(one) for one in path_parameters(rule)},
