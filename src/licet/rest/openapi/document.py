@@ -18,6 +18,7 @@ from flask import Flask
 
 from licet.authz.declared.declarations import Declaration, declarations
 from licet.authz.declared.marks import Access, AccessKind
+from licet.errors.names import refuse_unknown
 from licet.rest.endpoints.notes import notes_of
 from licet.rest.jsonapi.resource import served_by
 from licet.rest.openapi.access import access_words, security_of, security_schemes
@@ -40,6 +41,7 @@ from licet.wire.described import (
     Answer,
     Content,
     Described,
+    Example,
     description_of,
 )
 
@@ -77,6 +79,7 @@ class About:
     version: str = "1"
     description: str = ""
     root: str = "/"  # the path that the app is mounted at
+    examples: Mapping[str, tuple[Example, ...]] = field(default_factory=dict)  # by operation
 
 
 def document_of(app: Flask, about: About, *, shows_hidden: bool = True) -> dict[str, Any]:
@@ -124,6 +127,7 @@ class _Document:
         self._ids = _Ids()
         self._paths: dict[str, dict[str, Any]] = {}
         self._by_shape: dict[str, str] = {}
+        self._unused = set(about.examples)
 
     def as_dict(self) -> dict[str, Any]:
         """The document, in an order that is always the same."""
@@ -131,6 +135,8 @@ class _Document:
         for one in found:
             for method in methods_of(one):
                 self._add(one, method)
+        if self._unused and self._shows_hidden:
+            refuse_unknown("The app has no operation", sorted(self._unused), self._ids.given)
         info = {"title": self._about.title, "version": self._about.version}
         if self._about.description:
             info["description"] = self._about.description
@@ -194,7 +200,8 @@ class _Document:
         wanted = wanted or _id_of(one.endpoint, method)
         name, first = self._ids.give(wanted, one.endpoint, method)
         blueprint = one.endpoint.rpartition(".")[0].replace(".", "-")
-        found = {"operationId": name, "tags": [blueprint or "app"], **operation}
+        found = self._with_own_examples(operation, described, name)
+        found = {"operationId": name, "tags": [blueprint or "app"], **found}
         found["security"] = security_of(self._app, one.access, described, self._schemes)
         found["x-licet-access"] = access_words(one.access)
         if not one.access:
@@ -203,6 +210,18 @@ class _Document:
             found["x-licet-alias-of"] = first
             _drop_examples(found)
         return found
+
+    def _with_own_examples(
+        self, operation: dict[str, Any], described: Described | None, name: str
+    ) -> dict[str, Any]:
+        """The operation with the app's own examples instead of those that were made."""
+        own = self._about.examples.get(name)
+        if own is None or described is None:
+            return operation
+        self._unused.discard(name)
+        _drop_examples(operation)
+        self._rendering.add_examples(operation, replace(described, examples=tuple(own)))
+        return operation
 
     def _described(
         self, one: Declaration, view: Any, handler: Any, method: str

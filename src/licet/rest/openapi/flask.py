@@ -8,7 +8,8 @@ anything, which its Content-Security-Policy forbids.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,7 @@ from licet.errors.names import knows_its_options
 from licet.rest.openapi.document import About, document_of
 from licet.rest.openapi.documented import documented
 from licet.settings.state import app_state
+from licet.wire.described import Example
 
 __all__ = ["OpenApi", "openapi_of"]
 
@@ -47,6 +49,7 @@ class OpenApi:
         docs_path: where the page is; None for no page.
         guard: stands before both, such as ``requires_auth(allowed_roles=["staff"])``; without one
             everybody may read them.
+        examples: those of operations, by name, instead of the ones that are made of schemas.
         shows_hidden: also tell of operations of which only some callers may know, such as those of
             a provider that is not visible to the public.
 
@@ -66,13 +69,15 @@ class OpenApi:
         path: str = "/openapi.json",
         docs_path: str | None = "/docs",
         guard: Callable[[Any], Any] = public,
+        examples: Mapping[str, Iterable[Example]] | None = None,
         shows_hidden: bool = False,
     ) -> None:
         state = app_state(app)
         if state.has(_KEY):
             raise ConfigurationError(f"The app {app.name!r} has an OpenApi already: one is enough.")
         self._app, self._shows_hidden = app, shows_hidden
-        self._about = About(title=title, version=version, description=description)
+        given = {name: tuple(some) for name, some in (examples or {}).items()}
+        self._about = About(title=title, version=version, description=description, examples=given)
         self._made: dict[tuple[int, str], dict[str, Any]] = {}
         self.path, self.docs_path = path, docs_path
         app.register_blueprint(self._blueprint(guard))
@@ -85,13 +90,7 @@ class OpenApi:
             root: the path that the app is mounted at.
             shows_hidden: also what is not told to everybody.
         """
-        about = About(
-            title=self._about.title,
-            version=self._about.version,
-            description=self._about.description,
-            root=root,
-        )
-        return document_of(self._app, about, shows_hidden=shows_hidden)
+        return document_of(self._app, replace(self._about, root=root), shows_hidden=shows_hidden)
 
     def _served(self) -> dict[str, Any]:
         """The document as it is served, made again when the app has got more rules."""

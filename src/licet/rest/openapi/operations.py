@@ -61,7 +61,7 @@ class Rendering:
         found["responses"] = dict(sorted(self._responses(known).items()))
         if known.unknown or self._unknown_parts(known):
             found[UNKNOWN] = " ".join(filter(None, [known.unknown, *self._unknown_parts(known)]))
-        self._add_examples(found, known)
+        self.add_examples(found, known)
         return found
 
     def _unknown_parts(self, known: Described) -> list[str]:
@@ -141,7 +141,8 @@ class Rendering:
 
     # --- examples --------------------------------------------------------------------------------
 
-    def _add_examples(self, found: dict[str, Any], known: Described) -> None:
+    def add_examples(self, found: dict[str, Any], known: Described) -> None:
+        """Write the examples into the operation, whole and where OpenAPI has their parts."""
         examples = list(known.examples)
         if examples:
             found[EXAMPLES] = [_as_dict(one) for one in examples]

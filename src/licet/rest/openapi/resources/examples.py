@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from licet.rest.jsonapi.resource import Bound, Link, Served
+from licet.rest.openapi.resources.fixed import always_belongs, back_link, is_fixed
 from licet.rest.openapi.resources.values import sample_id, sample_value
 from licet.rest.shapes import JSON_API, JSON_API_VERSION
 from licet.wire.described import NOTHING, Example
@@ -72,7 +73,7 @@ class _Made:
         target = link.target
         if how == "create_related":
             created = self._document(self._created(target))
-            return self._sent(target, is_related=True), 201, created, {}
+            return self._sent(target, known=back_link(self._served.bound, link)), 201, created, {}
         if how == "related":
             shown = self._shown(target)
             return NOTHING, 200, self._document([shown] if link.is_many else shown), {}
@@ -80,6 +81,10 @@ class _Made:
         data = [identifier] if link.is_many else identifier
         if how == "linkage":
             return NOTHING, 200, self._document(data), {}
+        if is_fixed(self._served.bound, link.name):
+            return {"data": data}, 422, NOTHING, {}
+        if method == "DELETE" and always_belongs(self._served.bound, link):
+            return {"data": data}, 403, NOTHING, {}
         left: Any = [] if method == "DELETE" else data
         return {"data": data}, 200, self._document(left), {}
 
@@ -111,14 +116,15 @@ class _Made:
     def _created(self, bound: Bound) -> dict[str, Any]:
         """What is answered to a body: the attributes that were sent, and an id of its own."""
         found = self._shown(bound)
-        kept = {one.member for one in bound.attributes.values() if one.is_column}
+        values = bound.attributes.values()
+        kept = {one.member for one in values if not is_fixed(bound, one.name)}
         attributes = {name: one for name, one in found["attributes"].items() if name in kept}
         is_new = self._served.how != "update"
         self.varies = ["/data/id", "/data/links/self"] if is_new else []
         return {**found, "attributes": attributes}
 
     def _sent(
-        self, bound: Bound, *, has_id: bool = False, is_related: bool = False
+        self, bound: Bound, *, has_id: bool = False, known: Link | None = None
     ) -> dict[str, Any]:
         data: dict[str, Any] = {"type": bound.type}
         if has_id:
@@ -126,11 +132,11 @@ class _Made:
         data["attributes"] = {
             one.member: sample_value(one.value_type, one.member)
             for one in bound.attributes.values()
-            if one.is_column
+            if not is_fixed(bound, one.name)
         }
         related = {
             link.member: {"data": self._identifier(link.target)}
             for link in bound.links.values()
-            if link.is_required and not link.is_many and not (has_id or is_related)
+            if link.is_required and not (link.is_many or has_id or link is known)
         }
         return {"data": {**data, "relationships": related} if related else data}

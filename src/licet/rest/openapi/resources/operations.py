@@ -15,6 +15,7 @@ from licet.rest.jsonapi.resource import Bound, Link, Served
 from licet.rest.openapi.endpoints import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH
 from licet.rest.openapi.resources import schemas
 from licet.rest.openapi.resources.examples import example_of
+from licet.rest.openapi.resources.fixed import back_link, is_fixed
 from licet.rest.openapi.resources.values import value_schema
 from licet.rest.paging import MAX_SIZE
 from licet.rest.shapes import JSON_API
@@ -166,7 +167,7 @@ def _create_related(served: Served, _method: str) -> Described:
         name=f"create_{name}_{linked}",
         summary=f"Create a resource of the type {target.type} in this one's {link.member}.",
         parameters=(*_of_documents(served, target), _IDEMPOTENCY),
-        body=_content(schemas.new(target, is_related=True)),
+        body=_content(schemas.new(target, back_link(served.bound, link))),
         answers=(created,),
         refusals={**_READ, **_SENT, **_REPEATED},
     )
@@ -218,17 +219,22 @@ _HOW: Final = {
 def _relate(served: Served, method: str) -> Described:
     link, (name, _, linked) = _link_of(served), _names(served)
     how, told = _HOW[method]
+    is_refused = is_fixed(served.bound, link.name)
+    if is_refused:
+        told = f"Refused: nobody changes {link.member} here."
     return Described(
         name=f"{how}_{name}_{linked}",
         summary=told,
         parameters=(*_of_documents(served, link.target), *_of_tags(served.bound, read=False)),
         body=_content(schemas.linkage_body(link)),
-        answers=(
-            _ok("What it leads to now.", _content(schemas.linkage(link))),
-            Answer(status=204, description="It was so already."),
-        ),
+        answers=() if is_refused else _related_answers(link),
         refusals={**_READ, **_CHANGED, **_SENT},
     )
+
+
+def _related_answers(link: Link) -> tuple[Answer, ...]:
+    ok = _ok("What it leads to now.", _content(schemas.linkage(link)))
+    return ok, Answer(status=204, description="It was so already.")
 
 
 _OPERATIONS: Final[Mapping[str, Callable[[Served, str], Described]]] = {

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from licet.rest.jsonapi.documents import MOST_LINKAGE
 from licet.rest.jsonapi.resource import Bound, Link
+from licet.rest.openapi.resources.fixed import is_fixed
 from licet.rest.openapi.resources.values import value_schema
 from licet.wire.described import Content
 
@@ -155,12 +156,13 @@ def deleted() -> Content:
 # --- bodies --------------------------------------------------------------------------------------
 
 
-def new(bound: Bound, *, is_related: bool = False) -> Content:
-    """The body of a request to create a resource; `is_related` in the list of its parent."""
-    required = [one.member for one in bound.attributes.values() if one.is_required]
-    links = [link.member for link in bound.links.values() if link.is_required and not is_related]
+def new(bound: Bound, known: Link | None = None) -> Content:
+    """The body of a request to create a resource; a link that the URL says is not required."""
+    written = [one for one in bound.attributes.values() if not is_fixed(bound, one.name)]
+    required = [one.member for one in written if one.is_required]
+    links = [link.member for link in bound.links.values() if link.is_required and link is not known]
     found = _body(bound, required, links)
-    suffix = "NewRelated" if is_related else "New"
+    suffix = "New" if known is None else "NewRelated"
     return _named(f"{_pascal(bound.type)}{suffix}", found)
 
 
@@ -177,12 +179,12 @@ def _body(
     values = {
         one.member: value_schema(one.value_type, is_body=True)
         for one in bound.attributes.values()
-        if one.is_column
+        if not is_fixed(bound, one.name)
     }
     related = {
         link.member: _object({"data": _sent(link)}, ["data"], **closed)
         for link in bound.links.values()
-        if not link.is_read_only
+        if not is_fixed(bound, link.name)
     }
     properties: dict[str, Any] = {"type": {"type": "string", "enum": [bound.type]}}
     properties |= {"id": _TEXT} if has_id else {}
