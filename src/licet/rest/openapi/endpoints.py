@@ -114,7 +114,7 @@ def query_parameters(schema: Any) -> Iterator[Parameter]:
 
 
 def _of_pages(model: type[Any]) -> Iterator[Parameter]:
-    whole = {"type": "integer", "minimum": 0, "default": 0}
+    whole = {"type": "integer", "minimum": 0}  # a default would stand beside a cursor
     yield Parameter(name="page_num", schema=whole, description="The page, from 0.")
     size = {"type": "integer", "minimum": 1, "default": DEFAULT_SIZE}
     told = f"Objects in a page; above {MAX_SIZE} it is {MAX_SIZE}."

@@ -289,7 +289,7 @@ def _of_lists(bound: Bound) -> Iterator[Parameter]:
     size = {"type": "integer", "minimum": 0, "default": DEFAULT_SIZE}
     told = f"Resources in a page; 0, or more than {MAX_SIZE}, is {MAX_SIZE}."
     yield Parameter(name="page[size]", schema=size, description=told)
-    number = {"type": "integer", "minimum": 1, "default": 1}
+    number = {"type": "integer", "minimum": 1}  # a default would stand beside a cursor
     yield Parameter(name="page[number]", schema=number, description="The page, from 1.")
     told = "Of meta.cursors in another page; empty for the first one."
     yield Parameter(name="page[after]", description=told)

@@ -204,6 +204,8 @@ def _sent(link: Link) -> dict[str, Any]:
     return {**found, "maxItems": MOST_LINKAGE} if link.is_many else found
 
 
-def linkage_body(link: Link) -> dict[str, Any]:
+def linkage_body(link: Link) -> Content:
     """The body of a request to a relationship's own URL."""
-    return _object({"data": _sent(link)}, ["data"])
+    suffix = "LinkageChanges" if link.is_many else "LinkageChange"
+    found = _object({"data": _sent(link)}, ["data"])
+    return _named(f"{_pascal(link.target.type)}{suffix}", found)
