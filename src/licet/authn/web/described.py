@@ -65,6 +65,7 @@ _CALLER: Final[Mapping[int, str]] = {
     401: "Nobody is signed in, or the token is not acceptable.",
     403: "The token is not of a local account's session, or X-CSRF-Token is missing.",
 }
+_CLOSED: Final[Mapping[int, str]] = {403: "Sign-up is closed here."}
 _WRONG: Final[Mapping[int, str]] = {401: "The address or the password is wrong."}
 _LINK: Final[Mapping[int, str]] = {400: "The token of the mail is wrong, used, or too old."}
 _VARY: Final = ("/access_token", "/refresh_token", "/expires_in", "/scope")
@@ -114,6 +115,7 @@ OPERATIONS: Final[Mapping[str, Described]] = {
         "Ask for an account; the answer is the same whether there is one.",
         _SENT,
         _TRIES,
+        _CLOSED,
         body=SignUp,
         sent={"email": _EMAIL, "password": _PASSWORD},
         shown=_MAIL,
@@ -124,6 +126,7 @@ OPERATIONS: Final[Mapping[str, Described]] = {
         _DONE,
         _LINK,
         _TRIES,
+        _CLOSED,
         _WRONG,
         body=ConfirmAddress,
         sent={"token": _SECRET, "password": _PASSWORD},
