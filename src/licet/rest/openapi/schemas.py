@@ -14,10 +14,12 @@ from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerati
 from pydantic.json_schema import GenerateJsonSchema
 
 from licet.rest.lookup import is_versioned
+from licet.rest.schemas.annotations import is_pydantic
 from licet.rest.schemas.columns import field_of
 from licet.rest.schemas.dumping import ETAG_FIELD
 from licet.rest.schemas.foreign import fields_of, inner_schema
-from licet.rest.schemas.reading import ModelSchema, Reader, is_pydantic, model_of_schema
+from licet.rest.schemas.owned import model_of_schema
+from licet.rest.schemas.reading import ModelSchema, Reader
 
 __all__ = ["UNKNOWN", "answer_schema", "as_json_schema", "body_schema", "unknown_parts"]
 
