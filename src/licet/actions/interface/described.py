@@ -173,8 +173,14 @@ def _run_examples(description: ActionProviderDescription) -> tuple[Example, ...]
     return (Example(body=asked, status=202, answer=answer),)
 
 
+def _status_content() -> Content:
+    """`ActionStatus` as it is answered: with all of its members, nulls included."""
+    schema = ActionStatus.model_json_schema(mode="serialization")
+    return Content(schema={**schema, "required": [*schema["properties"]]}, name="ActionStatus")
+
+
 def _status(status: int, told: str) -> Answer:
-    return Answer(status=status, description=told, content=Content(schema=ActionStatus))
+    return Answer(status=status, description=told, content=_status_content())
 
 
 def _of_action(
@@ -206,7 +212,7 @@ def _log(_description: ActionProviderDescription, _is_durable: bool) -> Describe
 def _enumerate(_description: ActionProviderDescription, _is_durable: bool) -> Described:  # noqa: FBT001 - as above
     statuses = ", ".join(value.value for value in ActionStatusValue)
     limit = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": DEFAULT_PAGE}
-    listed = {"type": "array", "items": Content(schema=ActionStatus)}
+    listed = {"type": "array", "items": _status_content()}
     told = "The newest of them first."
     return Described(
         summary="The caller's actions.",
