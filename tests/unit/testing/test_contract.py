@@ -51,7 +51,8 @@ def case_of(contract, name):
 
 def test_decorated_endpoints_have_an_example_each(contract):
     """Made of their schemas; of the plain view that is documented, none was given."""
-    assert {case.operation_id for case in contract.cases()} == {*CASES, "boat_added_post"}
+    found = {case.operation_id for case in contract.cases() if not case.path.startswith("/v1")}
+    assert found == {*CASES, "boat_added_post"}
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from flask import Flask
 from pydantic import BaseModel, Field
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    column_property,
+    mapped_column,
+    relationship,
+)
 
 from licet import Licet
 from licet.authz import ALL, LIST, VIEW, Policy, everyone, register_policies, registered
+from licet.db.types import UTCDateTime
 from licet.rest import (
     list_page,
     marshal_response,
@@ -23,6 +34,7 @@ from licet.rest import (
     use_args_with_pagination,
     with_lookup,
 )
+from licet.rest.jsonapi import JsonApi, Resource, ToMany, ToOne
 from licet.rest.openapi import documented
 
 
@@ -38,6 +50,68 @@ class Boat(Base):
     version: Mapped[int] = mapped_column(default=1)
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - as SQLAlchemy has it
 
+
+class Pier(Base):
+    """With a trash, a version, and a column of every type that JSON:API shows."""
+
+    __tablename__ = "pier"
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    name: Mapped[str] = mapped_column(sa.String(12))
+    kind: Mapped[str] = mapped_column(sa.Enum("wood", "stone", name="kind"))
+    depth: Mapped[Decimal | None] = mapped_column(sa.Numeric(6, 2))
+    length: Mapped[float | None] = mapped_column()
+    is_open: Mapped[bool] = mapped_column(default=True)
+    built_on: Mapped[date | None]
+    seen_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    notes: Mapped[Any] = mapped_column(sa.JSON, nullable=True)
+    n_steps: Mapped[int] = mapped_column(sa.SmallInteger, default=0)
+    removed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    version: Mapped[int] = mapped_column(default=1)
+    berths: Mapped[list[Berth]] = relationship(back_populates="pier")
+    is_long: Mapped[bool] = column_property(length > 100)
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - as SQLAlchemy has it
+
+
+def new_code() -> str:
+    return uuid4().hex[:8]
+
+
+class Berth(Base):
+    """May be of no pier."""
+
+    __tablename__ = "berth"
+    code: Mapped[str] = mapped_column(sa.String(20), primary_key=True, default=new_code)
+    width: Mapped[float]
+    pier_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("pier.id"))
+    pier: Mapped[Pier | None] = relationship(back_populates="berths")
+
+
+piers, berths = Policy(Pier, name="piers"), Policy(Berth, name="berths")
+for policy in (piers, berths):
+    policy.allow(registered, ALL)
+    policy.allow(everyone, LIST | VIEW)
+RESOURCES = [
+    Resource(
+        Pier,
+        piers,
+        name="pier",
+        attributes=[
+            "name",
+            "kind",
+            "depth",
+            "length",
+            "is_open",
+            "built_on",
+            "seen_at",
+            "notes",
+            "n_steps",
+            "is_long",
+        ],
+        relationships={"berths": ToMany()},
+        soft_delete="removed_at",
+    ),
+    Resource(Berth, berths, name="berth", attributes=["width"], relationships={"pier": ToOne()}),
+]
 
 boats = Policy(Boat, name="boats")
 boats.allow(registered, ALL)
@@ -77,7 +151,8 @@ def harbour(folder: Path, **config: Any) -> Flask:
     sessions = sa.orm.scoped_session(sa.orm.sessionmaker(engine))
     app.teardown_appcontext(lambda _error: sessions.remove())
     app.extensions["boats"] = engine
-    register_policies(app, boats, session=sessions)
+    register_policies(app, boats, piers, berths, session=sessions)
+    JsonApi(app, url_prefix="/v1", resources=RESOURCES)
     _add_decorated(app, sessions)
     _add_plain(app)
     return app
