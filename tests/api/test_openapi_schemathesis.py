@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 import schemathesis
+from flask import Flask
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
@@ -22,12 +24,25 @@ from schemathesis.specs.openapi import checks
 from services.open_event.app import create_app as create_conference
 from services.site import create_app as create_site
 from tests.counts import count, is_full, only_full
+from tests.unit.rest.openapi.apps import add_boat, harbour
 
 from licet.actions.interface.flask import provider_scopes
 from licet.authn import embedded_issuer
+from licet.rest.openapi import OpenApi
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
-APPS = {"conference": create_conference, "site": create_site}
+
+
+def create_harbour(config: dict[str, Any]) -> Flask:
+    app = harbour(Path(config["LICET_INSTANCE_PATH"]))
+    for _ in range(6):
+        add_boat(app, name="A boat")
+    OpenApi(app, title="The harbour")
+    return app
+
+
+APPS = {"conference": create_conference, "site": create_site, "harbour": create_harbour}
+KEYS = {"id", "key", "boat"}
 CALLERS = ("nobody", "bob", "admin")
 EXAMPLES = count(quick=1, full=5)
 EACH = count(quick=9, full=1)  # of the operations; another ninth for each caller
@@ -75,7 +90,9 @@ def known(case: Any, key: int) -> Any:
     """The case; of some the key is one that is there, and nothing else is wrong."""
     if key:
         names = case.path_parameters or {}
-        case.path_parameters = {n: key if n in ("id", "key") else v for n, v in names.items()}
+        case.path_parameters = {
+            n: key if n in ("id", "key", "boat") else v for n, v in names.items()
+        }
     if key > 3:
         case.query, case.headers = {}, {}
     return case
@@ -99,7 +116,7 @@ def fuzz(target: Target, operation: Any, mode: GenerationMode) -> None:
 
 
 @pytest.mark.parametrize("caller", CALLERS)
-@pytest.mark.parametrize("name", ["conference", only_full("site")])
+@pytest.mark.parametrize("name", ["conference", only_full("site"), only_full("harbour")])
 def test_the_app_does_what_its_document_says(tmp_path, name, caller):
     """Whatever is asked, right or wrong, by whomever."""
     target = target_of(tmp_path, name, caller)

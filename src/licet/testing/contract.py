@@ -40,6 +40,7 @@ __all__ = ["Case", "Contract", "ContractBroken", "Given", "Live"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 _JSON: Final = "application/json"
+_MOST_SHOWN: Final = 500
 
 
 class ContractBroken(AssertionError):
@@ -230,18 +231,16 @@ class Live:
         return send(self.url, case.method, path, {**headers, **given.headers}, text)
 
     def _check(self, case: Case, found: Received, values: Mapping[str, str]) -> None:
-        wanted = case.example["status"]
-        if found.status != wanted:
-            said = found.body.decode(errors="replace")[:500]
-            told = f"the example has the status {wanted}, and the answer {found.status}: {said}"
-            raise ContractBroken(f"{_told(case)}: {told}")
-        contents = case.operation["responses"].get(str(wanted), {}).get("content", {})
+        self._check_status(case, found)
+        responses = case.operation["responses"]
+        answer = responses.get(str(found.status), responses.get("default", {}))
+        contents = answer.get("content", {})
         if not contents:
             self._require(case, not found.body, "the answer has a body, and the document none")
             return
-        ((media_type, content),) = contents.items()
-        is_type = media_type in ("*/*", found.media_type)
-        self._require(case, is_type, f"the answer is {found.media_type}, and not {media_type}")
+        content = contents.get(found.media_type, contents.get("*/*"))
+        told = f"the answer is {found.media_type}, and not {' or '.join(contents)}"
+        self._require(case, content is not None, told)
         if not found.media_type.endswith("json"):
             return
         document = found.document()
@@ -250,6 +249,15 @@ class Live:
         if example is not NOTHING:
             differs = difference(example, document, case.example.get("varies", ()))
             self._require(case, differs is None, f"at {differs}")
+
+    def _check_status(self, case: Case, found: Received) -> None:
+        wanted, responses = case.example["status"], case.operation["responses"]
+        if found.status != wanted:
+            said = found.body.decode(errors="replace")[:_MOST_SHOWN]
+            told = f"the example has the status {wanted}, and the answer {found.status}: {said}"
+            raise ContractBroken(f"{_told(case)}: {told}")
+        is_there = str(wanted) in responses or "default" in responses
+        self._require(case, is_there, f"the document has no answer {wanted}")
 
     def _check_schema(self, case: Case, schema: Mapping[str, Any], document: Any) -> None:
         whole = {**schema, "components": self.contract.document["components"]}

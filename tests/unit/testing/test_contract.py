@@ -171,6 +171,15 @@ def test_a_body_that_the_document_does_not_have_fails(tmp_path):
         replayed(tides(tmp_path, TIDE, Example(), None))
 
 
+def test_a_status_that_the_document_does_not_have_fails(tmp_path):
+    """Though the server answers it."""
+    contract = tides(tmp_path, TIDE, Example(status=404))
+    contract.app.view_functions["tide"] = public(lambda: ({}, 404))
+    case = case_of(contract, "tide_get")
+    with contract.served() as live, pytest.raises(ContractBroken, match="has no answer 404"):
+        live.replay(case)
+
+
 def test_the_data_is_brought_back_before_each_case(tmp_path):
     """By the function that the contract was given."""
     seen = []

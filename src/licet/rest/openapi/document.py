@@ -118,11 +118,12 @@ class _Document:
 
     def __init__(self, app: Flask, about: About, *, shows_hidden: bool) -> None:
         self._app, self._about, self._shows_hidden = app, about, shows_hidden
+        has_pages = not app_state(app).settings.problem_errors
         settings = app_state(app).settings.rest
         shape = MESSAGE if settings.error_shape == "message" else PROBLEM
         always = {429: "Too many requests: Retry-After says when."} if settings.rate_limit else {}
         self._components = Components()
-        self._rendering = Rendering(self._components, shape, always)
+        self._rendering = Rendering(self._components, shape, always, has_pages=has_pages)
         self._schemes = security_schemes(app)
         self._ids = _Ids()
         self._paths: dict[str, dict[str, Any]] = {}

@@ -10,7 +10,7 @@ from typing import Any, Final
 from licet.rest.openapi.components import Components
 from licet.rest.openapi.errors import error_content
 from licet.rest.openapi.schemas import UNKNOWN
-from licet.wire.described import NOTHING, Answer, Content, Described, Example, Parameter
+from licet.wire.described import NOTHING, PAGE, Answer, Content, Described, Example, Parameter
 
 __all__ = ["EXAMPLES", "Rendering", "summary_of"]
 
@@ -31,11 +31,19 @@ class Rendering:
     Args:
         components: the schemas of the document.
         errors: the shape of the app's own errors.
+        has_pages: whether some of these are pages, as where Flask itself answers.
         always: the reasons for refusals that any operation may give, by status.
     """
 
-    def __init__(self, components: Components, errors: str, always: Mapping[int, str]) -> None:
-        self._components = components
+    def __init__(
+        self,
+        components: Components,
+        errors: str,
+        always: Mapping[int, str],
+        *,
+        has_pages: bool = False,
+    ) -> None:
+        self._components, self._has_pages = components, has_pages
         self._errors, self._always = errors, dict(always)
 
     def operation(
@@ -94,9 +102,11 @@ class Rendering:
 
     def _responses(self, known: Described) -> dict[str, Any]:
         found = {str(one.status): self._answer(one) for one in known.answers}
-        shape = known.errors or self._errors
+        shapes = [known.errors or self._errors]
+        if self._has_pages and not known.errors:
+            shapes.append(PAGE)
         for status, reason in {**self._always, **known.refusals}.items():
-            found.setdefault(str(status), self._refusal(shape, reason))
+            found.setdefault(str(status), self._refusal(shapes, reason))
         if known.unknown and not known.answers:
             found["default"] = {"description": known.unknown}
         return found
@@ -112,10 +122,10 @@ class Rendering:
             found["content"] = {one.content.media_type: {"schema": self._schema(one.content)}}
         return found
 
-    def _refusal(self, shape: str, reason: str) -> dict[str, Any]:
-        content = error_content(shape)
-        schema = self._schema(content)
-        return {"description": reason, "content": {content.media_type: {"schema": schema}}}
+    def _refusal(self, shapes: list[str], reason: str) -> dict[str, Any]:
+        contents = map(error_content, shapes)
+        found = {one.media_type: {"schema": self._schema(one)} for one in contents}
+        return {"description": reason, "content": found}
 
     # --- schemas ---------------------------------------------------------------------------------
 

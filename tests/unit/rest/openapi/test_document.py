@@ -38,7 +38,7 @@ def app(tmp_path: Path):
 
 
 def schema_at(found, operation, status="200"):
-    (content,) = operation["responses"][status]["content"].values()
+    content = next(iter(operation["responses"][status]["content"].values()))
     return resolved(found, content["schema"])
 
 
@@ -132,6 +132,17 @@ def test_errors_have_the_shape_of_the_app(tmp_path):
     found = document(harbour(tmp_path, LICET_ERROR_SHAPE="message"))
     schema = schema_at(found, found["paths"]["/boats"]["post"], "422")
     assert set(schema["required"]) == {"_status", "_error"}
+
+
+def test_errors_may_be_pages_where_flask_answers(tmp_path):
+    """Unless problem documents are made of all of them."""
+    for is_on, types in (
+        (False, {"application/problem+json", "text/html"}),
+        (True, {"application/problem+json"}),
+    ):
+        found = document(harbour(tmp_path, LICET_PROBLEM_ERRORS=is_on))
+        operation = found["paths"]["/boats/{boat}"]["get"]
+        assert set(operation["responses"]["404"]["content"]) == types
 
 
 def test_rate_limits_are_documented_where_there_are_some(tmp_path):
