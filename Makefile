@@ -50,6 +50,7 @@ kill: $(TESTS_NEED) .tools/.rabbitmq
 # each in an environment of its own, with the tests that notice what is missing there.
 TOOLS_OF_TESTS := aiosmtpd coverage flask-swagger-ui hypothesis jsonschema pytest pytest-randomly pytest-xdist
 BARE_WITHOUT_FILES := tests/unit/authn/accounts/test_shared_counts.py tests/unit/testing/test_browsing.py \
+	tests/unit/rest/openapi/test_marshmallow.py \
 	$(patsubst %,tests/unit/rest/test_%.py,deep_masks guarded_writes origins seed_004 shared_limits)
 BARE_WITHOUT := postgresql or celery or does_not_answer_has_no
 AT_ONCE := -n 2 --dist worksteal

@@ -30,7 +30,12 @@ from licet.actions.interface.flask import provider_scopes
 from licet.authn import embedded_issuer
 from licet.rest.openapi import OpenApi
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
+pytestmark = [
+    pytest.mark.usefixtures("unmeasured"),
+    # schemathesis leaves the files open that the app sends
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 def create_harbour(config: dict[str, Any]) -> Flask:

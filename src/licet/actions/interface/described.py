@@ -176,6 +176,8 @@ def _run_examples(description: ActionProviderDescription) -> tuple[Example, ...]
 def _status_content() -> Content:
     """`ActionStatus` as it is answered: with all of its members, nulls included."""
     schema = ActionStatus.model_json_schema(mode="serialization")
+    # a year and days are no duration of JSON Schema's format, which is RFC 3339's
+    schema["properties"]["release_after"] = {**_MAYBE, "description": "An ISO 8601 duration."}
     return Content(schema={**schema, "required": [*schema["properties"]]}, name="ActionStatus")
 
 

@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.views import MethodView
-from marshmallow import Schema, fields
 from pydantic import BaseModel
 from tests.unit.rest.openapi.apps import harbour
 
 from licet import Licet
 from licet.actions import ActionProviderBlueprint, ActionProviderDescription
 from licet.authz import PUBLIC, declare
-from licet.rest import marshal_response, public, unmarshal_request
+from licet.rest import public
 from licet.rest.openapi import About, OpenApi, document_of, documented
 
 UNKNOWN = "x-licet-unknown"
@@ -172,43 +171,6 @@ def test_two_classes_of_one_name_are_two_schemas(app):
         for path in ("/a", "/b", "/c")
     ]
     assert kinds == ["integer", "string", "integer"]
-
-
-def test_marshmallow_fields_have_their_types(app):
-    """Nested and listed ones as well; load_only is in no answer, dump_only in no body."""
-
-    class Crew(Schema):
-        name = fields.String(required=True)
-
-    class Boat(Schema):
-        name = fields.String(required=True)
-        length = fields.Float(allow_none=True)
-        crew = fields.List(fields.Nested(Crew))
-        seen = fields.Integer(dump_only=True)
-        key = fields.String(load_only=True)
-        odd = fields.Raw()
-
-    @app.post("/boats")
-    @public
-    @unmarshal_request(Boat(), "boat", load_sqla=False)
-    @marshal_response(Boat())
-    def add(boat):
-        return boat
-
-    found = document(app)
-    operation = found["paths"]["/boats"]["post"]
-    body = resolved(found, operation["requestBody"]["content"]["application/json"]["schema"])
-    assert set(body["properties"]) == {"name", "length", "crew", "key", "odd"}
-    assert body["properties"]["length"]["type"] == ["number", "null"]
-    assert body["properties"]["crew"]["items"]["properties"]["name"]["type"] == "string"
-    assert set(schema_at(found, operation)["properties"]) == {
-        "name",
-        "length",
-        "crew",
-        "seen",
-        "odd",
-    }
-    assert "Raw" in operation[UNKNOWN]
 
 
 def test_a_class_view_is_told_by_its_methods(app):
