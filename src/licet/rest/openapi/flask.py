@@ -8,13 +8,16 @@ anything, which its Content-Security-Policy forbids.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from flask import Blueprint, Flask, Response, jsonify, render_template, request, send_from_directory
+from flask import Blueprint, Flask, Response, request, send_from_directory, url_for
+from jinja2 import Environment, Template
 
 from licet.authz.declared.marks import public
 from licet.errors import ConfigurationError
@@ -27,6 +30,7 @@ from licet.wire.described import Example
 __all__ = ["OpenApi", "openapi_of"]
 
 _KEY: Final = "rest.openapi"
+_BLUEPRINT: Final = "licet_openapi"
 _ASSETS: Final = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png")
 _OWN: Final = ("docs.css", "docs.js")
 _HEADERS: Final = {
@@ -100,11 +104,12 @@ class OpenApi:
         return self._made[key]
 
     def _blueprint(self, guard: Callable[[Any], Any]) -> Blueprint:
-        blueprint = Blueprint("licet_openapi", __name__, template_folder="page")
+        blueprint = Blueprint(_BLUEPRINT, __name__)
 
         @documented("This document.", answer={"type": "object"}, name="get_openapi", tag="docs")
         def openapi() -> Response:
-            response = jsonify(self._served())
+            text = json.dumps(self._served(), ensure_ascii=False, separators=(",", ":"))
+            response = Response(text, content_type="application/json")
             response.add_etag()
             response.headers["Cache-Control"] = "no-cache"
             response.make_conditional(request)
@@ -140,7 +145,9 @@ def _add_page(blueprint: Blueprint, path: str, title: str, guard: Callable[[Any]
         tag="docs",
     )
     def docs() -> Response:
-        text = render_template("licet_openapi/docs.html", title=title)
+        document = url_for(f"{_BLUEPRINT}.openapi")
+        assets = {name: url_for(f"{_BLUEPRINT}.asset", name=name) for name in (*_ASSETS, *_OWN)}
+        text = _template().render(title=title, document=document, assets=assets)
         response = Response(text, content_type="text/html; charset=utf-8")
         response.headers.extend(_HEADERS)
         return response
@@ -161,6 +168,13 @@ def _add_page(blueprint: Blueprint, path: str, title: str, guard: Callable[[Any]
     names = ", ".join(f'"{name}"' for name in (*_ASSETS, *_OWN))
     blueprint.add_url_rule(path or "/", "docs", guard(docs))
     blueprint.add_url_rule(f"{path}/<any({names}):name>", "asset", guard(asset))
+
+
+@cache
+def _template() -> Template:
+    """The page, which neither the app's templates nor what it does to them change."""
+    text = Path(__file__).with_name("page").joinpath("docs.html").read_text("utf-8")
+    return Environment(autoescape=True).from_string(text)
 
 
 def _folder_of_assets() -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from flask.json.provider import DefaultJSONProvider
 
 from licet import Licet
 from licet.authn import embedded_issuer
@@ -50,6 +51,22 @@ def test_the_page_names_its_own_assets_only(app):
         found = app.test_client().get(path)
         assert found.status_code == 200, path
         found.close()
+
+
+def test_the_apps_templates_and_json_change_neither(app):
+    """Nor do its delimiters, its escaping, or its JSON provider."""
+
+    class Odd(DefaultJSONProvider):
+        def dumps(self, obj, **options):
+            return "odd"
+
+    app.json = Odd(app)
+    app.jinja_options = {"variable_start_string": "[[", "variable_end_string": "]]"}
+    app.jinja_env.autoescape = False
+    OpenApi(app, title="<b>")
+    client = app.test_client()
+    assert client.get("/openapi.json").json["info"]["title"] == "<b>"
+    assert "<title>&lt;b&gt;</title>" in client.get("/docs").text
 
 
 def test_no_other_file_of_the_package_is_served(app):
