@@ -30,7 +30,7 @@ def contract(app: Flask):
 
     @made.setup("boat*")
     def a_boat(case):
-        key = add_boat(app, name="text", berth="text")
+        key = add_boat(app, name="text", berth="text", seal="text")
         token = embedded_issuer(app).mint("ann", [])
         return Given(values={"7001": key}, headers={"Authorization": f"Bearer {token}"})
 

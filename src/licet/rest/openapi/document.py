@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from flask import Flask
 
+from licet.authz.callers.asking import policies_of
 from licet.authz.declared.declarations import Declaration, declarations
 from licet.authz.declared.marks import Access, AccessKind
 from licet.errors.names import refuse_unknown
@@ -231,7 +232,7 @@ class _Document:
         if found is None and (served := served_by(view)) is not None:
             found = describe_resource(served, method)
         if found is None and (notes := notes_of(handler) or notes_of(view)):
-            found = describe_endpoint(notes, method, one.rule)
+            found = describe_endpoint(notes, method, one.rule, policies_of(self._app))
         if found is None and _is_static(view):
             return _FILE
         found = found or Described(unknown=_UNKNOWN)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
+from licet.authz.policies.policy import Policy
 from licet.rest.endpoints.notes import AnswerNote, BodyNote, LookupNote, Note, QueryNote
-from licet.rest.lookup import is_versioned
+from licet.rest.lookup import is_versioned, policy_of
+from licet.rest.openapi.access import never_written
 from licet.rest.openapi.rules import path_parameters
 from licet.rest.openapi.schemas import answer_schema, as_json_schema, body_schema, unknown_parts
 from licet.rest.ordering import sortable_fields
@@ -42,8 +44,10 @@ def _first(notes: tuple[Note, ...], kind: type[N]) -> N | None:
     return next((one for one in notes if isinstance(one, kind)), None)
 
 
-def describe_endpoint(notes: tuple[Note, ...], method: str, rule: str) -> Described:
-    """The operation of a view with these notes."""
+def describe_endpoint(
+    notes: tuple[Note, ...], method: str, rule: str, policies: Iterable[Policy] = ()
+) -> Described:
+    """The operation of a view with these notes, in an app with these policies."""
     refusals = dict(_REFUSALS)
     lookups = [one for one in notes if isinstance(one, LookupNote)]
     taken, shown = _first(notes, BodyNote), _first(notes, AnswerNote)
@@ -58,7 +62,7 @@ def describe_endpoint(notes: tuple[Note, ...], method: str, rule: str) -> Descri
         refusals[422] = "Parameters are wrong or unknown."
     if taken is not None:
         refusals.update(_OF_BODIES)
-    body = None if taken is None else _body(taken)
+    body = None if taken is None else _body(taken, policies)
     answers = tuple(_answers(notes, lookups, shown, method))
     return Described(
         parameters=tuple(parameters),
@@ -128,8 +132,10 @@ def _of_pages(model: type[Any]) -> Iterator[Parameter]:
     yield Parameter(name="cursor", description=told)
 
 
-def _body(note: BodyNote) -> Content:
-    schema, name = body_schema(note.reader)
+def _body(note: BodyNote, policies: Iterable[Policy]) -> Content:
+    model = note.reader.model
+    policy = None if model is None else policy_of(policies, model)
+    schema, name = body_schema(note.reader, never_written(policy))
     return Content(schema=schema, name=name, unknown=" ".join(unknown_parts(schema)))
 
 

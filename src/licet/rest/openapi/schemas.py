@@ -6,7 +6,7 @@ Source: JSON Schema 2020-12, which OpenAPI 3.1 takes.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 import pydantic
@@ -141,11 +141,14 @@ def _of_field(field: Any, *, is_body: bool) -> dict[str, Any]:
 # --- decorated endpoints -------------------------------------------------------------------------
 
 
-def body_schema(reader: Reader) -> tuple[dict[str, Any], str]:
-    """The JSON schema of what `unmarshal_request` takes, without what the server owns; its name."""
+def body_schema(reader: Reader, fixed: Collection[str] = ()) -> tuple[dict[str, Any], str]:
+    """The JSON schema of what `unmarshal_request` takes, and its name.
+
+    What the server owns is not in it, nor the fields `fixed`, which nobody may write.
+    """
     found, name = as_json_schema(reader.schema, is_body=True)
     properties = found.get("properties", {})
-    refused = [one for one in properties if not reader.takes(one)]
+    refused = [one for one in properties if one in fixed or not reader.takes(one)]
     for one in refused:
         del properties[one]
     if needed := [one for one in found.get("required", ()) if one not in refused]:

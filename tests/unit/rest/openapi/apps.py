@@ -47,6 +47,7 @@ class Boat(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(40))
     berth: Mapped[str | None]
+    seal: Mapped[str | None]  # which nobody writes
     version: Mapped[int] = mapped_column(default=1)
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - as SQLAlchemy has it
 
@@ -116,6 +117,7 @@ RESOURCES = [
 boats = Policy(Boat, name="boats")
 boats.allow(registered, ALL)
 boats.allow(everyone, LIST | VIEW)
+boats.readonly("seal")
 
 BoatFields = schema_for(Boat, exclude=["version"])
 BoatChanges = schema_for(Boat, exclude=["version"], partial=True)

@@ -69,7 +69,7 @@ def test_a_body_has_what_may_be_sent_and_an_answer_what_is_shown(harbour_documen
     assert body["required"] == ["name"]
     assert body["additionalProperties"] is False
     shown = schema_at(harbour_document, operation, "201")
-    assert set(shown["properties"]) == {"id", "name", "berth", "_etag"}
+    assert set(shown["properties"]) == {"id", "name", "berth", "seal", "_etag"}
     assert shown["properties"]["id"]["readOnly"] is True
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from licet.authz.policies.conditions import NEVER
 from licet.rest.jsonapi.mapping import pairs_of
 from licet.rest.jsonapi.resource import Bound, Link
+from licet.rest.openapi.access import never_written
 
 __all__ = ["always_belongs", "back_link", "is_fixed"]
 
@@ -18,8 +18,7 @@ def is_fixed(bound: Bound, name: str) -> bool:
         return True
     if attribute is not None and (not attribute.is_column or name == bound.version):
         return True
-    rules = bound.policy.written.rules
-    return any(name in names and check.condition is NEVER for names, check in rules)
+    return name in never_written(bound.policy)
 
 
 def back_link(bound: Bound, link: Link) -> Link | None:
