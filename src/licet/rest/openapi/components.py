@@ -47,6 +47,8 @@ class Components:
         names = {ref: self._name_for(ref, text, definitions) for ref, text in definitions.items()}
         for ref, text in definitions.items():
             self._schemas.setdefault(names[ref], _renamed(text, names))
+        if found.get("$ref") in names and found.keys() <= {"$ref", "$defs"}:
+            return {"$ref": _AT + names[found["$ref"]]}  # a class that refers to itself
         if definitions:
             found = {key: one for key, one in found.items() if f"#/{key}/" not in _PLACES}
         if not name:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from licet.errors.names import knows_its_options
 from licet.rest.openapi.endpoints import query_parameters
+from licet.rest.openapi.schemas import as_json_schema, unknown_parts
 from licet.wire.described import Answer, Content, Described, Example, described_by
 
 __all__ = ["documented"]
@@ -54,7 +55,7 @@ def documented(
         name: the operation's, unique in the app.
         tag: under which the operation is listed; its blueprint's name when not given.
     """
-    content = None if answer is None else Content(schema=answer, media_type=media_type)
+    content = None if answer is None else _content(answer, media_type, is_body=False)
     others = [Answer(status=code, description=told) for code, told in (answers or {}).items()]
     described = Described(
         summary=summary,
@@ -62,9 +63,15 @@ def documented(
         name=name,
         tag=tag,
         parameters=() if query is None else tuple(query_parameters(query)),
-        body=None if body is None else Content(schema=body),
+        body=None if body is None else _content(body, "application/json", is_body=True),
         answers=(Answer(status=status, description=summary, content=content), *others),
         refusals=refusals or {},
         examples=tuple(examples),
     )
     return described_by(described)
+
+
+def _content(schema: Any, media_type: str, *, is_body: bool) -> Content:
+    found, _ = as_json_schema(schema, is_body=is_body)
+    unknown = " ".join(unknown_parts(found))
+    return Content(schema=schema, media_type=media_type, unknown=unknown)

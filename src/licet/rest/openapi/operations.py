@@ -92,7 +92,7 @@ class Rendering:
             found["description"] = text
         if one.is_required or one.place == "path":
             found["required"] = True
-        return {**found, "schema": self._resolved(dict(one.schema))}
+        return {**found, "schema": self._components.of(self._resolved(dict(one.schema)))}
 
     def _request_body(self, body: Content) -> dict[str, Any]:
         content = {body.media_type: {"schema": self._schema(body, is_body=True)}}

@@ -20,7 +20,8 @@ _OPTION: Final = re.compile(r"(\w+)\s*=\s*(-?[\d.]+)")
 
 def path_of(rule: str) -> str:
     """The path with ``{name}`` for each parameter."""
-    return _PART.sub(lambda found: f"{{{found['name']}}}", rule)
+    written = rule.replace("{", "%7B").replace("}", "%7D")
+    return _PART.sub(lambda found: f"{{{found['name']}}}", written)
 
 
 def same_path(path: str) -> str:
