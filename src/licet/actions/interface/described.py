@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 from licet.actions.documents import (
     ActionLogReturn,
@@ -18,10 +18,21 @@ from licet.actions.documents import (
     render_description,
 )
 from licet.actions.enumeration import DEFAULT_LOG_PAGE, DEFAULT_PAGE, MAX_PAGE, ROLES
-from licet.wire.described import ACTION, Answer, Content, Described, Example, Parameter
+from licet.authz.declared.marks import Access, AccessKind, mark
+from licet.wire.described import (
+    ACTION,
+    Answer,
+    Content,
+    Described,
+    Example,
+    Parameter,
+    described_by,
+)
 from licet.wire.samples import NO_SAMPLE, sample_of
 
-__all__ = ["describe_operation"]
+__all__ = ["describe_operation", "serves"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _ID: Final = "6b1f6e9a-2222-4333-8444-555566667777"  # stands for the action of an example's set-up
 _CALLER: Final[Mapping[int, str]] = {
@@ -39,6 +50,30 @@ _WAIT: Final = Parameter(
     description="wait=SECONDS answers once the state has changed; at most 30.",
 )
 _CORS: Final = {"Access-Control-Allow-Origin": "Any origin may read it."}
+
+
+class _Provider(Protocol):
+    """A provider, as far as its document depends on it."""
+
+    @property
+    def durable(self) -> object: ...
+
+    @property
+    def description(self) -> ActionProviderDescription: ...
+
+
+def serves(name: str, *, admits: str) -> Callable[[F], F]:
+    """Say of a view of a provider which operation it is, and whom it admits.
+
+    The audit and the access matrix read whom, the OpenAPI document of the app the rest.
+    """
+
+    def describe(provider: _Provider, method: str, _rule: str) -> Described:
+        is_durable = provider.durable is not None
+        return describe_operation(name, provider.description, method, is_durable=is_durable)
+
+    access = Access(kind=AccessKind.ACTION, text=admits)
+    return lambda view: mark(described_by(describe)(view), access)
 
 
 def describe_operation(

@@ -39,7 +39,7 @@ from licet.actions.interface.authorization import (
 )
 from licet.actions.interface.callbacks import Callbacks, Operation
 from licet.actions.interface.config import ActionProviderConfig
-from licet.actions.interface.described import describe_operation
+from licet.actions.interface.described import serves
 from licet.actions.interface.flask import waiting_room, with_standing
 from licet.actions.interface.http import (
     answer_errors,
@@ -57,7 +57,6 @@ from licet.actions.interface.validation import (
 )
 from licet.actions.store.actions import ActionStore
 from licet.authn.auth_state import AuthState, StateBuilder
-from licet.authz.declared.marks import Access, AccessKind, mark
 from licet.errors import (
     ActionConflict,
     ActionForbidden,
@@ -66,7 +65,6 @@ from licet.errors import (
     InsufficientScope,
     UnstorableDocument,
 )
-from licet.wire.described import Described, described_by
 
 __all__ = ["ActionProvider"]
 
@@ -78,21 +76,6 @@ PREFLIGHT: Final = CORS | {
     "Access-Control-Allow-Headers": "Authorization",
     "Access-Control-Expose-Headers": "*",
 }
-
-
-def _described(operation: str) -> Callable[[F], F]:
-    """Have a view tell the OpenAPI document of its app what it takes and answers."""
-
-    def describe(provider: ActionProvider, method: str, _rule: str) -> Described:
-        is_durable = provider.durable is not None
-        return describe_operation(operation, provider.description, method, is_durable=is_durable)
-
-    return described_by(describe)
-
-
-def _admits(whom: str) -> Callable[[F], F]:
-    """Say of a view whom it admits, for the audit and the access matrix."""
-    return lambda view: mark(view, Access(kind=AccessKind.ACTION, text=whom))
 
 
 class ActionProvider:
@@ -148,8 +131,7 @@ class ActionProvider:
                 add(f"/actions/<string:action_id>/{operation}", endpoint, view, methods=[method])
         answer_errors(blueprint)
 
-    @_admits("visible_to")
-    @_described("introspect")
+    @serves("introspect", admits="visible_to")
     def introspect(self) -> Response:
         """What this provider does: to everybody when it is public, else to those it names."""
         if request.method == "OPTIONS":
@@ -170,8 +152,7 @@ class ActionProvider:
         ):
             raise hidden
 
-    @_admits("runnable_by")
-    @_described("run")
+    @serves("run", admits="runnable_by")
     def run(self) -> Response:
         """Start an action, or answer with the one that the same request started before."""
         auth = self._caller()
@@ -239,8 +220,7 @@ class ActionProvider:
         check_deadline(asked, self.description.maximum_deadline, _now)
         return self.callbacks.status(Operation.RUN, 202, asked, auth)
 
-    @_admits("runnable_by")
-    @_described("enumerate")
+    @serves("enumerate", admits="runnable_by")
     def enumerate(self) -> Response:
         """The caller's actions."""
         auth = self._caller()
@@ -264,8 +244,7 @@ class ActionProvider:
             return self.callbacks.rendered(Operation.ENUMERATE, listed)
         return render(listed)
 
-    @_admits("the creator and monitor_by")
-    @_described("status")
+    @serves("status", admits="the creator and monitor_by")
     def status(self, action_id: str) -> Response:
         """The action's present state."""
         auth = self._caller()
@@ -279,8 +258,7 @@ class ActionProvider:
             return json_response(render(action))
         return self._from_callback_with(self.repository, Operation.STATUS, action, auth)
 
-    @_admits("the creator and manage_by")
-    @_described("cancel")
+    @serves("cancel", admits="the creator and manage_by")
     def cancel(self, action_id: str) -> Response:
         """Ask the action to end."""
         auth = self._caller()
@@ -299,8 +277,7 @@ class ActionProvider:
             self.repository.store(action)
         return json_response(render(action))
 
-    @_admits("the creator and manage_by")
-    @_described("release")
+    @serves("release", admits="the creator and manage_by")
     def release(self, action_id: str) -> Response:
         """Forget a completed action; its last state is the answer."""
         auth = self._caller()
@@ -323,8 +300,7 @@ class ActionProvider:
             self.repository.remove(status)
         return json_response(rendered, code)
 
-    @_admits("the creator and manage_by")
-    @_described("resume")
+    @serves("resume", admits="the creator and manage_by")
     def resume(self, action_id: str) -> Response:
         """Go on with an INACTIVE action."""
         auth = self._caller()
@@ -336,8 +312,7 @@ class ActionProvider:
             return json_response(render(self._load(self.repository, action_id)))
         return self._from_callback_with(self.repository, Operation.RESUME, action, auth)
 
-    @_admits("the creator and monitor_by")
-    @_described("log")
+    @serves("log", admits="the creator and monitor_by")
     def log(self, action_id: str) -> Response:
         """What the action wrote while it ran."""
         auth = self._caller()
