@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
-from difflib import unified_diff
 from pathlib import Path
 
 import click
 from flask import Flask
 
+from licet.cli.access import print_or_check
 from licet.rest.openapi import About, document_of, openapi_of
 
 __all__ = ["openapi"]
-
-_MOST_LINES = 200
 
 
 @click.command()
@@ -42,23 +39,4 @@ def openapi(
     else:
         document = document_of(loaded, About(title=loaded.name), shows_hidden=not is_public)
     printed = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-    if page is None:
-        click.echo(printed, nl=False)
-        return
-    try:
-        kept = page.read_text("utf-8")
-    except FileNotFoundError:
-        kept = ""
-    if kept != printed:
-        _show_differences(kept, printed, page)
-        sys.exit(1)
-
-
-def _show_differences(kept: str, printed: str, page: Path) -> None:
-    lines = [
-        *unified_diff(kept.splitlines(), printed.splitlines(), str(page), "the app", lineterm="")
-    ]
-    click.echo("\n".join(lines[:_MOST_LINES]))
-    if len(lines) > _MOST_LINES:
-        click.echo(f"… and {len(lines) - _MOST_LINES} lines more")
-    click.echo(f"licet: {page} is not what the app serves: write it anew.", err=True)
+    print_or_check(printed, page, "what the app serves")
