@@ -46,6 +46,13 @@ FAILED = (
 )
 
 
+def stems_from_a_constraint(error):
+    """Whether it is told in place of a taken value, as the change would be denied anyway."""
+    while error is not None and not isinstance(error, sa_exc.IntegrityError):
+        error = error.__context__
+    return error is not None
+
+
 class Who:
     is_authenticated = True
 
@@ -165,7 +172,9 @@ class WriteMachine(RuleBasedStateMachine):
         try:
             change()
             self.note()
-        except FAILED:
+        except (*FAILED, AccessDenied) as error:
+            if isinstance(error, AccessDenied) and not stems_from_a_constraint(error):
+                raise
             self.session.rollback()
             assert self.look() == self.committed
             self.start()
