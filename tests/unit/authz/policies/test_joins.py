@@ -99,7 +99,11 @@ def db() -> Iterator[Session]:
     with Session(engine) as session:
         session.add_all(
             Owner(
-                **{"id": n, "code": code, "kind": kind, "who": who, "highest": 20},
+                id=n,
+                code=code,
+                kind=kind,
+                who=who,
+                highest=20,
                 least=3 if n == 1 else None,
             )
             for n, code, kind, who in [
