@@ -108,8 +108,9 @@ class Ledger:
     """What one transaction touched: `before` is what was, `touched` the rows since, in order.
 
     A row that is as it was in the end is not asked; of a link its ends are, but not where the link
-    went with its other end. The ends of a link that came and went may be asked. A parent must allow as much as before, but what a child gave may go
-    with it where the child's own policy allows its DELETE.
+    went with its other end. The ends of a link that came and went may be asked. A parent must allow
+    as much as before, but what a child gave may go with it where the child's own policy allows its
+    DELETE.
     """
 
     who: str
