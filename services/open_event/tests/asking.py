@@ -9,7 +9,13 @@ from typing import Any
 from flask.testing import FlaskClient
 
 TYPE = "application/vnd.api+json"
-TYPES = {"events": "event", "sessions": "session", "speakers": "speaker"}
+TYPES = {"users-events-roles": "users-events-roles"}
+EVENT = {
+    "name": "New",
+    "starts_at": "2030-05-01T08:00:00Z",
+    "ends_at": "2030-05-03T18:00:00Z",
+    "timezone": "Europe/Berlin",
+}
 
 
 def ask(
@@ -23,7 +29,8 @@ def document(
     collection: str, attributes: Mapping[str, Any], *, key: int | None = None, event: Any = None
 ) -> dict[str, Any]:
     """A resource with these attributes, of this id and in this event if they are given."""
-    found: dict[str, Any] = {"type": TYPES[collection], "attributes": dict(attributes)}
+    kind = TYPES.get(collection, collection.removesuffix("s"))
+    found: dict[str, Any] = {"type": kind, "attributes": dict(attributes)}
     if key is not None:
         found["id"] = str(key)
     if event is not None:

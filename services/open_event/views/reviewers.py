@@ -11,11 +11,10 @@ from flask.typing import ResponseReturnValue
 from licet.authz import find_object, guarded_by, with_object
 from licet.authz.flask import current_session
 from licet.authz.grants import give, revoke
+from services.open_event import policies
+from services.open_event.models import Account
 
-from . import policies
-from .models import Account
-
-blueprint = Blueprint("open_event", __name__)
+blueprint = Blueprint("open_event_reviewers", __name__)
 MOST = 2**31 - 1
 
 

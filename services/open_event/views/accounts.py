@@ -1,0 +1,130 @@
+"""Sign-up and sign-in in the original's spellings, by licet's accounts.
+
+``POST /users`` has the address confirmed by a mail, whether it has an account or not. The names
+that came with it wait beside the sign-up, and the latest sign-up of an address counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from flask import Blueprint, Response, current_app, jsonify, make_response
+from pydantic import BaseModel, ValidationError
+from sqlalchemy.orm import Session
+
+from licet.authn.accounts import credentials, sessions
+from licet.authn.accounts.documents import SignIn, SignUp
+from licet.authn.accounts.flask import accounts_of
+from licet.authn.web.devices import place
+from licet.authz import public
+from licet.rest.endpoints.json_api import answer
+from licet.rest.endpoints.requests import begin
+from licet.rest.jsonapi import JsonApi
+from licet.rest.jsonapi.errors import Problem, Refused, in_body
+from licet.rest.jsonapi.names import by_name, dashed, found_in
+from licet.rest.shapes import JSON_API_VERSION
+from services.open_event.models import Profile, address_key
+from services.open_event.rules.refusals import attribute, invalid, refuse
+from services.open_event.rules.urls import is_wrong
+
+from .bodies import read_data
+
+NAMES = ("first_name", "last_name", "avatar_url", "facebook_url", "twitter_url")
+MORE_NAMES = ("instagram_url", "github_url")
+TAKEN = by_name((name, name) for name in ("email", "password", *NAMES, *MORE_NAMES))
+LASTS = timedelta(hours=24)
+MOST = 500
+
+
+def make_accounts(api: JsonApi, new_session: Callable[[], Session]) -> Blueprint:
+    """The blueprint; `new_session` gives a session of its own for the names."""
+    blueprint = Blueprint("open_event_accounts", __name__)
+    api.answer_errors_of(blueprint)
+
+    @blueprint.post("/users")
+    @public
+    def sign_up() -> Response:
+        begin()
+        given = _given(read_data())
+        asked = _checked(SignUp, {name: given.pop(name, None) for name in ("email", "password")})
+        credentials.sign_up(accounts_of(current_app), asked, place())
+        with new_session() as session:
+            session.merge(
+                Profile(
+                    email_key=address_key(asked.email),
+                    names=given,
+                    expires_at=datetime.now(UTC) + LASTS,
+                )
+            )
+            session.commit()
+        message = "Look at your mail: the address has to be confirmed."
+        return answer({"meta": {"message": message}, "jsonapi": JSON_API_VERSION}, 202)
+
+    @blueprint.post("/auth/session")
+    @blueprint.post("/auth/login", endpoint="log_in")
+    @public
+    def sign_in() -> Response:
+        asked = _checked(SignIn, read_data())
+        grant = sessions.sign_in(accounts_of(current_app), asked, place())
+        response = make_response(jsonify(grant.as_dict()))
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return blueprint
+
+
+def _given(data: dict[str, Any]) -> dict[str, Any]:
+    """The attributes of a new user.
+
+    Raises:
+        Refused: 409 when it is another type, 422 for what nobody chooses.
+    """
+    if data.get("type") not in ("user", "users"):
+        raise in_body("/data/type", "The type here is user.", status=409, code="type_mismatch")
+    attributes = data.get("attributes")
+    if not isinstance(attributes, dict) or set(data) - {"type", "attributes"}:
+        raise in_body("/data", "A new user has the members type and attributes.")
+    found: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for member, value in attributes.items():
+        name = found_in(TAKEN, member)
+        if name is None:
+            problems.append(invalid(member, f"{member[:60]} may not be written."))
+        elif name not in ("email", "password") and not _is_text(name, value):
+            problems.append(invalid(name, f"{dashed(name)} must be a text, or a URL."))
+        else:
+            found[name] = value
+    refuse(*problems)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _is_text(name: str, value: Any) -> bool:
+    if value is None:
+        return True
+    is_short = isinstance(value, str) and len(value) <= (MOST if name.endswith("url") else 100)
+    return is_short and not (name.endswith("url") and is_wrong(value)) and "\0" not in value
+
+
+def _checked(document: type[Any], values: dict[str, Any]) -> Any:
+    """The document that these values are.
+
+    Raises:
+        Refused: 422, with each field.
+    """
+    if not issubclass(document, BaseModel):
+        raise TypeError(document)
+    try:
+        return document.model_validate(values)
+    except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False, include_context=False)
+        raise Refused(*(_problem(one) for one in found)) from None
+
+
+def _problem(error: Any) -> Problem:
+    name = str(next(iter(error["loc"]), "password"))
+    text = str(error["msg"]).removeprefix("Value error, ")
+    return Problem(
+        status=422, code="invalid_field", detail=f"{name}: {text}.", pointer=attribute(name)
+    )
