@@ -1,4 +1,4 @@
-"""The rules of users."""
+"""The rules of users and of their roles in events."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import sqlalchemy as sa
 
 from licet.authz.flask import current_session
 from services.open_event.models import Account, Event, EventRole, Membership
-from services.open_event.resources.people import users
+from services.open_event.resources.people import memberships, users
 
-from .refusals import conflict
+from .refusals import Denied, conflict, is_changed
 
 
 @users.before_delete
@@ -27,3 +27,10 @@ def keep_owner(account: Account) -> None:
             f"This account owns events: {', '.join(owned)}. Transfer them first.",
             code="owns_events",
         )
+
+
+@memberships.before_update
+def keep_one_owner(membership: Membership) -> None:
+    """An event is handed over by an invitation, which the new owner accepts."""
+    if is_changed(membership, "role") and membership.role is EventRole.OWNER:
+        raise Denied("Invite the new owner: an event is handed over by an invitation.")
