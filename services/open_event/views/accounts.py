@@ -19,7 +19,7 @@ from licet.authn.accounts.documents import SignIn, SignUp
 from licet.authn.accounts.flask import accounts_of
 from licet.authn.web.devices import place
 from licet.authz import public
-from licet.rest.endpoints.json_api import answer
+from licet.rest.endpoints.json_api import respond
 from licet.rest.endpoints.requests import begin
 from licet.rest.jsonapi import JsonApi
 from licet.rest.jsonapi.errors import Problem, Refused, in_body
@@ -60,7 +60,7 @@ def make_accounts(api: JsonApi, new_session: Callable[[], Session]) -> Blueprint
             )
             session.commit()
         message = "Look at your mail: the address has to be confirmed."
-        return answer({"meta": {"message": message}, "jsonapi": JSON_API_VERSION}, 202)
+        return respond({"meta": {"message": message}, "jsonapi": JSON_API_VERSION}, 202)
 
     @blueprint.post("/auth/session")
     @blueprint.post("/auth/login", endpoint="log_in")
