@@ -58,8 +58,8 @@ def _register(engine: Engine, subject: str, email: str) -> None:
         profile = session.get(Profile, key)
         is_recent = profile is not None and profile.expires_at > datetime.now(UTC)
         names = profile.names if profile is not None and is_recent else {}
-        session.add(Account(subject=subject, email=email, is_verified=True, **names))
         session.execute(sa.delete(Profile).where(Profile.email_key == key))
+        session.add(Account(subject=subject, email=email, is_verified=True, **names))
         try:
             session.commit()
         except IntegrityError:

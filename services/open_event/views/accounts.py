@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from licet.authn.accounts import credentials, sessions
 from licet.authn.accounts.documents import SignIn, SignUp
 from licet.authn.accounts.flask import accounts_of
+from licet.authn.accounts.parts import AccountParts
 from licet.authn.web.devices import place
 from licet.authz import public
 from licet.rest.endpoints.json_api import respond
@@ -49,16 +50,9 @@ def make_accounts(api: JsonApi, new_session: Callable[[], Session]) -> Blueprint
         begin()
         given = _given(read_data())
         asked = _checked(SignUp, {name: given.pop(name, None) for name in ("email", "password")})
-        credentials.sign_up(accounts_of(current_app), asked, place())
-        with new_session() as session:
-            session.merge(
-                Profile(
-                    email_key=address_key(asked.email),
-                    names=given,
-                    expires_at=datetime.now(UTC) + LASTS,
-                )
-            )
-            session.commit()
+        parts = accounts_of(current_app)
+        credentials.sign_up(parts, asked, place())
+        parts.outbox.offer(lambda: _keep_names(parts, new_session, asked.email, given))
         message = "Look at your mail: the address has to be confirmed."
         return respond({"meta": {"message": message}, "jsonapi": JSON_API_VERSION}, 202)
 
@@ -73,6 +67,21 @@ def make_accounts(api: JsonApi, new_session: Callable[[], Session]) -> Blueprint
         return response
 
     return blueprint
+
+
+def _keep_names(
+    parts: AccountParts, new_session: Callable[[], Session], email: str, names: dict[str, Any]
+) -> None:
+    """Keep the names until the address is confirmed, unless it has an account.
+
+    That is found out after the answer, as the answer must not tell it.
+    """
+    if parts.store.find(address_key(email) or "") is not None:
+        return
+    ends_at = datetime.now(UTC) + LASTS
+    with new_session() as session:
+        session.merge(Profile(email_key=address_key(email), names=names, expires_at=ends_at))
+        session.commit()
 
 
 def _given(data: dict[str, Any]) -> dict[str, Any]:
