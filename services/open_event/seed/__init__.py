@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session as OrmSession
 
 from licet.authn.tokens.issuer import subject_of
 from licet.authz.grants.tables import grant
+from licet.errors import ConfigurationError
 from services.open_event.models import Account, Base, Event, EventRole, EventState, Membership
 
 from .catalogue import add_catalogue
@@ -36,11 +37,25 @@ def prepare(engine: Engine) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7204)")
+        _require_new(connection)
         Base.metadata.create_all(connection)
         if not connection.scalar(sa.select(sa.func.count()).select_from(Event)):
             add_conference(connection)
             if sa.inspect(connection).has_table(grant.name):
                 add_reviewers(connection)
+
+
+def _require_new(connection: Connection) -> None:
+    """Refuse the tables of the example that this service was once, which had other columns."""
+    found = sa.inspect(connection)
+    if not found.has_table(Event.__tablename__):
+        return
+    columns = {one["name"] for one in found.get_columns(Event.__tablename__)}
+    if missing := sorted(set(Event.__table__.columns.keys()) - columns):
+        raise ConfigurationError(
+            f"The table event of this database has no column {missing[0]}: it was made by an older "
+            "version of the conference. Delete its tables, or give another LICET_DATABASE_URL."
+        )
 
 
 def add_conference(connection: Connection) -> None:
