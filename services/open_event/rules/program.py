@@ -63,11 +63,10 @@ def _require_open_call(event_id: int) -> None:
 
 @sessions.before_update
 def session_changed(session: Session) -> None:
-    if is_changed(session, "event_id", "event"):
-        _leave_parts(session)
-        require_enabled(event_of(session), *FEATURE)
     if is_changed(session, "state"):
         _check_transition(session)
+    if is_changed(session, "event_id", "event"):
+        _go_to_event(session)
     _check_lock(session, is_locked=is_changed(session, "is_locked"))
     check_session(session)
     _check_form_of(session, "session", is_leaving=session.state is SessionState.WITHDRAWN)
@@ -84,11 +83,19 @@ def session_restored(session: Session) -> None:
     check_slot(session.id)
 
 
-def _leave_parts(session: Session) -> None:
-    """A session that goes to another event leaves the parts of the one before."""
+def _go_to_event(session: Session) -> None:
+    """A session that goes to another event is proposed there, and leaves all of the one before."""
+    event = event_of(session)
+    require_enabled(event, *FEATURE)
+    if event is not None and not has_event_access(event.id):
+        _require_open_call(event.id)
+        if session.state not in FIRST_BY_SPEAKER:
+            session.state = SessionState.PENDING
     for name in PARTS:
         if not is_changed(session, name, f"{name}_id"):
             setattr(session, name, None)
+    if not is_changed(session, "speakers"):
+        session.speakers = []
 
 
 def _check_transition(session: Session) -> None:
@@ -192,6 +199,8 @@ def speaker_created(speaker: Speaker) -> None:
 def speaker_changed(speaker: Speaker) -> None:
     if is_changed(speaker, "event_id", "event"):
         require_enabled(event_of(speaker), *FEATURE)
+        for session in speaker.sessions:
+            _require_same_event(session, speaker, "sessions")
     if is_changed(speaker, "email"):
         _force_address(speaker)
     _check_duplicate(speaker)

@@ -13,12 +13,11 @@ from .refusals import Denied, conflict, is_changed
 
 @users.before_delete
 def keep_owner(account: Account) -> None:
-    """Nobody is deleted while an event would be left without its owner."""
+    """Nobody is deleted while an event, in the trash or not, would be left without its owner."""
     statement = (
         sa.select(Event.id, Event.name)
         .join(Membership, Membership.event_id == Event.id)
         .where(Membership.account_id == account.id, Membership.role == EventRole.OWNER)
-        .where(Event.deleted_at.is_(None))
         .order_by(Event.id)
     )
     owned = [f"{name} ({key})" for key, name in current_session().execute(statement)]

@@ -260,6 +260,28 @@ def test_a_session_that_cannot_be_is_refused(api: Api, values, place):
     )
 
 
+def test_a_session_is_accepted_by_its_own_event(api: Api, db):
+    """Taken to another event, it is pending there, and leaves the parts of the one before."""
+    key = session_in(db, "accepted", PUBLISHED, "bob") or session_in(db, "confirmed", 1, "bob")
+    moved = api.link("sessions", key, "bob", event=("event", OTHERS)).json["data"]
+    assert moved["attributes"]["state"] == "pending"
+    assert moved["relationships"]["track"]["data"] is None
+    assert api.get(f"/sessions/{key}/speakers", "bob").json["meta"]["count"] == 0
+    assert api.get(f"/sessions/{key}").status_code == 404
+    db.execute(sa.text("UPDATE speakers_call SET ends_at = '2020-01-01 00:00:00.000000'"))
+    db.commit()
+    back = api.link("sessions", key, "bob", event=("event", PUBLISHED))
+    assert told(back)[:2] == (403, "call_closed")
+
+
+def test_a_speaker_with_sessions_stays_with_them(api: Api):
+    """Else they would be shown by an event that accepted nothing of theirs."""
+    moved = api.link("speakers", 1, "bob", event=("event", OTHERS))
+    assert told(moved)[0] == 422
+    alone = api.create("speakers", "bob", event=PUBLISHED, name="Bob").json["data"]["id"]
+    assert api.link("speakers", alone, "bob", event=("event", OTHERS)).status_code == 200
+
+
 # --- speakers ------------------------------------------------------------------------------------
 
 
