@@ -20,11 +20,11 @@ from licet.authn.accounts.flask import accounts_of
 from licet.authn.accounts.parts import AccountParts
 from licet.authn.web.devices import place
 from licet.authz import public
-from licet.rest.endpoints.json_api import respond
 from licet.rest.endpoints.requests import begin
 from licet.rest.jsonapi import JsonApi
 from licet.rest.jsonapi.errors import Problem, Refused, in_body
 from licet.rest.jsonapi.names import by_name, dashed, found_in
+from licet.rest.jsonapi.responses import answered
 from licet.rest.shapes import JSON_API_VERSION
 from services.open_event.models import Profile, address_key
 from services.open_event.rules.refusals import attribute, invalid, refuse
@@ -54,7 +54,7 @@ def make_accounts(api: JsonApi, new_session: Callable[[], Session]) -> Blueprint
         credentials.sign_up(parts, asked, place())
         parts.outbox.offer(lambda: _keep_names(parts, new_session, asked.email, given))
         message = "Look at your mail: the address has to be confirmed."
-        return respond({"meta": {"message": message}, "jsonapi": JSON_API_VERSION}, 202)
+        return answered({"meta": {"message": message}, "jsonapi": JSON_API_VERSION}, 202)
 
     @blueprint.post("/auth/session")
     @blueprint.post("/auth/login", endpoint="log_in")
