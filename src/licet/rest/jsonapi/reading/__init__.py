@@ -198,7 +198,7 @@ class Reader:
             filtered = policy.filter(statement, self.identity, verb)
         more = [
             *(getattr(model, name) for name in others),
-            *(self._linkage(bound, link) for link in links),
+            *(self._linkage(link, model) for link in links),
             *(order.expression for order in orders),
             *versions,
             *(as_column(term) for term in terms if not isinstance(term, bool)),
@@ -234,16 +234,8 @@ class Reader:
             if link.keys and (query.shows(bound, link.name) or link in query.includes)
         ]
 
-    def _linkage(self, bound: Bound, link: Link) -> Any:
-        """The key of the object that a to-one link leads to; NULL when the caller sees none.
-
-        Callers of whom the policy knows the same have the same expression, which is kept.
-        """
-        told = told_of_all([link.target.policy.check(VIEW)], self.identity)
-        known = None if told is None else ("linkage", link.name, told)
-        return bound.kept.get(known, lambda: self._make_linkage(link, bound.model))
-
-    def _make_linkage(self, link: Link, entity: Any) -> Any:
+    def _linkage(self, link: Link, entity: Any) -> Any:
+        """The key of the object that a to-one link leads to; NULL when the caller sees none."""
         ((own, related),) = link.keys
         target = aliased(link.target.model)
         criteria = self.seen(link, target)
