@@ -48,8 +48,9 @@ kill: $(TESTS_NEED) .tools/.rabbitmq
 
 # The wheel without any extra, and the lowest versions that pyproject.toml allows with all of them:
 # each in an environment of its own, with the tests that notice what is missing there.
-TOOLS_OF_TESTS := aiosmtpd coverage hypothesis jsonschema pytest pytest-randomly pytest-xdist
+TOOLS_OF_TESTS := aiosmtpd coverage flask-swagger-ui hypothesis jsonschema pytest pytest-randomly pytest-xdist
 BARE_WITHOUT_FILES := tests/unit/authn/accounts/test_shared_counts.py tests/unit/testing/test_browsing.py \
+	tests/unit/rest/openapi/test_marshmallow.py \
 	$(patsubst %,tests/unit/rest/test_%.py,deep_masks guarded_writes origins seed_004 shared_limits)
 BARE_WITHOUT := postgresql or celery or does_not_answer_has_no
 AT_ONCE := -n 2 --dist worksteal
@@ -150,7 +151,7 @@ $(UV):
 	@touch $@
 
 .venv/.run-installed: .venv/.made pyproject.toml uv.lock
-	@$(UV) sync --frozen --quiet --inexact --no-dev --extra globus --extra postgres --extra metrics
+	@$(UV) sync --frozen --quiet --inexact --no-dev --extra globus --extra postgres --extra metrics --extra rest
 	@touch $@
 
 .venv/.mutants-installed: .venv/.dev-installed

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from flask import Flask, Response, jsonify, make_response, render_template, request
 
 from licet.authz import PUBLIC, declare, public
+from licet.rest.openapi import documented
 
 __all__ = ["add_home"]
 
@@ -47,6 +48,8 @@ ACCOUNTS: Final = {
     "former-reviewer": "as anybody: these grants have expired",
 }
 DOCUMENTS: Final = {
+    "/docs": "every operation, to read and to try",
+    "/openapi.json": "the same as an OpenAPI document",
     "/.well-known/openid-configuration": "who makes the site's tokens",
     "/.well-known/jwks.json": "the keys that they are checked with",
     "/.well-known/oauth-protected-resource": "whose tokens the site takes",
@@ -66,6 +69,7 @@ def add_home(app: Flask) -> None:
 
     @app.get("/")
     @public
+    @documented("What the site serves: JSON, or a page for browsers.", answer={}, media_type="*/*")
     def home() -> Response:
         answer = _page() if _wants_page() else jsonify(_document())
         answer.vary.add("Accept")

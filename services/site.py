@@ -8,6 +8,7 @@ from examples.watchasay.app.provider import create_blueprint
 from flask import Flask
 
 from licet import Licet
+from licet.rest.openapi import OpenApi
 from services.home import add_home
 from services.open_event.app import attach
 
@@ -22,5 +23,6 @@ def create_app(config: dict[str, Any] | None = None) -> Flask:
         app.register_blueprint(blueprint)
     attach(app, "/v1")
     add_home(app)
+    OpenApi(app, title="licet: the reference site")
     licet.protect(app)
     return app

@@ -16,6 +16,7 @@ from licet.authz import register_accounts, register_policies
 from licet.db.flask import database_of, database_url
 from licet.errors import StoreUnavailable
 from licet.rest.jsonapi import JsonApi
+from licet.rest.openapi import OpenApi
 from licet.settings.state import app_state
 
 from . import policies, resources, rules
@@ -36,6 +37,7 @@ def create_app(config: dict[str, Any] | None = None) -> Flask:
     app.config.update({**defaults, **(config or {})})
     licet = Licet(app)
     attach(app)
+    OpenApi(app, title="The conference")
     licet.protect(app)
     return app
 

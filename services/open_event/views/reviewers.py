@@ -7,19 +7,53 @@ from typing import Any
 
 from flask import Blueprint, abort, jsonify, request
 from flask.typing import ResponseReturnValue
+from pydantic import AwareDatetime, BaseModel
 
 from licet.authz import find_object, guarded_by, with_object
 from licet.authz.flask import current_session
 from licet.authz.grants import give, revoke
+from licet.rest.openapi import Example, documented
 from services.open_event import policies
 from services.open_event.models import Account
 
 blueprint = Blueprint("open_event_reviewers", __name__)
 MOST = 2**31 - 1
+UNTIL = "2100-01-01T00:00:00+00:00"  # of the examples
+
+
+class Appointment(BaseModel):
+    account_id: int
+    expires_at: AwareDatetime
+
+
+class Appointed(BaseModel):
+    id: str
+    expires_at: AwareDatetime
 
 
 @blueprint.post("/events/<int:key>/reviewers")
 @with_object(policies.events, policies.GRANT_REVIEWER, "key")
+@documented(
+    "Let an account read all sessions of the event, until a moment.",
+    name="appoint_reviewer",
+    tag="reviewer",
+    body=Appointment,
+    answer=Appointed,
+    status=201,
+    refusals={
+        400: "The body is no JSON.",
+        415: "The body is not application/json.",
+        422: "There is no such account, or the moment is past or has no time zone.",
+    },
+    examples=[
+        Example(
+            path={"key": "7001"},
+            body={"account_id": 7004, "expires_at": UNTIL},
+            status=201,
+            answer={"expires_at": UNTIL},
+        )
+    ],
+)
 def appoint_reviewer(event: Any) -> ResponseReturnValue:
     """Let an account read all sessions of the event, until a moment."""
     body = request.get_json()
@@ -40,6 +74,13 @@ def appoint_reviewer(event: Any) -> ResponseReturnValue:
 
 @blueprint.delete("/events/<int:key>/reviewers/<grant_id>")
 @guarded_by(policies.events, policies.GRANT_REVIEWER)
+@documented(
+    "Take an appointment back.",
+    name="dismiss_reviewer",
+    tag="reviewer",
+    status=204,
+    examples=[Example(path={"key": "7001", "grant_id": "a-grant"}, status=204)],
+)
 def dismiss_reviewer(key: int, grant_id: str) -> ResponseReturnValue:
     event = find_object(policies.events, key, policies.GRANT_REVIEWER)
     revoke(policies.events, event, grant_id)

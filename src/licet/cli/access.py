@@ -33,7 +33,9 @@ from licet.errors import AccessDenied, AuthenticationError, ConfigurationError
 from licet.errors.base import reason_of
 from licet.errors.names import suggestion
 
-__all__ = ["access_review", "explain", "matrix", "who"]
+__all__ = ["access_review", "explain", "matrix", "print_or_check", "who"]
+
+_MOST_LINES = 200
 
 _FORMS: dict[str, Callable[[Matrix], str]] = {
     "markdown": as_markdown,
@@ -63,6 +65,17 @@ def matrix(
     form = form or _SUFFIXES.get(page.suffix if page else "", "markdown")
     loaded = load_app(app)
     printed = _FORMS[form](matrix_of(loaded))
+    print_or_check(printed, page, "what the code says")
+
+
+def print_or_check(printed: str, page: Path | None, meant: str) -> None:
+    """Print a page; or compare it with the file that holds it, and exit 1 if they differ.
+
+    Args:
+        printed: the page.
+        page: the file; None to print.
+        meant: what the file should be, for the message.
+    """
     if page is None:
         click.echo(printed, nl=False)
         return
@@ -70,13 +83,16 @@ def matrix(
         kept = page.read_text("utf-8")
     except FileNotFoundError:
         kept = ""
-    if kept != printed:
-        differences = unified_diff(
-            kept.splitlines(), printed.splitlines(), str(page), "the code", lineterm=""
-        )
-        click.echo("\n".join(differences))
-        click.echo(f"licet: {page} is not what the code says: write it anew.", err=True)
-        sys.exit(1)
+    if kept == printed:
+        return
+    lines = list(
+        unified_diff(kept.splitlines(), printed.splitlines(), str(page), "new", lineterm="")
+    )
+    click.echo("\n".join(lines[:_MOST_LINES]))
+    if len(lines) > _MOST_LINES:
+        click.echo(f"… and {len(lines) - _MOST_LINES} lines more")
+    click.echo(f"licet: {page} is not {meant}: write it anew.", err=True)
+    sys.exit(1)
 
 
 @click.command()

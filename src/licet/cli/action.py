@@ -23,7 +23,7 @@ from licet.actions.client import (
     ProviderUnreachable,
 )
 from licet.cli.logins.exit_codes import login_exit_codes
-from licet.cli.text import printable
+from licet.wire.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

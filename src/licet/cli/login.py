@@ -22,9 +22,9 @@ from licet.cli.logins.exit_codes import login_exit_codes, tell
 from licet.cli.logins.file import Kind, Login, LoginsFile
 from licet.cli.logins.renewal import renew_at, replace_login, sign_out
 from licet.cli.logins.services import Service, find_service
-from licet.cli.text import printable
 from licet.errors import UsageError
 from licet.settings import DEFAULT_ISSUER
+from licet.wire.text import printable
 
 __all__ = ["login", "logout", "whoami"]
 

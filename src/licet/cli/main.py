@@ -53,6 +53,11 @@ _COMMANDS: Final = (
         "licet.cli.access",
         "Print who may do what: a table for each policy of APP, and its endpoints.",
     ),
+    LazyCommand(
+        "openapi",
+        "licet.cli.openapi",
+        "Print the OpenAPI document of APP.",
+    ),
     LazyCommand("serve", "licet.cli.serve", "Serve the app with gunicorn."),
     LazyCommand(
         "sweep",

@@ -9,10 +9,10 @@ from flask import Flask
 
 from licet.actions.interface.flask import provider_scopes
 from licet.authn.issuers import accepted_scopes, embedded_issuer
-from licet.cli.text import printable
 from licet.errors.names import suggestion
 from licet.extension import require_licet
 from licet.settings.state import app_state
+from licet.wire.text import printable
 
 __all__ = ["token"]
 

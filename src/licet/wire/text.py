@@ -1,4 +1,4 @@
-"""Which text can be stored, by every database and in JSON; and text made fit for a log."""
+"""Which text can be stored, by every database and in JSON; text fit for a log or a terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from licet.errors.names import with_article
 
-__all__ = ["ascii_lower", "is_storable", "readable", "shown", "unstorable"]
+__all__ = ["ascii_lower", "is_storable", "printable", "readable", "shown", "unstorable"]
 
 _TO_LOWER: Final = {ord(letter): ord(letter.lower()) for letter in ascii_uppercase}
 _NUL: Final = "\x00"
@@ -38,6 +38,11 @@ def readable(text: str) -> str:
     return (
         text.replace(_NUL, "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     )
+
+
+def printable(text: str) -> str:
+    """One line of text without what a terminal would obey."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def ascii_lower(text: str) -> str:

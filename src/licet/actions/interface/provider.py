@@ -39,6 +39,7 @@ from licet.actions.interface.authorization import (
 )
 from licet.actions.interface.callbacks import Callbacks, Operation
 from licet.actions.interface.config import ActionProviderConfig
+from licet.actions.interface.described import serves
 from licet.actions.interface.flask import waiting_room, with_standing
 from licet.actions.interface.http import (
     answer_errors,
@@ -56,7 +57,6 @@ from licet.actions.interface.validation import (
 )
 from licet.actions.store.actions import ActionStore
 from licet.authn.auth_state import AuthState, StateBuilder
-from licet.authz.declared.marks import Access, AccessKind, mark
 from licet.errors import (
     ActionConflict,
     ActionForbidden,
@@ -76,11 +76,6 @@ PREFLIGHT: Final = CORS | {
     "Access-Control-Allow-Headers": "Authorization",
     "Access-Control-Expose-Headers": "*",
 }
-
-
-def _admits(whom: str) -> Callable[[F], F]:
-    """Say of a view whom it admits, for the audit and the access matrix."""
-    return lambda view: mark(view, Access(kind=AccessKind.ACTION, text=whom))
 
 
 class ActionProvider:
@@ -136,7 +131,7 @@ class ActionProvider:
                 add(f"/actions/<string:action_id>/{operation}", endpoint, view, methods=[method])
         answer_errors(blueprint)
 
-    @_admits("visible_to")
+    @serves("introspect", admits="visible_to")
     def introspect(self) -> Response:
         """What this provider does: to everybody when it is public, else to those it names."""
         if request.method == "OPTIONS":
@@ -157,7 +152,7 @@ class ActionProvider:
         ):
             raise hidden
 
-    @_admits("runnable_by")
+    @serves("run", admits="runnable_by")
     def run(self) -> Response:
         """Start an action, or answer with the one that the same request started before."""
         auth = self._caller()
@@ -225,7 +220,7 @@ class ActionProvider:
         check_deadline(asked, self.description.maximum_deadline, _now)
         return self.callbacks.status(Operation.RUN, 202, asked, auth)
 
-    @_admits("runnable_by")
+    @serves("enumerate", admits="runnable_by")
     def enumerate(self) -> Response:
         """The caller's actions."""
         auth = self._caller()
@@ -249,7 +244,7 @@ class ActionProvider:
             return self.callbacks.rendered(Operation.ENUMERATE, listed)
         return render(listed)
 
-    @_admits("the creator and monitor_by")
+    @serves("status", admits="the creator and monitor_by")
     def status(self, action_id: str) -> Response:
         """The action's present state."""
         auth = self._caller()
@@ -263,7 +258,7 @@ class ActionProvider:
             return json_response(render(action))
         return self._from_callback_with(self.repository, Operation.STATUS, action, auth)
 
-    @_admits("the creator and manage_by")
+    @serves("cancel", admits="the creator and manage_by")
     def cancel(self, action_id: str) -> Response:
         """Ask the action to end."""
         auth = self._caller()
@@ -282,7 +277,7 @@ class ActionProvider:
             self.repository.store(action)
         return json_response(render(action))
 
-    @_admits("the creator and manage_by")
+    @serves("release", admits="the creator and manage_by")
     def release(self, action_id: str) -> Response:
         """Forget a completed action; its last state is the answer."""
         auth = self._caller()
@@ -305,7 +300,7 @@ class ActionProvider:
             self.repository.remove(status)
         return json_response(rendered, code)
 
-    @_admits("the creator and manage_by")
+    @serves("resume", admits="the creator and manage_by")
     def resume(self, action_id: str) -> Response:
         """Go on with an INACTIVE action."""
         auth = self._caller()
@@ -317,7 +312,7 @@ class ActionProvider:
             return json_response(render(self._load(self.repository, action_id)))
         return self._from_callback_with(self.repository, Operation.RESUME, action, auth)
 
-    @_admits("the creator and monitor_by")
+    @serves("log", admits="the creator and monitor_by")
     def log(self, action_id: str) -> Response:
         """What the action wrote while it ran."""
         auth = self._caller()

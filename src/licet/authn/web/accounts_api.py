@@ -46,8 +46,10 @@ from licet.authn.identity import Identity
 from licet.authn.web.api_errors import answer_with_documents
 from licet.authn.web.bodies import json_document, read_body
 from licet.authn.web.cookies import csrf_token, end_cookie, signed_in
+from licet.authn.web.described import OPERATIONS
 from licet.authn.web.devices import place
 from licet.errors import AccessDenied, InvalidRequest
+from licet.wire.described import described_by
 
 __all__ = ["make_api"]
 
@@ -70,11 +72,13 @@ def make_api(parts: AccountParts) -> Blueprint:
 
 def _add_registration(api: Blueprint, parts: AccountParts) -> None:
     @api.post("/accounts")
+    @described_by(OPERATIONS["sign_up"])
     def sign_up() -> Any:
         credentials.sign_up(parts, _body(SignUp), place())
         return json_document(_LOOK_AT_YOUR_MAIL), 202
 
     @api.post("/verify")
+    @described_by(OPERATIONS["verify"])
     def verify() -> Any:
         credentials.confirm_address(parts, _body(ConfirmAddress), place())
         return "", 204
@@ -82,10 +86,12 @@ def _add_registration(api: Blueprint, parts: AccountParts) -> None:
 
 def _add_sessions(api: Blueprint, parts: AccountParts) -> None:
     @api.post("/session")
+    @described_by(OPERATIONS["sign_in"])
     def sign_in() -> Any:
         return json_document(sessions.sign_in(parts, _body(SignIn), place()).as_dict())
 
     @api.get("/session")
+    @described_by(OPERATIONS["session"])
     def session() -> Any:
         identity = _account_identity(parts)
         with_cookie = not request.headers.get("Authorization")
@@ -100,11 +106,13 @@ def _add_sessions(api: Blueprint, parts: AccountParts) -> None:
         )
 
     @api.post("/refresh")
+    @described_by(OPERATIONS["refresh"])
     def refresh() -> Any:
         found = sessions.refresh(parts, _body(Refresh).refresh_token, place())
         return json_document(found.as_dict())
 
     @api.post("/logout")
+    @described_by(OPERATIONS["logout"])
     def logout() -> Any:
         asked = _body(SignOut) if request.mimetype == _JSON else SignOut()
         if asked.refresh_token is not None:
@@ -114,6 +122,7 @@ def _add_sessions(api: Blueprint, parts: AccountParts) -> None:
         return _signed_out()
 
     @api.post("/logout-everywhere")
+    @described_by(OPERATIONS["logout_everywhere"])
     def logout_everywhere() -> Any:
         sessions.sign_out_everywhere(parts, _account_identity(parts).subject)
         return _signed_out()
@@ -121,22 +130,26 @@ def _add_sessions(api: Blueprint, parts: AccountParts) -> None:
 
 def _add_credentials(api: Blueprint, parts: AccountParts) -> None:
     @api.post("/password")
+    @described_by(OPERATIONS["change_password"])
     def change_password() -> Any:
         account_id = _account_identity(parts).subject
         credentials.change_password(parts, account_id, _body(ChangePassword), place())
         return _signed_out()
 
     @api.post("/reset")
+    @described_by(OPERATIONS["ask_reset"])
     def ask_reset() -> Any:
         credentials.ask_reset(parts, _body(WantReset).email, place())
         return json_document(_LOOK_AT_YOUR_MAIL), 202
 
     @api.post("/reset/confirm")
+    @described_by(OPERATIONS["reset_password"])
     def reset_password() -> Any:
         credentials.reset_password(parts, _body(ResetPassword))
         return "", 204
 
     @api.delete("/account")
+    @described_by(OPERATIONS["delete_account"])
     def delete_account() -> Any:
         account_id = _account_identity(parts).subject
         password = _body(DeleteAccount).password

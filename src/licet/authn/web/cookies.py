@@ -41,6 +41,7 @@ __all__ = [
     "put_cookie",
     "read_cookie",
     "remove_cookie",
+    "session_cookie_name",
     "set_cookie",
     "signed_in",
 ]
@@ -87,6 +88,14 @@ def _settings() -> AccountSettings:
 def _cookie_name(name: str) -> str:
     # No other host of the domain, and no plain HTTP, can set a cookie of this prefix.
     return f"__Host-{name}" if _settings().cookie_secure else name
+
+
+def session_cookie_name(app: Flask) -> str | None:
+    """What the cookie of a session is called; None where the app looks for none."""
+    state = app_state(app)
+    if not state.has(_FINDERS):
+        return None
+    return f"__Host-{_SESSION}" if state.settings.accounts.cookie_secure else _SESSION
 
 
 def read_cookie(name: str) -> str | None:

@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from flask import Blueprint, Response, current_app, make_response, request, url_for
+from flask.blueprints import BlueprintSetupState
 from jinja2 import Environment, FileSystemLoader
 
 from licet.authn.web.bodies import read_body
-from licet.authn.web.cookies import check_form, csrf_token, ensure_form_cookie
+from licet.authn.web.cookies import CSRF_FIELD, check_form, csrf_token, ensure_form_cookie
 from licet.errors.base import HTTPError
 from licet.errors.rendering import error_document
 from licet.settings.state import app_state
+from licet.wire.described import PAGE, Answer, Content, Described, described_by
 
 __all__ = [
     "ACCOUNT_PAGES",
@@ -33,6 +35,7 @@ __all__ = [
 ACCOUNT_PAGES: Final = "licet_account_pages"
 SIGN_IN_PAGES: Final = "licet_sign_in"
 MAX_FORM_BYTES: Final = 16 * 1024
+_TOLD: Final = "A page says what is wrong."
 _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
@@ -48,8 +51,36 @@ def prepare_pages(pages: Blueprint) -> None:
     """Have a blueprint check its forms, show its errors as pages, and harden what it sends."""
     for kind in _kinds_of(HTTPError):  # each, because Flask asks the app's handlers by status first
         pages.register_error_handler(kind, _error_page)
+    pages.record(_describe)
     pages.before_request(_check_form)
     pages.after_request(_harden)
+
+
+def _describe(state: BlueprintSetupState) -> None:
+    """Tell the OpenAPI document of the app that these views are pages."""
+    prefix = f"{state.name}."
+    for endpoint, view in state.app.view_functions.items():
+        if endpoint.startswith(prefix) and not endpoint.endswith(".static"):
+            described_by(_described)(view)
+
+
+def _described(method: str, rule: str) -> Described:
+    """A page, or the form of one."""
+    shown = Content(schema={"type": "string"}, media_type="text/html")
+    form = {"type": "object", "properties": {CSRF_FIELD: {"type": "string"}}}
+    sent = Content(schema=form, media_type="application/x-www-form-urlencoded")
+    statuses = {200: "A page.", 202: "A page."} if method == "POST" else {200: "A page."}
+    answers = (Answer(status=s, description=told, content=shown) for s, told in statuses.items())
+    leads_on = (Answer(status=code, description="It leads on.") for code in (302, 303))
+    return Described(
+        summary=f"A page for browsers: {rule}.",
+        body=sent if method == "POST" else None,
+        answers=(*answers, *leads_on),
+        refusals=dict.fromkeys((400, 401, 403, 404, 413, 422, 429, 502, 503), _TOLD),
+        errors=PAGE,
+        may_be_nobody=True,
+        unknown="The members of its form are for browsers alone." if method == "POST" else "",
+    )
 
 
 def _kinds_of(kind: type[HTTPError]) -> Iterator[type[HTTPError]]:

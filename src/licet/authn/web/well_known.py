@@ -24,6 +24,7 @@ from licet.authn.verifiers import issuers_of
 from licet.authn.web.bodies import json_document
 from licet.errors import ConfigurationError
 from licet.settings.state import app_state
+from licet.wire.described import Answer, Content, Described, described_by
 from licet.wire.loopback import is_loopback
 
 __all__ = [
@@ -69,6 +70,7 @@ def add_protected_resource_metadata(app: Flask) -> None:
             "in ASCII, without a query or fragment."
         )
 
+    @described_by(_described("Whose tokens this service takes (RFC 9728)."))
     def publish() -> ResponseReturnValue:
         return _public(protected_resource_metadata(app))
 
@@ -113,9 +115,11 @@ def _with_parameter(challenge: str, parameter: str) -> str:
 def add_well_known_routes(app: Flask) -> None:
     """Publish the embedded issuer's keys and metadata under ``/.well-known``."""
 
+    @described_by(_described("The keys that the tokens of this service are checked with."))
     def jwks() -> ResponseReturnValue:
         return _public(embedded_issuer(app).jwks())
 
+    @described_by(_described("Who makes the tokens of this service (OpenID Discovery)."))
     def openid_configuration() -> ResponseReturnValue:
         return _public({**embedded_issuer(app).discovery(), **_accounts_endpoint(app)})
 
@@ -128,6 +132,17 @@ def _accounts_endpoint(app: Flask) -> dict[str, str]:
     """Where `licet login` may send a password, if the app takes any."""
     settings = app_state(app).settings
     return {ACCOUNTS_ENDPOINT: f"{settings.issuer}/auth"} if settings.accounts.enabled else {}
+
+
+def _described(summary: str) -> Described:
+    content = Content(schema={"type": "object"})
+    return Described(
+        summary=summary,
+        tag="well-known",
+        answers=(Answer(status=200, description=summary, content=content),),
+        refusals={400: "The request is malformed."},
+        may_be_nobody=True,
+    )
 
 
 def _public(document: dict[str, Any]) -> ResponseReturnValue:

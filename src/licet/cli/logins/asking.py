@@ -9,9 +9,9 @@ from typing import Any, Final, NamedTuple
 import httpx2
 
 from licet.cli.logins.errors import LoginRefused, LoginUnreachable
-from licet.cli.text import printable
 from licet.wire.client import AnswerRefused, Bounds, make_client
 from licet.wire.documents import read_json
+from licet.wire.text import printable
 
 __all__ = ["Answer", "post"]
 

@@ -11,7 +11,7 @@ import click
 
 from licet.authn.tokens._fetch import ProviderUnusable
 from licet.cli.logins.errors import LoginRefused, LoginUnreachable
-from licet.cli.text import printable
+from licet.wire.text import printable
 
 __all__ = ["login_exit_codes", "tell"]
 

@@ -22,6 +22,7 @@ from licet.authz.flask import authorize, current_caller
 from licet.errors import UsageError
 from licet.errors.names import knows_its_options, with_article
 from licet.rest.endpoints.lookups import was_viewed
+from licet.rest.endpoints.notes import AnswerNote
 from licet.rest.endpoints.repeats import note_others, note_shown
 from licet.rest.endpoints.requests import (
     Level,
@@ -106,7 +107,8 @@ def marshal_response(schema: Any, status: int = 200, *, commit: bool = False) ->
                     session_of_app().flush()
                 return finish(_response(schema, _as_list(value), status))
 
-        return as_endpoint("marshal_response", Level.ANSWER, view, marshalled)  # type: ignore[no-any-return]  # a view
+        note = AnswerNote(schema, status)
+        return as_endpoint("marshal_response", Level.ANSWER, view, marshalled, note)  # type: ignore[no-any-return]  # a view
 
     return decorate
 

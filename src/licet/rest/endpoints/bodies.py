@@ -22,6 +22,7 @@ from licet.errors.names import knows_its_options
 from licet.errors.places import FieldError
 from licet.rest.body import read_json
 from licet.rest.endpoints.lookups import all_looked_up, looked_up
+from licet.rest.endpoints.notes import BodyNote
 from licet.rest.endpoints.repeats import answered_once, once
 from licet.rest.endpoints.requests import (
     Level,
@@ -75,7 +76,9 @@ def unmarshal_request(
         InvalidCondition: the schema is none, or has no mapped class and `load_sqla` is set; or it
             does not decorate a function.
     """
-    reader = reader_of(schema, client_owned=tuple(client_owned), makes_objects=load_sqla)
+    kept = tuple(client_owned)
+    reader = reader_of(schema, client_owned=kept, makes_objects=load_sqla)
+    note = BodyNote(reader)
     if load_sqla and reader.is_pydantic and reader.model is None:
         raise invalid(
             "unmarshal_request makes an object of the schema's mapped class, and this pydantic "
@@ -98,7 +101,7 @@ def unmarshal_request(
 
             return answered_once(raw, answer)
 
-        return as_endpoint("unmarshal_request", Level.BODY, view, once(loaded))  # type: ignore[no-any-return]  # a view
+        return as_endpoint("unmarshal_request", Level.BODY, view, once(loaded), note)  # type: ignore[no-any-return]  # a view
 
     return decorate
 

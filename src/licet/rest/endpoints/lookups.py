@@ -28,6 +28,7 @@ from licet.authz.flask import authorize, caller_beside, current_caller
 from licet.authz.policies.verbs import one_verb
 from licet.errors import ConfigurationError, ObjectNotFound
 from licet.errors.names import knows_its_options
+from licet.rest.endpoints.notes import LookupNote
 from licet.rest.endpoints.repeats import answers_once, later_unless_repeated
 from licet.rest.endpoints.requests import (
     Level,
@@ -113,6 +114,7 @@ def with_lookup(
     if verb is not None:
         one_verb(verb)
     lookup = _Lookup(model, url_param, check_etag, find or find_func, verb, frozenset(sets))
+    note = LookupNote(model, url_param, needs_tag=check_etag, verb=verb)
 
     def decorate(view: F) -> F:
         require_function(view, "with_lookup")
@@ -128,7 +130,7 @@ def with_lookup(
                 return call_view(view, *args, **view_args)
 
         take_arguments(found, (url_param,))
-        return as_endpoint("with_lookup", Level.ARGUMENTS, view, found)  # type: ignore[no-any-return]
+        return as_endpoint("with_lookup", Level.ARGUMENTS, view, found, note)  # type: ignore[no-any-return]
 
     return decorate
 

@@ -19,6 +19,7 @@ from licet.authz.flask import current_caller
 from licet.errors import InvalidRequest
 from licet.errors.names import knows_its_options, suggestion, with_article
 from licet.errors.places import FieldError
+from licet.rest.endpoints.notes import QueryNote
 from licet.rest.endpoints.pages import PAGING, STATUS, has_cursors, order_asked
 from licet.rest.endpoints.requests import (
     Level,
@@ -74,7 +75,8 @@ def use_args(schema: Any, *, location: str = "query") -> Callable[[F], F]:
             with refused_values_are_told(session_of_app):
                 return call_view(view, *args, found, **view_args)
 
-        return as_endpoint("use_args", Level.ARGUMENTS, view, queried)  # type: ignore[no-any-return]  # a view
+        note = QueryNote(reader.schema)
+        return as_endpoint("use_args", Level.ARGUMENTS, view, queried, note)  # type: ignore[no-any-return]  # a view
 
     return decorate
 
@@ -118,7 +120,8 @@ def use_args_with_pagination(schema: Any, model: Any) -> Callable[[F], F]:
             with refused_values_are_told(session_of_app):
                 return call_view(view, *args, **view_args)
 
-        return as_endpoint("use_args_with_pagination", Level.ARGUMENTS, view, queried)  # type: ignore[no-any-return]  # a view
+        note = QueryNote(reader.schema, listed)
+        return as_endpoint("use_args_with_pagination", Level.ARGUMENTS, view, queried, note)  # type: ignore[no-any-return]  # a view
 
     return decorate
 
@@ -130,6 +133,7 @@ class _QueryReader:
         if isinstance(schema, Mapping):
             schema = fields_schema(schema, is_body=False)
         self._schema: Any = schema() if _is_loader_class(schema) else schema
+        self.schema = self._schema
         self.is_pydantic = is_pydantic(schema)
         if not self.is_pydantic and not callable(getattr(schema, "load", None)):
             raise invalid(

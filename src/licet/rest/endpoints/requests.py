@@ -30,6 +30,7 @@ from licet.errors import AccessDenied, BodyTooLarge, ConfigurationError, ObjectN
 from licet.errors._page import prefers_page
 from licet.errors.base import HTTPError
 from licet.errors.rendering import is_final
+from licet.rest.endpoints.notes import Note, add_note
 from licet.rest.limits import check_size
 from licet.rest.lookup import policy_of
 from licet.rest.problems import problem_response
@@ -65,8 +66,8 @@ class Level(IntEnum):
     ANSWER = 3
 
 
-def as_endpoint(name: str, level: Level, view: Any, made: Any) -> Any:
-    """What a decorator made of a view, with a note of its level.
+def as_endpoint(name: str, level: Level, view: Any, made: Any, note: Note) -> Any:
+    """What a decorator made of a view, with a note of its level and of what it was told.
 
     Raises:
         InvalidCondition: the view has a decorator already that stands above this one.
@@ -80,6 +81,7 @@ def as_endpoint(name: str, level: Level, view: Any, made: Any) -> Any:
             "unmarshal_request, marshal_response."
         )
     setattr(made, _LEVEL, level)
+    add_note(made, note)
     return made
 
 

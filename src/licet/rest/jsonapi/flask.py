@@ -34,7 +34,7 @@ from licet.rest.jsonapi.negotiation import check_accept, check_content_type
 from licet.rest.jsonapi.query import Query, read_query
 from licet.rest.jsonapi.reading import Reader, Row
 from licet.rest.jsonapi.reading.keys import id_of, key_of, only_id
-from licet.rest.jsonapi.resource import Bound, Link, Resource
+from licet.rest.jsonapi.resource import Bound, Link, Resource, Served, serve_as
 from licet.rest.jsonapi.responses import answer_errors_of, answered, private
 from licet.rest.jsonapi.writing import Place, Writer
 from licet.rest.paging import read_value
@@ -169,6 +169,7 @@ class JsonApi:
             return handle(asking, *given, **args)
 
         named = getattr(handle, "func", handle).__name__.strip("_")
+        serve_as(view, Served(named, bound, link, self.bounds, self.prefix))
         own = own if link is None else f":{link.name}"
         endpoint = f"{bound.type}{own}:{named}_{method.lower()}"
         # clients that make a URL of a type find the collection and its resources there

@@ -27,13 +27,24 @@ from licet.errors.names import knows_its_options, knows_options_of
 from licet.rest.jsonapi.names import by_name, dashed
 from licet.rest.jsonapi.values import ValueType
 
-__all__ = ["Attribute", "Bound", "Link", "Resource", "ToMany", "ToOne"]
+__all__ = [
+    "Attribute",
+    "Bound",
+    "Link",
+    "Resource",
+    "Served",
+    "ToMany",
+    "ToOne",
+    "serve_as",
+    "served_by",
+]
 
 Hook = Callable[[Any], None]
 H = TypeVar("H", bound=Hook)
 C = TypeVar("C", bound=Callable[[], Any])
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 MOST_STATEMENTS: Final = 256  # of the sets of fields that requests choose, for equal callers
+_SERVED: Final = "_licet_jsonapi_served"
 _RESERVED: Final = frozenset({"id", "links", "relationships", "restore"})
 
 
@@ -286,3 +297,33 @@ class Bound:
 
     def __repr__(self) -> str:
         return f"<{self.type}>"
+
+
+@dataclass(frozen=True)
+class Served:
+    """What an endpoint serves, noted on its view for the OpenAPI document.
+
+    Args:
+        how: list, create, detail, update, delete, restore; of a link related, create_related,
+            linkage or relate.
+        bound: the resource.
+        link: the link, of an endpoint of one.
+        all_bounds: every resource of the same `JsonApi`.
+        prefix: the path before the collections' names.
+    """
+
+    how: str
+    bound: Bound
+    link: Link | None
+    all_bounds: list[Bound]
+    prefix: str
+
+
+def serve_as(view: Any, served: Served) -> None:
+    """Note it on a view."""
+    setattr(view, _SERVED, served)
+
+
+def served_by(view: object) -> Served | None:
+    """What a view serves; None of a view that is not JSON:API's."""
+    return getattr(view, _SERVED, None)

@@ -122,6 +122,7 @@ class Reader:
             )
         self.model: Final = model_of_schema(schema)
         self._client_owned = frozenset(client_owned)
+        self.schema: Final = schema
         self._schema = schema if makes_objects else _without_instances(schema)
 
     def read(self, document: Any) -> Any:
@@ -151,6 +152,10 @@ class Reader:
         if faults:
             raise InvalidRequest(errors=faults)
         return found
+
+    def takes(self, name: str) -> bool:
+        """Whether a body may set the field; else the server owns it."""
+        return not owned_places(self._schema, {name: None}, self._client_owned)
 
     def session(self) -> Session | None:
         """The session in which a schema such as marshmallow-sqlalchemy's finds rows, if any."""

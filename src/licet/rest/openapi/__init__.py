@@ -1,0 +1,8 @@
+"""OpenAPI 3.1 of an app: the document, where it is served, and what plain views say for it."""
+
+from licet.rest.openapi.document import About, document_of
+from licet.rest.openapi.documented import documented
+from licet.rest.openapi.flask import OpenApi, openapi_of
+from licet.wire.described import Example
+
+__all__ = ["About", "Example", "OpenApi", "document_of", "documented", "openapi_of"]

@@ -1,0 +1,94 @@
+"""Who may call an operation, as the document says it: ``security``, and ``x-licet-access``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from flask import Flask
+
+from licet.authn.verifiers import has_authentication
+from licet.authn.web.cookies import session_cookie_name
+from licet.authz.callers.asking import policies_of
+from licet.authz.declared.marks import Access, AccessKind
+from licet.authz.policies.conditions import NEVER
+from licet.authz.policies.policy import Policy
+from licet.authz.policies.verbs import Verb
+from licet.wire.described import Described
+
+__all__ = ["access_words", "never_written", "security_of", "security_schemes"]
+
+BEARER: Final = "bearer"
+COOKIE: Final = "cookie"
+
+
+def never_written(policy: Policy | None) -> frozenset[str]:
+    """The fields that a policy lets nobody write, on no object."""
+    rules = () if policy is None else policy.written.rules
+    return frozenset().union(*(names for names, check in rules if check.condition is NEVER))
+
+
+def access_words(access: Iterable[Access]) -> list[dict[str, Any]]:
+    """What the audit knows of an operation's access, the outermost guard first."""
+    found = []
+    for one in access:
+        words: dict[str, Any] = {"kind": one.kind.value, "text": one.text}
+        if one.resource is not None:
+            words["resource"] = one.resource
+        found.append(words)
+    return found
+
+
+def security_schemes(app: Flask) -> dict[str, Any]:
+    """How callers of the app show who they are, by name; none where it checks no tokens."""
+    found: dict[str, Any] = {}
+    if has_authentication(app):
+        told = "A token of an issuer that /.well-known/oauth-protected-resource names."
+        found[BEARER] = {"type": "http", "scheme": "bearer", "description": told}
+    name = session_cookie_name(app)
+    if name is not None:
+        told = "The session of a browser. Requests that change something send X-CSRF-Token as well."
+        found[COOKIE] = {"type": "apiKey", "in": "cookie", "name": name, "description": told}
+    return found
+
+
+def security_of(
+    app: Flask, access: tuple[Access, ...], described: Described | None, schemes: Iterable[str]
+) -> list[dict[str, list[str]]]:
+    """The ways to be let in; an empty one stands for nobody."""
+    scopes = list(described.scopes) if described is not None else []
+    is_bearer_only = described is not None and described.takes_no_cookie
+    known = [name for name in schemes if name == BEARER or not is_bearer_only]
+    ways: list[dict[str, list[str]]] = [{name: scopes if name == BEARER else []} for name in known]
+    return [{}, *ways] if may_be_nobody(app, access, described) else ways
+
+
+def may_be_nobody(app: Flask, access: tuple[Access, ...], described: Described | None) -> bool:
+    """Whether somebody who is not signed in may be let in; yes, where that is not known."""
+    if described is not None and described.may_be_nobody is not None:
+        return described.may_be_nobody
+    return all(_admits_nobody(app, one) for one in access)
+
+
+def _admits_nobody(app: Flask, access: Access) -> bool:
+    if access.kind in (AccessKind.AUTHENTICATED, AccessKind.ACTION):
+        return False
+    if access.kind is not AccessKind.POLICY:
+        return True
+    policy = next((one for one in policies_of(app) if one.name == access.resource), None)
+    verb = access.text.rpartition(" ")[2]
+    return policy is None or verb not in policy.verbs or _may_allow_nobody(policy, Verb(verb))
+
+
+def _may_allow_nobody(policy: Policy, verb: Verb) -> bool:
+    """Whether some grant of the verb is one that a caller who is nobody may have."""
+    try:
+        return policy.may_allow(_Nobody(), verb)
+    except Exception:  # noqa: BLE001 - of an app's own condition, which asks for more of its callers
+        return True
+
+
+class _Nobody:
+    """A caller who has no attribute but that they are not signed in."""
+
+    is_authenticated = False

@@ -1,0 +1,75 @@
+"""A real HTTP server for tests, on a free loopback port, and plain requests to it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from flask import Flask
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+__all__ = ["Received", "send", "served"]
+
+_SECONDS: Final = 30
+_POLL_SECONDS: Final = 0.01
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's name
+        """Say nothing."""
+
+
+@contextmanager
+def served(app: Flask) -> Iterator[str]:
+    """The URL at which the app is served until the end of the block, by threads of this process."""
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
+    thread = threading.Thread(target=server.serve_forever, args=(_POLL_SECONDS,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@dataclass(frozen=True)
+class Received:
+    """What a server answered."""
+
+    status: int
+    media_type: str
+    body: bytes
+
+    def document(self) -> Any:
+        """The JSON of the body.
+
+        Raises:
+            ValueError: it is none.
+        """
+        return json.loads(self.body)
+
+
+def send(
+    url: str, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None
+) -> Received:
+    """Send one request.
+
+    Raises:
+        OSError: the server does not answer within 30 seconds.
+    """
+    found = urlsplit(url)
+    connection = HTTPConnection(found.hostname or "", found.port, timeout=_SECONDS)
+    try:
+        connection.request(method, path, body=body, headers=dict(headers))
+        answer = connection.getresponse()
+        kind = answer.headers.get_content_type() if "Content-Type" in answer.headers else ""
+        return Received(answer.status, kind, answer.read())
+    finally:
+        connection.close()
