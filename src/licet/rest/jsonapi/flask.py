@@ -173,9 +173,8 @@ class JsonApi:
         own = own if link is None else f":{link.name}"
         endpoint = f"{bound.type}{own}:{named}_{method.lower()}"
         # clients that make a URL of a type find the collection and its resources there
-        url, is_short = bound.resource.url, suffix in ("", "/<id>")
-        names = (url, bound.type) if is_short else (url,)
-        for name in dict.fromkeys(names):
+        also = bound.type if suffix in ("", "/<id>") else bound.resource.url
+        for name in dict.fromkeys((bound.resource.url, also)):
             self.blueprint.add_url_rule(
                 f"/{name}{suffix}",
                 endpoint=endpoint,
