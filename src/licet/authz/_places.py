@@ -36,5 +36,6 @@ def require_function(view: object, name: str) -> None:
     Raises:
         InvalidCondition: it does.
     """
-    if not (inspect.isfunction(view) or inspect.ismethod(view)):
+    is_method = inspect.ismethod(view) and not inspect.isclass(view.__self__)  # as_view is of one
+    if not (inspect.isfunction(view) or is_method):
         raise invalid(f"{name} decorates view functions and methods, not {view!r}.")

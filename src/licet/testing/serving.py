@@ -7,12 +7,13 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from flask import Flask
+from httpx2 import HTTPError
 from werkzeug.serving import WSGIRequestHandler, make_server
+
+from licet.wire.client import make_client
 
 __all__ = ["Received", "send", "served"]
 
@@ -64,12 +65,10 @@ def send(
     Raises:
         OSError: the server does not answer within 30 seconds.
     """
-    found = urlsplit(url)
-    connection = HTTPConnection(found.hostname or "", found.port, timeout=_SECONDS)
-    try:
-        connection.request(method, path, body=body, headers=dict(headers))
-        answer = connection.getresponse()
-        kind = answer.headers.get_content_type() if "Content-Type" in answer.headers else ""
-        return Received(answer.status, kind, answer.read())
-    finally:
-        connection.close()
+    with make_client(timeout_seconds=_SECONDS, keeps_connections=False) as client:
+        try:
+            answer = client.request(method, url + path, headers=dict(headers), content=body)
+        except HTTPError as error:
+            raise OSError(f"{method} {url}{path}: {error}") from error
+    kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return Received(answer.status_code, kind, answer.content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,6 +28,7 @@ from licet.authz import (
     attr,
     caller,
     everyone,
+    now,
     predicate,
     register_accounts,
     registered,
@@ -63,6 +65,15 @@ class Doc(Base):
     owner: Mapped[str | None]
     level: Mapped[int | None]
     needed: Mapped[str | None]
+    days: Mapped[list[Day]] = relationship()
+
+
+class Day(Base):
+    __tablename__ = "day"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    doc_id: Mapped[int] = mapped_column(sa.ForeignKey("doc.id"))
+    day: Mapped[date]
+    who: Mapped[str]
 
 
 class Locked(Doc):
@@ -161,6 +172,26 @@ def test_who_can_is_who_decide_allows(session, condition, roles):
         active = session.scalars(sa.select(Account).where(Account.is_active))
         allowed = (one for one in active if policy.decide(as_caller(one, roles), VIEW, doc))
         assert who(app, policy, VIEW, doc) == {one.name for one in allowed}
+
+
+@pytest.mark.parametrize("is_today", [True, False])
+def test_related_rows_of_a_moment(session, is_today):
+    """An equality with ``now()`` leads to no account, but to the rows that lead to one."""
+    day = date(2024, 5, 5) if is_today else date(2024, 5, 6)
+    session.add_all([Day(doc_id=1, day=day, who="ann"), Day(doc_id=1, day=date.min, who="ben")])
+    session.commit()
+    today = attr("day") == now()
+    mine = today & (attr("who") == caller.principal)
+    doc = session.get(Doc, 1)
+    for condition, names in (
+        (attr("days").any(mine), {"ann"}),
+        (attr("days").any(today), {"ann", "ben", "root"}),
+    ):
+        policy = Policy(Doc).allow(everyone, ALL, when=condition)
+        with app_with().app_context():
+            asked = policy.who_can(VIEW, doc, now=datetime(2024, 5, 5, 12, tzinfo=UTC))
+            found = {one.name for one in session.scalars(asked)}
+        assert found == (names if is_today else set())
 
 
 def test_a_denial_counts(session):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, Response
 from tests.unit.rest.openapi.apps import add_boat, harbour
 
 from licet import Licet
@@ -15,7 +15,8 @@ from licet.authn import embedded_issuer
 from licet.errors import ConfigurationError
 from licet.rest import public
 from licet.rest.openapi import Example, documented
-from licet.testing import Contract, ContractBroken, Given
+from licet.testing import Contract, ContractBroken, Given, served
+from licet.testing.serving import send
 
 
 @pytest.fixture(scope="module")
@@ -189,3 +190,34 @@ def test_the_data_is_brought_back_before_each_case(tmp_path):
     replayed(again)
     replayed(again)
     assert seen == ["reset", "example"] * 2
+
+
+def test_a_case_tells_what_is_sent_and_answered(contract, tmp_path):
+    """For set-ups: documents of one resource, of several, and of none."""
+    added = case_of(contract, "boat_added_post")
+    assert added.body.keys() >= {"name", "berth"}
+    assert str(added) == f"boat_added_post/{added.name}"
+    shown = [{"data": [{"attributes": {"is-open": True}}, {}]}, {"data": {"attributes": {"n": 1}}}]
+    told = []
+    for answer in (*shown, {"data": []}, TIDE, None):
+        (case,) = tides(tmp_path, answer, Example(answer=answer)).cases("tide_get")
+        told.append(case.attributes)
+    assert told == [{"is_open": True}, {"n": 1}, {}, {}, {}]
+
+
+def test_an_answer_that_is_no_json_is_held_to_its_type_alone(tmp_path):
+    """What a page says is nobody's contract."""
+    contract = tides(tmp_path, TIDE, Example())
+    contract.app.view_functions["tide"] = public(lambda: Response("high", mimetype="text/plain"))
+    case = case_of(contract, "tide_get")
+    case.operation["responses"]["200"]["content"]["text/plain"] = {"schema": {}}
+    with contract.served() as live:
+        assert live.replay(case).media_type == "text/plain"
+
+
+def test_a_server_that_is_gone_is_an_oserror(app):
+    """It names the request."""
+    with served(app) as url:
+        pass
+    with pytest.raises(OSError, match=r"GET http://127\.0\.0\.1"):
+        send(url, "GET", "/boats", {})

@@ -31,7 +31,7 @@ __all__ = ["denial_of_taken", "denial_outside_of_blocks", "look_at_error"]
 log = logging.getLogger("licet.authz.decisions")
 _ABSENT = ("23503", "FOREIGN KEY constraint failed")
 _TAKEN = ("23505", "UNIQUE constraint failed")
-_EXCLUDED = ("23P01", "\0")
+_EXCLUDED = ("23P01", "EXCLUDE constraint failed")  # SQLite has none
 
 
 def look_at_error(context: Any) -> None:

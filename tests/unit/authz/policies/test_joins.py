@@ -34,6 +34,15 @@ class Owner(Base):
     who: Mapped[int]
 
 
+shared = sa.Table(
+    "shared",
+    Base.metadata,
+    sa.Column("doc_id", sa.ForeignKey("doc.id"), primary_key=True),
+    sa.Column("owner_id", sa.ForeignKey("owner.id"), primary_key=True),
+    sa.Column("is_over", sa.Boolean, nullable=False, default=False),
+)
+
+
 class Doc(Base):
     __tablename__ = "doc"
 
@@ -52,6 +61,16 @@ class Doc(Base):
     )
     by_range: Mapped[list[Owner]] = relationship(
         primaryjoin=lambda: remote(foreign(Owner.id)) > Doc.number, viewonly=True
+    )
+    with_real: Mapped[list[Owner]] = relationship(
+        secondary=shared,
+        secondaryjoin=lambda: sa.and_(shared.c.owner_id == Owner.id, Owner.kind == "real"),
+        viewonly=True,
+    )
+    still_with: Mapped[list[Owner]] = relationship(
+        secondary=shared,
+        primaryjoin=lambda: sa.and_(shared.c.doc_id == Doc.id, shared.c.is_over.is_(sa.false())),
+        viewonly=True,
     )
 
 
@@ -117,6 +136,31 @@ def test_the_readings_agree_with_the_join(db: Session, name: str, is_negated: bo
     for doc in docs:
         getattr(doc, name)  # from now on loaded
     assert {d.id for d in docs if policy.decide(caller_, VIEW, d)} == allowed
+
+
+@pytest.mark.parametrize("name", ["with_real", "still_with"])
+def test_a_table_between_that_is_joined_by_more(db: Session, name: str):
+    """What else the join asks counts in the list as in the decision."""
+    shares = [(0, 1, False), (1, 3, False), (2, 4, True), (3, 2, False), (4, 3, True)]
+    keys = ("doc_id", "owner_id", "is_over")
+    db.execute(sa.insert(shared), [dict(zip(keys, one, strict=True)) for one in shares])
+    allowed = {0, 2} if name == "with_real" else {0, 1}
+    policy = Policy(Doc).allow(everyone, ALL, when=attr(name).any(attr("who") == caller.who))
+    docs = db.scalars(sa.select(Doc)).all()
+    assert {d.id for d in docs if policy.decide(Caller(), VIEW, d)} == allowed
+    assert {d.id for d in db.scalars(policy.filter(sa.select(Doc), Caller()))} == allowed
+
+
+def test_a_range_is_no_equality(db: Session):
+    """Of rows joined by ``>``, listed or one by one, for callers who own some of them."""
+    policy = Policy(Doc).allow(everyone, ALL, when=attr("by_range").any(attr("who") == caller.who))
+    for who in (7, 8, 9):
+        mine = type("Who", (), {"who": who})()
+        docs = db.scalars(sa.select(Doc)).all()
+        last = {7: 4, 8: 2}.get(who, 0)  # the largest number that is theirs
+        allowed = {doc.id for doc in docs if doc.number < last}
+        assert {d.id for d in docs if policy.decide(mine, VIEW, d)} == allowed
+        assert {d.id for d in db.scalars(policy.filter(sa.select(Doc), mine))} == allowed
 
 
 @pytest.mark.parametrize("name", JOINS)

@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 
+from licet.wire.text import is_storable
+
 __all__ = ["given_rows"]
 
 # what PostgreSQL has arrays of, and the driver knows how to send
@@ -62,7 +64,9 @@ def _of_json(columns: Sequence[Any], rows: Sequence[Any], dialect: Dialect) -> A
 
 def _is_json(value: object) -> bool:
     """Whether SQLite reads it from JSON exactly as it was."""
-    return value is None or type(value) in (int, bool) or (type(value) is str and "\0" not in value)
+    if type(value) is str:
+        return is_storable(value)
+    return value is None or type(value) in (int, bool)
 
 
 def _of_arrays(columns: Sequence[Any], rows: Sequence[Any]) -> Any:

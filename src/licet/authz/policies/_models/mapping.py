@@ -147,14 +147,11 @@ def _conjuncts(join: Any) -> list[Any]:
 
 
 def _equal_pairs(parts: Iterable[Any]) -> set[frozenset[int]]:
-    """The pairs of plain columns that some part says to be equal."""
+    """The pairs that some part says to be equal; one of an expression is equal to no column's."""
     return {
         _pair(part.left, part.right)
         for part in parts
-        if isinstance(part, sa.BinaryExpression)
-        and part.operator is operators.eq
-        and isinstance(part.left, sa.Column)
-        and isinstance(part.right, sa.Column)
+        if isinstance(part, sa.BinaryExpression) and part.operator is operators.eq
     }
 
 

@@ -173,8 +173,8 @@ class _AboutObject:
 
     def _started(self, leaf: Leaf, way: tuple[Relation, ...], others: list[Plan]) -> Term | None:
         """``account.column IN (…)``, of the values that the leaf compares with it."""
-        if not isinstance(leaf.operand, Slot):
-            return None
+        if not isinstance(leaf.operand, Slot) or leaf.operand.is_moment:
+            return None  # no account says it
         said = self.question.said_of_value(leaf.operand)
         if not isinstance(said, Scalar):
             return None
