@@ -34,6 +34,11 @@ events = Resource(
     },
     soft_delete="deleted_at",
     also_by="identifier",
+    samples={
+        "ends_at": "2030-02-02T12:00:00Z",
+        "timezone": "Europe/Berlin",
+        "state": "published",
+    },
 )
 event_types = Resource(
     EventType,

@@ -29,6 +29,7 @@ tracks = Resource(
     name="track",
     attributes=["name", "color", "description", "position"],
     relationships={"event": IN_EVENT, "sessions": ToMany()},
+    samples={"color": "#1e90ff"},
 )
 session_types = Resource(
     SessionType,
@@ -36,6 +37,7 @@ session_types = Resource(
     name="session-type",
     attributes=["name", "length", "position"],
     relationships={"event": IN_EVENT, "sessions": ToMany()},
+    samples={"length": "00:45"},
 )
 microlocations = Resource(
     Microlocation,
@@ -51,6 +53,11 @@ speakers_calls = Resource(
     attributes=["announcement", "starts_at", "soft_ends_at", "ends_at", "privacy"],
     relationships={"event": IN_EVENT},
     verbs=VIEW | CREATE | UPDATE | DELETE,
+    samples={
+        "starts_at": "2029-10-01T00:00:00Z",
+        "soft_ends_at": "2029-11-15T00:00:00Z",
+        "ends_at": "2029-11-30T00:00:00Z",
+    },
 )
 custom_forms = Resource(
     CustomForm,
@@ -62,4 +69,5 @@ custom_forms = Resource(
         *("main_language", "translations", "options"),
     ],
     relationships={"event": IN_EVENT},
+    samples={"is_fixed": False, "translations": [], "options": None},
 )

@@ -27,6 +27,7 @@ memberships = Resource(
     url="users-events-roles",
     attributes=["role"],
     relationships={"event": ToOne(), "user": ToOne()},
+    samples={"role": "moderator"},
     verbs=LIST | VIEW | UPDATE | DELETE,
 )
 role_invites = Resource(
@@ -35,6 +36,7 @@ role_invites = Resource(
     name="role-invite",
     attributes=["email", "role_name", "status", "created_at", "expires_at"],
     relationships={"event": ToOne(required=True, parameter="event_id"), "role": ToOne()},
+    samples={"role_name": "registrar"},
 )
 roles = Resource(
     Role,
@@ -42,4 +44,5 @@ roles = Resource(
     name="role",
     attributes=["name", "title_name"],
     verbs=LIST | VIEW,
+    samples={"name": "registrar", "title_name": "Registrar"},
 )

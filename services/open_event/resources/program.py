@@ -7,6 +7,7 @@ from licet.rest.jsonapi import Resource, ToMany, ToOne
 from services.open_event import policies
 from services.open_event.models import Session, Speaker
 
+PROFILES = ("website", "twitter", "facebook", "github", "linkedin")
 IN_EVENT = ToOne(required=True, parameter="event_id")
 
 sessions = Resource(
@@ -28,6 +29,11 @@ sessions = Resource(
         "creator": ToOne(),
     },
     soft_delete="deleted_at",
+    samples={
+        "ends_at": "2030-01-31T12:45:00Z",
+        "slides": [{"name": "Slides", "link": "https://example.org/slides"}],
+        "complex_field_values": {},
+    },
 )
 speakers = Resource(
     Speaker,
@@ -46,4 +52,8 @@ speakers = Resource(
         "user": ToOne(),
     },
     soft_delete="deleted_at",
+    samples={
+        **{name: f"https://example.org/{name}" for name in PROFILES},
+        "complex_field_values": {},
+    },
 )

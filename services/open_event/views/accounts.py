@@ -7,6 +7,7 @@ that came with it wait beside the sign-up, and the latest sign-up of an address 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from licet.authn.accounts import credentials, sessions
 from licet.authn.accounts.documents import SignIn, SignUp
 from licet.authn.accounts.flask import accounts_of
 from licet.authn.accounts.parts import AccountParts
+from licet.authn.web.described import OPERATIONS
 from licet.authn.web.devices import place
 from licet.authz import public
 from licet.rest.endpoints.requests import begin
@@ -25,7 +27,10 @@ from licet.rest.jsonapi import JsonApi
 from licet.rest.jsonapi.errors import Problem, Refused, in_body
 from licet.rest.jsonapi.names import by_name, dashed, found_in
 from licet.rest.jsonapi.responses import answered
-from licet.rest.shapes import JSON_API_VERSION
+from licet.rest.openapi import Content, Example, documented
+from licet.rest.shapes import JSON_API, JSON_API_VERSION
+from licet.wire.described import JSON_API as JSON_API_ERRORS
+from licet.wire.described import described_by
 from services.open_event.models import Profile, address_key
 from services.open_event.rules.refusals import attribute, invalid, refuse
 from services.open_event.rules.urls import is_wrong
@@ -37,6 +42,25 @@ MORE_NAMES = ("instagram_url", "github_url")
 TAKEN = by_name((name, name) for name in ("email", "password", *NAMES, *MORE_NAMES))
 LASTS = timedelta(hours=24)
 MOST = 500
+MESSAGE = "Look at your mail: the address has to be confirmed."
+EXAMPLE = {"email": "ada@example.org", "password": "seven small otters", "first-name": "Ada"}
+TEXT = {"type": "string"}
+ATTRIBUTES = {
+    "type": "object",
+    "properties": {dashed(name): TEXT for name in ("email", "password", *NAMES, *MORE_NAMES)},
+    "required": ["email", "password"],
+}
+USER = {
+    "type": "object",
+    "properties": {"type": {"type": "string", "enum": ["user"]}, "attributes": ATTRIBUTES},
+    "required": ["type", "attributes"],
+}
+NEW_USER = {"type": "object", "properties": {"data": USER}, "required": ["data"]}
+SENT = {
+    "type": "object",
+    "properties": {"meta": {"type": "object", "properties": {"message": TEXT}}},
+    "required": ["meta"],
+}
 
 
 def make_accounts(api: JsonApi, new_session: Callable[[], Session]) -> Blueprint:
@@ -46,6 +70,27 @@ def make_accounts(api: JsonApi, new_session: Callable[[], Session]) -> Blueprint
 
     @blueprint.post("/users")
     @public
+    @documented(
+        "Ask for an account; the answer is the same whether there is one.",
+        name="create_user",
+        tag="user",
+        body=Content(schema=NEW_USER, media_type=JSON_API),
+        answer=Content(schema=SENT, media_type=JSON_API),
+        status=202,
+        refusals={
+            403: "Sign-up is closed here.",
+            409: "The type is another.",
+            422: "Values are missing, wrong, or not to be chosen; each has its pointer.",
+            429: "Too many attempts: Retry-After says when.",
+        },
+        examples=[
+            Example(
+                body={"data": {"type": "user", "attributes": EXAMPLE}},
+                status=202,
+                answer={"meta": {"message": MESSAGE}},
+            )
+        ],
+    )
     def sign_up() -> Response:
         begin()
         given = _given(read_data())
@@ -53,12 +98,12 @@ def make_accounts(api: JsonApi, new_session: Callable[[], Session]) -> Blueprint
         parts = accounts_of(current_app)
         credentials.sign_up(parts, asked, place())
         parts.outbox.offer(lambda: _keep_names(parts, new_session, asked.email, given))
-        message = "Look at your mail: the address has to be confirmed."
-        return answered({"meta": {"message": message}, "jsonapi": JSON_API_VERSION}, 202)
+        return answered({"meta": {"message": MESSAGE}, "jsonapi": JSON_API_VERSION}, 202)
 
     @blueprint.post("/auth/session")
-    @blueprint.post("/auth/login", endpoint="log_in")
+    @blueprint.post("/auth/login")
     @public
+    @described_by(replace(OPERATIONS["sign_in"], name="log_in", tag="user", errors=JSON_API_ERRORS))
     def sign_in() -> Response:
         asked = _checked(SignIn, read_data())
         grant = sessions.sign_in(accounts_of(current_app), asked, place())

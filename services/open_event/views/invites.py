@@ -12,6 +12,7 @@ from licet.errors import MissingToken, ObjectNotFound
 from licet.rest.endpoints.requests import begin
 from licet.rest.jsonapi import JsonApi
 from licet.rest.jsonapi.errors import in_body
+from licet.rest.openapi import Example, documented, shown_by
 from services.open_event import policies
 from services.open_event.models import Account, Event, InviteStatus, RoleInvite
 from services.open_event.resources import role_invites
@@ -20,6 +21,9 @@ from services.open_event.rules.refusals import Denied, conflict
 
 from .bodies import read_data
 
+TOKEN = {"type": "object", "properties": {"token": {"type": "string"}}, "required": ["token"]}
+ACCEPTANCE = {"type": "object", "properties": {"data": TOKEN}, "required": ["data"]}
+
 
 def make_invites(api: JsonApi) -> Blueprint:
     """The blueprint, for the resources of this API."""
@@ -27,8 +31,26 @@ def make_invites(api: JsonApi) -> Blueprint:
     api.answer_errors_of(blueprint)
 
     @blueprint.post("/role-invites/accept-invite")
-    @blueprint.post("/role_invites/accept-invite", endpoint="accept_invite_as_before")
+    @blueprint.post("/role_invites/accept-invite")
     @guarded_by(policies.role_invites, UPDATE)
+    @documented(
+        "Accept an invitation, as whoever was invited.",
+        name="accept_role_invite",
+        tag="role-invite",
+        body=ACCEPTANCE,
+        answer=shown_by(api, role_invites),
+        refusals={
+            400: "The body has no token.",
+            409: "The invitation was answered already.",
+            410: "The invitation has expired.",
+        },
+        examples=[
+            Example(
+                body={"data": {"token": "a-token-of-the-mail"}},
+                answer={"data": {"type": "role-invite", "attributes": {"status": "accepted"}}},
+            )
+        ],
+    )
     def accept_invite() -> Response:
         """Accept an invitation: whoever is signed in with its address, and has its token."""
         begin()
@@ -42,6 +64,22 @@ def make_invites(api: JsonApi) -> Blueprint:
 
     @blueprint.post("/role-invites/<int:key>/resend")
     @guarded_by(policies.role_invites, UPDATE)
+    @documented(
+        "Send a new token to the invited address.",
+        name="resend_role_invite",
+        tag="role-invite",
+        answer=shown_by(api, role_invites),
+        refusals={
+            409: "The invitation was answered already.",
+            429: "Too many invitations to this address.",
+        },
+        examples=[
+            Example(
+                path={"key": "7010"},
+                answer={"data": {"type": "role-invite", "attributes": {"status": "pending"}}},
+            )
+        ],
+    )
     def resend_invite(key: int) -> Response:
         """Send a new token to the invited address; the one before is good no more."""
         begin()

@@ -86,10 +86,8 @@ class JsonApi:
         """
         now, total = datetime.now(UTC), 0
         for bound in self.bounds:
-            if bound.resource.soft_delete is not None:
-                total += purge_trash(
-                    current_session(), bound.model, bound.resource.soft_delete, now
-                )
+            if (name := bound.resource.soft_delete) is not None:
+                total += purge_trash(current_session(), bound.model, name, now)
         return total
 
     def check(self) -> None:
@@ -106,9 +104,12 @@ class JsonApi:
 
     def show(self, resource: Resource, key: Any, status: int = 200) -> Response:
         """The answer of a view of the app's own: a resource, as the caller now sees it."""
-        (bound,) = (one for one in self.bounds if one.resource is resource)
-        asking = Asking(self)
+        bound, asking = self.bound_of(resource), Asking(self)
         return asking.shown(bound, key, asking.query(bound, "write"), status)
+
+    def bound_of(self, resource: Resource) -> Bound:
+        """What a resource of this API is bound to."""
+        return next(one for one in self.bounds if one.resource is resource)
 
     def is_type(self, name: str, bound: Bound) -> bool:
         """Whether a word is a name of the resource: its type or its collection's."""
@@ -119,10 +120,10 @@ class JsonApi:
     def _add_routes(self, bound: Bound) -> None:
         add, resource = partial(self._add, bound), bound.resource
         for name, criterion in resource.lists.items():
-            add(f"/{name}", "GET", partial(_list, within=criterion), LIST, own=f":{name}")
+            add(f"/{name}", "GET", partial(_list, within=criterion), LIST, part=name)
         if resource.is_single:
-            add("", "GET", partial(_single, _detail), VIEW)
-            add("", "PATCH", partial(_single, _update), UPDATE)
+            add("", "GET", _detail, VIEW)
+            add("", "PATCH", _update, UPDATE)
             return
         add("", "GET", _list, LIST)
         add("", "POST", _create, CREATE)
@@ -153,7 +154,7 @@ class JsonApi:
         handle: Callable[..., Response],
         verb: Verb,
         link: Link | None = None,
-        own: str = "",
+        part: str = "",
     ) -> None:
         api = self
         about = link.target if link is not None and verb is CREATE else bound
@@ -164,14 +165,17 @@ class JsonApi:
         @guarded_by(policy, verb)
         def view(**args: Any) -> Response:
             asking = Asking(api)
-            args = {name: id_of(bound, text, asking.reader.session) for name, text in args.items()}
+            session = asking.reader.session
+            args = {name: id_of(bound, text, session) for name, text in args.items()}
+            if bound.resource.is_single:
+                args["id"] = only_id(bound, session)
             given = (bound,) if link is None else (bound, link)
             return handle(asking, *given, **args)
 
         named = getattr(handle, "func", handle).__name__.strip("_")
-        serve_as(view, Served(named, bound, link, self.bounds, self.prefix))
-        own = own if link is None else f":{link.name}"
-        endpoint = f"{bound.type}{own}:{named}_{method.lower()}"
+        serve_as(view, Served(named, bound, link, self.bounds, self.prefix, part))
+        own = link.name if link is not None else part
+        endpoint = f"{bound.type}{own and f':{own}'}:{named}_{method.lower()}"
         # clients that make a URL of a type find the collection and its resources there
         also = bound.type if suffix in ("", "/<id>") else bound.resource.url
         for name in dict.fromkeys((bound.resource.url, also)):
@@ -275,10 +279,6 @@ def _detail(asking: Asking, bound: Bound, id: str) -> Response:  # noqa: A002 - 
     if tag is not None and is_unchanged(request.headers.get("If-None-Match"), tag):
         return private(Response(status=304), tag)
     return answered(answers.one(row, asking.reader.include([row], query)), tag=tag)
-
-
-def _single(handle: Callable[..., Response], asking: Asking, bound: Bound) -> Response:
-    return handle(asking, bound, id=only_id(bound, asking.reader.session))
 
 
 def _related(asking: Asking, bound: Bound, link: Link, id: str) -> Response:  # noqa: A002 - as above

@@ -23,7 +23,7 @@ from licet.authz.policies._models.kept import KeptStatements
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import ALL, VIEW, Verb
 from licet.errors import ConfigurationError
-from licet.errors.names import knows_its_options, knows_options_of
+from licet.errors.names import knows_its_options, knows_options_of, refuse_unknown
 from licet.rest.jsonapi.names import by_name, dashed
 from licet.rest.jsonapi.values import ValueType
 
@@ -91,9 +91,12 @@ class Resource:
         also_by: the name of a unique text that URLs may have in place of the id. No text of it may
             be one that an id could be.
         is_single: the model has one row, which the collection's URL shows and changes.
+        samples: values of attributes in the examples of the OpenAPI document, where those that are
+            made from the attributes' types do not fit the rules of the app.
 
     Raises:
         ConfigurationError: a name is no name, or stands twice.
+        UnknownName: a sample is of no attribute.
     """
 
     @knows_its_options
@@ -110,6 +113,7 @@ class Resource:
         verbs: Verb = ALL,
         also_by: str | None = None,
         is_single: bool = False,
+        samples: Mapping[str, Any] | None = None,
     ) -> None:
         self.model, self.policy = model, policy
         self.verbs, self.also_by, self.is_single = verbs, also_by, is_single
@@ -119,6 +123,7 @@ class Resource:
         self.attributes = tuple(attributes)
         self.relationships = dict(relationships or {})
         self.soft_delete = soft_delete
+        self.samples = dict(samples or {})
         self.hooks: dict[str, list[Hook]] = {}
         self._check()
 
@@ -134,6 +139,7 @@ class Resource:
                     f"{text!r} is no name of a resource: write it in lower case with dashes, such "
                     "as 'custom-form'."
                 )
+        refuse_unknown(f"The resource {self.type} has no attribute", self.samples, self.attributes)
         names = [*self.attributes, *self.relationships]
         if "type" in self.relationships:
             raise ConfigurationError(f"The resource {self.type} cannot have a relationship 'type'.")
@@ -310,6 +316,7 @@ class Served:
         link: the link, of an endpoint of one.
         all_bounds: every resource of the same `JsonApi`.
         prefix: the path before the collections' names.
+        part: the name of a list that is a part of the collection.
     """
 
     how: str
@@ -317,6 +324,7 @@ class Served:
     link: Link | None
     all_bounds: list[Bound]
     prefix: str
+    part: str = ""
 
 
 def serve_as(view: Any, served: Served) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from licet.rest.jsonapi.documents import MOST_LINKAGE
 from licet.rest.jsonapi.resource import Bound, Link
+from licet.rest.openapi.access import never_shown
 from licet.rest.openapi.resources.fixed import is_fixed
 from licet.rest.openapi.resources.values import value_schema
 from licet.wire.described import Content
@@ -58,10 +59,12 @@ def identifier(bound: Bound) -> Content:
 
 def resource(bound: Bound) -> Content:
     """A resource as it is answered: members that the caller does not see are left out."""
+    hidden = never_shown(bound.policy)
     attributes = {
         one.member: {
             **value_schema(one.value_type, is_body=False),
             **({} if one.is_column else {"readOnly": True}),
+            **({"writeOnly": True} if one.name in hidden else {}),
         }
         for one in bound.attributes.values()
     }
