@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -53,19 +53,6 @@ def pages_choose_no_rows_of_their_class(patch: Patch) -> None:
 
 
 # --- what relates two rows -----------------------------------------------------------------------
-
-
-def pairs_of_columns_are_equal(patch: Patch) -> None:
-    """Two columns that a join pairs are taken to be equal, whatever it says of them."""
-    equal = mapping._equal_pairs
-    patch.setattr(mapping, "_equal_pairs", lambda parts: equal(parts) | set(_paired(parts)))
-
-
-def _paired(parts: Any) -> Iterator[Any]:
-    for part in parts:
-        columns = [one for one in sa.sql.visitors.iterate(part) if isinstance(one, sa.Column)]
-        if len(columns) == 2:
-            yield mapping._pair(*columns)
 
 
 def joins_are_by_key(patch: Patch) -> None:
@@ -137,7 +124,6 @@ SOON = [
 LATER = [
     an_or_stands_bare,
     pages_choose_no_rows_of_their_class,
-    pairs_of_columns_are_equal,
     joins_are_by_key,
     a_related_row_is_found_by_half_its_key,
     an_owner_is_asked_about_by_half_its_key,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -192,6 +192,16 @@ def test_related_rows_of_a_moment(session, is_today):
             asked = policy.who_can(VIEW, doc, now=datetime(2024, 5, 5, 12, tzinfo=UTC))
             found = {one.name for one in session.scalars(asked)}
         assert found == (names if is_today else set())
+
+
+def test_a_moment_that_is_none_is_nobodys(session):
+    """As in a decision, also where the rest of the condition decides without it."""
+    late = attr("day") > now() - timedelta(days=800_000)
+    for levels in ([2, 9], []):
+        is_late = attr("days").any(caller.level.in_(levels) & late)
+        policy = Policy(Doc).allow(everyone, VIEW, when=~is_late)
+        assert who(app_with(), policy, VIEW, session.get(Doc, 1)) == set()
+        assert not policy.decide(SimpleNamespace(level=2), VIEW, session.get(Doc, 1))
 
 
 def test_a_denial_counts(session):

@@ -155,7 +155,10 @@ class _Asked:
     def _is_lost(self, note: Note) -> bool:
         """Whether a statement wrote a row that is not found, though none deleted it."""
         row_key = _row_key(note)
-        return row_key in self._watch.confirmed and row_key not in self._watch.gone
+        if row_key not in self._watch.confirmed or row_key in self._watch.gone:
+            return False
+        written = (row_key[0], _as_texts(note.key))
+        return not any(written == (root, _as_texts(key)) for root, key in self._watch.gone)
 
     def _before(
         self, policy: Policy, notes: list[Note], now: dict[Key, dict[str, bool]]
@@ -238,6 +241,11 @@ class _Asked:
             if is_given or not found[key]:
                 word = "given" if is_given else "taken away"
                 yield mapper, policy, key, UPDATE, f"UPDATE would be {word} by the change of others"
+
+
+def _as_texts(key: Key) -> tuple[str, ...]:
+    """A key that is the same for "7" and 7, as which SQLite stores it."""
+    return tuple(map(str, key))
 
 
 def _row_key(note: Note) -> RowKey:

@@ -32,6 +32,8 @@ class Owner(Base):
     code: Mapped[str] = mapped_column(unique=True)
     kind: Mapped[str]
     who: Mapped[int]
+    least: Mapped[int | None]
+    highest: Mapped[int | None]
 
 
 shared = sa.Table(
@@ -49,6 +51,7 @@ class Doc(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     number: Mapped[int | None]
     label: Mapped[str | None]
+    rank: Mapped[int | None]
     by_sum: Mapped[Owner | None] = relationship(
         primaryjoin=lambda: foreign(Doc.number) + 1 == Owner.id, viewonly=True
     )
@@ -58,6 +61,14 @@ class Doc(Base):
     by_kind: Mapped[Owner | None] = relationship(
         primaryjoin=lambda: sa.and_(foreign(Doc.number) == Owner.id, Owner.kind == "real"),
         viewonly=True,
+    )
+    by_order: Mapped[Owner | None] = relationship(
+        primaryjoin=lambda: foreign(Doc.number) > Owner.least, viewonly=True
+    )
+    by_both: Mapped[Owner | None] = relationship(
+        primaryjoin=lambda: sa.and_(
+            foreign(Doc.number) == Owner.id, foreign(Doc.rank) <= Owner.highest
+        )
     )
     by_range: Mapped[list[Owner]] = relationship(
         primaryjoin=lambda: remote(foreign(Owner.id)) > Doc.number, viewonly=True
@@ -74,7 +85,7 @@ class Doc(Base):
     )
 
 
-JOINS = ["by_sum", "by_function", "by_kind"]
+JOINS = ["by_sum", "by_function", "by_kind", "by_order", "by_both"]
 
 
 class Caller:
@@ -87,7 +98,14 @@ def db() -> Iterator[Session]:
     Base.metadata.create_all(engine)
     with Session(engine) as session:
         session.add_all(
-            Owner(id=n, code=code, kind=kind, who=who)
+            Owner(
+                id=n,
+                code=code,
+                kind=kind,
+                who=who,
+                highest=20,
+                least=3 if n == 1 else None,
+            )
             for n, code, kind, who in [
                 (1, "ann", "real", 7),
                 (2, "ben", "real", 8),
@@ -97,7 +115,7 @@ def db() -> Iterator[Session]:
         )
         labels = (None, "ann", "ANN", "Ben", "cat", "none")
         session.add_all(
-            Doc(id=10 * at + number, number=number, label=label)
+            Doc(id=10 * at + number, number=number, label=label, rank=10 * at)
             for at, label in enumerate(labels)
             for number in range(6)
         )
@@ -119,6 +137,10 @@ def right(doc: Doc, name: str) -> bool:
         return number is not None and by_id.get(number + 1) == 7
     if name == "by_function":
         return doc.label is not None and doc.label.lower() in ("ann", "cat")
+    if name == "by_order":
+        return number is not None and number > 3
+    if name == "by_both":
+        return by_id.get(number) == 7 and doc.rank is not None and doc.rank <= 20
     return number in (1, 4)
 
 
@@ -181,6 +203,25 @@ def test_what_no_join_can_be_asked_for_is_an_error():
     """A draft in no session; never "no object", which a negation would take for a yes."""
     with pytest.raises(UnloadedObject, match=r"Doc\.by_sum is given by its key only"):
         policy_of("by_sum", is_negated=True).decide(Caller(), CREATE, Doc(number=1))
+
+
+def test_only_what_a_flush_copies_follows_an_object_that_is_set(db: Session):
+    """The pair of columns that are equal; the one that is compared by its order stays."""
+    policy = Policy(Doc).allow(everyone, ALL, when=(attr("number") == 4) & (attr("rank") == 5))
+    draft = Doc(id=99, rank=5, by_both=db.get(Owner, 4))
+    assert policy.decide(Caller(), CREATE, draft, session=db)
+    assert (draft.number, draft.rank) == (4, 5)
+    db.add(draft)
+    db.flush()
+    assert (draft.number, draft.rank) == (4, 5)
+
+
+def test_a_view_that_is_set_counts_for_nothing(db: Session):
+    """No flush stores it, so it is asked of the rows, as before."""
+    doc = db.get(Doc, 12)  # its owner is not the caller
+    doc.by_kind = db.get(Owner, 1)
+    assert not policy_of("by_kind").decide(Caller(), VIEW, doc)
+    assert not policy_of("by_kind").decide(Caller(), UPDATE, doc)
 
 
 def test_an_object_in_no_session_goes_by_what_was_loaded(db: Session):

@@ -29,6 +29,7 @@ __all__ = [
     "CallerValues",
     "InvalidCaller",
     "fitting",
+    "moment_after",
     "moment_beside",
     "read_caller",
     "read_collection",
@@ -223,11 +224,16 @@ def moment_beside(now: Now, column: Column) -> Any:
     Raises:
         InvalidCaller: it is not within the years 1 to 9999.
     """
-    moment = _after(now)
+    moment = moment_after(now)
     return moment.date() if column.kind is Kind.DATE else moment
 
 
-def _after(now: Now) -> datetime:
+def moment_after(now: Now) -> datetime:
+    """The moment that a term means in this decision.
+
+    Raises:
+        InvalidCaller: it is not within the years 1 to 9999.
+    """
     try:
         return now.after(decision_moment())
     except OverflowError:
@@ -300,7 +306,7 @@ def _holds(test: CallerTest, value: Any) -> bool:
     if value is None:
         return op is Op.NE
     if isinstance(operand, Now):
-        operand = _after(operand)
+        operand = moment_after(operand)
     if op is Op.IN:
         return bool(operand) and _is_among(_comparable(test, value, *operand), operand)
     if op is Op.CONTAINS and not isinstance(value, str):

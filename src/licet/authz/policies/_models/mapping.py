@@ -165,15 +165,12 @@ def _foreign_keys(
 ) -> tuple[tuple[str, str], ...]:
     """Own attributes and the related object's that must be equal, of a many-to-one.
 
-    None when some pair is joined by more than its equality: then equal keys relate nothing.
+    They are the pairs that a flush copies; the join may ask for more.
     """
     if prop.direction is not RelationshipDirection.MANYTOONE:
         return ()
     pairs = []
-    equal = _equal_pairs(_conjuncts(prop.primaryjoin))
-    for local, remote in prop.local_remote_pairs or ():
-        if _pair(local, remote) not in equal:
-            return ()
+    for remote, local in prop.synchronize_pairs:
         try:
             own = mapper.get_property_by_column(local).key
             other = prop.mapper.get_property_by_column(remote).key

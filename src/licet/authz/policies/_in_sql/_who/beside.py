@@ -21,6 +21,7 @@ from licet.authz.policies._in_sql._who.comparing import OPERATORS, comparable, r
 from licet.authz.policies._models.callers import (
     CallerValues,
     InvalidCaller,
+    moment_after,
     moment_beside,
     read_test,
 )
@@ -107,6 +108,19 @@ class Question:
 
     accounts: Accounts
     asked: list[_Value | _Moment | Condition]
+
+    def require_moments(self) -> None:
+        """Refuse moments that are none, also those that the answer would not depend on.
+
+        A decision refuses them, too.
+
+        Raises:
+            InvalidCaller: one is not within the years 1 to 9999.
+        """
+        for one in self.asked:
+            now = one.now if isinstance(one, _Moment) else getattr(one, "operand", None)
+            if isinstance(now, Now):
+                moment_after(now)
 
     def asks_caller(self, plan: Plan) -> bool:
         """Whether the answer depends on the caller."""

@@ -84,7 +84,9 @@ def accounts_that_fulfil(
     ]
     found = accounts.statement()
     try:
-        term = _AboutObject(Question(accounts, asked.each), entity, is_owner).term(plan)
+        question = Question(accounts, asked.each)
+        question.require_moments()
+        term = _AboutObject(question, entity, is_owner).term(plan)
     except InvalidCaller as error:  # a moment that is none
         log.error("Nobody may: %s", error)  # noqa: TRY400 - told in one line
         return found.where(sa.false())
