@@ -52,7 +52,7 @@ ATTRIBUTES = {
 }
 USER = {
     "type": "object",
-    "properties": {"type": {"type": "string", "enum": ["user"]}, "attributes": ATTRIBUTES},
+    "properties": {"type": {"type": "string", "const": "user"}, "attributes": ATTRIBUTES},
     "required": ["type", "attributes"],
 }
 NEW_USER = {"type": "object", "properties": {"data": USER}, "required": ["data"]}

@@ -53,7 +53,7 @@ def _links(*names: str, also: Mapping[str, Any] | None = None) -> dict[str, Any]
 
 def identifier(bound: Bound) -> Content:
     """The type and id of a resource."""
-    properties = {"type": {"type": "string", "enum": [bound.type]}, "id": _TEXT}
+    properties = {"type": {"type": "string", "const": bound.type}, "id": _TEXT}
     return _named(f"{_pascal(bound.type)}Identifier", _object(properties, ["type", "id"]))
 
 
@@ -70,7 +70,7 @@ def resource(bound: Bound) -> Content:
     }
     related = {link.member: _relationship(link) for link in bound.links.values()}
     properties = {
-        "type": {"type": "string", "enum": [bound.type]},
+        "type": {"type": "string", "const": bound.type},
         "id": _TEXT,
         "attributes": _object(attributes, [], additionalProperties=False),
         "relationships": _object(related, [], additionalProperties=False),
@@ -189,7 +189,7 @@ def _body(
         for link in bound.links.values()
         if not is_fixed(bound, link.name)
     }
-    properties: dict[str, Any] = {"type": {"type": "string", "enum": [bound.type]}}
+    properties: dict[str, Any] = {"type": {"type": "string", "const": bound.type}}
     properties |= {"id": _TEXT} if has_id else {}
     if values:
         properties["attributes"] = _object(values, attributes, **closed)
