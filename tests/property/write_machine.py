@@ -173,8 +173,8 @@ class WriteMachine(RuleBasedStateMachine):
         try:
             change()
             self.note()
-        except (*FAILED, AccessDenied) as error:
-            if isinstance(error, AccessDenied) and not stems_from_a_constraint(error):
+        except (*FAILED, *REFUSED) as error:
+            if isinstance(error, REFUSED) and not stems_from_a_constraint(error):
                 raise
             self.session.rollback()
             assert self.look() == self.committed
@@ -568,6 +568,7 @@ class WriteMachine(RuleBasedStateMachine):
             self.session.rollback()
             assert self.look() == self.committed
         else:
+            denied = self.ledger.refused(self.seen, is_lenient=True)
             assert not denied, f"committed what is denied: {denied}"
             self.committed = self.look()
             assert self.committed == self.seen

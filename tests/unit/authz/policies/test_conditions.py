@@ -354,6 +354,15 @@ def test_a_caller_whose_attribute_has_a_fault_is_not_one_without_it(
     }
 
 
+def test_whole_numbers_among_decimals_are_decimals(db):
+    """A caller who has the Decimal 0 is not told from 0, which a negation would take for a yes."""
+    exact = caller.x.in_([0, Decimal("0.5")])
+    for value, is_among in ((Decimal(0), True), (Decimal("0.50"), True), (Decimal(2), False)):
+        assert readings(db, Book(), exact, SimpleNamespace(x=value)) == {is_among}
+        assert readings(db, Book(), ~exact, SimpleNamespace(x=value)) == {not is_among}
+    assert readings(db, Book(), ~exact, SimpleNamespace(x=3)) == {False}  # of another type
+
+
 def test_a_caller_is_among_constants_of_its_own_type():
     """True equals 1, and is no number."""
     among = caller.x.in_([True, 2])
