@@ -119,7 +119,8 @@ class _Made:
             if not one.is_column or (how == "restore" and is_set_by_changes(bound, one.name)):
                 self.varies.append(f"{place}/attributes/{one.member}")
         own = url_of(self._served.prefix, bound, self.id_of(bound))
-        return {**self._identifier(bound), "attributes": values, "links": {"self": own}}
+        shown = {"attributes": values} if values else {}
+        return {**self._identifier(bound), **shown, "links": {"self": own}}
 
     def _is_list(self) -> bool:
         link = self._served.link
@@ -130,10 +131,11 @@ class _Made:
         found = self._shown(bound)
         values = bound.attributes.values()
         kept = {one.member for one in values if not is_fixed(bound, one.name)}
-        attributes = {name: one for name, one in found["attributes"].items() if name in kept}
+        shown = found.pop("attributes", {})
+        attributes = {name: one for name, one in shown.items() if name in kept}
         is_new = self._served.how != "update"
         self.varies = ["/data/id", "/data/links/self"] if is_new else []
-        return {**found, "attributes": attributes}
+        return {**found, "attributes": attributes} if attributes else found
 
     def _sent(
         self, bound: Bound, *, has_id: bool = False, known: Link | None = None
