@@ -44,8 +44,10 @@ def document(
 def listed(
     client: FlaskClient, collection: str, headers: Mapping[str, str], query: str = "page[size]=0"
 ) -> dict[int, dict[str, Any]]:
-    """Everything that the caller may list, by id."""
+    """Everything that the caller may list, by id; nothing for nobody, who may list nothing."""
     answer = client.get(f"/v1/{collection}?{query}", headers=dict(headers))
+    if answer.status_code == 401 and not headers:
+        return {}
     if answer.status_code != 200:
         raise AssertionError(answer.text)
     return {int(one["id"]): one for one in answer.json["data"]}

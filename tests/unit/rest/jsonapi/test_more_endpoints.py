@@ -15,7 +15,19 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, rela
 from sqlalchemy.pool import StaticPool
 
 from licet import Licet
-from licet.authz import ALL, LIST, UPDATE, VIEW, Policy, attr, everyone, public, register_policies
+from licet.authn import embedded_issuer
+from licet.authz import (
+    ALL,
+    LIST,
+    UPDATE,
+    VIEW,
+    Policy,
+    attr,
+    everyone,
+    public,
+    register_policies,
+    registered,
+)
 from licet.db.types import UTCDateTime
 from licet.errors import ConfigurationError
 from licet.rest.jsonapi import JsonApi, Resource, ToMany, ToOne
@@ -48,6 +60,11 @@ class House(Base):
     __tablename__ = "house"
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
+
+
+class Loan(Base):
+    __tablename__ = "loan"
+    id: Mapped[int] = mapped_column(primary_key=True)
 
 
 @pytest.fixture
@@ -96,11 +113,14 @@ def client(restored: list[int]) -> Iterator[FlaskClient]:
         attributes=["name"],
         is_single=True,
     )
+    loans = Resource(
+        Loan, Policy(Loan).allow(registered, LIST), name="loan", attributes=[], verbs=LIST
+    )
     shelves.list_at("open")(lambda: Shelf.is_open)
     shelves.after_restore(lambda shelf: restored.append(shelf.id))
     app = Flask("more")
     Licet(app)
-    resources = [shelves, books, house]
+    resources = [shelves, books, house, loans]
     register_policies(app, *(one.policy for one in resources), session=lambda: session)
     api = JsonApi(app, url_prefix="/v1", resources=resources)
     own = Blueprint("own", __name__, url_prefix="/v1")
@@ -169,6 +189,14 @@ def test_views_beside_resources_answer_as_they_do(client):
     assert client.get("/v1/first").json["data"]["id"] == "1"
     error = client.get("/v1/nowhere")
     assert (error.status_code, error.json["errors"][0]["detail"]) == (410, "It moved.")
+
+
+def test_a_list_of_which_nobody_may_see_anything_asks_who_it_is(client):
+    """As a PATCH would; whoever is signed in gets the rows that they may list."""
+    assert client.get("/v1/loans").status_code == 401
+    token = embedded_issuer(client.application).mint("ann", [])
+    sent = {"Authorization": f"Bearer {token}"}
+    assert client.get("/v1/loans", headers=sent).json["data"] == []
 
 
 def test_another_name_is_a_column(client):
