@@ -1,16 +1,17 @@
-"""The conference as an app of its own: ``flask --app services.open_event.app run``."""
+"""The conference as an app of its own: ``python -m services.open_event``."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from threading import Lock
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Flask, g
+from flask import Blueprint, Flask, g
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session as OrmSession
 
-from licet import Licet, current_identity
+from licet import Licet
 from licet.authz import register_accounts, register_policies
 from licet.db.flask import database_of, database_url
 from licet.errors import StoreUnavailable
@@ -18,26 +19,22 @@ from licet.rest.jsonapi import JsonApi
 from licet.rest.openapi import OpenApi
 from licet.settings.state import app_state
 
-from . import policies, resources
+from . import policies, resources, rules
+from .callers import Caller, find_caller
 from .models import Account
 from .seed import prepare
-from .views import blueprint
+from .views import reviewers, states
+from .views.accounts import make_accounts
+from .views.invites import make_invites
 
-
-class Caller:
-    """A signed-in account, or nobody, as the policies ask for it."""
-
-    def __init__(self, account: Account | None, principal: str) -> None:
-        self.account_id = None if account is None else account.id
-        self.is_admin = account is not None and account.is_admin
-        self.is_verified = account is not None and account.is_verified
-        self.is_authenticated = account is not None
-        self.principal = principal
+__all__ = ["Caller", "Database", "attach", "create_app", "rules"]
 
 
 def create_app(config: dict[str, Any] | None = None) -> Flask:
+    """The service alone, with accounts for whoever signs up."""
     app = Flask(__name__)
-    app.config.update({"LICET_PROBLEM_ERRORS": True, **(config or {})})
+    defaults = {"LICET_PROBLEM_ERRORS": True, "LICET_ACCOUNTS": True, "LICET_SIGN_UP": "open"}
+    app.config.update({**defaults, **(config or {})})
     licet = Licet(app)
     attach(app)
     OpenApi(app, title="The conference")
@@ -51,6 +48,8 @@ class Database:
     def __init__(self, app: Flask) -> None:
         self._app = app
         self.engine = sa.create_engine(database_url(app_state(app).settings))
+        if self.engine.dialect.name == "sqlite":
+            sa.event.listen(self.engine, "connect", _enforce_keys)
         self._lock = Lock()
         self._is_ready = False
 
@@ -60,6 +59,11 @@ class Database:
             self.prepare()
             g.open_event = OrmSession(self.engine)
         return g.open_event
+
+    def new_session(self) -> OrmSession:
+        """A session of its own."""
+        self.prepare()
+        return OrmSession(self.engine)
 
     def prepare(self) -> None:
         with self._lock:
@@ -72,8 +76,16 @@ class Database:
                 self._is_ready = True
 
 
+def _enforce_keys(connection: Any, _record: Any) -> None:
+    """SQLite asks foreign keys only when it is told to, connection by connection."""
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
 def attach(app: Flask, url_prefix: str = "/v1") -> None:
-    """Serve the conference from an app that has licet already."""
+    """Serve the conference from an app that has licet already.
+
+    Sign-up and sign-in are served where local accounts are enabled (LICET_ACCOUNTS).
+    """
     database = app.extensions["open_event"] = Database(app)
 
     @app.teardown_appcontext
@@ -81,30 +93,42 @@ def attach(app: Flask, url_prefix: str = "/v1") -> None:
         if "open_event" in g:
             g.pop("open_event").close()
 
-    def find_caller() -> Caller:
-        subject = current_identity.subject
-        account = database.session().scalar(sa.select(Account).where(Account.subject == subject))
-        return Caller(account, current_identity.principal)
-
     register_policies(
         app,
-        policies.events,
-        policies.sessions,
-        policies.speakers,
+        *policies.POLICIES,
         session=database.session,
-        caller=find_caller,
+        caller=lambda: find_caller(database.session(), database.engine),
     )
     register_accounts(
         app,
         Account,
         principal=sa.literal("urn:licet:identity:") + Account.subject,
-        active=True,
+        active=Account.deleted_at.is_(None),
         attributes={
             "account_id": Account.id,
-            "is_admin": Account.is_admin,
+            "is_admin": Account.is_admin | Account.is_super_admin,
             "is_verified": Account.is_verified,
         },
     )
-    app.register_blueprint(blueprint, url_prefix=url_prefix)
-    served = [resources.events, resources.sessions, resources.speakers]
-    JsonApi(app, url_prefix=url_prefix, resources=served)
+    api = JsonApi(app, url_prefix=url_prefix, resources=resources.RESOURCES)
+    for blueprint in _blueprints(app, api, database):
+        app.register_blueprint(blueprint, url_prefix=url_prefix)
+    app.wsgi_app = _take_jwt(app.wsgi_app, f"{url_prefix}/")  # type: ignore[method-assign]
+
+
+def _blueprints(app: Flask, api: JsonApi, database: Database) -> Iterable[Blueprint]:
+    yield from (reviewers.blueprint, states.blueprint, make_invites(api))
+    if app_state(app).settings.accounts.enabled:
+        yield make_accounts(api, database.new_session)
+
+
+def _take_jwt(serve: Callable[..., Any], below: str) -> Callable[..., Any]:
+    """Take the header scheme of the original, ``JWT``, for ``Bearer`` below a path."""
+
+    def served(environ: dict[str, Any], start_response: Any) -> Any:
+        scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        if scheme.upper() == "JWT" and environ.get("PATH_INFO", "").startswith(below):
+            environ["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+        return serve(environ, start_response)
+
+    return served

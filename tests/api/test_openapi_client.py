@@ -66,7 +66,7 @@ def generate(document: Any, folder: Path) -> None:
     done = subprocess.run([tool, "generate", *command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     omitted = [line for line in done.stdout.splitlines() if line.startswith("WARNING")]
-    assert all("/docs" in line or "/static" in line for line in omitted), done.stdout
+    assert all("/docs/" in line or "/static/" in line for line in omitted), done.stdout
 
 
 def session(title: str, event: Any = None, **attributes: Any) -> dict[str, Any]:
@@ -82,7 +82,9 @@ def titles(document: Any) -> list[str]:
 
 
 def submitted(people, title: str = "A talk") -> str:
-    status, made = people["bob"]("session", "create_session", body=session(title, 1))
+    status, made = people["bob"](
+        "session", "create_session", body=session(title, 1, state="pending")
+    )
     assert status == 201
     return made["data"]["id"]
 
@@ -175,7 +177,7 @@ def test_bob_accepts_no_session(people):
     body = session("A talk", state="accepted")
     body["data"]["id"] = key
     status, found = people["bob"]("session", "update_session", key, body=body)
-    assert (status, found["errors"][0]["source"]["pointer"]) == (422, "/data/attributes/state")
+    assert (status, found["errors"][0]["code"]) == (403, "state_not_allowed")
     assert people["owner"]("session", "update_session", key, body=body)[0] == 200
 
 
@@ -206,11 +208,14 @@ def test_addresses_are_for_organizers(people):
     _, seen = people["owner"]("speaker", "get_speaker", "4")
     _, shown = people["nobody"]("speaker", "get_speaker", "4")
     assert seen["data"]["attributes"]["email"] == "dee0@example.org"
-    assert set(shown["data"]["attributes"]) == {"name", "biography"}
+    hidden = set(seen["data"]["attributes"]) - set(shown["data"]["attributes"])
+    assert {"email", "mobile", "address"} <= hidden
 
 
 def test_events_are_made_with_a_confirmed_address(people):
-    body = {"data": {"type": "event", "attributes": {"name": "Summer School"}}}
+    days = {"starts-at": "2030-05-01T08:00:00Z", "ends-at": "2030-05-03T18:00:00Z"}
+    attributes = {"name": "Summer School", "timezone": "Europe/Berlin", **days}
+    body = {"data": {"type": "event", "attributes": attributes}}
     assert people["carol"]("event", "create_event", body=body)[0] == 403
     status, found = people["alice"]("event", "create_event", body=body)
     assert (status, found["data"]["attributes"]["state"]) == (201, "draft")
@@ -237,7 +242,4 @@ def test_a_wrong_parameter_is_told(people):
 
 def test_a_missing_parent_is_told(people):
     status, found = people["bob"]("session", "create_session", body=session("A talk", 999))
-    assert (status, found["errors"][0]["source"]["pointer"]) == (
-        404,
-        "/data/relationships/event/data",
-    )
+    assert (status, found["errors"][0]["source"]) == (404, {"parameter": "event_id"})

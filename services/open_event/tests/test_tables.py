@@ -14,7 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from services.open_event.app import create_app
 from services.open_event.models import Account, Event, Session, Speaker
-from services.open_event.tests.asking import ask, document, event_of, listed
+from services.open_event.tests.asking import EVENT, ask, document, event_of, listed
 from services.open_event.tests.saved import restorer
 
 from licet.authn import embedded_issuer
@@ -220,14 +220,15 @@ def test_who_may_create_in_which_event(client, tokens, db, event: str, who: str)
         assert response.status_code == CREATE_TABLE[event][who]
         assert absent.status_code == (401 if who == "nobody" else 404)
         if response.status_code == 404:
-            assert response.data == absent.data
+            named = f"Event: {number} ".encode()
+            assert response.data.replace(named, b"Event: 999 ") == absent.data
 
 
 @pytest.mark.parametrize("who", CALLERS)
 def test_who_may_create_events(client, tokens, who: str):
     """Whoever has verified their address, and staff; they own what they made."""
     sent = tokens[who]
-    response = ask(client, "POST", "/v1/events", sent, document("events", {"name": "New"}))
+    response = ask(client, "POST", "/v1/events", sent, document("events", EVENT))
 
     assert response.status_code == {"nobody": 401, "carol": 403}.get(who, 201)
     if response.status_code == 201:
@@ -246,7 +247,7 @@ def test_a_good_token_of_an_unknown_user(app, client, db):
     for answer in (
         ask(client, "PATCH", seen, sent, {}),
         ask(client, "DELETE", seen, sent),
-        ask(client, "POST", "/v1/events", sent, document("events", {"name": "New"})),
+        ask(client, "POST", "/v1/events", sent, document("events", EVENT)),
     ):
         code = answer.json["errors"][0]["code"]
         assert (answer.status_code, code) == (403, "not_registered")
@@ -299,7 +300,8 @@ def test_two_rules_both_count(client, tokens, db):
         return ask(client, "PATCH", f"/v1/sessions/{own}", bob, given).status_code
 
     assert change(title="x") == 200
-    for attributes in ({"state": "accepted"}, {"title": "x", "creator_id": 1}, {"id": 3}):
+    assert change(state="accepted") == 403
+    for attributes in ({"title": "x", "creator_id": 1}, {"id": 3}):
         assert change(**attributes) == 422
 
 

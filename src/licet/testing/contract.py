@@ -33,7 +33,8 @@ from licet.errors.names import suggestion
 from licet.rest.openapi import About, document_of, openapi_of
 from licet.rest.openapi.operations import EXAMPLES
 from licet.testing._comparing import difference, replaced
-from licet.testing.serving import Received, send, served
+from licet.testing.serving import Received, client_of_tests, send, served
+from licet.wire.client import CarefulClient
 from licet.wire.described import NOTHING
 
 __all__ = ["Case", "Contract", "ContractBroken", "Given", "Live"]
@@ -184,8 +185,8 @@ class Contract:
     @contextmanager
     def served(self) -> Iterator[Live]:
         """The app, served until the end of the block."""
-        with served(self.app) as url:
-            yield Live(self, url)
+        with served(self.app) as url, client_of_tests() as client:
+            yield Live(self, url, client)
 
 
 class Live:
@@ -194,10 +195,11 @@ class Live:
     Args:
         contract: the cases' own.
         url: where the app is.
+        client: sends the requests.
     """
 
-    def __init__(self, contract: Contract, url: str) -> None:
-        self.contract, self.url = contract, url
+    def __init__(self, contract: Contract, url: str, client: CarefulClient) -> None:
+        self.contract, self.url, self._client = contract, url, client
 
     def replay(self, case: Case) -> Received:
         """Set up what the example needs, send its request, and hold the answer to it.
@@ -225,10 +227,10 @@ class Live:
         headers = {**self.contract.headers, **replaced(dict(example.get("headers", {})), values)}
         body = example.get("body", NOTHING)
         if body is NOTHING:
-            return send(self.url, case.method, path, {**headers, **given.headers})
+            return send(self._client, case.method, self.url + path, {**headers, **given.headers})
         headers.setdefault("Content-Type", _JSON)
         text = json.dumps(replaced(body, values)).encode()
-        return send(self.url, case.method, path, {**headers, **given.headers}, text)
+        return send(self._client, case.method, self.url + path, {**headers, **given.headers}, text)
 
     def _check(self, case: Case, found: Received, values: Mapping[str, str]) -> None:
         self._check_status(case, found)

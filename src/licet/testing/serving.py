@@ -13,9 +13,9 @@ from flask import Flask
 from httpx2 import HTTPError
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from licet.wire.client import make_client
+from licet.wire.client import CarefulClient, make_client
 
-__all__ = ["Received", "send", "served"]
+__all__ = ["Received", "client_of_tests", "send", "served"]
 
 _SECONDS: Final = 30
 _POLL_SECONDS: Final = 0.01
@@ -57,18 +57,26 @@ class Received:
         return json.loads(self.body)
 
 
+def client_of_tests() -> CarefulClient:
+    """A client for many requests, each over a connection of its own."""
+    return make_client(timeout_seconds=_SECONDS, keeps_connections=False)
+
+
 def send(
-    url: str, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None
+    client: CarefulClient,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes | None = None,
 ) -> Received:
     """Send one request.
 
     Raises:
         OSError: the server does not answer within 30 seconds.
     """
-    with make_client(timeout_seconds=_SECONDS, keeps_connections=False) as client:
-        try:
-            answer = client.request(method, url + path, headers=dict(headers), content=body)
-        except HTTPError as error:
-            raise OSError(f"{method} {url}{path}: {error}") from error
+    try:
+        answer = client.request(method, url, headers=dict(headers), content=body)
+    except HTTPError as error:
+        raise OSError(f"{method} {url}: {error}") from error
     kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     return Received(answer.status_code, kind, answer.content)

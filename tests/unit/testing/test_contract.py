@@ -16,7 +16,7 @@ from licet.errors import ConfigurationError
 from licet.rest import public
 from licet.rest.openapi import Example, documented
 from licet.testing import Contract, ContractBroken, Given, served
-from licet.testing.serving import send
+from licet.testing.serving import client_of_tests, send
 
 
 @pytest.fixture(scope="module")
@@ -219,5 +219,6 @@ def test_a_server_that_is_gone_is_an_oserror(app):
     """It names the request."""
     with served(app) as url:
         pass
-    with pytest.raises(OSError, match=r"GET http://127\.0\.0\.1"):
-        send(url, "GET", "/boats", {})
+    refused = pytest.raises(OSError, match=r"GET http://127\.0\.0\.1")
+    with client_of_tests() as client, refused:
+        send(client, "GET", f"{url}/boats", {})

@@ -8,7 +8,7 @@ from tests.unit.authz.notes import Note, fill, make_app, make_policy
 
 from licet import Licet
 from licet.authn import use_verifier
-from licet.authz import CREATE, DELETE, LIST, UPDATE, VIEW, Verb, everyone
+from licet.authz import CREATE, DELETE, LIST, UPDATE, VIEW, Verb, everyone, registered
 from licet.testing import MatrixCases, list_request, request_to, verify_matrix
 
 
@@ -125,11 +125,23 @@ def test_a_case_without_its_object_is_told():
 def test_an_apps_own_verb_is_a_verb():
     """PUBLISH has its cases like the five usual verbs."""
     policy = make_policy()
-    policy.allow(everyone, Verb("PUBLISH"))
+    policy.allow(registered, Verb("PUBLISH"))
     app = make_app(policy)
     publish = {Verb("PUBLISH"): request_to("GET", "/notes/{key}")}
+    given = cases(app)[0]
+    callers = {name: one for name, one in given.callers.items() if one}
+    requests = given.requests | publish
     with pytest.raises(AssertionError, match="PUBLISH was never denied"):
-        verify_matrix(app, cases(app, requests=cases(app)[0].requests | publish))
+        verify_matrix(app, cases(app, callers=callers, requests=requests))
+
+
+def test_a_verb_that_everybody_has_needs_no_denial():
+    """As nobody is ever denied it."""
+    policy = make_policy()
+    policy.allow(everyone, Verb("PUBLISH"))
+    app = make_app(policy)
+    publish = {Verb("PUBLISH"): request_to("GET", "/notes")}
+    verify_matrix(app, cases(app, requests=cases(app)[0].requests | publish))
 
 
 def test_a_caller_without_standing_is_refused_everything():

@@ -32,7 +32,7 @@ def as_id(key: Any) -> str:
 def url_of(base: str, bound: Bound, key: Any = None) -> str:
     """The path of a collection, or of a resource."""
     url = f"{base}/{bound.resource.url}"
-    if key is None:
+    if key is None or bound.resource.is_single:
         return url
     return f"{url}/{key if isinstance(key, int) else quote(as_id(key), safe='')}"
 

@@ -15,7 +15,6 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from flask import Blueprint, Flask, Response, request
-from werkzeug.exceptions import HTTPException, default_exceptions
 
 from licet.authz import CREATE, DELETE, LIST, UPDATE, VIEW, guarded_by
 from licet.authz.flask import current_caller, current_session, policies_of
@@ -34,9 +33,10 @@ from licet.rest.jsonapi.names import by_name, found_in
 from licet.rest.jsonapi.negotiation import check_accept, check_content_type
 from licet.rest.jsonapi.query import Query, read_query
 from licet.rest.jsonapi.reading import Reader, Row
+from licet.rest.jsonapi.reading.keys import id_of, key_of, only_id
 from licet.rest.jsonapi.resource import Bound, Link, Resource, Served, serve_as
-from licet.rest.jsonapi.responses import answered, as_document, private
-from licet.rest.jsonapi.writing import Place, Writer, key_of
+from licet.rest.jsonapi.responses import answer_errors_of, answered, private
+from licet.rest.jsonapi.writing import Place, Writer
 from licet.rest.paging import read_value
 from licet.rest.shapes import JSON_API_VERSION
 from licet.rest.store.trash import purge_trash
@@ -73,9 +73,7 @@ class JsonApi:
         self.blueprint = Blueprint(name, __name__, url_prefix=self.prefix)
         for bound in self.bounds:
             self._add_routes(bound)
-        for code in default_exceptions:
-            self.blueprint.register_error_handler(code, as_document)
-        self.blueprint.register_error_handler(HTTPException, as_document)
+        answer_errors_of(self.blueprint)
         app.register_blueprint(self.blueprint)
         purge_keys_of(app)
         if any(one.resource.soft_delete is not None for one in self.bounds):
@@ -88,10 +86,8 @@ class JsonApi:
         """
         now, total = datetime.now(UTC), 0
         for bound in self.bounds:
-            if bound.resource.soft_delete is not None:
-                total += purge_trash(
-                    current_session(), bound.model, bound.resource.soft_delete, now
-                )
+            if (name := bound.resource.soft_delete) is not None:
+                total += purge_trash(current_session(), bound.model, name, now)
         return total
 
     def check(self) -> None:
@@ -104,6 +100,17 @@ class JsonApi:
             require_one_policy(self.bounds, policies_of(app_itself()))
             self._is_checked = True
 
+    answer_errors_of = staticmethod(answer_errors_of)
+
+    def show(self, resource: Resource, key: Any, status: int = 200) -> Response:
+        """The answer of a view of the app's own: a resource, as the caller now sees it."""
+        bound, asking = self.bound_of(resource), Asking(self)
+        return asking.shown(bound, key, asking.query(bound, "write"), status)
+
+    def bound_of(self, resource: Resource) -> Bound:
+        """What a resource of this API is bound to."""
+        return next(one for one in self.bounds if one.resource is resource)
+
     def is_type(self, name: str, bound: Bound) -> bool:
         """Whether a word is a name of the resource: its type or its collection's."""
         return found_in(self.spellings, name) is bound
@@ -111,13 +118,19 @@ class JsonApi:
     # --- routes ----------------------------------------------------------------------------------
 
     def _add_routes(self, bound: Bound) -> None:
-        add = partial(self._add, bound)
+        add, resource = partial(self._add, bound), bound.resource
+        for name, criterion in resource.lists.items():
+            add(f"/{name}", "GET", partial(_list, within=criterion), LIST, part=name)
+        if resource.is_single:
+            add("", "GET", _detail, VIEW)
+            add("", "PATCH", _update, UPDATE)
+            return
         add("", "GET", _list, LIST)
         add("", "POST", _create, CREATE)
         add("/<id>", "GET", _detail, VIEW)
         add("/<id>", "PATCH", _update, UPDATE)
         add("/<id>", "DELETE", _delete, DELETE)
-        if bound.resource.soft_delete is not None:
+        if resource.soft_delete is not None:
             add("/<id>/restore", "POST", _restore, DELETE)
         for link in bound.links.values():
             self._add_links(bound, link)
@@ -141,25 +154,31 @@ class JsonApi:
         handle: Callable[..., Response],
         verb: Verb,
         link: Link | None = None,
+        part: str = "",
     ) -> None:
         api = self
-        policy = link.target.policy if link is not None and verb is CREATE else bound.policy
+        about = link.target if link is not None and verb is CREATE else bound
+        policy, verbs = about.policy, about.resource.verbs
+        if not verbs.covers(verb.name) and (link is None or verb is not VIEW):
+            return
 
         @guarded_by(policy, verb)
         def view(**args: Any) -> Response:
             asking = Asking(api)
+            session = asking.reader.session
+            args = {name: id_of(bound, text, session) for name, text in args.items()}
+            if bound.resource.is_single:
+                args["id"] = only_id(bound, session)
             given = (bound,) if link is None else (bound, link)
             return handle(asking, *given, **args)
 
         named = getattr(handle, "func", handle).__name__.strip("_")
-        serve_as(view, Served(named, bound, link, self.bounds, self.prefix))
-        own = "" if link is None else f":{link.name}"
-        endpoint = f"{bound.type}{own}:{named}_{method.lower()}"
+        serve_as(view, Served(named, bound, link, self.bounds, self.prefix, part))
+        own = link.name if link is not None else part
+        endpoint = f"{bound.type}{own and f':{own}'}:{named}_{method.lower()}"
         # clients that make a URL of a type find the collection and its resources there
-        names = (
-            (bound.resource.url, bound.type) if suffix in ("", "/<id>") else (bound.resource.url,)
-        )
-        for name in dict.fromkeys(names):
+        also = bound.type if suffix in ("", "/<id>") else bound.resource.url
+        for name in dict.fromkeys((bound.resource.url, also)):
             self.blueprint.add_url_rule(
                 f"/{name}{suffix}",
                 endpoint=endpoint,
@@ -242,9 +261,9 @@ class Asking:
 # --- reading -------------------------------------------------------------------------------------
 
 
-def _list(asking: Asking, bound: Bound) -> Response:
+def _list(asking: Asking, bound: Bound, within: Callable[[], Any] | None = None) -> Response:
     query = asking.query(bound, "list")
-    page = asking.reader.page(bound, query)
+    page = asking.reader.page(bound, query, *([] if within is None else [within()]))
     included = asking.reader.include(page.rows, query)
     return answered(asking.answers(query).listed(page, included))
 
@@ -355,17 +374,15 @@ def _update(asking: Asking, bound: Bound, id: str) -> Response:  # noqa: A002 - 
 def _delete(asking: Asking, bound: Bound, id: str) -> Response:  # noqa: A002 - as above
     asking.query(bound, "write")
     asking.writer.delete(bound, asking.writer.owner(bound, id, DELETE))
-    return answered(
-        {"meta": {"message": "Object successfully deleted"}, "jsonapi": JSON_API_VERSION}
-    )
+    meta = {"message": "Object successfully deleted"}
+    return answered({"meta": meta, "jsonapi": JSON_API_VERSION})
 
 
 def _restore(asking: Asking, bound: Bound, id: str) -> Response:  # noqa: A002 - as above
     query = asking.query(bound, "write")
     owner = asking.writer.owner(bound, id, DELETE, is_trash=True)
-    return asking.writer.restore(
-        bound, owner, partial(asking.shown, bound, key_of(bound, id), query)
-    )
+    shown = partial(asking.shown, bound, key_of(bound, id), query)
+    return asking.writer.restore(bound, owner, shown)
 
 
 def _relate(asking: Asking, bound: Bound, link: Link, id: str, *, how: str) -> Response:  # noqa: A002 - as above

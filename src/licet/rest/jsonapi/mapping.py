@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
 
 from licet.authz import Policy
 from licet.authz.policies._models.mapping import is_equality
+from licet.authz.policies.verbs import VIEW
 from licet.db.types import UTCDateTime
 from licet.errors import ConfigurationError
 from licet.errors.names import suggestion, with_article
@@ -109,6 +110,10 @@ def _fill(bound: Bound, by_model: dict[type[Any], Bound]) -> None:
     bound.version = version_name(bound.model)
     if resource.soft_delete is not None:
         _require_moment(bound, mapper, resource.soft_delete)
+    if resource.also_by is not None and mapper.columns.get(resource.also_by) is None:
+        raise ConfigurationError(
+            f"{bound.model.__name__}.{resource.also_by} is no column, so it stands for no id."
+        )
 
 
 def _require_moment(bound: Bound, mapper: Mapper[Any], name: str) -> None:
@@ -237,6 +242,8 @@ def _link(bound: Bound, name: str, by_model: dict[type[Any], Bound]) -> Link:
         is_read_only=prop.viewonly,
         far=_far_end(prop),
         is_by_key=prop.secondary is None,
+        verb=getattr(declared, "verb", VIEW),
+        parameter=declared.parameter,
     )
 
 

@@ -21,8 +21,9 @@ from typing import Any, Final, TypeVar
 
 from licet.authz.policies._models.kept import KeptStatements
 from licet.authz.policies.policy import Policy
+from licet.authz.policies.verbs import ALL, VIEW, Verb
 from licet.errors import ConfigurationError
-from licet.errors.names import knows_its_options, knows_options_of
+from licet.errors.names import knows_its_options, knows_options_of, refuse_unknown
 from licet.rest.jsonapi.names import by_name, dashed
 from licet.rest.jsonapi.values import ValueType
 
@@ -40,24 +41,37 @@ __all__ = [
 
 Hook = Callable[[Any], None]
 H = TypeVar("H", bound=Hook)
+C = TypeVar("C", bound=Callable[[], Any])
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 MOST_STATEMENTS: Final = 256  # of the sets of fields that requests choose, for equal callers
 _SERVED: Final = "_licet_jsonapi_served"
-_RESERVED: Final = frozenset({"id", "type", "links", "relationships", "restore"})
+_RESERVED: Final = frozenset({"id", "links", "relationships", "restore"})
 
 
 @knows_options_of
 @dataclass(frozen=True)
 class ToOne:
-    """A relationship to one object; `required` ones must be given when a resource is created."""
+    """A relationship to one object; `required` ones must be given when a resource is created.
+
+    `parameter` is the ``source.parameter`` of the 404 for an object that is not there for the
+    caller; without it, the error has the place in the body.
+    """
 
     required: bool = False
+    parameter: str | None = None
 
 
 @knows_options_of
 @dataclass(frozen=True)
 class ToMany:
-    """A relationship to many objects."""
+    """A relationship to many objects.
+
+    Those that a request names must allow the caller the `verb`, or are not there for them.
+    `parameter` is as in `ToOne`.
+    """
+
+    verb: Verb = VIEW
+    parameter: str | None = None
 
 
 class Resource:
@@ -73,9 +87,16 @@ class Resource:
             resources of the same `JsonApi`.
         soft_delete: the name of a nullable datetime column; DELETE sets it, and a row that has it
             is in the trash, which only those see who may DELETE it.
+        verbs: those of LIST, VIEW, CREATE, UPDATE and DELETE that have endpoints; all by default.
+        also_by: the name of a unique text that URLs may have in place of the id. No text of it may
+            be one that an id could be.
+        is_single: the model has one row, which the collection's URL shows and changes.
+        samples: values of attributes in the examples of the OpenAPI document, where those that are
+            made from the attributes' types do not fit the rules of the app.
 
     Raises:
         ConfigurationError: a name is no name, or stands twice.
+        UnknownName: a sample is of no attribute.
     """
 
     @knows_its_options
@@ -89,13 +110,20 @@ class Resource:
         relationships: Mapping[str, ToOne | ToMany] | None = None,
         url: str | None = None,
         soft_delete: str | None = None,
+        verbs: Verb = ALL,
+        also_by: str | None = None,
+        is_single: bool = False,
+        samples: Mapping[str, Any] | None = None,
     ) -> None:
         self.model, self.policy = model, policy
+        self.verbs, self.also_by, self.is_single = verbs, also_by, is_single
+        self.lists: dict[str, Callable[[], Any]] = {}
         self.type = name
         self.url = f"{name}s" if url is None else url
         self.attributes = tuple(attributes)
         self.relationships = dict(relationships or {})
         self.soft_delete = soft_delete
+        self.samples = dict(samples or {})
         self.hooks: dict[str, list[Hook]] = {}
         self._check()
 
@@ -111,7 +139,10 @@ class Resource:
                     f"{text!r} is no name of a resource: write it in lower case with dashes, such "
                     "as 'custom-form'."
                 )
+        refuse_unknown(f"The resource {self.type} has no attribute", self.samples, self.attributes)
         names = [*self.attributes, *self.relationships]
+        if "type" in self.relationships:
+            raise ConfigurationError(f"The resource {self.type} cannot have a relationship 'type'.")
         if reserved := sorted(_RESERVED.intersection(names)):
             raise ConfigurationError(
                 f"The resource {self.type} cannot show {reserved[0]!r}: that name has a meaning of "
@@ -155,6 +186,26 @@ class Resource:
         """Call it with each object that is deleted, which is not committed yet."""
         return self._hooked("after_delete", hook)
 
+    def after_restore(self, hook: H) -> H:
+        """Call it with each object that is taken out of the trash, which is not committed yet."""
+        return self._hooked("after_restore", hook)
+
+    def list_at(self, name: str) -> Callable[[C], C]:
+        """Serve a part of the collection below its URL: the rows that fulfil an SQL criterion.
+
+            @events.list_at("upcoming")
+            def upcoming():
+                return Event.ends_at > datetime.now(UTC)
+
+        The name goes before an id of the same text. The function is called in each request.
+        """
+
+        def keep(criterion: C) -> C:
+            self.lists[name] = criterion
+            return criterion
+
+        return keep
+
     def run(self, moment: str, owner: Any) -> None:
         """Call the hooks of a moment, in the order of their declaration."""
         for hook in self.hooks.get(moment, ()):
@@ -195,6 +246,8 @@ class Link:
         far: what is the same thing in the class that it leads to: the foreign key of its rows, or
             its relationships over the same association table.
         is_by_key: `far` is a foreign key.
+        verb: what those that a request names must allow the caller.
+        parameter: the place of the error about one that is not there for them.
     """
 
     name: str
@@ -205,6 +258,8 @@ class Link:
     is_read_only: bool = False
     far: frozenset[str] = frozenset()
     is_by_key: bool = True
+    verb: Verb = VIEW
+    parameter: str | None = None
 
     @cached_property
     def member(self) -> str:
@@ -261,6 +316,7 @@ class Served:
         link: the link, of an endpoint of one.
         all_bounds: every resource of the same `JsonApi`.
         prefix: the path before the collections' names.
+        part: the name of a list that is a part of the collection.
     """
 
     how: str
@@ -268,6 +324,7 @@ class Served:
     link: Link | None
     all_bounds: list[Bound]
     prefix: str
+    part: str = ""
 
 
 def serve_as(view: Any, served: Served) -> None:

@@ -6,8 +6,8 @@ import json
 from functools import partial
 from typing import Any
 
-from flask import Response, request
-from werkzeug.exceptions import HTTPException
+from flask import Blueprint, Flask, Response, request
+from werkzeug.exceptions import HTTPException, default_exceptions
 
 from licet.errors import ServiceUnavailable
 from licet.errors.rendering import is_final
@@ -18,7 +18,7 @@ from licet.rest.jsonapi.values import finite
 from licet.rest.problems import log_error_id
 from licet.rest.shapes import as_json_api
 
-__all__ = ["answered", "as_document", "private"]
+__all__ = ["answer_errors_of", "answered", "answers_errors_of", "as_document", "private"]
 
 
 def answered(document: Any, status: int = 200, *, tag: str | None = None) -> Response:
@@ -50,3 +50,16 @@ def as_document(error: HTTPException) -> Response | HTTPException:
     cause = getattr(error, "original_exception", None)
     error_id = None if cause is None else log_error_id(cause)
     return private(Response(*as_json_api(error, request.path, error_id=error_id)))
+
+
+def answer_errors_of(blueprint: Blueprint) -> None:
+    """Have the errors of a blueprint, which is not registered yet, be JSON:API's."""
+    for code in default_exceptions:
+        blueprint.register_error_handler(code, as_document)
+    blueprint.register_error_handler(HTTPException, as_document)
+
+
+def answers_errors_of(app: Flask, blueprint: str) -> bool:
+    """Whether the errors of a blueprint, by its name, are JSON:API's."""
+    by_code = app.error_handler_spec.get(blueprint, {})
+    return by_code.get(None, {}).get(HTTPException) is as_document

@@ -12,11 +12,12 @@ from licet.authn.web.cookies import session_cookie_name
 from licet.authz.callers.asking import policies_of
 from licet.authz.declared.marks import Access, AccessKind
 from licet.authz.policies.conditions import NEVER
+from licet.authz.policies.fields import Fields
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import Verb
 from licet.wire.described import Described
 
-__all__ = ["access_words", "never_written", "security_of", "security_schemes"]
+__all__ = ["access_words", "never_shown", "never_written", "security_of", "security_schemes"]
 
 BEARER: Final = "bearer"
 COOKIE: Final = "cookie"
@@ -24,7 +25,16 @@ COOKIE: Final = "cookie"
 
 def never_written(policy: Policy | None) -> frozenset[str]:
     """The fields that a policy lets nobody write, on no object."""
-    rules = () if policy is None else policy.written.rules
+    return frozenset() if policy is None else _never(policy.written)
+
+
+def never_shown(policy: Policy) -> frozenset[str]:
+    """The fields that a policy lets nobody see, on no object."""
+    return _never(policy.shown)
+
+
+def _never(fields: Fields) -> frozenset[str]:
+    rules = fields.rules
     return frozenset().union(*(names for names, check in rules if check.condition is NEVER))
 
 

@@ -22,6 +22,7 @@ from licet.authz.declared.marks import Access, AccessKind
 from licet.errors.names import refuse_unknown
 from licet.rest.endpoints.notes import notes_of
 from licet.rest.jsonapi.resource import served_by
+from licet.rest.jsonapi.responses import answers_errors_of
 from licet.rest.openapi.access import access_words, security_of, security_schemes
 from licet.rest.openapi.components import Components
 from licet.rest.openapi.endpoints import describe_endpoint
@@ -37,6 +38,7 @@ from licet.rest.openapi.rules import (
 )
 from licet.settings.state import app_state
 from licet.wire.described import (
+    JSON_API,
     MESSAGE,
     PROBLEM,
     Answer,
@@ -236,9 +238,12 @@ class _Document:
         if found is None and _is_static(view):
             return _FILE
         found = found or Described(unknown=_UNKNOWN)
-        reasons = _reasons(one.access, one.rule)
         says_all = bool(found.errors or (found.may_be_nobody and found.refusals))
-        return found if says_all else replace(found, refusals={**reasons, **found.refusals})
+        if says_all:
+            return found
+        errors = JSON_API if answers_errors_of(self._app, one.endpoint.rpartition(".")[0]) else ""
+        refusals = {**_reasons(one.access, one.rule), **found.refusals}
+        return replace(found, refusals=refusals, errors=errors)
 
 
 _UNKNOWN: Final = "The view does not describe itself: its bodies and answers are not known."

@@ -43,7 +43,7 @@ def documented(
 
     Args:
         summary: one line.
-        answer: what it answers: a pydantic class, or a JSON schema; None for no body.
+        answer: what it answers: a pydantic class, a JSON schema, or a `Content`; None for no body.
         status: of that answer.
         body: what it takes, as `answer`.
         query: a pydantic class whose fields are the parameters of the query.
@@ -72,6 +72,8 @@ def documented(
 
 
 def _content(schema: Any, media_type: str, *, is_body: bool) -> Content:
+    if isinstance(schema, Content):
+        return schema
     found, _ = as_json_schema(schema, is_body=is_body)
     unknown = " ".join(unknown_parts(found))
     return Content(schema=schema, media_type=media_type, unknown=unknown)

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Session, aliased
 
+from licet.authz.callers.nobody import is_nobody, refusal_of_nobody
 from licet.authz.policies._check import KnownCaller, known_caller
 from licet.authz.policies._in_sql._terms import as_column, as_where
 from licet.authz.policies.verbs import DELETE, LIST, VIEW, Verb
@@ -80,7 +81,13 @@ class Reader:
     # --- lists -----------------------------------------------------------------------------------
 
     def page(self, bound: Bound, query: Query, *within: ColumnElement[bool]) -> Listed:
-        """One page of the rows that fulfil the query, and `within`."""
+        """One page of the rows that fulfil the query, and `within`.
+
+        Raises:
+            MissingToken, NotRegistered: the caller is nobody, and nobody may list any row.
+        """
+        if is_nobody(self.identity) and not bound.policy.may_allow(self.identity, LIST):
+            raise refusal_of_nobody(self.identity)
         conditions = [*within, *self._kept(bound, is_trash=query.is_trash)]
         if query.where is not None:
             conditions.append(criterion_of(query.where, bound.model, self.seen))

@@ -17,36 +17,26 @@ from sqlalchemy.orm import object_session
 
 from licet.authz import CREATE, DELETE, UPDATE, VIEW, authorize
 from licet.authz.callers.asking import refusal_of
-from licet.authz.policies._models.mapping import can_hold
 from licet.authz.policies.verbs import Verb
 from licet.authz.writes.block import Change, write
 from licet.errors import AccessDenied, AuthenticationError, ObjectNotFound
 from licet.rest.etag import Conditions
-from licet.rest.jsonapi.documents import Given, Linkage, as_id, refused_field
+from licet.rest.jsonapi.documents import Given, Linkage, refused_field
 from licet.rest.jsonapi.errors import Problem, Refused
 from licet.rest.jsonapi.names import found_in
 from licet.rest.jsonapi.reading import Reader
+from licet.rest.jsonapi.reading.keys import key_of
 from licet.rest.jsonapi.resource import Attribute, Bound
-from licet.rest.jsonapi.values import misfit, read, read_text
+from licet.rest.jsonapi.values import misfit, read
 from licet.rest.jsonapi.writing.links import Links, Place
 from licet.rest.jsonapi.writing.refusals import told
 from licet.rest.lookup import guarded_by_version, version_of
 from licet.rest.store.trash import moment_for
 
-__all__ = ["Place", "Writer", "key_of"]
+__all__ = ["Place", "Writer"]
 
 _ANY: Final = Conditions()
 T = TypeVar("T")
-
-
-def key_of(bound: Bound, text: str) -> Any:
-    """The key that an id says; None when no row could have it."""
-    try:
-        key = read_text(bound.key.value_type, text)
-    except ValueError:
-        return None
-    (column,) = sa.inspect(bound.model).primary_key
-    return key if as_id(key) == text and can_hold(column.type, key) else None
 
 
 class Writer:
@@ -95,7 +85,7 @@ class Writer:
             raise refusal_of(self.identity, visible=True)
 
     def objects(self, linkage: Linkage, *, is_lenient: bool = False) -> list[Any]:
-        """The objects that a linkage names, as far as the caller may view them.
+        """The objects that a linkage names, as far as they are there for the caller.
 
         Raises:
             Refused: 404; one is not there for the caller, unless that is left out.
@@ -108,18 +98,9 @@ class Writer:
             statement = statement.where(
                 getattr(target.model, target.resource.soft_delete).is_(None)
             )
-        statement = target.policy.filter(statement, self.identity, VIEW)
+        statement = target.policy.filter(statement, self.identity, linkage.link.verb)
         found = {getattr(one, target.key.name): one for one in self.session.scalars(statement)}
-        problems = [
-            Problem(
-                status=404,
-                code="not_found",
-                detail=f"There is no such {target.type}.",
-                pointer=linkage.pointer_of(index),
-            )
-            for index, one in enumerate(keys)
-            if one not in found
-        ]
+        problems = [_absent(linkage, index) for index, one in enumerate(keys) if one not in found]
         if problems and not is_lenient:
             raise Refused(*problems)
         return [found[one] for one in keys if one in found]
@@ -341,6 +322,8 @@ class Writer:
         guard = write(bound.policy, DELETE, owner, identity=self.identity, keeps=True)
         with told(bound) as attempt, self._versioned(owner), guard as change:
             setattr(owner, name, None)
+            self.session.flush()
+            bound.resource.run("after_restore", owner)
             change.before_commit(lambda: made.append(answer()))
             attempt.is_made = True
         return made[0]
@@ -356,6 +339,16 @@ def _read(bound: Bound, member: str, value: Any) -> tuple[Attribute, Any]:
     if attribute is None:
         raise misfit(f"is no attribute of {bound.type}")
     return attribute, read(attribute.value_type, value)
+
+
+def _absent(linkage: Linkage, index: int) -> Problem:
+    """One of the objects that a linkage names is not there for the caller."""
+    link = linkage.link
+    if link.parameter is None:
+        detail, pointer = f"There is no such {link.target.type}.", linkage.pointer_of(index)
+        return Problem(status=404, code="not_found", detail=detail, pointer=pointer)
+    named = f"{link.target.type.capitalize()}: {linkage.ids[index][:60]} not found"
+    return Problem(status=404, code="not_found", detail=named, parameter=link.parameter)
 
 
 def _missing(member: str, kind: str) -> Problem:

@@ -1,5 +1,5 @@
-"""JSON:API's endpoints: their operations, their documents as schemas, and an example of each."""
+"""JSON:API's endpoints, described from their resources, with an example of each."""
 
-from licet.rest.openapi.resources.operations import describe_resource
+from licet.rest.openapi.resources.operations import describe_resource, shown_by
 
-__all__ = ["describe_resource"]
+__all__ = ["describe_resource", "shown_by"]

@@ -9,9 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from licet.rest.jsonapi.documents import url_of
 from licet.rest.jsonapi.resource import Bound, Link, Served
-from licet.rest.openapi.resources.fixed import always_belongs, back_link, is_fixed
-from licet.rest.openapi.resources.values import sample_id, sample_value
+from licet.rest.openapi.access import never_shown
+from licet.rest.openapi.resources.fixed import (
+    always_belongs,
+    back_link,
+    is_fixed,
+    is_set_by_changes,
+)
+from licet.rest.openapi.resources.values import sample_id, sample_of
 from licet.rest.shapes import JSON_API, JSON_API_VERSION
 from licet.wire.described import NOTHING, Example
 
@@ -23,7 +30,7 @@ _WRITES: Final = frozenset({"create", "create_related", "update", "relate"})
 def example_of(served: Served, method: str) -> Iterator[Example]:
     """The example of an endpoint."""
     made = _Made(served)
-    has_id = served.how not in ("list", "create")
+    has_id = served.how not in ("list", "create") and not served.bound.resource.is_single
     body, status, answer, query = made.parts(method)
     yield Example(
         name=served.how if served.how != "relate" else method.lower(),
@@ -71,6 +78,8 @@ class _Made:
         self, link: Link, how: str, method: str
     ) -> tuple[Any, int, Any, Mapping[str, str]]:
         target = link.target
+        if how == "create_related" and link.is_read_only:
+            return self._sent(target), 403, NOTHING, {}
         if how == "create_related":
             created = self._document(self._created(target))
             return self._sent(target, known=back_link(self._served.bound, link)), 201, created, {}
@@ -100,14 +109,18 @@ class _Made:
 
     def _shown(self, bound: Bound) -> dict[str, Any]:
         """A resource with a value of each attribute."""
-        place = "/data/*" if self._served.how == "list" or self._is_list() else "/data"
-        values = {}
+        how = self._served.how
+        place = "/data/*" if how == "list" or self._is_list() else "/data"
+        values, hidden = {}, never_shown(bound.policy)
         for one in bound.attributes.values():
-            values[one.member] = sample_value(one.value_type, one.member)
-            if not one.is_column:
+            if one.name in hidden:
+                continue
+            values[one.member] = sample_of(bound, one)
+            if not one.is_column or (how == "restore" and is_set_by_changes(bound, one.name)):
                 self.varies.append(f"{place}/attributes/{one.member}")
-        own = f"{self._served.prefix}/{bound.resource.url}/{self.id_of(bound)}"
-        return {**self._identifier(bound), "attributes": values, "links": {"self": own}}
+        own = url_of(self._served.prefix, bound, self.id_of(bound))
+        shown = {"attributes": values} if values else {}
+        return {**self._identifier(bound), **shown, "links": {"self": own}}
 
     def _is_list(self) -> bool:
         link = self._served.link
@@ -118,10 +131,11 @@ class _Made:
         found = self._shown(bound)
         values = bound.attributes.values()
         kept = {one.member for one in values if not is_fixed(bound, one.name)}
-        attributes = {name: one for name, one in found["attributes"].items() if name in kept}
+        shown = found.pop("attributes", {})
+        attributes = {name: one for name, one in shown.items() if name in kept}
         is_new = self._served.how != "update"
         self.varies = ["/data/id", "/data/links/self"] if is_new else []
-        return {**found, "attributes": attributes}
+        return {**found, "attributes": attributes} if attributes else found
 
     def _sent(
         self, bound: Bound, *, has_id: bool = False, known: Link | None = None
@@ -130,7 +144,7 @@ class _Made:
         if has_id:
             data["id"] = self.id_of(bound)
         data["attributes"] = {
-            one.member: sample_value(one.value_type, one.member)
+            one.member: sample_of(bound, one)
             for one in bound.attributes.values()
             if not is_fixed(bound, one.name)
         }

@@ -8,7 +8,7 @@ from licet.rest.jsonapi.mapping import pairs_of
 from licet.rest.jsonapi.resource import Bound, Link
 from licet.rest.openapi.access import never_written
 
-__all__ = ["always_belongs", "back_link", "is_fixed"]
+__all__ = ["always_belongs", "back_link", "is_fixed", "is_set_by_changes"]
 
 
 def is_fixed(bound: Bound, name: str) -> bool:
@@ -19,6 +19,11 @@ def is_fixed(bound: Bound, name: str) -> bool:
     if attribute is not None and (not attribute.is_column or name == bound.version):
         return True
     return name in never_written(bound.policy)
+
+
+def is_set_by_changes(bound: Bound, name: str) -> bool:
+    """Whether every change of a row sets a column, such as the time of the latest one."""
+    return sa.inspect(bound.model).columns[name].onupdate is not None
 
 
 def back_link(bound: Bound, link: Link) -> Link | None:

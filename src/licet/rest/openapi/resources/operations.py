@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from licet.rest.jsonapi.flask import JsonApi
 from licet.rest.jsonapi.names import dashed
 from licet.rest.jsonapi.query import DEFAULT_SIZE
-from licet.rest.jsonapi.resource import Bound, Link, Served
+from licet.rest.jsonapi.resource import Bound, Link, Resource, Served
 from licet.rest.openapi.endpoints import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH
 from licet.rest.openapi.resources import schemas
 from licet.rest.openapi.resources.examples import example_of
@@ -22,7 +23,7 @@ from licet.rest.shapes import JSON_API
 from licet.wire.described import JSON_API as ERRORS
 from licet.wire.described import Answer, Content, Described, Parameter
 
-__all__ = ["describe_resource"]
+__all__ = ["describe_resource", "shown_by"]
 
 _READ: Final[Mapping[int, str]] = {
     400: "A parameter is wrong; its source says which.",
@@ -80,6 +81,11 @@ def _document(bound: Bound, *, is_many: bool = False) -> Content:
     return _content(make(bound))
 
 
+def shown_by(api: JsonApi, resource: Resource) -> Content:
+    """What `JsonApi.show` answers, for `documented`."""
+    return _document(api.bound_of(resource))
+
+
 def _content(schema: Content | dict[str, Any]) -> Content:
     return Content(schema=schema, media_type=JSON_API)
 
@@ -88,10 +94,13 @@ def _content(schema: Content | dict[str, Any]) -> Content:
 
 
 def _list(served: Served, _method: str) -> Described:
-    bound = served.bound
+    bound, part = served.bound, served.part
+    name, told = f"list_{_names(served)[1]}", f"List the resources of the type {bound.type}"
+    if part:
+        name, told = f"{name}_{part.replace('-', '_')}", f"{told} that are {part}"
     return Described(
-        name=f"list_{_names(served)[1]}",
-        summary=f"List the resources of the type {bound.type}.",
+        name=name,
+        summary=f"{told}.",
         parameters=(*_of_lists(bound), *_of_documents(served, bound)),
         answers=(_ok("A page of those that the caller may list.", _document(bound, is_many=True)),),
         refusals=_READ,
@@ -163,12 +172,15 @@ def _create_related(served: Served, _method: str) -> Described:
     link, (name, _, linked) = _link_of(served), _names(served)
     target = link.target
     created = Answer(status=201, description="Created.", content=_document(target), headers=_MADE)
+    told = f"Create a resource of the type {target.type} in this one's {link.member}."
+    if link.is_read_only:
+        told = f"Refused: nothing is created in {link.member}."
     return Described(
         name=f"create_{name}_{linked}",
-        summary=f"Create a resource of the type {target.type} in this one's {link.member}.",
+        summary=told,
         parameters=(*_of_documents(served, target), _IDEMPOTENCY),
         body=_content(schemas.new(target, back_link(served.bound, link))),
-        answers=(created,),
+        answers=() if link.is_read_only else (created,),
         refusals={**_READ, **_SENT, **_REPEATED},
     )
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from licet.rest.jsonapi.documents import MOST_LINKAGE
 from licet.rest.jsonapi.resource import Bound, Link
+from licet.rest.openapi.access import never_shown
 from licet.rest.openapi.resources.fixed import is_fixed
 from licet.rest.openapi.resources.values import value_schema
 from licet.wire.described import Content
@@ -52,22 +53,24 @@ def _links(*names: str, also: Mapping[str, Any] | None = None) -> dict[str, Any]
 
 def identifier(bound: Bound) -> Content:
     """The type and id of a resource."""
-    properties = {"type": {"type": "string", "enum": [bound.type]}, "id": _TEXT}
+    properties = {"type": {"type": "string", "const": bound.type}, "id": _TEXT}
     return _named(f"{_pascal(bound.type)}Identifier", _object(properties, ["type", "id"]))
 
 
 def resource(bound: Bound) -> Content:
     """A resource as it is answered: members that the caller does not see are left out."""
+    hidden = never_shown(bound.policy)
     attributes = {
         one.member: {
             **value_schema(one.value_type, is_body=False),
             **({} if one.is_column else {"readOnly": True}),
+            **({"writeOnly": True} if one.name in hidden else {}),
         }
         for one in bound.attributes.values()
     }
     related = {link.member: _relationship(link) for link in bound.links.values()}
     properties = {
-        "type": {"type": "string", "enum": [bound.type]},
+        "type": {"type": "string", "const": bound.type},
         "id": _TEXT,
         "attributes": _object(attributes, [], additionalProperties=False),
         "relationships": _object(related, [], additionalProperties=False),
@@ -186,7 +189,7 @@ def _body(
         for link in bound.links.values()
         if not is_fixed(bound, link.name)
     }
-    properties: dict[str, Any] = {"type": {"type": "string", "enum": [bound.type]}}
+    properties: dict[str, Any] = {"type": {"type": "string", "const": bound.type}}
     properties |= {"id": _TEXT} if has_id else {}
     if values:
         properties["attributes"] = _object(values, attributes, **closed)

@@ -8,9 +8,10 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
+from licet.rest.jsonapi.resource import Attribute, Bound
 from licet.rest.jsonapi.values import ValueType
 
-__all__ = ["sample_id", "sample_value", "value_schema"]
+__all__ = ["sample_id", "sample_of", "value_schema"]
 
 _FORMATS: Final[Mapping[type[Any], str]] = {date: "date", datetime: "date-time", UUID: "uuid"}
 _FIRST_ID: Final = 7001  # of the examples: no number that is something else as well
@@ -46,8 +47,15 @@ def _schema(value: ValueType, *, is_body: bool) -> dict[str, Any]:
     return {} if named is None else {"type": "string", "format": named}
 
 
-def sample_value(value: ValueType, member: str) -> Any:
-    """A value that an attribute may have."""
+def sample_of(bound: Bound, attribute: Attribute) -> Any:
+    """A value that an attribute may have: the resource's own sample, or one of its type."""
+    samples = bound.resource.samples
+    if attribute.name in samples:
+        return samples[attribute.name]
+    return _sample(attribute.value_type, attribute.member)
+
+
+def _sample(value: ValueType, member: str) -> Any:
     if value.choices:
         return next(iter(value.choices))
     make = _SAMPLES.get(value.python)
@@ -57,6 +65,8 @@ def sample_value(value: ValueType, member: str) -> Any:
 def _text(value: ValueType, member: str) -> str:
     if "email" in member:
         return "ada@example.org"[: value.max_length]
+    if member.endswith("url"):
+        return "https://example.org"[: value.max_length]
     return f"Some {member.replace('-', ' ')}"[: value.max_length]
 
 

@@ -13,11 +13,10 @@ from licet.authz import find_object, guarded_by, with_object
 from licet.authz.flask import current_session
 from licet.authz.grants import give, revoke
 from licet.rest.openapi import Example, documented
+from services.open_event import policies
+from services.open_event.models import Account
 
-from . import policies
-from .models import Account
-
-blueprint = Blueprint("open_event", __name__)
+blueprint = Blueprint("open_event_reviewers", __name__)
 MOST = 2**31 - 1
 UNTIL = "2100-01-01T00:00:00+00:00"  # of the examples
 

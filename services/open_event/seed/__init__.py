@@ -11,26 +11,23 @@ from sqlalchemy.orm import Session as OrmSession
 
 from licet.authn.tokens.issuer import subject_of
 from licet.authz.grants.tables import grant
+from licet.errors import ConfigurationError
+from services.open_event.models import Account, Base, Event, EventRole, EventState, Membership
 
-from .models import (
-    Account,
-    Base,
-    Event,
-    EventRole,
-    EventState,
-    Membership,
-    Session,
-    SessionState,
-    Speaker,
-)
+from .catalogue import add_catalogue
+from .content import fill
 
 REVIEWERS = {
     "reviewer": datetime(2100, 1, 1, tzinfo=UTC),
     "former-reviewer": datetime(2026, 1, 1, tzinfo=UTC),
 }
 ACCOUNTS = ("admin", "alice", "bob", "carol", *(role.value for role in EventRole), *REVIEWERS)
-TOPICS = ("Peptides", "Soil sensors", "Open hardware", "Rare diseases", "Trial design")
-NAMES = ("Ada", "Ben", "Chi", "Dee", "Eli", "Fay", "Gus", "Hoa", "Ida", "Jun")
+EVENTS = (
+    ("Bench to Bedside", EventState.PUBLISHED),
+    ("Field Days", EventState.PUBLISHED),
+    ("Winter School", EventState.DRAFT),
+)
+ALICES = 1  # the number of the event that alice owns; the accounts named for roles have the others
 
 
 def prepare(engine: Engine) -> None:
@@ -40,6 +37,7 @@ def prepare(engine: Engine) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7204)")
+        _require_new(connection)
         Base.metadata.create_all(connection)
         if not connection.scalar(sa.select(sa.func.count()).select_from(Event)):
             add_conference(connection)
@@ -47,28 +45,33 @@ def prepare(engine: Engine) -> None:
                 add_reviewers(connection)
 
 
+def _require_new(connection: Connection) -> None:
+    """Refuse the tables of the example that this service was once, which had other columns."""
+    found = sa.inspect(connection)
+    if not found.has_table(Event.__tablename__):
+        return
+    columns = {one["name"] for one in found.get_columns(Event.__tablename__)}
+    if missing := sorted(set(Event.__table__.columns.keys()) - columns):
+        raise ConfigurationError(
+            f"The table event of this database has no column {missing[0]}: it was made by an older "
+            "version of the conference. Delete its tables, or give another LICET_DATABASE_URL."
+        )
+
+
 def add_conference(connection: Connection) -> None:
-    """Accounts, events, sessions and speakers."""
+    """Accounts, events, and all that belongs to them."""
     with OrmSession(connection, join_transaction_mode="create_savepoint") as session:
         accounts = {name: _account(name) for name in ACCOUNTS}
         session.add_all(accounts.values())
         session.flush()
-        for number, (name, state) in enumerate(
-            (
-                ("Bench to Bedside", EventState.PUBLISHED),
-                ("Field Days", EventState.PUBLISHED),
-                ("Winter School", EventState.DRAFT),
-            )
-        ):
-            event = Event(
-                name=name, state=state, starts_at=datetime(2027, 3 + number, 1, tzinfo=UTC)
-            )
-            # the accounts named for their roles have them in the first event and in the draft
-            for role in EventRole if number != 1 else (EventRole.OWNER,):
-                who = accounts[role.value] if number != 1 else accounts["alice"]
+        catalogue = add_catalogue(session)
+        for number, (name, state) in enumerate(EVENTS):
+            event = Event(name=name, state=state)
+            for role in EventRole if number != ALICES else (EventRole.OWNER,):
+                who = accounts[role.value] if number != ALICES else accounts["alice"]
                 event.memberships.append(Membership(account_id=who.id, role=role))
             session.add(event)
-            _fill(event, number, [accounts["bob"].id, accounts["carol"].id])
+            fill(event, number, [accounts["bob"].id, accounts["carol"].id], catalogue)
         session.commit()
 
 
@@ -94,29 +97,7 @@ def _account(name: str) -> Account:
     return Account(
         subject=subject_of(name),
         email=f"{name}@example.org",
+        first_name=name.capitalize(),
         is_admin=name == "admin",
         is_verified=name != "carol",
     )
-
-
-def _fill(event: Event, number: int, creators: list[int]) -> None:
-    states = list(SessionState)
-    speakers = [
-        Speaker(
-            name=f"{NAMES[index]} {event.name.split()[0]}",
-            email=f"{NAMES[index].lower()}{number}@example.org",
-            mobile=f"+49 30 {1000 + 10 * number + index}",
-            address=f"{index + 1} Lane, Town {number}",
-        )
-        for index in range(10)
-    ]
-    event.speakers.extend(speakers)
-    for index in range(14 if number == 0 else 13):
-        event.sessions.append(
-            Session(
-                title=f"{TOPICS[index % len(TOPICS)]} {index + 1}",
-                state=states[index % len(states)],
-                creator_id=creators[index % 2],
-                speakers=[speakers[index % 10]],
-            )
-        )

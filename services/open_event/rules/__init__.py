@@ -1,0 +1,15 @@
+"""What the service asks beside who may do what; each module adds the hooks of its resources."""
+
+from . import events, forms, invites, parts, program, schedule, states, urls, users
+
+__all__ = [
+    "events",
+    "forms",
+    "invites",
+    "parts",
+    "program",
+    "schedule",
+    "states",
+    "urls",
+    "users",
+]
