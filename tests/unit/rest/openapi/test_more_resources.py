@@ -170,13 +170,13 @@ def test_samples_stand_in_examples(contract: Contract) -> None:
 
 def test_a_sample_of_no_attribute_is_refused() -> None:
     """With the one that was meant."""
-    with pytest.raises(UnknownName, match=r"nam.*name"):
+    with pytest.raises(UnknownName, match=r"names.*name"):
         Resource(
             Isle,
             Policy(Isle),
             name="isle",
             attributes=["name"],
-            samples={"nam": "Hven"},
+            samples={"names": "Hven"},
         )
 
 
