@@ -251,6 +251,8 @@ class _Path:
             if isinstance(values, str | bytes) or not isinstance(values, Iterable):
                 raise invalid(f"in_ takes a collection of values, not {values!r}.")
             values = frozenset(map(_constant, values))
+            if any(isinstance(one, Decimal) for one in values):  # or 0 is none of Decimals
+                values = frozenset(Decimal(one) if type(one) is int else one for one in values)
             if any(isinstance(value, Now | _Path) for value in values):
                 raise invalid("in_ takes constants: compare with now() or attr(…) by == and |.")
         return self._compare(Op.IN, values)
@@ -331,8 +333,6 @@ class CallerPath(_Path):
             raise invalid("A comparison with None is never True: write is_null().")
         if op is Op.STARTSWITH and not isinstance(operand, str):
             raise invalid(f"startswith takes a text, not {operand!r}.")
-        if op is Op.IN and any(isinstance(one, Decimal) for one in operand):  # type: ignore[attr-defined]  # as above
-            operand = frozenset(_exact(one) for one in operand)  # type: ignore[attr-defined]
         return CallerTest(declared_at(), None, self._path, op, _constant(operand))
 
     def is_null(self) -> Condition:
@@ -368,11 +368,6 @@ def predicate(function: Callable[[Any, Any], bool], footnote: str | None = None)
     if not callable(function) or isinstance(function, type):
         raise invalid(f"predicate takes a function of (object, identity): {function!r}.")
     return Predicate(declared_at(), footnote, function)
-
-
-def _exact(value: object) -> object:
-    """A whole number as the Decimal that it equals, so that no caller's value is both."""
-    return Decimal(value) if type(value) is int else value
 
 
 def _constant(value: Any) -> Any:
