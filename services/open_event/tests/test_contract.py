@@ -13,6 +13,7 @@ from services.open_event.models import Account, Event, EventRole, Membership, Ro
 from services.open_event.policies import events
 from services.open_event.resources import RESOURCES
 from services.open_event.tests.saved import restorer
+from tests.counts import count
 
 from licet.authn import embedded_issuer
 from licet.authn.accounts.credentials import create_account
@@ -162,12 +163,15 @@ def _link(rows: dict[str, Any]) -> None:
 
 
 def test_every_example_is_what_the_server_does(contract: Contract) -> None:
-    """Over HTTP, as an administrator; the ids of the rows are others than the examples'."""
+    """Over HTTP, as an administrator; the ids of the rows are others than the examples'.
+
+    A quick run replays one in four.
+    """
     cases = [one for one in contract.cases() if one.path.startswith("/v1")]
     assert len(cases) >= 300
     broken = []
     with contract.served() as live:
-        for case in cases:
+        for case in cases[:: count(quick=4, full=1)]:
             try:
                 live.replay(case)
             except ContractBroken as error:

@@ -205,7 +205,7 @@ class Reader:
             filtered = policy.filter(statement, self.identity, verb)
         more = [
             *(getattr(model, name) for name in others),
-            *(self._linkage(link, model) for link in links),
+            *(self._linkage(bound, link) for link in links),
             *(order.expression for order in orders),
             *versions,
             *(as_column(term) for term in terms if not isinstance(term, bool)),
@@ -241,8 +241,22 @@ class Reader:
             if link.keys and (query.shows(bound, link.name) or link in query.includes)
         ]
 
-    def _linkage(self, link: Link, entity: Any) -> Any:
-        """The key of the object that a to-one link leads to; NULL when the caller sees none."""
+    def _linkage(self, bound: Bound, link: Link) -> Any:
+        """The key of the object that a to-one link leads to; NULL when the caller sees none.
+
+        Callers of whom its policy knows the same have the same expression, which is kept.
+        """
+        if isinstance(self.identity, KnownCaller):  # the whole statement is going to be kept
+            return self._linkage_of(link, bound.model)
+        checks = [link.target.policy.check(VIEW), *key_masks(link)]
+        caller = known_caller(checks, self.identity)
+        if caller is None:
+            return self._linkage_of(link, bound.model)
+        reader = Reader(self.session, caller)
+        known = ("link", link.name, caller.key)
+        return bound.kept.get(known, lambda: reader._linkage_of(link, bound.model))
+
+    def _linkage_of(self, link: Link, entity: Any) -> Any:
         ((own, related),) = link.keys
         target = aliased(link.target.model)
         criteria = self.seen(link, target)
