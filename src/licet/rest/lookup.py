@@ -33,6 +33,7 @@ __all__ = [
     "checked_as_written",
     "find_row",
     "guarded_by_version",
+    "is_of_null",
     "is_versioned",
     "lost_update_is_refused",
     "policy_of",
@@ -278,9 +279,15 @@ def refusal_of(error: Exception) -> HTTPError | None:
     return None
 
 
+def is_of_null(error: IntegrityError) -> bool:
+    """Whether a column that has to have a value was to have none."""
+    state, text = getattr(error.orig, "sqlstate", None), str(error.orig)
+    return state == "23502" or text.startswith("NOT NULL")
+
+
 def _violation(error: IntegrityError) -> HTTPError:
     state, text = getattr(error.orig, "sqlstate", None), str(error.orig)
-    if state == "23502" or text.startswith("NOT NULL"):
+    if is_of_null(error):
         return InvalidRequest("A value is missing that has to be there.")
     if state == "23514" or text.startswith("CHECK"):
         return InvalidRequest("A value is not one of those that can be stored.")

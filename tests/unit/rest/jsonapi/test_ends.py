@@ -424,3 +424,42 @@ def test_a_long_list_is_added_to_and_not_replaced(library):
     assert library.ask("DELETE", url, "root", to_many("book", 5)).status_code == 200
     replaced = library.ask("PATCH", url, "root", to_many("book", 5))
     assert (replaced.status_code, place_of(replaced)) == (403, "/data")
+
+
+def test_a_second_child_of_a_one_to_one_is_a_conflict():
+    """Its parent would leave the first one without the owner that it has to have."""
+
+    class Local(DeclarativeBase):
+        pass
+
+    class House(Local):
+        __tablename__ = "house"
+        id: Mapped[int] = mapped_column(primary_key=True)
+
+    class Roof(Local):
+        __tablename__ = "roof"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        house_id: Mapped[int] = mapped_column(sa.ForeignKey("house.id"), unique=True)
+        house: Mapped[House] = relationship(House, back_populates="roof")
+
+    House.roof = relationship(Roof, back_populates="house", uselist=False)
+    engine = sa.create_engine("sqlite://", poolclass=StaticPool)
+    Local.metadata.create_all(engine)
+    houses, roofs = (Policy(one).allow(everyone, ALL) for one in (House, Roof))
+    resources = [
+        Resource(House, houses, name="house", attributes=[], relationships={"roof": ToOne()}),
+        Resource(Roof, roofs, name="roof", attributes=[], relationships={"house": ToOne()}),
+    ]
+    app = Flask("houses")
+    Licet(app)
+    with Session(engine) as session:
+        session.add_all([House(id=1), Roof(id=1, house_id=1)])
+        session.commit()
+        register_policies(app, houses, roofs, session=lambda: session)
+        JsonApi(app, url_prefix="/v1", resources=resources)
+        house = {"data": {"type": "house", "id": "1"}}
+        body = {"data": {"type": "roof", "relationships": {"house": house}}}
+        sent = {"data": json.dumps(body), "content_type": TYPE}
+        answer = app.test_client().post("/v1/roofs", **sent)
+        assert (answer.status_code, answer.json["errors"][0]["code"]) == (409, "conflict")
+        assert session.scalars(sa.select(Roof.house_id)).all() == [1]

@@ -12,7 +12,7 @@ from sqlalchemy.orm.exc import FlushError, StaleDataError
 from licet.errors import AccessDenied, ConflictingValues, ObjectNotFound
 from licet.rest.jsonapi.errors import Problem, Refused
 from licet.rest.jsonapi.resource import Bound
-from licet.rest.lookup import refusal_of, told_by_validator
+from licet.rest.lookup import is_of_null, refusal_of, told_by_validator
 
 __all__ = ["Attempt", "told"]
 
@@ -51,7 +51,7 @@ def told(bound: Bound, *, is_delete: bool = False) -> Iterator[Attempt]:
         refusal = refusal_of(error)
         if refusal is None:
             raise
-        is_of_others = is_delete and isinstance(error, IntegrityError)  # those that refer to it
+        is_of_others = isinstance(error, IntegrityError) and (is_delete or _orphans(error))
         if is_of_others or isinstance(refusal, ConflictingValues):
             raise _conflict(_CONFLICT) from error
         raise _wrong(str(refusal.description)) from error
@@ -61,6 +61,11 @@ def told(bound: Bound, *, is_delete: bool = False) -> Iterator[Attempt]:
         if text is None:
             raise
         raise _wrong(text) from error
+
+
+def _orphans(error: IntegrityError) -> bool:
+    """Whether another row was to lose the owner that it has to have, as of a one-to-one."""
+    return is_of_null(error) and (error.statement or "").startswith("UPDATE")
 
 
 def _conflict(detail: str) -> Refused:
