@@ -42,7 +42,8 @@ def test_it_shows_the_operations_and_sends_a_request(page: Page, conference: str
     page.on("pageerror", lambda error: said.append(str(error)))
     page.set_viewport_size({"width": 1200, "height": 1000})
     page.goto(f"{conference}/docs")
-    expect(page.locator(".info .title")).to_contain_text("The conference")
+    # 428 operations, which take the page some seconds to read
+    expect(page.locator(".info .title")).to_contain_text("The conference", timeout=30_000)
     operation = page.locator("#operations-event-list_events")
     page.locator("#operations-tag-event").click()
     operation.locator("button.opblock-summary-control").click()

@@ -268,7 +268,7 @@ def now_goes_on(patch: Patch) -> None:
 
 def days_begin_elsewhere(patch: Patch) -> None:
     """The date of a moment is that of another zone."""
-    after = binding._after
+    after = binding.moment_after
     zone = timezone(timedelta(hours=-9))
     patch.setattr(
         binding,
