@@ -202,7 +202,7 @@ def members(size: int) -> Iterator[tuple[sa.Engine, Speaker]]:
     """That many memberships in a database, and the speaker of the last event, loaded."""
     events = [{"name": "PyCon", "state": EventState.PUBLISHED}] * (size // MEMBERS)
     memberships = [
-        {"event_id": 1 + n // MEMBERS, "account_id": n + 1, "role": EventRole.OWNER}
+        {"event_id": 1 + n // MEMBERS, "account_id": n + 1, "role": EventRole.ORGANIZER}
         for n in range(size)
     ]
     with database() as engine:
