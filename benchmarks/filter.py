@@ -3,10 +3,10 @@
     make bench                       # or: .venv/bin/python benchmarks/filter.py --rounds 15
 
 A request: a fresh ORM session, the statement built for the caller, executed, 50 objects loaded. Two
-policies, AND (own & accepted & published) and OR (the six grants of services/open_event), for a
-caller who owns 12 talks and one who owns 16,000, on SQLite and PostgreSQL. Before anything is
-measured, the statement by hand is compared with licet's word for word, and its rows with those of
-every other way.
+policies, AND (own & accepted & published) and OR (six plain grants, like those of
+services/open_event), for a caller who owns 12 talks and one who owns 16,000, on SQLite and
+PostgreSQL. Before anything is measured, the statement by hand is compared with licet's word for
+word, and its rows with those of every other way.
 
 The claims: at most 1.1 × the CPU time of the same SQL by hand; at most 2 × the time (on the wall)
 of the fastest of all ways, chosen for each caller. Reported, too: the same SQL by hand that keeps
@@ -202,8 +202,8 @@ OFF)` of the first 50 ids that a caller may list. One caller submitted 12 sessio
 and moderates 5; the other submitted 16,000 and runs 200.
 
 - AND is a policy of one grant: own & accepted & published.
-- OR is the policy of services/open_event for speakers, whose five alternatives for a signed-in
-  caller become a union of limited branches.
+- OR is a policy of six grants like those of services/open_event; its five alternatives for a
+  signed-in caller become a union of limited branches.
 
 What to look for: no sequential scan of speakers, sessions or memberships; for few own sessions the
 plan starts from them, for many it walks the speakers in order and stops at 50; every branch of the
