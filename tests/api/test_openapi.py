@@ -11,6 +11,7 @@ from services.site import create_app as create_site
 from tests.unit.rest.openapi.apps import harbour
 
 from licet.rest.openapi import About, document_of
+from licet.rest.openapi.sharing import resolved
 
 PLACES = {"site": create_site, "conference": create_conference}
 CONFIG = {"LICET_WORKER_THREADS": 0, "LICET_ACCOUNTS": True}
@@ -102,7 +103,7 @@ def test_each_operation_has_access_and_refusals(document):
             assert one["x-licet-access"], (method, path)
             refusals = [s for s in one["responses"] if s[0] in "45"]
             assert refusals, (method, path)
-            assert all(one["responses"][s]["description"] for s in refusals)
+            assert all(resolved(document, one["responses"][s])["description"] for s in refusals)
 
 
 def test_examples_fit_their_schemas(document):

@@ -32,6 +32,7 @@ from licet.errors import ConfigurationError
 from licet.errors.names import suggestion
 from licet.rest.openapi import About, document_of, openapi_of
 from licet.rest.openapi.operations import EXAMPLES
+from licet.rest.openapi.sharing import resolved
 from licet.testing._comparing import difference, replaced
 from licet.testing.serving import Received, client_of_tests, send, served
 from licet.wire.client import CarefulClient
@@ -235,7 +236,8 @@ class Live:
     def _check(self, case: Case, found: Received, values: Mapping[str, str]) -> None:
         self._check_status(case, found)
         responses = case.operation["responses"]
-        answer = responses.get(str(found.status), responses.get("default", {}))
+        told_answer = responses.get(str(found.status), responses.get("default", {}))
+        answer = resolved(self.contract.document, told_answer)
         contents = answer.get("content", {})
         if not contents:
             self._require(case, not found.body, "the answer has a body, and the document none")

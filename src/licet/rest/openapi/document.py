@@ -36,6 +36,7 @@ from licet.rest.openapi.rules import (
     same_path,
     view_for,
 )
+from licet.rest.openapi.sharing import share
 from licet.settings.state import app_state
 from licet.wire.described import (
     JSON_API,
@@ -155,6 +156,7 @@ class _Document:
             },
             "tags": [{"name": name} for name in self._tags()],
         }
+        share(document)
         if mounts:
             document["x-licet-mounts"] = [
                 {"path": one.rule, "access": access_words(one.access)} for one in mounts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from licet.actions import ActionProviderBlueprint, ActionProviderDescription
 from licet.authz import PUBLIC, declare
 from licet.rest import public
 from licet.rest.openapi import About, OpenApi, document_of, documented
+from licet.rest.openapi.sharing import resolved
 
 UNKNOWN = "x-licet-unknown"
 
@@ -39,12 +41,6 @@ def app(tmp_path: Path):
 def schema_at(found, operation, status="200"):
     content = next(iter(operation["responses"][status]["content"].values()))
     return resolved(found, content["schema"])
-
-
-def resolved(found, schema):
-    while "$ref" in schema:
-        schema = found["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-    return schema
 
 
 def parameters(operation):
@@ -97,9 +93,22 @@ def test_each_operation_has_a_refusal_with_its_reason(harbour_document):
     """Public ones as well."""
     for item in harbour_document["paths"].values():
         for operation in item.values():
-            reasons = [one["description"] for s, one in operation["responses"].items() if s >= "4"]
+            refusals = [one for s, one in operation["responses"].items() if s >= "4"]
+            reasons = [resolved(harbour_document, one)["description"] for one in refusals]
             assert all(reasons), operation["operationId"]
             assert reasons
+
+
+def test_what_many_operations_say_is_said_once(harbour_document):
+    """As a component, to which their parameters and answers refer; nothing refers to nowhere."""
+    text, components = json.dumps(harbour_document), harbour_document["components"]
+    for kind in ("parameters", "responses"):
+        assert components[kind]
+        for name, one in components[kind].items():
+            assert text.count(f'"#/components/{kind}/{name}"') >= 10, name
+            assert text.count(json.dumps(one)) == 1, name
+        told = set(re.findall(rf'"#/components/{kind}/([^"]+)"', text))
+        assert told == set(components[kind])
 
 
 def test_a_schema_that_cannot_be_known_says_so(harbour_document):

@@ -11,6 +11,7 @@ from tests.unit.rest.openapi.apps import Berth, Pier, harbour
 
 from licet.authn import embedded_issuer
 from licet.rest.openapi import Example, OpenApi
+from licet.rest.openapi.sharing import resolved
 from licet.testing import Contract, ContractBroken, Given
 
 PIER, BERTH = "6b1f6e9a-0000-4000-8000-000000000000", "id-7002"
@@ -107,15 +108,20 @@ def test_a_version_has_its_headers(document):
     assert "304" in pier["get"]["responses"]
     assert "304" not in berth["get"]["responses"]
     for method, name in (("get", "If-None-Match"), ("patch", "If-Match"), ("delete", "If-Match")):
-        assert name in [one["name"] for one in pier[method]["parameters"]]
-        assert name not in [one["name"] for one in berth[method].get("parameters", ())]
+        assert name in names_of(document, pier[method])
+        assert name not in names_of(document, berth[method])
+
+
+def names_of(document, operation):
+    """The names of an operation's parameters."""
+    return [resolved(document, one)["name"] for one in operation.get("parameters", ())]
 
 
 def test_a_trash_has_its_endpoint_and_filter(document):
     """For what is soft-deleted alone."""
     assert "post" in document["paths"]["/v1/piers/{id}/restore"]
     assert "/v1/berths/{id}/restore" not in document["paths"]
-    names = [one["name"] for one in document["paths"]["/v1/piers"]["get"]["parameters"]]
+    names = names_of(document, document["paths"]["/v1/piers"]["get"])
     assert "filter[deleted]" in names
     assert "filter[is-open]" in names
     assert "filter[notes]" not in names  # JSON is not compared
