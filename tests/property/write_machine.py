@@ -568,7 +568,6 @@ class WriteMachine(RuleBasedStateMachine):
             self.session.rollback()
             assert self.look() == self.committed
         else:
-            denied = self.ledger.refused(self.seen, is_lenient=True)
             assert not denied, f"committed what is denied: {denied}"
             self.committed = self.look()
             assert self.committed == self.seen

@@ -107,27 +107,21 @@ _RULES = {
 class Ledger:
     """What one transaction touched: `before` is what was, `touched` the rows since, in order.
 
-    A row that is as it was in the end is not asked; of a link its ends are, but not where the link
-    went with its other end. The ends of a link that came and went may be asked. A parent must allow
-    as much as before, but what a child gave may go with it where the child's own policy allows its
-    DELETE.
+    A row or a link that is as it was in the end is not asked; of a changed link its ends are, but
+    not where the link went with its other end. A parent must allow as much as before, but what a
+    child gave may go with it where the child's own policy allows its DELETE.
     """
 
     who: str
     before: Snapshot
     touched: list[tuple[str, Any]] = field(default_factory=list)
 
-    def refused(self, after: Snapshot, *, is_lenient: bool = False) -> list[tuple[str, Any, bool]]:
-        """The denied rows with their tables, and whether the caller could see them.
-
-        Of links that came and went nothing is asked when it `is_lenient`.
-        """
+    def refused(self, after: Snapshot) -> list[tuple[str, Any, bool]]:
+        """The denied rows with their tables, and whether the caller could see them."""
         asked, parents, losing = set(), set(), set()
         for table, key in self.touched:
             if table == "book_tag":
-                if is_lenient and not (
-                    _has(self.before, (table, key)) or _has(after, (table, key))
-                ):
+                if _has(self.before, (table, key)) is _has(after, (table, key)):
                     continue
                 book, tag = ("book", key[:1]), ("tag", key[1:])
                 asked |= {one for one, other in ((book, tag), (tag, book)) if _has(after, other)}

@@ -19,11 +19,13 @@ from licet.authz.writes._family import root_of
 from licet.authz.writes._guard import Guard, Rows
 from licet.authz.writes._questions import Answered, Key, Questions
 
-__all__ = ["Main", "Note", "Partners", "RowKey", "Touched"]
+__all__ = ["LinkRow", "Main", "Note", "Partners", "RowKey", "Touched"]
 
 _MANY: Final = 20  # keys of which a question about former rows reads the rows
 RowKey = tuple[Mapper[Any], Key]
 Partners = tuple[RowKey, ...]
+# a row of an association table by some of its columns and their values
+LinkRow = tuple[Any, tuple[Any, ...], Key]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +93,7 @@ class Touched:
         self.touched: dict[RowKey, Note] = {}
         self.confirmed: dict[RowKey, None] = {}  # of the touched: a statement writes it
         # of the touched: links of theirs were written, each with the rows at its other ends
-        self.ends: dict[tuple[RowKey, Partners], None] = {}
+        self.ends: dict[tuple[RowKey, Partners, LinkRow], None] = {}
         # rights at their end may change
         self.linked: dict[tuple[Policy, Key, Partners], None] = {}
         self.gone: dict[RowKey, None] = {}  # of the touched: it was deleted, or has another key

@@ -124,11 +124,13 @@ class _Asked:
 
     @cached_property
     def _ends(self) -> set[RowKey]:
-        """The ends of written links, but for those that went with the row at their other end."""
+        """The ends of changed links, but for those that went with the row at their other end."""
+        ends = self._watch.ends
+        unchanged = self._watch.unchanged_links() if ends else set()
         return {
             row_key
-            for row_key, partners in self._watch.ends
-            if not any(map(self._is_deleted, partners))
+            for row_key, partners, link in ends
+            if link not in unchanged and not any(map(self._is_deleted, partners))
         }
 
     def _verb(self, policy: Policy, note: Note) -> Verb:

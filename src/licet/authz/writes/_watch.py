@@ -16,11 +16,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import InstanceState, Mapper
 
 from licet.authz.policies.verbs import DELETE, UPDATE, Verb
-from licet.authz.writes._before import batches, equals_one_of
+from licet.authz.writes._before import batches, equals_one_of, is_plain
 from licet.authz.writes._family import name_of, root_of
 from licet.authz.writes._guard import Cascade, Link, kept_columns
 from licet.authz.writes._questions import Key, writing_connection
-from licet.authz.writes._touched import Note, Partners, RowKey, Touched
+from licet.authz.writes._touched import LinkRow, Note, Partners, RowKey, Touched
 from licet.errors import UnguardedWrite
 
 __all__ = ["Watch"]
@@ -285,7 +285,7 @@ class Watch(Touched):
             ]
             for index, keys in enumerate(found):
                 partners = tuple((base, key) for base, those in others for key in those[index])
-                self._note_end(link, keys, partners)
+                self._note_end(link, keys, partners, _link_row(table, rows[index]))
 
     def _keep_links(self, table: Any, rows: list[dict[str, Any]]) -> None:
         """Keep rows of an association table as they are before they are touched first."""
@@ -304,12 +304,41 @@ class Watch(Touched):
                 found = connection.execute(made, execution_options=options).all()
                 self.before.add(table, columns, batch, found)
 
-    def _note_end(self, link: Link, keys: list[Key], partners: Partners) -> None:
+    def _note_end(self, link: Link, keys: list[Key], partners: Partners, row: LinkRow) -> None:
         for key in keys:
             if link.is_written:
-                self.ends.setdefault(((root_of(link.mapper), key), partners))
+                self.ends.setdefault(((root_of(link.mapper), key), partners, row))
             else:
                 self.linked.setdefault((link.policy, key, partners))
+
+    def unchanged_links(self) -> set[LinkRow]:
+        """The rows of association tables at written links that are as they were, or never were.
+
+        A row by values that the database may have in another form is not known to be unchanged.
+        """
+        asked: dict[tuple[Any, tuple[Any, ...]], dict[Key, None]] = {}
+        for *_, (table, columns, key) in self.ends:
+            if len(kept_columns(table)) == len(table.c) and is_plain(columns, key):
+                asked.setdefault((table, columns), {})[key] = None
+        return {
+            (table, columns, key)
+            for (table, columns), keys in asked.items()
+            for key in self._unchanged(table, columns, keys)
+        }
+
+    def _unchanged(self, table: Any, columns: tuple[Any, ...], keys: Iterable[Key]) -> set[Key]:
+        connection = writing_connection(self.session, self.guard.links[table][0].mapper)
+        statement, found = sa.select(*table.c), set[Key]()
+        places = [list(table.c).index(column) for column in columns]
+        for batch in batches(keys):
+            now = statement.where(equals_one_of(columns, batch))
+            former = self.before.of(now, [table], connection, {table: (columns, batch)})
+            was, options = (now, {}) if former is None else former
+            rows = Counter(map(tuple, connection.execute(now)))
+            rows.subtract(map(tuple, connection.execute(was, execution_options=options)))
+            changed = {tuple(row[at] for at in places) for row, n in rows.items() if n}
+            found.update(key for key in batch if key not in changed)
+        return found
 
     def _ends_of(self, link: Link, rows: list[dict[str, Any]]) -> list[list[Key]]:
         """The primary keys of the rows at an end, for each row of the association table."""
@@ -328,6 +357,11 @@ class Watch(Touched):
             return [self._ends_of(link, [row])[0] for row in rows]
         alone = [key for keys in found.values() for key in keys]
         return [found.get(value, alone if len(set(values)) == 1 else []) for value in values]
+
+
+def _link_row(table: Any, row: Mapping[str, Any]) -> LinkRow:
+    columns = tuple(column for column in table.c if column.key in row)
+    return table, columns, tuple(row[column.key] for column in columns)
 
 
 def _linked_rows(parameters: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

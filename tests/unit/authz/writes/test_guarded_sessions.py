@@ -219,6 +219,28 @@ class TestAssociationTables:
                 getattr(topic.books, change)(guarded.book(1))
                 session.commit()
 
+    def test_a_link_that_came_and_went_is_no_change(self, guarded):
+        """Ann links ben's topic and takes it off; takes his book out of hers, and puts it back."""
+        with guarded.asked_by("ann") as session:
+            book, topics = guarded.book(1), [session.get(Topic, n) for n in (1, 2)]
+            other = topics[0].books[1]
+            for _ in range(2):
+                book.topics.append(topics[1])
+                session.flush()
+                book.topics.remove(topics[1])
+                session.flush()
+            topics[0].books.remove(other)
+            session.flush()
+            topics[0].books.append(other)
+            session.commit()
+            topics[0].books.remove(other)
+            session.flush()
+            book.topics.append(topics[1])
+            session.flush()
+            book.topics.remove(topics[1])
+            with pytest.raises((AccessDenied, ObjectNotFound)):
+                session.commit()
+
     def test_a_link_goes_with_the_row_at_its_end(self, guarded):
         """Ann deletes her topic, which is one of a book of ben's; it is no change of his book."""
         with guarded.asked_by("ann") as session:
