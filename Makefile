@@ -30,13 +30,13 @@ TESTS_NEED := .venv/.dev-installed .tools/.locales $(NODE_MODULES) .tools/.chrom
 QUEUE := $(BIN)/pytest -n auto --dist worksteal
 MEASURED := rm -f .coverage .coverage.*; COVERAGE_PROCESS_START=pyproject.toml
 
-# Every test at quick counts: one queue for all cores, with coverage and its floors. ARGS names tests,
-# which are run alone and without that: make test ARGS="tests/unit/authz -k page"
+# Every test at quick counts, in one queue for all cores. ARGS names tests, which are run alone:
+# make test ARGS="tests/unit/authz -k page"
 test: $(TESTS_NEED)
-	@$(if $(ARGS),$(BIN)/pytest $(ARGS),$(MEASURED) $(QUEUE))
-	@$(if $(ARGS),,$(MAKE) --no-print-directory coverage)
+	@$(if $(ARGS),$(BIN)/pytest $(ARGS),$(QUEUE))
 
-# All there is at full counts, to be run before a release; docs/tests.md has the list.
+# All there is at full counts, with coverage and its floors, to be run before a release; docs/tests.md
+# has the list.
 prove: $(TESTS_NEED) .tools/.rabbitmq
 	@$(MEASURED) $(QUEUE) --full --ignore=tests/acceptance/kill
 	@$(MAKE) --no-print-directory coverage kill
