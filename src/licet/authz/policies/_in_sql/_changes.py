@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapper
 
 from licet.authz._places import invalid
 from licet.authz.policies._in_sql._entity import restricted_entity
-from licet.authz.policies._in_sql._filter import restrict
+from licet.authz.policies._in_sql._filter import restrict, with_conditions_apart
 from licet.authz.policies._in_sql._terms import Term, as_where
 
 __all__ = ["FILTERED", "filtered", "model_written"]
@@ -51,7 +51,8 @@ def _restrict_change(statement: Any, model: type[Any], verb: str, term: Term) ->
             f"The policy is about {model.__name__}, and the statement writes {statement.table}: "
             f"write update({model.__name__}) or delete({model.__name__})."
         )
-    return statement.where(as_where(term)).execution_options(**{FILTERED: model})
+    restricted = with_conditions_apart(statement).where(as_where(term))
+    return restricted.execution_options(**{FILTERED: model})
 
 
 def model_written(statement: Any) -> Any:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapper
 from sqlalchemy.sql import operators
-from sqlalchemy.sql.elements import ClauseList, _textual_label_reference
+from sqlalchemy.sql.elements import ClauseList, Grouping, _textual_label_reference
 from sqlalchemy.sql.visitors import iterate
 
 from licet.authz.policies._in_sql._page import on_page
 from licet.authz.policies._in_sql._terms import Term
 
-__all__ = ["restrict"]
+__all__ = ["apart", "restrict", "with_conditions_apart"]
+
+T = TypeVar("T")
 
 _TUPLES_ONCE: Final = sa.__version__.startswith("2.0.")
 
@@ -30,13 +32,36 @@ def restrict(statement: sa.Select[Any], entity: Any, term: Term) -> sa.Select[An
     keys = _keys(entity)
     if _is_page(statement, entity) and _keeps_keys(statement, entity, keys):
         statement = _in_total_order(statement, keys)
-    if isinstance(term, bool):
-        return statement if term else statement.where(sa.false())
+    if term is True:
+        return statement
+    statement = with_conditions_apart(statement)
+    if term is False:
+        return statement.where(sa.false())
     if size is None or not _is_plain(statement, entity) or not _is_copied(statement):
         return statement.where(term)
     labels = (key.label(f"key_{index}") for index, key in enumerate(keys))
     narrow = statement.with_only_columns(*labels).offset(None).limit(size)
     return statement.where(on_page(term, narrow.scalar_subquery()))
+
+
+def with_conditions_apart(statement: T) -> T:
+    """The statement, with each condition that has SQL text in parentheses.
+
+    SQLAlchemy writes text as it is: an OR in it would begin an alternative to all that follows.
+    """
+    given: Any = statement
+    found = tuple(map(apart, given._where_criteria))
+    if not any(isinstance(one, Grouping) for one in found):
+        return statement
+    changed = given._generate()
+    changed._where_criteria = found
+    return changed  # type: ignore[no-any-return]  # of the same type
+
+
+def apart(condition: Any) -> Any:
+    """The condition, in parentheses when it has SQL text."""
+    is_text = isinstance(condition, sa.ClauseElement) and any(map(_is_text, iterate(condition)))
+    return Grouping(condition) if is_text else condition
 
 
 def _keys(entity: Any) -> list[Any]:
@@ -57,14 +82,15 @@ def _is_plain(statement: Any, entity: Any) -> bool:
     column, could not order the branches.
     """
     return all(_is_of(column, entity) for column in statement._raw_columns) and not any(
-        isinstance(part, _textual_label_reference | sa.TextClause) or _is_literal(part)
+        isinstance(part, _textual_label_reference) or _is_text(part)
         for clause in statement._order_by_clauses
         for part in iterate(clause)
     )
 
 
-def _is_literal(part: Any) -> bool:
-    return isinstance(part, sa.ColumnClause) and part.is_literal
+def _is_text(part: Any) -> bool:
+    is_literal = isinstance(part, sa.ColumnClause) and part.is_literal
+    return is_literal or isinstance(part, sa.TextClause)
 
 
 def _is_copied(statement: Any) -> bool:

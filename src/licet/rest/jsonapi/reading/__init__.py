@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, aliased
 
 from licet.authz.callers.nobody import is_nobody, refusal_of_nobody
 from licet.authz.policies._check import KnownCaller, known_caller
+from licet.authz.policies._in_sql._filter import apart
 from licet.authz.policies._in_sql._terms import as_column, as_where
 from licet.authz.policies.verbs import DELETE, LIST, VIEW, Verb
 from licet.errors import InvalidRequest
@@ -91,6 +92,7 @@ class Reader:
         conditions = [*within, *self._kept(bound, is_trash=query.is_trash)]
         if query.where is not None:
             conditions.append(criterion_of(query.where, bound.model, self.seen))
+        conditions = list(map(apart, conditions))  # from the policy's criterion of the count
         orders = order_of(query.sort, bound, self.seen)
         has_cursors = self._has_cursors(bound, orders)
         page, is_back = query.page, query.page.before is not None
