@@ -7,7 +7,7 @@ from typing import Final
 
 from licet.authz._places import invalid
 
-__all__ = ["ALL", "CREATE", "DELETE", "LIST", "UPDATE", "VIEW", "Verb", "one_verb"]
+__all__ = ["ALL", "CREATE", "DELETE", "LIST", "UPDATE", "USUAL", "VIEW", "Verb", "one_verb"]
 
 USUAL: Final = ("LIST", "VIEW", "CREATE", "UPDATE", "DELETE")
 

@@ -119,25 +119,23 @@ class JsonApi:
 
     def _add_routes(self, bound: Bound) -> None:
         add, resource = partial(self._add, bound), bound.resource
+        resource.is_served = True
+        one = "" if resource.is_single else "/<id>"
         for name, criterion in resource.lists.items():
             add(f"/{name}", "GET", partial(_list, within=criterion), LIST, part=name)
-        if resource.is_single:
-            add("", "GET", _detail, VIEW)
-            add("", "PATCH", _update, UPDATE)
-            return
         add("", "GET", _list, LIST)
         add("", "POST", _create, CREATE)
-        add("/<id>", "GET", _detail, VIEW)
-        add("/<id>", "PATCH", _update, UPDATE)
-        add("/<id>", "DELETE", _delete, DELETE)
+        add(one, "GET", _detail, VIEW)
+        add(one, "PATCH", _update, UPDATE)
+        add(one, "DELETE", _delete, DELETE)
         if resource.soft_delete is not None:
-            add("/<id>/restore", "POST", _restore, DELETE)
+            add(f"{one}/restore", "POST", _restore, DELETE)
         for link in bound.links.values():
-            self._add_links(bound, link)
+            self._add_links(bound, link, one)
 
-    def _add_links(self, bound: Bound, link: Link) -> None:
+    def _add_links(self, bound: Bound, link: Link, one: str) -> None:
         add = partial(self._add, bound, link=link)
-        at, own = f"/<id>/{link.member}", f"/<id>/relationships/{link.member}"
+        at, own = f"{one}/{link.member}", f"{one}/relationships/{link.member}"
         add(at, "GET", _related, VIEW)
         add(own, "GET", _linkage, VIEW)
         add(own, "PATCH", partial(_relate, how="replace"), UPDATE)
@@ -158,15 +156,15 @@ class JsonApi:
     ) -> None:
         api = self
         about = link.target if link is not None and verb is CREATE else bound
-        policy, verbs = about.policy, about.resource.verbs
-        if not verbs.covers(verb.name) and (link is None or verb is not VIEW):
+        policy, is_served = about.policy, about.resource.serves(verb)
+        if not is_served and (link is None or verb is not VIEW):
             return
 
         @guarded_by(policy, verb)
         def view(**args: Any) -> Response:
             asking = Asking(api)
-            session = asking.reader.session
-            args = {name: id_of(bound, text, session) for name, text in args.items()}
+            session, identity = asking.reader.session, asking.reader.identity
+            args = {name: id_of(bound, text, session, identity) for name, text in args.items()}
             if bound.resource.is_single:
                 args["id"] = only_id(bound, session)
             given = (bound,) if link is None else (bound, link)
@@ -177,7 +175,7 @@ class JsonApi:
         own = link.name if link is not None else part
         endpoint = f"{bound.type}{own and f':{own}'}:{named}_{method.lower()}"
         # clients that make a URL of a type find the collection and its resources there
-        also = bound.type if suffix in ("", "/<id>") else bound.resource.url
+        also = bound.type if part or suffix in ("", "/<id>") else bound.resource.url
         for name in dict.fromkeys((bound.resource.url, also)):
             self.blueprint.add_url_rule(
                 f"/{name}{suffix}",

@@ -5,6 +5,7 @@ All is looked up once, when an app gets its resources, and what cannot be served
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -22,7 +23,7 @@ from licet.errors import ConfigurationError
 from licet.errors.names import suggestion, with_article
 from licet.rest.jsonapi.names import by_name
 from licet.rest.jsonapi.resource import Attribute, Bound, Link, Resource, ToMany
-from licet.rest.jsonapi.values import ValueType, as_text
+from licet.rest.jsonapi.values import ValueType, as_text, read
 from licet.rest.lookup import version_name
 
 __all__ = ["bind_all", "pairs_of", "require_one_policy"]
@@ -104,16 +105,44 @@ def _fill(bound: Bound, by_model: dict[type[Any], Bound]) -> None:
     for name in resource.attributes:
         _require_no_link(bound, name, by_model)
     bound.attributes = {name: _attribute(mapper, name) for name in resource.attributes}
+    for name, sample in resource.samples.items():
+        _require_sample(bound, name, sample)
     bound.links = {name: _link(bound, name, by_model) for name in resource.relationships}
     bound.attributes_by_name = by_name(bound.attributes.items())
     bound.links_by_name = by_name(bound.links.items())
     bound.version = version_name(bound.model)
     if resource.soft_delete is not None:
         _require_moment(bound, mapper, resource.soft_delete)
-    if resource.also_by is not None and mapper.columns.get(resource.also_by) is None:
+    if resource.also_by is not None:
+        _require_name(bound, mapper, resource.also_by)
+
+
+def _require_name(bound: Bound, mapper: Mapper[Any], name: str) -> None:
+    """Refuse what does not stand for an id."""
+    model, column = bound.model.__name__, mapper.columns.get(name)
+    if not isinstance(column, sa.Column):
+        raise ConfigurationError(f"{model}.{name} is no column, so it stands for no id.")
+    if _python_of(column.type) is not str or isinstance(column.type, sa.Enum):
         raise ConfigurationError(
-            f"{bound.model.__name__}.{resource.also_by} is no column, so it stands for no id."
+            f"{model}.{name} is no text, so it stands for no id in URLs: also_by is a unique text."
         )
+    if bound.key.value_type.python is str:
+        raise ConfigurationError(
+            f"The ids of {with_article(bound.type)} are texts, so each text in a URL is one: "
+            f"{model}.{name} stands for none, and also_by is for keys of numbers and UUIDs."
+        )
+    table: Any = column.table
+    constraints = (c for c in table.constraints if isinstance(c, sa.UniqueConstraint))
+    indexes = (i for i in table.indexes if i.unique and not _is_partial(i))
+    if not any(list(one.columns) == [column] for one in (*constraints, *indexes)):
+        raise ConfigurationError(
+            f"{model}.{name} is not unique, so it stands for no id: declare it with unique=True."
+        )
+
+
+def _is_partial(index: sa.Index) -> bool:
+    options = (index.dialect_kwargs.get(f"{name}_where") for name in ("sqlite", "postgresql"))
+    return any(one is not None for one in options)
 
 
 def _require_moment(bound: Bound, mapper: Mapper[Any], name: str) -> None:
@@ -137,6 +166,18 @@ def _require_no_link(bound: Bound, name: str, by_model: Mapping[type[Any], Bound
                 f"{bound.model.__name__}.{name} is the key of {with_article(other.type)}, which it "
                 "would tell to whoever does not see that: name the relationship."
             )
+
+
+def _require_sample(bound: Bound, name: str, sample: Any) -> None:
+    """Refuse a sample that no document could show."""
+    try:
+        read(bound.attributes[name].value_type, sample)
+        json.dumps(sample, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"The sample {sample!r} of {bound.model.__name__}.{name} is no value of it in JSON: "
+            f"{error}."
+        ) from error
 
 
 def _attribute(mapper: Mapper[Any], name: str) -> Attribute:

@@ -16,12 +16,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final, TypeVar
 
 from licet.authz.policies._models.kept import KeptStatements
 from licet.authz.policies.policy import Policy
-from licet.authz.policies.verbs import ALL, VIEW, Verb
+from licet.authz.policies.verbs import ALL, LIST, UPDATE, USUAL, VIEW, Verb
 from licet.errors import ConfigurationError
 from licet.errors.names import knows_its_options, knows_options_of, refuse_unknown
 from licet.rest.jsonapi.names import by_name, dashed
@@ -88,9 +88,10 @@ class Resource:
         soft_delete: the name of a nullable datetime column; DELETE sets it, and a row that has it
             is in the trash, which only those see who may DELETE it.
         verbs: those of LIST, VIEW, CREATE, UPDATE and DELETE that have endpoints; all by default.
-        also_by: the name of a unique text that URLs may have in place of the id. No text of it may
-            be one that an id could be.
-        is_single: the model has one row, which the collection's URL shows and changes.
+        also_by: the name of a unique text that URLs may have in place of the id, for those who see
+            it. No text of it may be one that an id could be.
+        is_single: the model has one row, which the collection's URL shows and changes. It is not
+            listed, created or deleted.
         samples: values of attributes in the examples of the OpenAPI document, where those that are
             made from the attributes' types do not fit the rules of the app.
 
@@ -118,6 +119,7 @@ class Resource:
         self.model, self.policy = model, policy
         self.verbs, self.also_by, self.is_single = verbs, also_by, is_single
         self.lists: dict[str, Callable[[], Any]] = {}
+        self.is_served = False  # by a `JsonApi`, which takes no more lists
         self.type = name
         self.url = f"{name}s" if url is None else url
         self.attributes = tuple(attributes)
@@ -139,6 +141,7 @@ class Resource:
                     f"{text!r} is no name of a resource: write it in lower case with dashes, such "
                     "as 'custom-form'."
                 )
+        self._check_endpoints()
         refuse_unknown(f"The resource {self.type} has no attribute", self.samples, self.attributes)
         names = [*self.attributes, *self.relationships]
         if "type" in self.relationships:
@@ -157,6 +160,19 @@ class Resource:
             by_name((name, name) for name in names)
         except ValueError as error:
             raise ConfigurationError(f"In the resource {self.type} {error}.") from error
+
+    def _check_endpoints(self) -> None:
+        verbs: object = self.verbs
+        if not isinstance(verbs, Verb) or not verbs.names <= {"ALL", *USUAL}:
+            raise ConfigurationError(
+                f"The verbs of the resource {self.type} are of LIST, VIEW, CREATE, UPDATE and "
+                f"DELETE, joined by |: {verbs!r} is something else."
+            )
+        if self.is_single and (self.also_by is not None or self.soft_delete is not None):
+            raise ConfigurationError(
+                f"The resource {self.type} is the one row that its collection's URL shows: it has "
+                "neither another name (also_by) nor a trash (soft_delete)."
+            )
 
     def _hooked(self, moment: str, hook: H) -> H:
         self.hooks.setdefault(moment, []).append(hook)
@@ -198,13 +214,51 @@ class Resource:
                 return Event.ends_at > datetime.now(UTC)
 
         The name goes before an id of the same text. The function is called in each request.
+
+        Raises:
+            ConfigurationError: the name is no name, or taken; the resource has no lists; or its
+                endpoints were made already.
         """
+        if not isinstance(name, str) or not _NAME.fullmatch(name) or name in self.lists:
+            raise ConfigurationError(
+                f"{name!r} is no name of a list of the resource {self.type}, or is taken: write "
+                "one of its own in lower case with dashes, such as 'still-open'."
+            )
+        if self.is_single or not self.verbs.covers(LIST.name):
+            raise ConfigurationError(
+                f"The resource {self.type} has no lists (is_single, or verbs without LIST), and so "
+                f"none at {name!r}."
+            )
+        if self.is_served:
+            raise ConfigurationError(
+                f"The endpoints of the resource {self.type} are made already: declare the list "
+                f"{name!r} before its JsonApi."
+            )
 
         def keep(criterion: C) -> C:
-            self.lists[name] = criterion
+            if not callable(criterion):
+                raise ConfigurationError(
+                    f"The list {name!r} of the resource {self.type} is given by a function that "
+                    "returns an SQL criterion, such as lambda: Event.is_open."
+                )
+            self.lists[name] = partial(self._part, name, criterion)
             return criterion
 
         return keep
+
+    def _part(self, name: str, criterion: Callable[[], Any]) -> Any:
+        found = criterion()
+        if found is None:
+            raise ConfigurationError(
+                f"The function of the list {name!r} of the resource {self.type} returns None: "
+                "return an SQL criterion."
+            )
+        return found
+
+    def serves(self, verb: Verb) -> bool:
+        """Whether there are endpoints for a verb; of a single row to view and to update it."""
+        is_possible = not self.is_single or verb in (VIEW, UPDATE)
+        return is_possible and self.verbs.covers(verb.name)
 
     def run(self, moment: str, owner: Any) -> None:
         """Call the hooks of a moment, in the order of their declaration."""

@@ -10,7 +10,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, rela
 from sqlalchemy.pool import StaticPool
 
 from licet import Licet
-from licet.authz import ALL, Policy, everyone, register_policies
+from licet.authz import ALL, LIST, VIEW, Policy, Verb, everyone, register_policies
 from licet.errors import ConfigurationError, UnknownName
 from licet.rest.jsonapi import JsonApi, Resource, ToMany, ToOne
 
@@ -26,6 +26,11 @@ class Shelf(Base):
     picture: Mapped[bytes | None]
     is_old: Mapped[bool]
     opens_at: Mapped[time | None]
+    label: Mapped[str | None]
+    __table_args__ = (
+        sa.Index("label", "label", unique=True, sqlite_where=sa.text("not is_old")),
+        sa.UniqueConstraint("name", "label"),
+    )
     books: Mapped[list["Book"]] = relationship(back_populates="shelf")
 
     @property
@@ -44,6 +49,12 @@ class Seat(Base):
     __tablename__ = "seat"
     row: Mapped[int] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
+
+
+class Named(Base):
+    __tablename__ = "named"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    other: Mapped[str] = mapped_column(unique=True)
 
 
 class Mark(Base):
@@ -75,6 +86,21 @@ def shelf(**options):
     return Resource(Shelf, policy(Shelf), **options)
 
 
+def named(**options):
+    return Resource(Named, policy(Named), name="named", attributes=[], **options)
+
+
+def with_list(resource):
+    resource.list_at("old")(lambda: Shelf.is_old)
+    return resource
+
+
+def served():
+    resource = shelf()
+    api(resource)
+    return resource
+
+
 def api(*resources, **options):
     app = Flask("declared")
     Licet(app)
@@ -104,6 +130,22 @@ def api(*resources, **options):
             "no relationship to one",
         ),
         (lambda: api(shelf(soft_delete="name")), "a nullable column of datetimes"),
+        (lambda: api(shelf(also_by="books")), r"Shelf\.books is no column"),
+        (lambda: api(shelf(also_by="is_old")), r"Shelf\.is_old is no text"),
+        (lambda: api(shelf(also_by="name")), r"Shelf\.name is not unique"),
+        (lambda: api(shelf(also_by="label")), r"Shelf\.label is not unique"),
+        (lambda: api(named(also_by="other")), "The ids of a named are texts"),
+        (lambda: shelf(verbs="LIST"), "joined by |: 'LIST' is something else"),
+        (lambda: shelf(verbs=LIST | Verb("LEND")), "is something else"),
+        (lambda: shelf(is_single=True, also_by="name"), "neither another name"),
+        (lambda: shelf().list_at("<id>"), "'<id>' is no name of a list"),
+        (lambda: shelf().list_at("a/b"), "'a/b' is no name of a list"),
+        (lambda: with_list(shelf()).list_at("old"), "'old' is no name of a list .* or is taken"),
+        (lambda: with_list(shelf(is_single=True)), "has no lists"),
+        (lambda: with_list(shelf(verbs=VIEW)), "has no lists"),
+        (lambda: with_list(served()), "are made already"),
+        (lambda: shelf().list_at("old")(Shelf.is_old), "given by a function"),
+        (lambda: api(shelf(samples={"name": 5})), r"The sample 5 of Shelf\.name .* a string"),
         (lambda: shelf(soft_delete="name", attributes=["deleted"]), "asks for its trash"),
         (lambda: api(shelf(), shelf()), "Shelf has two resources"),
         (
