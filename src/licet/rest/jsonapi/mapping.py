@@ -280,6 +280,7 @@ def _link(bound: Bound, name: str, by_model: dict[type[Any], Bound]) -> Link:
         is_required,
         _giver(target),
         keys,
+        is_nullable=all(mapper.columns[own].nullable for own, _ in keys),
         is_read_only=prop.viewonly,
         far=_far_end(prop),
         is_by_key=prop.secondary is None,

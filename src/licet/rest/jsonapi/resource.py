@@ -296,6 +296,7 @@ class Link:
         find_target: gives the resource that it leads to.
         keys: of a many-to-one that is nothing but equal keys: own attribute and related one, of
             each column.
+        is_nullable: an object may be without one.
         is_read_only: the model does not write it.
         far: what is the same thing in the class that it leads to: the foreign key of its rows, or
             its relationships over the same association table.
@@ -309,6 +310,7 @@ class Link:
     is_required: bool
     find_target: Callable[[], Bound]
     keys: tuple[tuple[str, str], ...] = ()
+    is_nullable: bool = True
     is_read_only: bool = False
     far: frozenset[str] = frozenset()
     is_by_key: bool = True

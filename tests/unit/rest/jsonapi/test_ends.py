@@ -463,3 +463,43 @@ def test_a_second_child_of_a_one_to_one_is_a_conflict():
         answer = app.test_client().post("/v1/roofs", **sent)
         assert (answer.status_code, answer.json["errors"][0]["code"]) == (409, "conflict")
         assert session.scalars(sa.select(Roof.house_id)).all() == [1]
+
+
+def test_a_resource_without_a_value_of_its_own_is_no_conflict():
+    """Whether a request takes it away, where a new resource has a default, or a hook does."""
+
+    class Local(DeclarativeBase):
+        pass
+
+    class Street(Local):
+        __tablename__ = "street"
+        id: Mapped[int] = mapped_column(primary_key=True)
+
+    class House(Local):
+        __tablename__ = "house"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str]
+        street_id: Mapped[int] = mapped_column(sa.ForeignKey("street.id"), default=1)
+        street: Mapped[Street] = relationship(Street)
+
+    engine = sa.create_engine("sqlite://", poolclass=StaticPool)
+    Local.metadata.create_all(engine)
+    streets, houses = (Policy(one).allow(everyone, ALL) for one in (Street, House))
+    links = {"street": ToOne()}
+    served = Resource(House, houses, name="house", attributes=["name"], relationships=links)
+    served.before_update(lambda house: setattr(house, "name", None))
+    resources = [served, Resource(Street, streets, name="street", attributes=[])]
+    app = Flask("streets")
+    Licet(app)
+    with Session(engine) as session:
+        session.add_all([Street(id=1), House(id=1, name="a")])
+        session.commit()
+        register_policies(app, houses, streets, session=lambda: session)
+        JsonApi(app, url_prefix="/v1", resources=resources)
+        sent = {"data": json.dumps({"data": None}), "content_type": TYPE}
+        answer = app.test_client().patch("/v1/houses/1/relationships/street", **sent)
+        assert (answer.status_code, place_of(answer)) == (422, "/data/relationships/street")
+        house = {"type": "house", "id": "1", "attributes": {"name": "b"}}
+        sent = {"data": json.dumps({"data": house}), "content_type": TYPE}
+        answer = app.test_client().patch("/v1/houses/1", **sent)
+        assert (answer.status_code, place_of(answer)) == (422, "/data/attributes/name")

@@ -220,6 +220,7 @@ class Writer:
             with self.session.no_autoflush:
                 yield change, self._writable(bound, owner)
                 bound.resource.run("before_update", owner)
+                _require_values(bound, owner)
                 _store_nulls(bound, owner)
             self.session.flush()
             self.links.require_written()
@@ -288,7 +289,7 @@ class Writer:
             detail = None
             if link.is_read_only or link.name not in writable:
                 detail = f"{link.member} may not be written."
-            elif linkage.is_null and link.is_required:
+            elif linkage.is_null and (link.is_required or not link.is_nullable):
                 detail = f"{link.member} must not be null."
             if detail is not None:
                 problems += refused_field(link.member, detail, kind="relationships").problems
@@ -354,6 +355,18 @@ def _absent(linkage: Linkage, index: int) -> Problem:
 def _missing(member: str, kind: str) -> Problem:
     (problem,) = refused_field(member, f"{member} must be given.", kind=kind).problems
     return problem
+
+
+def _require_values(bound: Bound, owner: Any) -> None:
+    """Refuse that a hook leaves an object without a value that it has to have."""
+    values = sa.inspect(owner).dict
+    problems = [
+        _missing(one.member, "attributes")
+        for name, one in bound.attributes.items()
+        if one.is_column and not one.value_type.is_nullable and values.get(name, one) is None
+    ]
+    if problems:
+        raise Refused(*problems)
 
 
 def _store_nulls(bound: Bound, owner: Any) -> None:
