@@ -390,7 +390,8 @@ def _relate(asking: Asking, bound: Bound, link: Link, id: str, *, how: str) -> R
 
     def answer() -> Response:
         parent = asking.seen(bound, link, id)
-        if parent is None:  # of what the caller may write, and not see
+        is_shown = not link.is_many or asking.reader.may_ask_for_lists(link.target)
+        if parent is None or not is_shown:  # of what the caller may write, and not see
             return private(Response(status=204))
         return answered(_linkage_document(asking, parent, link, query))
 

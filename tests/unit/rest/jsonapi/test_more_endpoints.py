@@ -47,6 +47,7 @@ class Shelf(Base):
     deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     books: Mapped[list[Book]] = relationship(back_populates="shelf")
     houses: Mapped[list[House]] = relationship(back_populates="shelf")
+    loans: Mapped[list[Loan]] = relationship()
 
 
 class Book(Base):
@@ -67,6 +68,7 @@ class House(Base):
 class Loan(Base):
     __tablename__ = "loan"
     id: Mapped[int] = mapped_column(primary_key=True)
+    shelf_id: Mapped[int | None] = mapped_column(sa.ForeignKey("shelf.id"))
 
 
 @pytest.fixture
@@ -100,7 +102,7 @@ def client(restored: list[int]) -> Iterator[FlaskClient]:
         name="shelf",
         url="shelves",
         attributes=["code", "type"],
-        relationships={"books": ToMany(), "houses": ToMany()},
+        relationships={"books": ToMany(), "houses": ToMany(), "loans": ToMany()},
         soft_delete="deleted_at",
         also_by="code",
     )
@@ -122,7 +124,7 @@ def client(restored: list[int]) -> Iterator[FlaskClient]:
     )
     loans = Resource(
         Loan,
-        Policy(Loan).allow(registered, LIST, when=attr("id") == 1),
+        Policy(Loan).allow(registered, LIST, when=attr("id") == 1).allow(everyone, VIEW | UPDATE),
         name="loan",
         attributes=[],
         verbs=LIST,
@@ -243,3 +245,14 @@ def test_a_list_of_which_nobody_may_see_anything_asks_who_it_is(client):
     token = embedded_issuer(client.application).mint("ann", [])
     sent = {"Authorization": f"Bearer {token}"}
     assert client.get("/v1/loans", headers=sent).json["meta"]["count"] == 1
+
+
+def test_nobody_is_told_no_list_that_they_change(client):
+    """They may write its links, and not list it: whether that changed something is not told."""
+    url = "/v1/shelves/1/relationships/loans"
+    for _ in range(2):
+        assert send(client, "POST", url, [{"type": "loan", "id": "1"}]).status_code == 204
+    assert client.get(url).status_code == 401
+    token = embedded_issuer(client.application).mint("ann", [])
+    sent = {"Authorization": f"Bearer {token}"}
+    assert client.get(url, headers=sent).json["data"] == [{"type": "loan", "id": "1"}]

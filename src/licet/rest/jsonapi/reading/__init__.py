@@ -81,13 +81,17 @@ class Reader:
 
     # --- lists -----------------------------------------------------------------------------------
 
+    def may_ask_for_lists(self, bound: Bound) -> bool:
+        """Whether the caller is somebody, or some row might be one that nobody may list."""
+        return not is_nobody(self.identity) or bound.policy.may_allow(self.identity, LIST)
+
     def page(self, bound: Bound, query: Query, *within: ColumnElement[bool]) -> Listed:
         """One page of the rows that fulfil the query, and `within`.
 
         Raises:
             MissingToken, NotRegistered: the caller is nobody, and nobody may list any row.
         """
-        if is_nobody(self.identity) and not bound.policy.may_allow(self.identity, LIST):
+        if not self.may_ask_for_lists(bound):
             raise refusal_of_nobody(self.identity)
         conditions = [*within, *self._kept(bound, is_trash=query.is_trash)]
         if query.where is not None:
