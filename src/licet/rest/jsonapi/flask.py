@@ -103,7 +103,7 @@ class JsonApi:
     answer_errors_of = staticmethod(answer_errors_of)
 
     def show(self, resource: Resource, key: Any, status: int = 200) -> Response:
-        """The answer of a view of the app's own: a resource, as the caller now sees it."""
+        """What a view of the app's own answers: a resource as its caller sees it, or 404 to GET."""
         bound, asking = self.bound_of(resource), Asking(self)
         return asking.shown(bound, key, asking.query(bound, "write"), status)
 
@@ -119,7 +119,6 @@ class JsonApi:
 
     def _add_routes(self, bound: Bound) -> None:
         add, resource = partial(self._add, bound), bound.resource
-        resource.is_served = True
         one = "" if resource.is_single else "/<id>"
         for name, criterion in resource.lists.items():
             add(f"/{name}", "GET", partial(_list, within=criterion), LIST, part=name)
@@ -231,6 +230,8 @@ class Asking:
         """The answer that a write has: the resource as the caller now sees it."""
         row = self.reader.one(bound, key, query)
         answers = self.answers(query)
+        if row is None and request.method in ("GET", "HEAD"):  # of a view of the app's own
+            raise ObjectNotFound
         if row is None:
             return answered(answers.bare(bound, key), status)
         included = self.reader.include([row], query)

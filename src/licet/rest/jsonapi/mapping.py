@@ -51,6 +51,8 @@ def bind_all(resources: Iterable[Resource]) -> list[Bound]:
     for bound in by_model.values():
         _fill(bound, by_model)
     require_one_policy(by_model.values(), (resource.policy for resource in listed))
+    for resource in listed:
+        resource.is_served = True
     return list(by_model.values())
 
 

@@ -21,7 +21,7 @@ from typing import Any, Final, TypeVar
 
 from licet.authz.policies._models.kept import KeptStatements
 from licet.authz.policies.policy import Policy
-from licet.authz.policies.verbs import ALL, LIST, UPDATE, USUAL, VIEW, Verb
+from licet.authz.policies.verbs import ALL, LIST, UPDATE, USUAL, VIEW, Verb, one_verb
 from licet.errors import ConfigurationError
 from licet.errors.names import knows_its_options, knows_options_of, refuse_unknown
 from licet.rest.jsonapi.names import by_name, dashed
@@ -72,6 +72,9 @@ class ToMany:
 
     verb: Verb = VIEW
     parameter: str | None = None
+
+    def __post_init__(self) -> None:
+        one_verb(self.verb)
 
 
 class Resource:

@@ -11,7 +11,7 @@ from sqlalchemy.pool import StaticPool
 
 from licet import Licet
 from licet.authz import ALL, LIST, VIEW, Policy, Verb, everyone, register_policies
-from licet.errors import ConfigurationError, UnknownName
+from licet.errors import ConfigurationError, InvalidCondition, UnknownName
 from licet.rest.jsonapi import JsonApi, Resource, ToMany, ToOne
 
 
@@ -186,6 +186,9 @@ def test_unknown_options_are_told():
         shelf(soft_deleted="x")
     with pytest.raises(UnknownName, match="required"):
         ToOne(require=True)
+    for verb in ("VIEW", LIST | VIEW, None):
+        with pytest.raises(InvalidCondition, match=r"verb .*is wanted here"):
+            ToMany(verb=verb)
     with pytest.raises(UnknownName, match="url_prefix"):
         api(shelf(), url_prefixes="/v1")
 

@@ -124,7 +124,9 @@ def client(restored: list[int]) -> Iterator[FlaskClient]:
     )
     loans = Resource(
         Loan,
-        Policy(Loan).allow(registered, LIST, when=attr("id") == 1).allow(everyone, VIEW | UPDATE),
+        Policy(Loan)
+        .allow(registered, LIST, when=attr("id") == 1)
+        .allow(everyone, VIEW | UPDATE, when=attr("id") == 1),
         name="loan",
         attributes=[],
         verbs=LIST,
@@ -141,6 +143,7 @@ def client(restored: list[int]) -> Iterator[FlaskClient]:
     api = JsonApi(app, url_prefix="/v1", resources=resources)
     own = Blueprint("own", __name__, url_prefix="/v1")
     own.get("/first", endpoint="first")(public(lambda: api.show(shelves, 1)))
+    own.get("/shown/<int:key>", endpoint="shown")(public(lambda key: api.show(loans, key)))
     own.get("/nowhere", endpoint="nowhere")(public(lambda: abort(410, "It moved.")))
     api.answer_errors_of(own)
     app.register_blueprint(own)
@@ -235,6 +238,9 @@ def test_what_comes_out_of_the_trash_is_told(client, restored):
 def test_views_beside_resources_answer_as_they_do(client):
     """A resource, and an error."""
     assert client.get("/v1/first").json["data"]["id"] == "1"
+    assert client.get("/v1/shown/1").status_code == 200
+    hidden, absent = (client.get(f"/v1/shown/{key}") for key in (2, 99))
+    assert (hidden.status_code, hidden.data) == (404, absent.data)
     error = client.get("/v1/nowhere")
     assert (error.status_code, error.json["errors"][0]["detail"]) == (410, "It moved.")
 
