@@ -99,8 +99,8 @@ class Answers:
 
     def bare(self, bound: Bound, key: Any) -> dict[str, Any]:
         """The document of a resource of which the caller may see nothing."""
-        data = {**_identifier(bound, key), "links": {"self": url_of(self.base, bound, key)}}
-        return self._document(data, {"self": url_of(self.base, bound, key)}, ())
+        links = {"self": url_of(self.base, bound, key)} if bound.has_url else {}
+        return self._document({**_identifier(bound, key), "links": links}, links, ())
 
     def _document(
         self, data: Any, links: Mapping[str, Any], included: Iterable[Row]
@@ -130,7 +130,7 @@ class Answers:
             found["relationships"] = {
                 link.member: self._relationship(row, link, own) for link in shown.links
             }
-        found["links"] = {"self": own}
+        found["links"] = {"self": own} if bound.has_url else {}
         return found
 
     def _find_shown(self, row: Row) -> _Shown:

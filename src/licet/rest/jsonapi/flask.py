@@ -319,8 +319,7 @@ def _to_one(reader: Reader, parent: Row, link: Link) -> Any:
 
 def _create(asking: Asking, bound: Bound) -> Response:
     asking.writer.require_possible(bound, CREATE)
-    query = asking.query(bound, "write")
-    return _create_once(asking, bound, query)
+    return _create_once(asking, bound, asking.query(bound, "write"))
 
 
 def _create_related(asking: Asking, bound: Bound, link: Link, id: str) -> Response:  # noqa: A002 - as above
@@ -358,7 +357,8 @@ def _create_once(
 
 def _created(asking: Asking, bound: Bound, query: Query, key: Any) -> Response:
     response = asking.shown(bound, key, query, 201)
-    response.headers["Location"] = url_of(asking.base, bound, key)
+    if bound.has_url:
+        response.headers["Location"] = url_of(asking.base, bound, key)
     return response
 
 

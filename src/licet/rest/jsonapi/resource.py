@@ -260,8 +260,7 @@ class Resource:
 
     def serves(self, verb: Verb) -> bool:
         """Whether there are endpoints for a verb; of a single row to view and to update it."""
-        is_possible = not self.is_single or verb in (VIEW, UPDATE)
-        return is_possible and self.verbs.covers(verb.name)
+        return self.verbs.covers(verb.name) and (not self.is_single or verb in (VIEW, UPDATE))
 
     def run(self, moment: str, owner: Any) -> None:
         """Call the hooks of a moment, in the order of their declaration."""
@@ -349,6 +348,11 @@ class Bound:
     def type(self) -> str:
         """The type in documents."""
         return self.resource.type
+
+    @cached_property
+    def has_url(self) -> bool:
+        """Whether a resource is shown at its URL, to which links may lead."""
+        return self.resource.serves(VIEW)
 
     @property
     def model(self) -> Any:

@@ -207,6 +207,10 @@ def test_verbs_that_are_left_out_have_no_endpoints(client):
     assert client.delete("/v1/books/1").status_code == 405
     assert send(client, "POST", "/v1/shelves/1/books", {"type": "book"}).status_code == 405
     assert client.get("/v1/shelves/1/books").status_code == 200
+    token = embedded_issuer(client.application).mint("ann", [])
+    sent = {"Authorization": f"Bearer {token}"}
+    (loan,) = client.get("/v1/loans", headers=sent).json["data"]
+    assert loan == {"type": "loan", "id": "1", "links": {}}  # where nothing would answer
 
 
 def test_a_single_row_is_shown_and_changed_at_the_collection(client):

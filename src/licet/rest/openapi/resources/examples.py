@@ -120,7 +120,8 @@ class _Made:
                 self.varies.append(f"{place}/attributes/{one.member}")
         own = url_of(self._served.prefix, bound, self.id_of(bound))
         shown = {"attributes": values} if values else {}
-        return {**self._identifier(bound), **shown, "links": {"self": own}}
+        links = {"self": own} if bound.has_url else {}
+        return {**self._identifier(bound), **shown, "links": links}
 
     def _is_list(self) -> bool:
         link = self._served.link
