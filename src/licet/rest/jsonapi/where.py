@@ -19,6 +19,7 @@ from sqlalchemy.orm import aliased
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from licet.authz.policies._in_sql._filter import apart
 from licet.authz.policies._in_sql._functions import code_points
 from licet.rest.jsonapi.filters import Compare, Inverse, Junction, Node, Related
 from licet.rest.jsonapi.query import SortKey
@@ -101,7 +102,8 @@ def criterion_of(node: Node, entity: Any, seen: Seen) -> ColumnElement[bool]:
                 attribute.any(related) if node.link.is_many else attribute.has(related)
             )
             return found
-    return _compared(node, entity)
+    compared: ColumnElement[bool] = apart(_compared(node, entity))
+    return compared
 
 
 def _inverse(part: ColumnElement[bool]) -> ColumnElement[bool]:

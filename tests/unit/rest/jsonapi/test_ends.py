@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 from flask import Flask, g, request
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 from sqlalchemy.pool import StaticPool
 from tests.unit.rest.jsonapi.conference import TYPE, Caller
@@ -503,3 +504,57 @@ def test_a_resource_without_a_value_of_its_own_is_no_conflict():
         sent = {"data": json.dumps({"data": house}), "content_type": TYPE}
         answer = app.test_client().patch("/v1/houses/1", **sent)
         assert (answer.status_code, place_of(answer)) == (422, "/data/attributes/name")
+
+
+def test_an_attribute_of_text_is_no_alternative_to_the_policy():
+    """SQLAlchemy writes text as it is, and AND binds more than the OR that is in it."""
+
+    class Local(DeclarativeBase):
+        pass
+
+    class Shelf(Local):
+        __tablename__ = "shelf"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        is_hidden: Mapped[bool]
+        books: Mapped[list["Book"]] = relationship(back_populates="shelf")
+
+        @hybrid_property
+        def is_odd(self):
+            return sa.literal_column("is_hidden OR 1 = 2", sa.Boolean)
+
+    class Book(Local):
+        __tablename__ = "book"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        shelf_id: Mapped[int] = mapped_column(sa.ForeignKey("shelf.id"))
+        shelf: Mapped[Shelf] = relationship(back_populates="books")
+
+    engine = sa.create_engine("sqlite://", poolclass=StaticPool)
+    Local.metadata.create_all(engine)
+    shelves = Policy(Shelf).allow(everyone, ALL, when=~attr("is_hidden").is_true())
+    books = Policy(Book).allow(everyone, ALL)
+    links = ({"books": ToMany()}, {"shelf": ToOne()})
+    resources = [
+        Resource(
+            Shelf,
+            shelves,
+            name="shelf",
+            url="shelves",
+            attributes=["is_odd"],
+            relationships=links[0],
+        ),
+        Resource(Book, books, name="book", attributes=[], relationships=links[1]),
+    ]
+    app = Flask("texts")
+    Licet(app)
+    with Session(engine) as session:
+        session.add_all([Shelf(id=1, is_hidden=True), Book(id=1, shelf_id=1)])
+        session.commit()
+        register_policies(app, shelves, books, session=lambda: session)
+        JsonApi(app, url_prefix="/v1", resources=resources)
+        is_odd = {"name": "is-odd", "op": "eq", "val": False}
+        of_shelf = {"name": "shelf", "op": "has", "val": is_odd}
+        for url, asked in (("shelves", is_odd), ("books", of_shelf)):
+            query = {"filter": json.dumps([asked])}
+            found = app.test_client().get(f"/v1/{url}", query_string=query).json
+            assert (found["data"], found["meta"]["count"]) == ([], 0)
+    engine.dispose()

@@ -9,7 +9,12 @@ from typing import Any, Final, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapper
 from sqlalchemy.sql import operators
-from sqlalchemy.sql.elements import ClauseList, Grouping, _textual_label_reference
+from sqlalchemy.sql.elements import (
+    BooleanClauseList,
+    ClauseList,
+    Grouping,
+    _textual_label_reference,
+)
 from sqlalchemy.sql.visitors import iterate
 
 from licet.authz.policies._in_sql._page import on_page
@@ -60,8 +65,18 @@ def with_conditions_apart(statement: T) -> T:
 
 def apart(condition: Any) -> Any:
     """The condition, in parentheses when it has SQL text."""
-    is_text = isinstance(condition, sa.ClauseElement) and any(map(_is_text, iterate(condition)))
-    return Grouping(condition) if is_text else condition
+    return Grouping(condition) if _has_text(condition) else condition
+
+
+def _has_text(part: Any) -> bool:
+    """Whether SQL text is somewhere in a condition; of the usual parts without a walk."""
+    if isinstance(part, sa.BindParameter | sa.Column):
+        return False
+    if isinstance(part, sa.BinaryExpression):
+        return _has_text(part.left) or _has_text(part.right)
+    if isinstance(part, BooleanClauseList):
+        return any(map(_has_text, part.clauses))
+    return isinstance(part, sa.ClauseElement) and any(map(_is_text, iterate(part)))
 
 
 def _keys(entity: Any) -> list[Any]:
