@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from licet.authz._places import invalid
 
-__all__ = ["Now", "in_utc", "known_moment", "now", "using_moment"]
+__all__ = ["Now", "declared_in_utc", "in_utc", "known_moment", "now", "using_moment"]
 
 FARTHEST: Final = timedelta(days=1_000_000)
 _moment: ContextVar[datetime | None] = ContextVar("licet_authz_moment", default=None)
@@ -81,6 +81,18 @@ def in_utc(value: Any) -> Any:
     if type(value) is datetime and value.tzinfo is not UTC and value.utcoffset() is not None:
         return value.astimezone(UTC)
     return value
+
+
+def declared_in_utc(value: Any) -> Any:
+    """A value that a condition is declared with, as `in_utc` has it.
+
+    Raises:
+        InvalidCondition: it is a moment outside of the years 1 to 9999.
+    """
+    try:
+        return in_utc(value)
+    except OverflowError:
+        raise invalid(f"{value!r} is outside of the years 1 to 9999 in UTC.") from None
 
 
 def known_moment() -> datetime | None:

@@ -19,7 +19,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, Final, NoReturn
 
-from licet.authz._moment import Now, in_utc
+from licet.authz._moment import Now, declared_in_utc
 from licet.authz._places import declared_at, invalid
 from licet.errors.names import knows_its_options
 
@@ -373,10 +373,7 @@ def predicate(function: Callable[[Any, Any], bool], footnote: str | None = None)
 def _constant(value: Any) -> Any:
     if isinstance(value, Decimal) and not value.is_finite():
         raise invalid(f"{value!r} is no finite number, which nothing is compared with.")
-    try:
-        return in_utc(value)
-    except OverflowError:
-        raise invalid(f"{value!r} is outside of the years 1 to 9999 in UTC.") from None
+    return declared_in_utc(value)
 
 
 def _flat(condition: Condition, kind: type[Conjunction | Disjunction]) -> tuple[Condition, ...]:
