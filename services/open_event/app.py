@@ -107,6 +107,7 @@ def attach(app: Flask, url_prefix: str = "/v1") -> None:
         attributes={
             "account_id": Account.id,
             "is_admin": Account.is_admin | Account.is_super_admin,
+            "is_super_admin": Account.is_super_admin,
             "is_verified": Account.is_verified,
         },
     )

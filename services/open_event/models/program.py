@@ -109,7 +109,7 @@ class Speaker(Base):
     mobile: Mapped[str | None] = mapped_column(sa.String(50))
     address: Mapped[str | None] = mapped_column(sa.String(500))
     photo_url: Mapped[str | None] = mapped_column(sa.String(500))
-    short_biography: Mapped[str | None] = mapped_column("biography", sa.Text)
+    short_biography: Mapped[str | None] = mapped_column("biography", LONG)
     long_biography: Mapped[str | None] = mapped_column(LONG)
     speaking_experience: Mapped[str | None] = mapped_column(LONG)
     website: Mapped[str | None] = mapped_column(sa.String(500))

@@ -35,6 +35,7 @@ from .roles import (
     member,
     organizer_of,
     staff,
+    super_admin,
 )
 
 RANKS = {
@@ -48,8 +49,10 @@ def user_policy() -> Policy:
     itself = (attr("id") == caller.account_id).named("Only themselves")
     shared = attr("memberships").any(member("event.memberships", *EVENT_ACCESS) & is_live())
     shared = shared.named("Only with a role in an event of their own")
+    above = attr("is_super_admin").is_true().named("Only super admins")
     users = Policy(Account, name="users")
     users.allow(staff, LIST | VIEW | UPDATE | DELETE)
+    users.forbid(everyone, UPDATE | DELETE, when=above, unless=[super_admin])
     users.allow(registered, LIST | VIEW | UPDATE, when=itself)
     users.allow(registered, LIST | VIEW, when=shared)
     users.hide("subject", "email_key")

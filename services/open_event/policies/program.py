@@ -22,6 +22,7 @@ from services.open_event.models import EventRole, Session, SessionState, Speaker
 from .roles import in_event, is_live, is_published, organizer_of, staff
 
 SHOWN_STATES = [SessionState.ACCEPTED, SessionState.CONFIRMED]
+OF_THE_SCHEDULE = ("starts_at", "ends_at", "microlocation_id")
 OF_THE_SERVER = ("id", "deleted_at", "submitted_at", "last_modified_at", "average_rating")
 
 
@@ -59,6 +60,7 @@ def session_policy() -> Policy:
     sessions.readonly(*OF_THE_SERVER)
     sessions.readonly("creator_id", unless=[staff])
     sessions.readonly("is_mail_sent", unless=[staff, organizer])
+    sessions.readonly(*OF_THE_SCHEDULE, unless=[staff, organizer, track_organizer])
     return sessions
 
 

@@ -24,6 +24,7 @@ BELOW = {
 GRANT_REVIEWER = grant_verb("reviewer")
 
 staff = Role("staff", caller.is_admin.is_true(), implies=[registered])
+super_admin = Role("super admin", caller.is_super_admin.is_true())
 verified = caller.is_verified.is_true().named("Only with a verified address")
 
 

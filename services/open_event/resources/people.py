@@ -18,6 +18,7 @@ users = Resource(
     ],
     relationships=dict.fromkeys(OF_ACCOUNT, ToMany()),
     soft_delete="deleted_at",
+    samples={"is_super_admin": False},
     verbs=LIST | VIEW | UPDATE | DELETE,
 )
 memberships = Resource(

@@ -24,7 +24,8 @@ UNGUARDED = "licet_unguarded"
 
 @cache
 def zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    """The zones of the IANA database that are the same on every server."""
+    return frozenset(available_timezones()) - {"Factory", "localtime"}
 
 
 def new_identifier() -> str:
@@ -68,6 +69,8 @@ def change(event: Event) -> None:
     check(event)
     if is_changed(event, "state"):
         check_publication(event)
+    elif is_changed(event, "name"):
+        _require_name(event)
 
 
 def check(event: Event) -> None:
@@ -120,5 +123,9 @@ def check_publication(event: Event) -> None:
         return
     if not current_caller().is_verified:
         raise Denied("Confirm your address before you publish an event.", "address_not_verified")
-    if not event.name.strip():
+    _require_name(event)
+
+
+def _require_name(event: Event) -> None:
+    if event.state is EventState.PUBLISHED and not event.name.strip():
         raise conflict("An event needs a name to be published.", pointer=attribute("name"))

@@ -13,7 +13,7 @@ from flask import current_app
 
 from licet.authn.accounts.documents import check_address
 from licet.authn.accounts.flask import accounts_of
-from licet.authn.throttle import throttle_key
+from licet.authn.throttle import Limit, throttle_key
 from licet.authz.flask import current_caller, current_session
 from services.open_event.access import has_event_access
 from services.open_event.models import EventRole, InviteStatus, Membership, Role, RoleInvite
@@ -25,6 +25,7 @@ from .refusals import Denied, attribute, conflict, invalid, is_changed, refuse, 
 from .turns import take_turn
 
 LASTS = timedelta(hours=24)
+MAILS = Limit(attempts=100, seconds=24 * 3600)  # of one caller, whoever they are to
 PENDING, ACCEPTED = InviteStatus.PENDING, InviteStatus.ACCEPTED
 UNGUARDED = {"licet_unguarded": "an invitation is accepted by the one who was invited"}
 
@@ -110,11 +111,12 @@ def renew(invite: RoleInvite) -> None:
     """Give the invitation a new token and another day, and send the mail once this is stored.
 
     Raises:
-        TooManyAttempts: too many invitations to this address.
+        TooManyAttempts: too many invitations to this address, or of this caller.
     """
     parts = accounts_of(current_app)
-    key = throttle_key("invite", invite.email_key)
-    parts.store.count_attempt(key, parts.limits.mails, parts.now())
+    sender, to = f"{current_caller().account_id}", invite.email_key
+    parts.store.count_attempt(throttle_key("inviter", sender), MAILS, parts.now())
+    parts.store.count_attempt(throttle_key("invite", to), parts.limits.mails, parts.now())
     secret = parts.new_secret()
     invite.token_hash = secret.digest
     invite.expires_at = datetime.now(UTC) + LASTS

@@ -19,6 +19,7 @@ from .schedule import check_moves, check_slot, note_move, note_speaker
 from .states import BY_ORGANIZER, BY_SPEAKER, FIRST_BY_SPEAKER
 
 PARTS = ("track", "session_type", "microlocation")
+PRIVATE = ("email", "mobile", "address")
 FEATURE = ("is_sessions_speakers_enabled", "sessions and speakers")
 
 
@@ -91,6 +92,8 @@ def _go_to_event(session: Session) -> None:
         _require_open_call(event.id)
         if session.state not in FIRST_BY_SPEAKER:
             session.state = SessionState.PENDING
+        session.starts_at = session.ends_at = None
+        session.is_mail_sent = False
     for name in PARTS:
         if not is_changed(session, name, f"{name}_id"):
             setattr(session, name, None)
@@ -201,11 +204,16 @@ def speaker_changed(speaker: Speaker) -> None:
         require_enabled(event_of(speaker), *FEATURE)
         for session in speaker.sessions:
             _require_same_event(session, speaker, "sessions")
-    if is_changed(speaker, "email"):
+        _leave_rank(speaker)
+    _keep_private(speaker)
+    if is_changed(speaker, "email", "event_id", "event"):
         _force_address(speaker)
     _check_duplicate(speaker)
-    for session in sa.inspect(speaker).attrs["sessions"].history.added or ():
+    links = sa.inspect(speaker).attrs["sessions"].history
+    for session in links.added or ():
         _require_same_event(session, speaker, "sessions")
+    for session in links.deleted or ():
+        _check_form_of(session, "session")
     _check_form_of(speaker, "speaker")
     note_speaker(speaker)
 
@@ -221,11 +229,33 @@ def speaker_restored(speaker: Speaker) -> None:
         check_slot(session.id)
 
 
-def _force_address(speaker: Speaker) -> None:
-    """The caller's own address, unless they have event access."""
+def _keep_private(speaker: Speaker) -> None:
+    """Refuse to write over what the caller does not see: a track organizer sees no addresses.
+
+    Raises:
+        Refused: 422.
+    """
+    changed = [name for name in PRIVATE if is_changed(speaker, name)]
+    if not changed or has_event_access(_event_id(speaker)):
+        return
+    asking = current_caller().account_id
+    creators = {one.creator_id for one in speaker.sessions if one.deleted_at is None}
+    if asking not in {speaker.account_id, *creators}:
+        refuse(*(invalid(name, f"{name} may not be written.") for name in changed))
+
+
+def _leave_rank(speaker: Speaker) -> None:
+    """What only organizers give is not brought along from another event."""
     if not has_event_access(_event_id(speaker)):
-        account_id = current_caller().account_id
-        account = None if account_id is None else current_session().get(Account, account_id)
+        speaker.is_featured = speaker.is_email_overridden = False
+        speaker.order = 0
+
+
+def _force_address(speaker: Speaker) -> None:
+    """The address of the speaker's own account, unless the caller has event access."""
+    if not has_event_access(_event_id(speaker)):
+        key = speaker.account_id
+        account = None if key is None else current_session().get(Account, key)
         speaker.email = None if account is None else account.email
 
 

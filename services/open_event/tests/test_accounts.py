@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from services.open_event.access import PERMISSIONS, has_access
+from services.open_event.models import Account
 from services.open_event.tests.asking import Api, told
 
 from licet.authn.accounts.credentials import set_blocked
@@ -87,6 +88,7 @@ def test_a_blocked_account_ends_at_once(api: Api):
         ({"email": "nobody"}, "email"),
         ({"is-verified": True}, "is-verified"),
         ({"first-name": 5}, "first-name"),
+        ({"first-name": "\ud800"}, "first-name"),
         ({"avatar-url": "javascript:x"}, "avatar-url"),
     ],
 )
@@ -108,6 +110,17 @@ def test_a_user_changes_names_and_nothing_more(api: Api):
     assert api.change("users", 4, "bob", first_name="x").status_code == 404
     assert api.delete("/users/3", "bob").status_code == 403
     assert api.change("users", 3, "admin", is_admin=True).status_code == 200
+
+
+def test_only_super_admins_make_and_change_super_admins(api: Api, db):
+    """An admin neither becomes one nor takes one's rights away."""
+    assert api.change("users", 1, "admin", is_super_admin=True).status_code == 403
+    db.get(Account, 2).is_super_admin = True
+    db.commit()
+    for values in ({"is_super_admin": False}, {"first_name": "x"}):
+        assert api.change("users", 2, "admin", **values).status_code == 403
+    assert api.delete("/users/2", "admin").status_code == 403
+    assert api.change("users", 1, "alice", is_super_admin=True).status_code == 200
 
 
 def test_named_permissions(api: Api):

@@ -168,3 +168,14 @@ def test_the_service_is_an_app(service: tuple[Flask, Any]):
     """It serves the states of sessions to everybody."""
     app, _ = service
     assert app.test_client().get("/v1/sessions/states").json["speaker"]["draft"] == ["pending"]
+
+
+def test_required_speakers_are_not_taken_away_from_their_side(api: Api):
+    """The form of the session counts as it does when the session itself is changed."""
+    field(api, "speakers", is_required=True, is_included=True)
+    at = "/data/relationships/speakers"
+    links = "/speakers/3/relationships/sessions"
+    taken = api.ask("DELETE", links, "bob", [{"type": "session", "id": "3"}])
+    assert told(taken) == (422, "invalid_field", at)
+    assert told(api.link("speakers", 3, "bob", sessions=[]))[0] == 422
+    assert api.get("/sessions/3/speakers", "bob").json["meta"]["count"] == 1

@@ -12,6 +12,7 @@ from services.open_event.models import EventRole, Membership, RoleInvite
 from services.open_event.tests.asking import Api, told
 
 from licet.authn.accounts.flask import accounts_of
+from licet.authn.throttle import Limit
 
 PUBLISHED, OTHERS = 1, 2
 ACCEPT = "/role-invites/accept-invite"
@@ -210,6 +211,17 @@ def test_everybody_but_the_owner_may_leave(api: Api, db):
         assert api.delete(f"/users-events-roles/{member(db, role)}", role).status_code == 200
     assert api.change("events", PUBLISHED, "organizer", name="x").status_code == 403
     assert api.ask("POST", "/users-events-roles", "owner", {}).status_code == 405
+
+
+def test_one_caller_sends_so_many_invitations_a_day(api: Api, monkeypatch):
+    """To whomever they are: the service is no relay of a stranger's words."""
+    monkeypatch.setattr("services.open_event.rules.invites.MAILS", Limit(attempts=2, seconds=60))
+    key = invite(api, "alice", "one@example.net", "moderator").json["data"]["id"]
+    assert api.ask("POST", f"/role-invites/{key}/resend", "alice").status_code == 200
+    refused = invite(api, "alice", "two@example.net", "moderator")
+    assert (told(refused)[:2]) == (429, "too_many_attempts")
+    assert int(refused.headers["Retry-After"]) > 0
+    assert invite(api, "owner", "two@example.net", "moderator", PUBLISHED).status_code == 201
 
 
 def test_an_account_that_owns_events_stays(api: Api):

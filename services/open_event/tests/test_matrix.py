@@ -12,18 +12,20 @@ import sqlalchemy as sa
 from flask import Flask
 from services.open_event import policies
 from services.open_event.app import create_app
-from services.open_event.models import Event, EventRole, Membership, Session
+from services.open_event.models import Account, Event, EventRole, Membership, Session
 from services.open_event.policies import GRANT_REVIEWER
 from services.open_event.tests.asking import EVENT, ask, document, listed
 from services.open_event.tests.saved import restorer
 from tests.counts import count
 
 from licet.authn import embedded_issuer
+from licet.authn.tokens.issuer import subject_of
 from licet.authz import CREATE, DELETE, LIST, UPDATE, VIEW, Policy
 from licet.testing import MatrixCases, MatrixReport, request_to, verify_matrix
 
 CALLERS = (
-    *("admin", "alice", "bob", "carol", "unknown-user", "reviewer", "former-reviewer"),
+    *("admin", "super-admin", "alice", "bob", "carol", "unknown-user"),
+    *("reviewer", "former-reviewer"),
     *(role.value for role in EventRole),
 )
 APPOINTED = {"account_id": 2, "expires_at": "2100-01-01T00:00:00+00:00"}
@@ -64,6 +66,7 @@ DRAFTS: dict[str, dict[str, Any]] = {
 FEW = {
     **dict.fromkeys(("events", "sessions", "speakers"), ("admin", "bob", "reviewer", *EventRole)),
     **dict.fromkeys(("role-invites", "users-events-roles"), ("admin", "bob", *EventRole)),
+    "users": ("admin", "super-admin", "bob", "coorganizer", "moderator"),
 }
 ALONE = ("event-types", "event-topics", "event-sub-topics")
 NO_LIST = ("speakers-calls", "settings")
@@ -84,6 +87,9 @@ def app(tmp_path: Path) -> Flask:
             sa.text("UPDATE role_invite SET email_key = 'bob@example.org' WHERE event_id = 2")
         )
         db.execute(sa.text("UPDATE custom_form SET is_fixed = false"))
+        name = "super-admin"
+        above = Account(subject=subject_of(name), email=f"{name}@example.org", is_super_admin=True)
+        db.add(above)
         db.commit()
     return app
 

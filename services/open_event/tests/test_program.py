@@ -33,6 +33,7 @@ def session_in(db: Any, state: str, event: int = PUBLISHED, who: str | None = No
         ({"ends-at": "2030-06-01T07:00:00Z"}, "ends-at"),
         ({"starts-at": None}, "starts-at"),
         ({"timezone": "Mars/Olympus"}, "timezone"),
+        ({"timezone": "localtime"}, "timezone"),
         ({"latitude": 91}, "latitude"),
         ({"longitude": -181}, "longitude"),
         ({"logo-url": "javascript:alert(1)"}, "logo-url"),
@@ -74,6 +75,7 @@ def test_publishing_needs_a_verified_address_and_a_name(api: Api, db):
     db.execute(sa.text("UPDATE account SET is_verified = true"))
     db.commit()
     assert api.change("events", event, "bob", state="published").status_code == 200
+    assert told(api.change("events", event, "bob", name=" "))[0] == 409
     assert api.get(f"/events/{event}").status_code == 200
     assert event in {one["id"] for one in api.get("/events/upcoming").json["data"]}
 
@@ -198,9 +200,6 @@ def test_sessions_in_one_room_do_not_overlap(api: Api):
     meeting = slotted(api, "owner", "b", 1, **SLOT)
     assert told(meeting) == (409, "overlap", f"{AT}/starts-at")
     assert "“a”" in meeting.json["errors"][0]["detail"]
-    stranger = slotted(api, "bob", "c", 1, **SLOT)
-    assert stranger.status_code == 409
-    assert "another session" in stranger.json["errors"][0]["detail"]
     after = {"starts_at": "2030-01-01T11:00:00Z", "ends_at": "2030-01-01T12:00:00Z"}
     other = slotted(api, "owner", "d", 1, **after).json["data"]["id"]
     assert told(api.change("sessions", other, "owner", **SLOT))[1] == "overlap"
@@ -208,6 +207,30 @@ def test_sessions_in_one_room_do_not_overlap(api: Api):
     moved = api.link("sessions", elsewhere, "owner", microlocation=("microlocation", 1))
     assert moved.status_code == 409
     assert api.get(f"/sessions/{other}", "owner").json["data"]["attributes"]["title"] == "d"
+
+
+def test_only_organizers_place_sessions(api: Api):
+    """Else whoever proposes one takes rooms from others, and learns when hidden sessions are."""
+    at = "/data/attributes/starts-at"
+    for room in (None, 1):
+        assert slotted(api, "bob", "c", room, **SLOT).status_code == 422
+    assert told(api.change("sessions", 3, "bob", starts_at=SLOT["starts_at"])) == (
+        *(422, "invalid_field"),
+        at,
+    )
+    assert told(api.link("sessions", 3, "bob", microlocation=("microlocation", 2)))[0] == 422
+    assert api.change("sessions", 3, "track-organizer", **SLOT).status_code == 200
+
+
+def test_an_overlap_does_not_name_what_is_hidden(api: Api):
+    """Bob's speaker is in a pending session of the organizer's, which he does not see."""
+    hidden = slotted(api, "owner", "a", 1, state="pending", **SLOT).json["data"]["id"]
+    assert api.link("sessions", hidden, "owner", speakers=[("speaker", 1)]).status_code == 200
+    own = slotted(api, "bob", "b", None).json["data"]["id"]
+    assert api.change("sessions", own, "owner", **SLOT).status_code == 200
+    met = api.link("sessions", own, "bob", speakers=[("speaker", 1)])
+    assert told(met)[1] == "overlap"
+    assert "another session" in met.json["errors"][0]["detail"]
 
 
 def test_a_session_that_is_off_takes_no_room(api: Api):
@@ -282,6 +305,24 @@ def test_a_speaker_with_sessions_stays_with_them(api: Api):
     assert api.link("speakers", alone, "bob", event=("event", OTHERS)).status_code == 200
 
 
+def test_what_organizers_give_is_not_brought_along(api: Api, db):
+    """Neither a place nor a rank nor another's address, from an event of one's own."""
+    own = api.create("events", "bob", **EVENT, state="published").json["data"]["id"]
+    ranks = {"is_featured": True, "order": -5, "is_email_overridden": True}
+    known = {"name": "Eve", "email": "eve@example.com"}
+    speaker = api.create("speakers", "bob", event=own, **known, **ranks).json["data"]["id"]
+    assert api.link("speakers", speaker, "bob", event=("event", PUBLISHED)).status_code == 200
+    moved = db.get(Speaker, int(speaker))
+    assert (moved.email, moved.is_featured, moved.order) == ("bob@example.org", False, 0)
+    assert not moved.is_email_overridden
+    told_of = {"title": "x", "state": "accepted", "is_mail_sent": True}
+    session = api.create("sessions", "bob", event=own, **told_of, **SLOT).json["data"]["id"]
+    assert api.link("sessions", session, "bob", event=("event", PUBLISHED)).status_code == 200
+    there = db.get(Session, int(session))
+    assert (there.state, there.starts_at, there.ends_at) == (SessionState.PENDING, None, None)
+    assert not there.is_mail_sent
+
+
 # --- speakers ------------------------------------------------------------------------------------
 
 
@@ -298,6 +339,18 @@ def test_a_speakers_address_is_their_own(api: Api, db):
     assert told(loud)[1] == "duplicate_email"
     assert api.create("speakers", "bob", event=OTHERS, name="Bob").status_code == 201
     assert db.get(Speaker, int(key)).account_id == 3
+
+
+def test_an_address_that_is_not_seen_is_not_written(api: Api, db):
+    """A track organizer changes speakers, whose addresses are hidden; nor is it one's own then."""
+    for name in ("email", "mobile", "address"):
+        refused = api.change("speakers", 3, "track-organizer", **{name: "x@example.org"})
+        assert told(refused) == (422, "invalid_field", f"{AT}/{name}")
+    assert api.change("speakers", 3, "track-organizer", city="Ulm").status_code == 200
+    theirs = api.create("speakers", "owner", event=PUBLISHED, name="Dora").json["data"]["id"]
+    assert api.link("sessions", 3, "owner", speakers=[("speaker", theirs)]).status_code == 200
+    changed = api.change("speakers", theirs, "bob", email="bob@example.org")
+    assert changed.json["data"]["attributes"]["email"] == "owner@example.org"
 
 
 def test_a_speaker_is_linked_to_own_sessions_only(api: Api, db):

@@ -96,6 +96,7 @@ def test_published_events_get_no_new_reviewers(app, client, by: str, event: int,
         {"expires_at": "soon"},
         {"expires_at": "2100-01-01T00:00:00"},
         {"expires_at": 5},
+        {"expires_at": "9999-12-31T23:59:59-23:59"},
         {"expires_at": "2020-01-01T00:00:00Z"},
     ],
 )

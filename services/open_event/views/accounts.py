@@ -158,7 +158,9 @@ def _is_text(name: str, value: Any) -> bool:
     if value is None:
         return True
     is_short = isinstance(value, str) and len(value) <= (MOST if name.endswith("url") else 100)
-    return is_short and not (name.endswith("url") and is_wrong(value)) and "\0" not in value
+    if not is_short or (name.endswith("url") and is_wrong(value)):
+        return False
+    return all(one != "\0" and not "\ud800" <= one <= "\udfff" for one in value)
 
 
 def _checked(document: type[Any], values: dict[str, Any]) -> Any:

@@ -59,9 +59,11 @@ def appoint_reviewer(event: Any) -> ResponseReturnValue:
     body = request.get_json()
     try:
         key, expires_at = body["account_id"], datetime.fromisoformat(body["expires_at"])
-    except (KeyError, TypeError, ValueError):
+        is_aware = expires_at.utcoffset() is not None
+        expires_at = expires_at.astimezone(UTC)
+    except (KeyError, TypeError, ValueError, OverflowError):
         abort(422, "The body has an account_id, and the moment expires_at with its time zone.")
-    if expires_at.utcoffset() is None or expires_at <= datetime.now(UTC):
+    if not is_aware or expires_at <= datetime.now(UTC):
         abort(422, "expires_at is a moment to come, with its time zone.")
     is_key = type(key) is int and abs(key) <= MOST
     account = current_session().get(Account, key) if is_key else None
