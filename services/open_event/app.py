@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session as OrmSession
 
 from licet import Licet
+from licet.authn.accounts.flask import before_account_deletion
 from licet.authz import register_accounts, register_policies
 from licet.db.flask import database_of, database_url
 from licet.errors import StoreUnavailable
@@ -120,6 +122,7 @@ def attach(app: Flask, url_prefix: str = "/v1") -> None:
 def _blueprints(app: Flask, api: JsonApi, database: Database) -> Iterable[Blueprint]:
     yield from (reviewers.blueprint, states.blueprint, make_invites(api))
     if app_state(app).settings.accounts.enabled:
+        before_account_deletion(app, partial(rules.users.leave_service, database.new_session))
         yield make_accounts(api, database.new_session)
 
 

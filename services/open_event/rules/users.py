@@ -1,31 +1,70 @@
-"""The rules of users and of their roles in events."""
+"""The rules of users and of their roles in events, and of who leaves the service."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime
+
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from licet.authz.flask import current_session
+from licet.errors import AccountInUse
 from services.open_event.models import Account, Event, EventRole, Membership
 from services.open_event.resources.people import memberships, users
 
 from .refusals import Denied, conflict, is_changed
 
+ABOUT_THEM = (
+    *("first_name", "last_name", "details", "avatar_url", "facebook_url", "twitter_url"),
+    *("instagram_url", "github_url"),
+)
+
 
 @users.before_delete
 def keep_owner(account: Account) -> None:
     """Nobody is deleted while an event, in the trash or not, would be left without its owner."""
+    if owned := owned_events(current_session(), account.id):
+        raise conflict(_needed_for(owned), code="owns_events")
+
+
+def owned_events(session: Session, account_id: int) -> list[str]:
+    """The events of which an account is the owner, in the trash or not: name and id."""
     statement = (
         sa.select(Event.id, Event.name)
         .join(Membership, Membership.event_id == Event.id)
-        .where(Membership.account_id == account.id, Membership.role == EventRole.OWNER)
+        .where(Membership.account_id == account_id, Membership.role == EventRole.OWNER)
         .order_by(Event.id)
     )
-    owned = [f"{name} ({key})" for key, name in current_session().execute(statement)]
-    if owned:
-        raise conflict(
-            f"This account owns events: {', '.join(owned)}. Transfer them first.",
-            code="owns_events",
-        )
+    return [f"{name} ({key})" for key, name in session.execute(statement)]
+
+
+def _needed_for(owned: list[str]) -> str:
+    way_out = "invite another owner to each (POST /role-invites with the role-name owner)"
+    return f"This account owns events: {', '.join(owned)}. Transfer them first: {way_out}."
+
+
+def leave_service(new_session: Callable[[], Session], subject: str) -> None:
+    """Forget who somebody is that deletes their own account; what they proposed stays.
+
+    The address is free for another account.
+
+    Raises:
+        AccountInUse: they own events.
+    """
+    with new_session() as session:
+        account = session.scalar(sa.select(Account).where(Account.subject == subject))
+        if account is None:
+            return
+        if owned := owned_events(session, account.id):
+            raise AccountInUse(_needed_for(owned))
+        session.execute(sa.delete(Membership).where(Membership.account_id == account.id))
+        account.subject, account.email = f"deleted:{account.id}", f"deleted-{account.id}"
+        account.is_admin = account.is_super_admin = account.is_verified = False
+        for name in ABOUT_THEM:
+            setattr(account, name, None)
+        account.deleted_at = datetime.now(UTC)
+        session.commit()
 
 
 @memberships.before_update

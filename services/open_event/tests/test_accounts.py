@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from services.open_event.access import PERMISSIONS, has_access
 from services.open_event.models import Account
-from services.open_event.tests.asking import Api, told
+from services.open_event.tests.asking import EVENT, Api, ask, document, told
 
 from licet.authn.accounts.credentials import set_blocked
 from licet.authn.accounts.flask import accounts_of
@@ -147,3 +147,34 @@ def test_named_permissions(api: Api):
         assert not any(has_access(name, **ids) for name in PERMISSIONS)
         with pytest.raises(LookupError, match="is_admin"):
             has_access("is_adminn")
+
+
+def test_whoever_owns_events_hands_them_over_before_they_go(api: Api):
+    """409 with the way out; then nothing of them is kept, and the address may sign up again."""
+    sent = registered(api, "quin@example.net", first_name="Quin")
+    shown = api.client.get("/v1/users", headers=sent).json["data"][0]["id"]
+    data = document("events", {key.replace("_", "-"): value for key, value in EVENT.items()})
+    event = ask(api.client, "POST", "/v1/events", sent, data).json["data"]["id"]
+    bearer = {"Authorization": sent["Authorization"].replace("JWT", "Bearer")}
+
+    def leave(password: str = PASSWORD) -> Any:
+        return api.client.delete("/auth/account", json={"password": password}, headers=bearer)
+
+    assert leave("another evening").status_code == 401
+    refused = leave()
+    assert (refused.status_code, refused.json["code"]) == (409, "account_in_use")
+    assert f"New ({event})" in refused.json["detail"]
+    assert "role-name owner" in refused.json["detail"]
+    invite = document("role-invites", {"email": "bob@example.org", "role-name": "owner"})
+    invite["data"]["relationships"] = {"event": {"data": {"type": "event", "id": event}}}
+    made = ask(api.client, "POST", "/v1/role-invites", sent, invite).json["data"]["id"]
+    assert api.change("role-invites", made, "bob", status="accepted").status_code == 200
+    assert leave().status_code == 204
+    assert api.client.get("/v1/users", headers=sent).status_code == 401
+    gone = api.get(f"/users?filter[deleted]=true&filter[id]={shown}", "admin").json["data"]
+    assert "Quin" not in str(gone)
+    assert "quin@" not in str(gone)
+    again = registered(api, "quin@example.net")
+    (user,) = api.client.get("/v1/users", headers=again).json["data"]
+    assert user["id"] != shown
+    assert api.client.get(f"/v1/events/{event}", headers=again).status_code == 404

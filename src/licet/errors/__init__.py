@@ -37,6 +37,7 @@
     ├── PreconditionRequired           428   it changes an object and names no version of it
     ├── PreconditionFailed             412   the object was changed since that version
     ├── ConflictingValues              409   the database refuses its values
+    ├── AccountInUse                   409   it cannot be deleted while the app needs it
     ├── KeyInUse                       409   its Idempotency-Key is another request's right now
     ├── TooManyAttempts                429   wait before trying again
     │   └── RateLimited                      more requests than the app answers
@@ -114,6 +115,7 @@ if TYPE_CHECKING:
         UnverifiedAuthenticationError,
     )
     from licet.errors._requests import (
+        AccountInUse,
         BodyTooLarge,
         ConflictingValues,
         HeadersTooLarge,
@@ -158,7 +160,7 @@ else:
                 "UnusableAnswer UnverifiedAuthenticationError"
             ),
             "licet.errors._requests": (
-                "BodyTooLarge ConflictingValues HeadersTooLarge KeyInUse KeyReused "
+                "AccountInUse BodyTooLarge ConflictingValues HeadersTooLarge KeyInUse KeyReused "
                 "MalformedRequest PreconditionFailed PreconditionRequired RateLimited URLTooLong "
                 "UnsupportedBody"
             ),
@@ -174,6 +176,7 @@ else:
 __all__ = [
     "AccessDenied",
     "AccountDisabled",
+    "AccountInUse",
     "AccountNotApproved",
     "ActionConflict",
     "ActionFailure",

@@ -11,6 +11,7 @@ from licet.errors.base import HTTPError
 from licet.errors.places import FieldError
 
 __all__ = [
+    "AccountInUse",
     "BodyTooLarge",
     "ConflictingValues",
     "HeadersTooLarge",
@@ -151,6 +152,14 @@ class KeyInUse(HTTPError, standard.Conflict):
     def extra_headers(self) -> dict[str, str]:
         """When to come back."""
         return {"Retry-After": "1"}
+
+
+class AccountInUse(HTTPError, standard.Conflict):
+    """An account is not deleted while the app needs it; the text says for what, and what to do."""
+
+    code_name = "account_in_use"
+    code = 409
+    description = "This account is needed: it cannot be deleted."
 
 
 class KeyReused(InvalidRequest):

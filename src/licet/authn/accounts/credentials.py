@@ -120,8 +120,11 @@ def delete_account(
     Raises:
         InvalidCredentials: the password is not right.
         TooManyAttempts: it was tried too often.
+        AccountInUse: the app needs the account.
     """
     account = parts.rechecked_account(account_id, password, place)
+    for leave in parts.before_deletion:
+        leave(account.id)
     parts.revoke(parts.store.delete(account.id, parts.now()))
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "MAIL",
     "PASSWORDS",
     "accounts_of",
+    "before_account_deletion",
     "token_guard",
 ]
 
@@ -33,6 +34,7 @@ PASSWORDS: Final = "accounts.passwords"
 MAIL: Final = "accounts.mail"
 LIMITS: Final = "accounts.limits"
 _PARTS: Final = "accounts.parts"
+_BEFORE_DELETION: Final = "accounts.before_deletion"
 _LEEWAY_SECONDS: Final = 60
 
 
@@ -44,6 +46,19 @@ def accounts_of(app: Flask) -> AccountParts:
             usable.
     """
     return app_state(app).get_or_build(_PARTS, lambda _settings: _make_parts(app))
+
+
+def before_account_deletion(app: Flask, leave: Callable[[str], None]) -> None:
+    """Have a function called before somebody deletes their own account, with the account's id.
+
+    It forgets what the app keeps of them, or refuses by `AccountInUse`, whose text says what to do
+    first. The password was checked before. What it does must bear to be done twice.
+    """
+    _before_deletion(app).append(leave)
+
+
+def _before_deletion(app: Flask) -> list[Callable[[str], None]]:
+    return app_state(app).get_or_build(_BEFORE_DELETION, lambda _settings: [])
 
 
 def _make_parts(app: Flask) -> AccountParts:
@@ -60,6 +75,7 @@ def _make_parts(app: Flask) -> AccountParts:
         mail=state.get_or_build(MAIL, _make_mail),
         outbox=Outbox(when_answered=_when_answered),
         limits=state.get_or_build(LIMITS, lambda _settings: Limits()),
+        before_deletion=_before_deletion(app),
         addresses=make_throttle(settings),
         session_seconds=settings.accounts.session_seconds,
         sign_up_is_open=settings.accounts.sign_up == "open",

@@ -6,7 +6,7 @@ import base64
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -56,7 +56,8 @@ class AccountParts:
 
     `public_url` is where people reach the service, the issuer's URL when it is not given; strangers
     may sign up where `sign_up_is_open`; `grantable` gives the scopes that a session may have;
-    `clock` seconds since the epoch.
+    `before_deletion` is called with the id of an account that its owner deletes; `clock` seconds
+    since the epoch.
     """
 
     store: AccountStore
@@ -71,6 +72,7 @@ class AccountParts:
     outbox: Outbox = field(default_factory=Outbox)
     addresses: AddressThrottle = field(default_factory=AddressThrottle)
     limits: Limits = field(default_factory=Limits)
+    before_deletion: Sequence[Callable[[str], None]] = ()
     clock: Callable[[], float] = time.time
     random_bytes: Callable[[int], bytes] = os.urandom
 

@@ -48,7 +48,13 @@ from licet.authn.web.cookies import (
 )
 from licet.authn.web.devices import place, put_device_cookie
 from licet.authn.web.pages import ACCOUNT_PAGES, page, prepare_pages, problem_page
-from licet.errors import InvalidCredentials, InvalidLink, InvalidRequest, TooManyAttempts
+from licet.errors import (
+    AccountInUse,
+    InvalidCredentials,
+    InvalidLink,
+    InvalidRequest,
+    TooManyAttempts,
+)
 
 __all__ = [
     "current_session",
@@ -60,7 +66,7 @@ __all__ = [
 B = TypeVar("B", bound=BaseModel)
 Show = Callable[[], Any]
 Leaving = Callable[[AccountParts, Session], None]
-_TOLD: Final = (InvalidCredentials, InvalidRequest, TooManyAttempts)
+_TOLD: Final = (AccountInUse, InvalidCredentials, InvalidRequest, TooManyAttempts)
 
 
 def make_pages(parts: AccountParts) -> Blueprint:

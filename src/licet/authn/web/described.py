@@ -65,6 +65,7 @@ _CALLER: Final[Mapping[int, str]] = {
     401: "Nobody is signed in, or the token is not acceptable.",
     403: "The token is not of a local account's session, or X-CSRF-Token is missing.",
 }
+_NEEDED: Final[Mapping[int, str]] = {409: "The app needs the account; the detail says for what."}
 _CLOSED: Final[Mapping[int, str]] = {403: "Sign-up is closed here."}
 _WRONG: Final[Mapping[int, str]] = {401: "The address or the password is wrong."}
 _LINK: Final[Mapping[int, str]] = {400: "The token of the mail is wrong, used, or too old."}
@@ -200,6 +201,7 @@ OPERATIONS: Final[Mapping[str, Described]] = {
         "Delete the caller's account.",
         _DONE,
         _CALLER,
+        _NEEDED,
         _TRIES,
         body=DeleteAccount,
         sent={"password": _PASSWORD},

@@ -10,9 +10,10 @@ from tests.unit.authn.accounts.people import EMAIL, PASSWORD, ann
 
 from licet.authn import authenticate, current_identity
 from licet.authn.accounts import credentials
-from licet.authn.accounts.flask import accounts_of
+from licet.authn.accounts.flask import accounts_of, before_account_deletion
 from licet.authn.flask import IdentityStateBuilder
 from licet.authn.throttle import Limit, Limits
+from licet.errors import AccountInUse
 
 NEW = "battery staple"
 CREDENTIALS = {"email": EMAIL, "password": PASSWORD}
@@ -311,6 +312,24 @@ def test_what_ends_the_session(app, signed_in, path):
     assert signed_in.cookie("__Host-licet_session") is None
     signed_in.client.set_cookie("__Host-licet_session", cookie, secure=True)
     assert signed_in.get("/auth/you").status_code == 303
+
+
+def test_the_app_keeps_an_account_that_it_needs(app, signed_in):
+    """The page says what for, and the account is as it was; without a reason it goes."""
+    needed = ["You own a shop: close it first."]
+
+    def leave(account_id):
+        assert accounts_of(app).store.get(account_id).email == EMAIL
+        if needed:
+            raise AccountInUse(needed.pop())
+
+    before_account_deletion(app, leave)
+    kept = signed_in.post("/auth/you/delete", LEAVING["delete"], page="/auth/you")
+    assert kept.status_code == 409
+    assert "close it first" in kept.text
+    gone = signed_in.post("/auth/you/delete", LEAVING["delete"], page="/auth/you")
+    assert gone.status_code == 303
+    assert accounts_of(app).store.find(EMAIL) is None
 
 
 @pytest.mark.parametrize("path", LEAVING)
