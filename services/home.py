@@ -29,6 +29,7 @@ SERVICES: Final = (
         "letter",
         "A durable action that is sent when you resume it.",
     ),
+    Service("/v1", "conference", "A conference; this document has a link to each collection."),
     Service("/v1/events", "conference", "Events of a conference, as far as you may see them."),
     Service("/v1/sessions", "conference", "Its 40 sessions; everybody sees the accepted ones."),
     Service("/v1/speakers", "conference", "Its speakers, without their addresses."),

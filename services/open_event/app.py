@@ -27,6 +27,7 @@ from .models import Account
 from .seed import prepare
 from .views import reviewers, states
 from .views.accounts import make_accounts
+from .views.home import add_root, make_home
 from .views.invites import make_invites
 
 __all__ = ["Caller", "Database", "attach", "create_app", "rules"]
@@ -38,7 +39,7 @@ def create_app(config: dict[str, Any] | None = None) -> Flask:
     defaults = {"LICET_PROBLEM_ERRORS": True, "LICET_ACCOUNTS": True, "LICET_SIGN_UP": "open"}
     app.config.update({**defaults, **(config or {})})
     licet = Licet(app)
-    attach(app)
+    add_root(app, attach(app))
     OpenApi(app, title="The conference")
     licet.protect(app)
     return app
@@ -83,8 +84,8 @@ def _enforce_keys(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
 
 
-def attach(app: Flask, url_prefix: str = "/v1") -> None:
-    """Serve the conference from an app that has licet already.
+def attach(app: Flask, url_prefix: str = "/v1") -> JsonApi:
+    """Serve the conference from an app that has licet already; its JSON:API.
 
     Sign-up and sign-in are served where local accounts are enabled (LICET_ACCOUNTS).
     """
@@ -113,14 +114,15 @@ def attach(app: Flask, url_prefix: str = "/v1") -> None:
             "is_verified": Account.is_verified,
         },
     )
-    api = JsonApi(app, url_prefix=url_prefix, resources=resources.RESOURCES)
+    api = JsonApi(app, url_prefix=url_prefix, resources=resources.RESOURCES, version="1.0")
     for blueprint in _blueprints(app, api, database):
         app.register_blueprint(blueprint, url_prefix=url_prefix)
     app.wsgi_app = _take_jwt(app.wsgi_app, f"{url_prefix}/")  # type: ignore[method-assign]
+    return api
 
 
 def _blueprints(app: Flask, api: JsonApi, database: Database) -> Iterable[Blueprint]:
-    yield from (reviewers.blueprint, states.blueprint, make_invites(api))
+    yield from (reviewers.blueprint, states.blueprint, make_invites(api), make_home(api))
     if app_state(app).settings.accounts.enabled:
         before_account_deletion(app, partial(rules.users.leave_service, database.new_session))
         yield make_accounts(api, database.new_session)

@@ -28,7 +28,7 @@ from licet.rest.jsonapi.errors import Problem, Refused, in_body
 from licet.rest.jsonapi.names import by_name, dashed, found_in
 from licet.rest.jsonapi.responses import answered
 from licet.rest.openapi import Content, Example, documented
-from licet.rest.shapes import JSON_API, JSON_API_VERSION
+from licet.rest.shapes import JSON_API
 from licet.wire.described import JSON_API as JSON_API_ERRORS
 from licet.wire.described import described_by
 from services.open_event.models import Profile, address_key
@@ -98,7 +98,7 @@ def make_accounts(api: JsonApi, new_session: Callable[[], Session]) -> Blueprint
         parts = accounts_of(current_app)
         credentials.sign_up(parts, asked, place())
         parts.outbox.offer(lambda: _keep_names(parts, new_session, asked.email, given))
-        return answered({"meta": {"message": MESSAGE}, "jsonapi": JSON_API_VERSION}, 202)
+        return answered({"meta": {"message": MESSAGE}}, 202)
 
     @blueprint.post("/auth/session")
     @blueprint.post("/auth/login")

@@ -20,7 +20,7 @@ from licet.wire.text import readable
 __all__ = ["JSON_API", "JSON_API_VERSION", "as_json_api", "as_message", "as_problem"]
 
 JSON_API: Final = "application/vnd.api+json"
-JSON_API_VERSION: Final = {"version": "1.1"}
+JSON_API_VERSION: Final = "1.1"
 Parts = tuple[str, int, dict[str, str]]
 
 
@@ -42,7 +42,13 @@ def as_message(error: Exception, path: str, *, error_id: str | None = None) -> P
     return body, found.status, {**found.headers, "Content-Type": "application/json"}
 
 
-def as_json_api(error: Exception, path: str, *, error_id: str | None = None) -> Parts:  # noqa: ARG001 - as above
+def as_json_api(
+    error: Exception,
+    path: str,  # noqa: ARG001 - as above
+    *,
+    error_id: str | None = None,
+    version: str = JSON_API_VERSION,
+) -> Parts:
     """JSON:API's ``{"errors": […]}``: one error object for each fault, with its ``source``."""
     found = error_document(error)
     code = error.code_name if isinstance(error, HTTPError) else named(found.status)[1]
@@ -50,7 +56,7 @@ def as_json_api(error: Exception, path: str, *, error_id: str | None = None) -> 
     errors = [_json_api_object(one, found, code) for one in faults]
     if error_id is not None:
         errors[0]["id"] = error_id
-    body = json.dumps({"errors": errors, "jsonapi": JSON_API_VERSION})
+    body = json.dumps({"errors": errors, "jsonapi": {"version": version}})
     return body, found.status, {**found.headers, "Content-Type": JSON_API}
 
 

@@ -18,7 +18,6 @@ from licet.rest.jsonapi.reading.rows import Layout, Listed, Row
 from licet.rest.jsonapi.resource import Bound, Link
 from licet.rest.jsonapi.values import as_json
 from licet.rest.paging import last_page
-from licet.rest.shapes import JSON_API_VERSION
 
 __all__ = ["Answers"]
 
@@ -105,7 +104,7 @@ class Answers:
     def _document(
         self, data: Any, links: Mapping[str, Any], included: Iterable[Row]
     ) -> dict[str, Any]:
-        found: dict[str, Any] = {"data": data, "links": links, "jsonapi": JSON_API_VERSION}
+        found: dict[str, Any] = {"data": data, "links": links}
         if self.query.includes:
             found["included"] = [self._resource(row) for row in included]
         return found

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote
 
 from flask import Blueprint, Flask, Response, request
@@ -44,8 +44,6 @@ from licet.settings.state import app_itself
 
 __all__ = ["JsonApi"]
 
-_MIXED: Final = "jsonapi"
-
 
 class JsonApi:
     """The endpoints of resources.
@@ -55,6 +53,7 @@ class JsonApi:
         url_prefix: where the collections are, such as ``/v1``.
         resources: those that are served.
         name: of the blueprint that the endpoints belong to.
+        version: of JSON:API, as documents tell it; clients of 1.0 may ask for theirs.
 
     Raises:
         ConfigurationError: a resource does not fit its model or the others.
@@ -62,9 +61,15 @@ class JsonApi:
 
     @knows_its_options
     def __init__(
-        self, app: Flask, *, url_prefix: str, resources: Iterable[Resource], name: str = _MIXED
+        self,
+        app: Flask,
+        *,
+        url_prefix: str,
+        resources: Iterable[Resource],
+        name: str = "jsonapi",
+        version: str = JSON_API_VERSION,
     ) -> None:
-        self.bounds, self._is_checked = bind_all(resources), False
+        self.bounds, self.version, self._is_checked = bind_all(resources), version, False
         self.prefix = url_prefix.rstrip("/")
         if self.prefix and not self.prefix.startswith("/"):
             raise ConfigurationError(f"url_prefix begins with a slash: {url_prefix!r} does not.")
@@ -73,7 +78,7 @@ class JsonApi:
         self.blueprint = Blueprint(name, __name__, url_prefix=self.prefix)
         for bound in self.bounds:
             self._add_routes(bound)
-        answer_errors_of(self.blueprint)
+        self.answer_errors_of(self.blueprint)
         app.register_blueprint(self.blueprint)
         purge_keys_of(app)
         if any(one.resource.soft_delete is not None for one in self.bounds):
@@ -84,11 +89,9 @@ class JsonApi:
 
         The app's sweepers call it (`licet sweep`). Needs an app context.
         """
-        now, total = datetime.now(UTC), 0
-        for bound in self.bounds:
-            if (name := bound.resource.soft_delete) is not None:
-                total += purge_trash(current_session(), bound.model, name, now)
-        return total
+        now, named = datetime.now(UTC), [(one, one.resource.soft_delete) for one in self.bounds]
+        trash = [(one.model, name) for one, name in named if name is not None]
+        return sum(purge_trash(current_session(), model, name, now) for model, name in trash)
 
     def check(self) -> None:
         """Once, when the app's policies are all registered: each row is the resource's own.
@@ -100,7 +103,9 @@ class JsonApi:
             require_one_policy(self.bounds, policies_of(app_itself()))
             self._is_checked = True
 
-    answer_errors_of = staticmethod(answer_errors_of)
+    def answer_errors_of(self, blueprint: Blueprint) -> None:
+        """Have a blueprint of the app's own, not registered yet, answer as these endpoints do."""
+        answer_errors_of(blueprint, self.version)
 
     def show(self, resource: Resource, key: Any, status: int = 200) -> Response:
         """What a view of the app's own answers: a resource as its caller sees it, or 404 to GET."""
@@ -170,18 +175,14 @@ class JsonApi:
             return handle(asking, *given, **args)
 
         named = getattr(handle, "func", handle).__name__.strip("_")
-        serve_as(view, Served(named, bound, link, self.bounds, self.prefix, part))
+        serve_as(view, Served(named, bound, link, self.bounds, self.prefix, part, self.version))
         own = link.name if link is not None else part
         endpoint = f"{bound.type}{own and f':{own}'}:{named}_{method.lower()}"
         # clients that make a URL of a type find the collection and its resources there
         also = bound.type if part or suffix in ("", "/<id>") else bound.resource.url
         for name in dict.fromkeys((bound.resource.url, also)):
             self.blueprint.add_url_rule(
-                f"/{name}{suffix}",
-                endpoint=endpoint,
-                view_func=view,
-                methods=[method],
-                strict_slashes=False,
+                f"/{name}{suffix}", endpoint, view, methods=[method], strict_slashes=False
             )
 
 
@@ -373,8 +374,7 @@ def _update(asking: Asking, bound: Bound, id: str) -> Response:  # noqa: A002 - 
 def _delete(asking: Asking, bound: Bound, id: str) -> Response:  # noqa: A002 - as above
     asking.query(bound, "write")
     asking.writer.delete(bound, asking.writer.owner(bound, id, DELETE))
-    meta = {"message": "Object successfully deleted"}
-    return answered({"meta": meta, "jsonapi": JSON_API_VERSION})
+    return answered({"meta": {"message": "Object successfully deleted"}})
 
 
 def _restore(asking: Asking, bound: Bound, id: str) -> Response:  # noqa: A002 - as above

@@ -380,6 +380,7 @@ class Served:
         all_bounds: every resource of the same `JsonApi`.
         prefix: the path before the collections' names.
         part: the name of a list that is a part of the collection.
+        version: of JSON:API, as the answers tell it.
     """
 
     how: str
@@ -388,6 +389,7 @@ class Served:
     all_bounds: list[Bound]
     prefix: str
     part: str = ""
+    version: str = "1.1"
 
 
 def serve_as(view: Any, served: Served) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response, current_app, request
+from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import HTTPException, default_exceptions
 
 from licet.errors import ServiceUnavailable
@@ -16,13 +18,17 @@ from licet.rest.etag import quoted
 from licet.rest.jsonapi.negotiation import MEDIA_TYPE
 from licet.rest.jsonapi.values import finite
 from licet.rest.problems import log_error_id
-from licet.rest.shapes import as_json_api
+from licet.rest.shapes import JSON_API_VERSION, as_json_api
 
 __all__ = ["answer_errors_of", "answered", "answers_errors_of", "as_document", "private"]
 
 
-def answered(document: Any, status: int = 200, *, tag: str | None = None) -> Response:
-    """The answer that has the document, with its tag."""
+_VERSIONS: Final = "licet.jsonapi.versions"
+
+
+def answered(document: Mapping[str, Any], status: int = 200, *, tag: str | None = None) -> Response:
+    """The answer that has the document, with JSON:API's version and its tag."""
+    document = {**document, "jsonapi": {"version": _version()}}
     write = partial(json.dumps, separators=(",", ":"), default=str, allow_nan=False)
     try:
         text = write(document)
@@ -49,11 +55,26 @@ def as_document(error: HTTPException) -> Response | HTTPException:
         error.log_reason(str(request.endpoint))
     cause = getattr(error, "original_exception", None)
     error_id = None if cause is None else log_error_id(cause)
-    return private(Response(*as_json_api(error, request.path, error_id=error_id)))
+    parts = as_json_api(error, request.path, error_id=error_id, version=_version())
+    return private(Response(*parts))
 
 
-def answer_errors_of(blueprint: Blueprint) -> None:
-    """Have the errors of a blueprint, which is not registered yet, be JSON:API's."""
+def _version() -> str:
+    """What the documents of the endpoint tell of JSON:API's version."""
+    versions: Mapping[str, str] = current_app.extensions.get(_VERSIONS, {})
+    return versions.get(request.blueprint or "", JSON_API_VERSION)
+
+
+def answer_errors_of(blueprint: Blueprint, version: str = JSON_API_VERSION) -> None:
+    """Have the errors of a blueprint, which is not registered yet, be JSON:API's.
+
+    Its documents, errors or not, tell this version.
+    """
+
+    def note(state: BlueprintSetupState) -> None:
+        state.app.extensions.setdefault(_VERSIONS, {})[state.name] = version
+
+    blueprint.record(note)
     for code in default_exceptions:
         blueprint.register_error_handler(code, as_document)
     blueprint.register_error_handler(HTTPException, as_document)

@@ -19,7 +19,7 @@ from licet.rest.openapi.resources.fixed import (
     is_set_by_changes,
 )
 from licet.rest.openapi.resources.values import sample_id, sample_of
-from licet.rest.shapes import JSON_API, JSON_API_VERSION
+from licet.rest.shapes import JSON_API
 from licet.wire.described import NOTHING, Example
 
 __all__ = ["example_of"]
@@ -69,7 +69,7 @@ class _Made:
             return self._sent(bound, has_id=True), 200, self._document(self._created(bound)), {}
         if how == "delete":
             meta = {"message": "Object successfully deleted"}
-            return NOTHING, 200, {"meta": meta, "jsonapi": JSON_API_VERSION}, {}
+            return NOTHING, 200, {"meta": meta, **self._version()}, {}
         if link is None:
             raise LookupError(f"{how} is of a link")
         return self._of_link(link, how, method)
@@ -102,7 +102,10 @@ class _Made:
         return {"sort": "-id"} if bound.key.value_type.python is int else {}
 
     def _document(self, data: Any) -> dict[str, Any]:
-        return {"data": data, "jsonapi": JSON_API_VERSION}
+        return {"data": data, **self._version()}
+
+    def _version(self) -> dict[str, Any]:
+        return {"jsonapi": {"version": self._served.version}}
 
     def _identifier(self, bound: Bound) -> dict[str, str]:
         return {"type": bound.type, "id": self.id_of(bound)}
