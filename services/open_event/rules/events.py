@@ -67,6 +67,8 @@ def make_owner(event: Event) -> None:
 @events.before_update
 def change(event: Event) -> None:
     check(event)
+    if is_changed(event, "starts_at"):
+        _wait_for_call(event)
     if is_changed(event, "state"):
         check_publication(event)
     elif is_changed(event, "name"):
@@ -93,6 +95,13 @@ def check(event: Event) -> None:
         beyond("latitude", event.latitude, 90),
         beyond("longitude", event.longitude, 180),
     )
+
+
+def _wait_for_call(event: Event) -> None:
+    with current_session().no_autoflush:
+        call = event.speakers_call
+    if call is not None and event.starts_at is not None and call.ends_at > event.starts_at:
+        refuse(invalid("starts_at", "The call for speakers ends after that: change it first."))
 
 
 def _moments(event: Event) -> list[Any]:

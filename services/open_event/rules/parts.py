@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Any
 
 import sqlalchemy as sa
@@ -141,8 +142,12 @@ def _check_moments(call: SpeakersCall, event: Event | None) -> None:
 @event_types.before_create
 @event_sub_topics.before_create
 def make_slug(entry: EventTopic | EventType | EventSubTopic) -> None:
-    """The name in lower case with dashes, and a number where another has that."""
-    base = re.sub(r"[^a-z0-9]+", "-", (entry.name or "").lower()).strip("-") or "topic"
+    """The name in lower case with dashes, and a number where another has that.
+
+    Letters lose their accents; those of other scripts are left out.
+    """
+    plain = unicodedata.normalize("NFKD", entry.name or "").encode("ascii", "ignore").decode()
+    base = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-") or "topic"
     model = type(entry)
     taken = sa.select(model.slug).where(model.slug.startswith(base, autoescape=True))
     with current_session().no_autoflush:

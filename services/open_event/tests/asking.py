@@ -19,6 +19,7 @@ EVENT = {
     "ends_at": "2030-05-03T18:00:00Z",
     "timezone": "Europe/Berlin",
 }
+SLOT = {"starts_at": "2030-01-01T10:00:00Z", "ends_at": "2030-01-01T11:00:00Z"}
 
 
 def ask(

@@ -98,7 +98,8 @@ class Writer:
             statement = statement.where(
                 getattr(target.model, target.resource.soft_delete).is_(None)
             )
-        statement = target.policy.filter(statement, self.identity, linkage.link.verb)
+        verb = VIEW if is_lenient else linkage.link.verb
+        statement = target.policy.filter(statement, self.identity, verb)
         found = {getattr(one, target.key.name): one for one in self.session.scalars(statement)}
         problems = [_absent(linkage, index) for index, one in enumerate(keys) if one not in found]
         if problems and not is_lenient:
