@@ -83,3 +83,14 @@ def test_lists_and_includes_hold_nothing_of_a_draft(api: Api, db):
         assert not theirs & {one["id"] for one in answer.json["data"]}, resource
         events = {one["id"] for one in answer.json.get("included", ()) if one["type"] == "event"}
         assert str(THEIRS) not in events, resource
+
+
+def test_an_include_holds_what_the_related_list_holds(api: Api):
+    """For each caller, also when others asked before, of whom the policies know something else."""
+    callers = (None, "bob", "alice", "owner", "moderator", "registrar", "carol", "admin")
+    for who in (*callers, *reversed(callers)):
+        for path, name in (("/events/1", "sessions"), ("/events/1", "speakers")):
+            included = api.get(f"{path}?include={name}", who).json["included"]
+            listed = api.get(f"{path}/{name}?page[size]=0", who).json["data"]
+            assert {one["id"] for one in included} == {one["id"] for one in listed}, (who, name)
+            assert listed

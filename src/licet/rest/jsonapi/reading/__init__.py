@@ -346,13 +346,13 @@ class Reader:
         Raises:
             Refused: 400; they are more than an answer may have.
         """
-        target = aliased(link.target.model)
+        target, seen = self._reached(bound, link)
         own = getattr(bound.model, bound.key.name)
         key = getattr(target, link.target.key.name)
         statement = (
             sa.select(own, key)
             .join(getattr(bound.model, link.name).of_type(target))
-            .where(own.in_(list(owners)), *self.seen(link, target))
+            .where(own.in_(list(owners)), *seen)
             .order_by(key)
             .limit(MOST_LINKS + 1)
         )
@@ -361,6 +361,19 @@ class Reader:
             detail = f"{link.member} has more than {MOST_LINKS} links: ask for a smaller page."
             raise in_query("include", detail)
         return found
+
+    def _reached(self, bound: Bound, link: Link) -> tuple[Any, list[ColumnElement[bool]]]:
+        """An alias of what a link leads to, and what the caller may see of it; as in `_linkage`."""
+        checks = [link.target.policy.check(LIST if link.is_many else VIEW), *key_masks(link)]
+        caller = known_caller(checks, self.identity)
+        reader = self if caller is None else Reader(self.session, caller)
+
+        def make() -> tuple[Any, list[ColumnElement[bool]]]:
+            target = aliased(link.target.model)
+            return target, reader.seen(link, target)
+
+        known = None if caller is None else ("reached", link.name, caller.key)
+        return bound.kept.get(known, make)
 
     def members(self, bound: Bound, link: Link, owner: Any, keys: Sequence[Any]) -> set[Any]:
         """Those of the keys, of objects that the caller may view, that a link of one leads to."""
