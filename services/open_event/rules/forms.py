@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -17,7 +18,7 @@ from services.open_event.resources.parts import custom_forms
 from services.open_event.resources.program import sessions, speakers
 
 from .parts import event_of
-from .refusals import attribute, conflict, invalid, is_changed, refuse, relationship, was
+from .refusals import attribute, conflict, invalid, is_changed, is_short, refuse, relationship, was
 from .turns import take_turn
 
 MOST_COMPLEX = 30
@@ -109,6 +110,9 @@ def _check(field: CustomForm) -> None:
         if low is not None and high is not None and high < low
         else None,
         _options(field),
+        invalid("translations", f"translations have at most {MOST_TEXT} characters in JSON.")
+        if len(json.dumps(field.translations)) > MOST_TEXT
+        else None,
     )
 
 
@@ -117,14 +121,17 @@ def _options(field: CustomForm) -> Problem | None:
     if field.type is not FieldType.SELECT:
         return None if options is None else invalid("options", "Only select fields have options.")
     is_list = isinstance(options, list) and 0 < len(options) <= 500
-    if is_list and all(
-        isinstance(one, dict)
-        and isinstance(one.get("value"), str)
-        and one.keys() <= {"value", "name", "position"}
-        for one in options or ()
-    ):
+    if is_list and all(map(_is_option, options or ())):
         return None
     return invalid("options", 'A select field has options: {"value", "name", "position"}.')
+
+
+def _is_option(one: Any) -> bool:
+    if not isinstance(one, dict) or not one.keys() <= {"value", "name", "position"}:
+        return False
+    name, position = one.get("name"), one.get("position")
+    is_named = is_short(one.get("value")) and (name is None or is_short(name))
+    return is_named and (position is None or type(position) is int)
 
 
 # --- what they bind ------------------------------------------------------------------------------

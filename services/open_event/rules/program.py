@@ -14,7 +14,17 @@ from services.open_event.resources.program import sessions, speakers
 
 from .forms import check_form, touches_form
 from .parts import event_of, require_enabled
-from .refusals import Denied, attribute, conflict, invalid, is_changed, refuse, relationship, was
+from .refusals import (
+    Denied,
+    attribute,
+    conflict,
+    invalid,
+    is_changed,
+    is_short,
+    refuse,
+    relationship,
+    was,
+)
 from .schedule import check_moves, check_slot, note_move, note_speaker
 from .states import BY_ORGANIZER, BY_SPEAKER, FIRST_BY_SPEAKER
 
@@ -154,8 +164,8 @@ def _slides(slides: Any) -> Any:
     if is_list and all(
         isinstance(one, dict)
         and one.keys() == {"name", "link"}
-        and isinstance(one["name"], str)
-        and isinstance(one["link"], str)
+        and is_short(one["name"])
+        and is_short(one["link"], 500)
         and one["link"].startswith(("https://", "http://"))
         for one in slides
     ):

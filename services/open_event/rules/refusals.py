@@ -50,6 +50,11 @@ def refuse(*problems: Problem | None) -> None:
         raise Refused(*found)
 
 
+def is_short(value: Any, most: int = 200) -> bool:
+    """Whether it is a text of at most so many characters."""
+    return isinstance(value, str) and len(value) <= most
+
+
 def is_changed(owner: Any, *names: str) -> bool:
     """Whether what was not flushed yet changes one of these attributes."""
     attributes = sa.inspect(owner).attrs

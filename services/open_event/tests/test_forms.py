@@ -150,6 +150,9 @@ def test_a_field_that_cannot_be_is_refused(api: Api):
     assert field(api, "title", "attendee").status_code == 201
     assert told(field(api, "a", type="select"))[2] == f"{AT}/options"
     assert told(field(api, "a", options=[{"value": "x"}]))[2] == f"{AT}/options"
+    for option in ({"name": "x"}, {"value": "x" * 201}, {"value": "x", "position": "first"}):
+        assert told(field(api, "a", type="select", options=[option]))[2] == f"{AT}/options"
+    assert told(field(api, "a", translations=["x" * 10_000]))[2] == f"{AT}/translations"
     assert told(field(api, "a", min=2, max=1))[2] == f"{AT}/max"
     assert told(field(api, " "))[2] == f"{AT}/field-identifier"
     assert told(field(api, "a", is_complex=True))[2] == f"{AT}/is-complex"

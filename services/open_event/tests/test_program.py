@@ -196,6 +196,7 @@ def test_parts_are_of_the_sessions_event(api: Api):
     [
         ({"slides": [{"name": "a"}]}, "slides"),
         ({"slides": [{"name": "a", "link": "javascript:x"}]}, "slides"),
+        ({"slides": [{"name": "a" * 201, "link": "https://example.org"}]}, "slides"),
         ({"starts_at": SLOT["ends_at"], "ends_at": SLOT["starts_at"]}, "ends-at"),
         ({"video_url": "ftp://x"}, "video-url"),
         ({"average_rating": 5}, "average-rating"),
