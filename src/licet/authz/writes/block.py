@@ -51,6 +51,11 @@ class Change:
                 return self._policy.written.sometimes_free(self._asking)
         return self._policy.writable_fields(self._asking, self.object, session=self._session)
 
+    @property
+    def writable(self) -> frozenset[str]:
+        """What the caller may write of the object as it was before the block."""
+        return self._writable
+
     def apply(self, fields: Mapping[str, Any]) -> None:
         """Set the object's fields to these values, all of them or none.
 

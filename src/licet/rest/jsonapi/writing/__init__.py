@@ -219,7 +219,7 @@ class Writer:
         guard = write(bound.policy, UPDATE, owner, identity=self.identity)
         with told(bound) as attempt, self._versioned(owner), guard as change:
             with self.session.no_autoflush:
-                yield change, self._writable(bound, owner)
+                yield change, change.writable
                 bound.resource.run("before_update", owner)
                 _require_values(bound, owner)
                 _store_nulls(bound, owner)
