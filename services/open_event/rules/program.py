@@ -27,6 +27,7 @@ from .refusals import (
 )
 from .schedule import check_moves, check_slot, note_move, note_speaker
 from .states import BY_ORGANIZER, BY_SPEAKER, FIRST_BY_SPEAKER
+from .turns import take_turn
 
 PARTS = ("track", "session_type", "microlocation")
 PRIVATE = ("email", "mobile", "address")
@@ -280,6 +281,9 @@ def _check_duplicate(speaker: Speaker) -> None:
     event_id = _event_id(speaker)
     if speaker.email_key is None or event_id is None:
         return
+    if not is_changed(speaker, "email", "event_id", "event"):
+        return
+    take_turn(event_id)  # the unique key alone would say 403 of a race, as the key is hidden
     others = sa.select(Speaker.id).where(
         Speaker.event_id == event_id,
         Speaker.email_key == speaker.email_key,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 from services.open_event.models import Session, SessionState, Speaker
 from services.open_event.rules.events import new_identifier
 from services.open_event.rules.states import BY_ORGANIZER, BY_SPEAKER
-from services.open_event.tests.asking import EVENT, SLOT, Api, told
+from services.open_event.tests.asking import EVENT, SLOT, Api, ask, document, told
 
 PUBLISHED, OTHERS, DRAFT = 1, 2, 3
 AT = "/data/attributes"
@@ -249,6 +250,19 @@ def test_a_speakers_address_is_their_own(api: Api, db):
     assert told(loud)[1] == "duplicate_email"
     assert api.create("speakers", "bob", event=OTHERS, name="Bob").status_code == 201
     assert db.get(Speaker, int(key)).account_id == 3
+
+
+def test_of_many_speakers_with_one_address_one_is_made(api: Api):
+    """Though all are sent at once; the others are told why."""
+    headers, data = api.headers("alice"), document("speakers", {"name": "Alice"}, event=PUBLISHED)
+
+    def make(_number: int) -> Any:
+        return ask(api.app.test_client(), "POST", "/v1/speakers", headers, data)
+
+    with ThreadPoolExecutor(5) as threads:
+        answers = list(threads.map(make, range(5)))
+    refused = [told(one)[:2] for one in answers if one.status_code != 201]
+    assert refused == [(409, "duplicate_email")] * 4
 
 
 def test_an_address_that_is_not_seen_is_not_written(api: Api, db):
