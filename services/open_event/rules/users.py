@@ -47,7 +47,8 @@ def _needed_for(owned: list[str]) -> str:
 def leave_service(new_session: Callable[[], Session], subject: str) -> None:
     """Forget who somebody is that deletes their own account; what they proposed stays.
 
-    The address is free for another account.
+    The address is free for another account. The subject stays, so that a token which another
+    process takes for some seconds more makes no new user.
 
     Raises:
         AccountInUse: they own events.
@@ -59,7 +60,7 @@ def leave_service(new_session: Callable[[], Session], subject: str) -> None:
         if owned := owned_events(session, account.id):
             raise AccountInUse(_needed_for(owned))
         session.execute(sa.delete(Membership).where(Membership.account_id == account.id))
-        account.subject, account.email = f"deleted:{account.id}", f"deleted-{account.id}"
+        account.email = f"deleted-{account.id}"
         account.is_admin = account.is_super_admin = account.is_verified = False
         for name in ABOUT_THEM:
             setattr(account, name, None)
