@@ -338,8 +338,7 @@ class Bound:
     key: Attribute
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     links: Mapping[str, Link] = field(default_factory=dict)
-    # by folded name
-    attributes_by_name: Mapping[str, Attribute] = field(default_factory=dict)
+    attributes_by_name: Mapping[str, Attribute] = field(default_factory=dict)  # by folded name
     links_by_name: Mapping[str, Link] = field(default_factory=dict)
     version: str | None = None  # the attribute that SQLAlchemy counts up with each UPDATE
     kept: KeptStatements = field(default_factory=lambda: KeptStatements(MOST_STATEMENTS))
@@ -379,8 +378,7 @@ class Served:
         link: the link, of an endpoint of one.
         all_bounds: every resource of the same `JsonApi`.
         prefix: the path before the collections' names.
-        part: the name of a list that is a part of the collection.
-        version: of JSON:API, as the answers tell it.
+        part, version: the name of a list that is a part of the collection; JSON:API's version.
     """
 
     how: str

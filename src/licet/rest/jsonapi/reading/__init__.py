@@ -7,12 +7,10 @@ the rows. The number of statements depends on what is asked for, never on how ma
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
-from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Session, aliased
 
 from licet.authz.callers.nobody import is_nobody, refusal_of_nobody
@@ -20,11 +18,16 @@ from licet.authz.policies._check import KnownCaller, known_caller
 from licet.authz.policies._in_sql._filter import apart
 from licet.authz.policies._in_sql._terms import as_column, as_where
 from licet.authz.policies.verbs import DELETE, LIST, VIEW, Verb
-from licet.errors import InvalidRequest
 from licet.rest.jsonapi.errors import in_query
 from licet.rest.jsonapi.query import Includes, Query
 from licet.rest.jsonapi.reading.rows import Layout, Listed, Prepared, Row, listed, masks_of
-from licet.rest.jsonapi.reading.statements import belongs, key_masks, select_of, shown_of
+from licet.rest.jsonapi.reading.statements import (
+    belongs,
+    key_masks,
+    select_of,
+    shown_of,
+    values_are_told,
+)
 from licet.rest.jsonapi.resource import Bound, Link
 from licet.rest.jsonapi.where import (
     Order,
@@ -33,7 +36,6 @@ from licet.rest.jsonapi.where import (
     order_of,
     ordering,
 )
-from licet.rest.lookup import refusal_of
 from licet.rest.ordering import is_read_as_written
 
 __all__ = ["MOST_INCLUDED", "Listed", "Reader", "Row"]
@@ -112,7 +114,7 @@ class Reader:
             statement = statement.offset(page.offset)
         counted = sa.select(sa.func.count()).select_from(bound.model).where(*conditions)
         counted = counted.where(*self._allowed(bound, bound.model, LIST))
-        with _values_are_told(query):
+        with values_are_told(query):
             rows = list(self._run(self._prepared(bound, query, statement, orders)))
             count = self.session.scalar(counted) or 0
         return listed(rows, count, query, orders if has_cursors else ())
@@ -387,19 +389,3 @@ class Reader:
             .where(*self._unmasked(link, target))
         )
         return set(self.session.scalars(statement)) if keys else set()
-
-
-@contextmanager
-def _values_are_told(query: Query) -> Iterator[None]:
-    """Refuse a list that is asked for with what a type of the app's own does not take.
-
-    Raises:
-        Refused: 400.
-    """
-    try:
-        yield
-    except (StatementError, OverflowError) as error:
-        if not isinstance(refusal_of(error), InvalidRequest):
-            raise
-        name = "page" if query.where is None else "filter"
-        raise in_query(name, f"{name} has a value that no row could have.") from error

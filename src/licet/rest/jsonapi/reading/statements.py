@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
+from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import aliased
 
 from licet.authz.policies._check import Check
+from licet.errors import InvalidRequest
+from licet.rest.jsonapi.errors import in_query
 from licet.rest.jsonapi.mapping import pairs_of
 from licet.rest.jsonapi.query import Query
 from licet.rest.jsonapi.resource import Bound, Link
+from licet.rest.lookup import refusal_of
 
-__all__ = ["belongs", "key_masks", "select_of", "shown_of"]
+__all__ = ["belongs", "key_masks", "select_of", "shown_of", "values_are_told"]
 
 
 def key_masks(link: Link) -> list[Check]:
@@ -54,3 +60,19 @@ def belongs(bound: Bound, link: Link, key: Any) -> ColumnElement[bool]:
     )
     is_one: ColumnElement[bool] = getattr(model, link.target.key.name).in_(found)
     return is_one
+
+
+@contextmanager
+def values_are_told(query: Query) -> Iterator[None]:
+    """Refuse a list that is asked for with what a type of the app's own does not take.
+
+    Raises:
+        Refused: 400.
+    """
+    try:
+        yield
+    except (StatementError, OverflowError) as error:
+        if not isinstance(refusal_of(error), InvalidRequest):
+            raise
+        name = "page" if query.where is None else "filter"
+        raise in_query(name, f"{name} has a value that no row could have.") from error
