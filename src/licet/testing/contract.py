@@ -29,6 +29,7 @@ from jsonschema_rs import Draft202012Validator
 from licet.errors import ConfigurationError
 from licet.errors.names import suggestion
 from licet.rest.openapi import About, document_of, openapi_of
+from licet.rest.openapi.document import ALSO
 from licet.rest.openapi.operations import EXAMPLES
 from licet.rest.openapi.schemas import UNKNOWN
 from licet.rest.openapi.sharing import resolved
@@ -128,6 +129,7 @@ class Contract:
             for method, one in item.items():
                 if isinstance(one, dict):
                     yield path, method.upper(), one
+                    yield from ((path, method.upper(), other) for other in one.get(ALSO, ()))
 
     def cases(self, pattern: str = "*") -> list[Case]:
         """Every example of the operations whose names match the pattern.

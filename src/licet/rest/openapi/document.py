@@ -30,6 +30,7 @@ from licet.rest.openapi.operations import EXAMPLES, Rendering
 from licet.rest.openapi.resources import describe_resource
 from licet.rest.openapi.rules import (
     METHODS,
+    hosts_of,
     methods_of,
     path_of,
     path_parameters,
@@ -49,8 +50,9 @@ from licet.wire.described import (
     description_of,
 )
 
-__all__ = ["About", "document_of"]
+__all__ = ["ALSO", "About", "document_of"]
 
+ALSO: Final = "x-licet-also"
 VERSION: Final = "3.1.1"
 _MOUNT: Final = "mount "
 _OF_KINDS: Final[Mapping[AccessKind, Mapping[int, str]]] = {
@@ -133,6 +135,7 @@ class _Document:
         self._paths: dict[str, dict[str, Any]] = {}
         self._by_shape: dict[str, str] = {}
         self._unused = set(about.examples)
+        self._hosts = hosts_of(app.url_map)
 
     def as_dict(self) -> dict[str, Any]:
         """The document, in an order that is always the same."""
@@ -191,13 +194,15 @@ class _Document:
         if method not in METHODS:
             item.setdefault("x-licet-other-methods", []).append(method)
             return
-        if method.lower() in item:  # two rules that differ in converters alone
-            item[method.lower()].setdefault("x-licet-also", []).append(one.rule)
-            return
         in_path = [*path_parameters(one.rule)]
         operation = self._rendering.operation(described, in_path, handler)
         _rename_parameters(operation, path_of(one.rule), path)
-        item[method.lower()] = self._with_access(operation, one, described, method)
+        told = self._with_access(operation, one, described, method)
+        if hosts := self._hosts.get((one.endpoint, one.rule)):
+            told["x-licet-hosts"] = sorted(hosts)
+        first = item.setdefault(method.lower(), told)
+        if first is not told:  # OpenAPI has one place for rules that differ in converters or hosts
+            first.setdefault(ALSO, []).append({"x-licet-rule": one.rule, **told})
 
     def _with_access(
         self, operation: dict[str, Any], one: Declaration, described: Described | None, method: str
@@ -214,7 +219,8 @@ class _Document:
             found["x-licet-undeclared"] = True
         if first is not None:
             found["x-licet-alias-of"] = first
-            _drop_examples(found)
+            if name not in self._about.examples:
+                _drop_examples(found)
         return found
 
     def _with_own_examples(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 from licet.rest.openapi.components import Components
@@ -21,6 +22,8 @@ _NOT_KNOWN: Final = "The view does not describe itself: its bodies and answers a
 def summary_of(view: Any) -> str:
     """The first line of a view's docstring, without its full stop; empty without one."""
     found: Any = inspect.unwrap(view) if callable(view) else view
+    while isinstance(found, partial):
+        found = inspect.unwrap(found.func)
     text = (getattr(found, "__doc__", None) or "").strip()
     return text.partition("\n")[0].strip()
 
@@ -161,10 +164,11 @@ class Rendering:
 
     def _add_example(self, found: dict[str, Any], known: Described, one: Example) -> None:
         """Write an example where OpenAPI has it: at parameters, the body, and the answer."""
-        given = {**one.path, **one.query, **one.headers}
+        given = {"path": one.path, "query": one.query, "header": one.headers}
         for parameter in found.get("parameters", ()):
-            if parameter["name"] in given:
-                value = _typed(given[parameter["name"]], parameter["schema"])
+            values = given.get(parameter["in"], {})
+            if parameter["name"] in values:
+                value = _typed(values[parameter["name"]], parameter["schema"])
                 parameter.setdefault("examples", {})[one.name] = {"value": value}
         if one.body is not NOTHING and known.body is not None:
             content = found["requestBody"]["content"][known.body.media_type]
@@ -175,8 +179,10 @@ class Rendering:
                 content.setdefault("examples", {})[one.name] = {"value": one.answer}
 
 
-def _typed(text: str, schema: Mapping[str, Any]) -> Any:
-    is_whole = schema.get("type") == "integer" and re.fullmatch(r"-?\d+", text)
+def _typed(text: Any, schema: Mapping[str, Any]) -> Any:
+    is_whole = (
+        isinstance(text, str) and schema.get("type") == "integer" and re.fullmatch(r"-?\d+", text)
+    )
     return int(text) if is_whole else text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from pathlib import Path
@@ -10,14 +11,16 @@ import pytest
 from flask import Flask
 from flask.views import MethodView
 from pydantic import BaseModel
-from tests.unit.rest.openapi.apps import harbour
+from tests.unit.rest.openapi.apps import Wanted, harbour
 
 from licet import Licet
 from licet.actions import ActionProviderBlueprint, ActionProviderDescription
-from licet.authz import PUBLIC, declare
+from licet.authn import embedded_issuer
+from licet.authz import PUBLIC, declare, requires_auth
 from licet.rest import public
-from licet.rest.openapi import About, OpenApi, document_of, documented
+from licet.rest.openapi import About, Example, OpenApi, document_of, documented
 from licet.rest.openapi.sharing import resolved
+from licet.testing import Contract, Given
 
 UNKNOWN = "x-licet-unknown"
 
@@ -209,7 +212,69 @@ def test_paths_that_differ_in_names_alone_are_one(app):
     assert "/a/{name}" not in found
     (parameter,) = found["/a/{key}"]["post"]["parameters"]
     assert parameter["name"] == "key"
-    assert found["/a/{key}"]["get"]["x-licet-also"] == ["/a/<name>"]
+
+
+def test_operations_that_differ_in_converters_alone_are_told_both(app):
+    """The second beside the first, with its own access and examples, which are replayed."""
+    by_name = documented("It.", answer={"type": "object"}, examples=[Example(path={"key": "x"})])
+    app.add_url_rule("/a/<int:key>", "first", public(lambda key: {}))
+    app.add_url_rule("/a/<name>", "second", requires_auth()(by_name(lambda name: {})))
+    operation = document(app)["paths"]["/a/{key}"]["get"]
+    (also,) = operation["x-licet-also"]
+    assert (also["operationId"], also["x-licet-rule"]) == ("second_get", "/a/<name>")
+    assert operation["security"] != also["security"] == [{"bearer": []}]
+    contract = Contract(app)
+    token = {"Authorization": f"Bearer {embedded_issuer(app).mint('ann', [])}"}
+    contract.setup("second_get")(lambda case: Given(headers=token))
+    (case,) = contract.cases("second_get")
+    with contract.served() as live:
+        assert live.replay(case).status == 200
+
+
+def test_hosts_of_rules_are_told(tmp_path):
+    """One path of two subdomains is two operations."""
+    app = Flask("hosts", instance_path=str(tmp_path), subdomain_matching=True)
+    Licet(app)
+    app.add_url_rule("/a", "first", public(lambda: ""))
+    app.add_url_rule("/a", "second", requires_auth()(lambda: ""), subdomain="staff")
+    app.add_url_rule("/me", "me", public(lambda user: ""), subdomain="<user>")
+    found = document(app)["paths"]
+    assert "x-licet-hosts" not in found["/a"]["get"]
+    (also,) = found["/a"]["get"]["x-licet-also"]
+    assert (also["operationId"], also["x-licet-hosts"]) == ("second_get", ["staff"])
+    assert found["/me"]["get"]["x-licet-hosts"] == ["<user>"]
+
+
+def test_a_parameter_has_the_example_of_its_own_place(app):
+    """One name may be in the path and in the query."""
+    example = Example(path={"limit": "a"}, query={"limit": "3"})
+    view = documented("It.", answer={}, query=Wanted, examples=[example])(lambda limit: "")
+    app.add_url_rule("/it/<limit>", "it", public(view))
+    parameters = document(app)["paths"]["/it/{limit}"]["get"]["parameters"]
+    shown = {one["in"]: one["examples"] for one in parameters if one["name"] == "limit"}
+    assert shown == {"path": {"example": {"value": "a"}}, "query": {"example": {"value": 3}}}
+
+
+def test_the_app_may_give_examples_of_a_second_rule(app):
+    """They are of the second one, which has none otherwise."""
+    view = public(documented("It.", answer={}, name="it", examples=[Example()])(lambda: ""))
+    app.add_url_rule("/a", "it", view)
+    app.add_url_rule("/b", "it")
+    app.add_url_rule("/c", "it")
+    api = OpenApi(app, title="tests", examples={"it_alias": [Example(name="own")]})
+    found = api.document()["paths"]
+    assert found["/b"]["get"]["x-licet-examples"][0]["name"] == "own"
+    assert "x-licet-examples" not in found["/c"]["get"]
+
+
+def test_a_partial_function_has_the_summary_of_its_function(app):
+    """Not that of functools.partial."""
+
+    def tide(place):
+        """Read it."""
+
+    app.add_url_rule("/it", "it", public(functools.partial(tide, "pier")))
+    assert document(app)["paths"]["/it"]["get"]["summary"] == "Read it."
 
 
 def provider(name, **options):
