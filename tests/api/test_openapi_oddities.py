@@ -103,6 +103,16 @@ def test_a_class_that_refers_to_itself_is_one_schema(app):
     assert {n for n in made(app)["components"]["schemas"] if "Node" in n} == {"Node", "Node2"}
 
 
+def test_each_schema_has_a_title_of_its_own(app):
+    """Client generators name classes by it, and leave out what has one that there is."""
+    for name, schema in (("a", Node), ("b", Zoo)):
+        view = documented("It.", answer=schema, body=schema)(lambda: "")
+        app.add_url_rule(f"/{name}", name, public(view), methods=["POST"])
+    schemas = made(app)["components"]["schemas"]
+    assert {"Node2", "Zoo2", "Cat2"} <= schemas.keys()
+    assert {one.get("title", name) for name, one in schemas.items()} == schemas.keys()
+
+
 def test_parameters_may_have_classes_of_their_own(app):
     """Their definitions are the document's, too."""
 

@@ -46,7 +46,8 @@ class Components:
         definitions = _definitions_in(found)
         names = {ref: self._name_for(ref, text, definitions) for ref, text in definitions.items()}
         for ref, text in definitions.items():
-            self._schemas.setdefault(names[ref], _renamed(text, names))
+            told = _titled(_renamed(text, names), ref.rpartition("/")[2], names[ref])
+            self._schemas.setdefault(names[ref], told)
         if found.get("$ref") in names and found.keys() <= {"$ref", "$defs"}:
             return {"$ref": _AT + names[found["$ref"]]}  # a class that refers to itself
         if definitions:
@@ -54,7 +55,8 @@ class Components:
         if not name:
             return _known(_renamed(found, names))
         kept = self._free_name(name, _text_of(found, definitions))
-        self._schemas.setdefault(kept, _known(_renamed(found, names)))
+        told = _titled(_renamed(found, names), name, kept)
+        self._schemas.setdefault(kept, _known(told))
         return {"$ref": _AT + kept}
 
     def _name_for(self, ref: str, text: Any, definitions: Mapping[str, Any]) -> str:
@@ -65,6 +67,12 @@ class Components:
         found = next(one for one in _numbered(safe) if self._texts.get(one, text) == text)
         self._texts[found] = text
         return found
+
+
+def _titled(schema: Any, wanted: str, name: str) -> Any:
+    """The schema, whose title is not the name of another: generated clients name classes by it."""
+    is_others = isinstance(schema, dict) and schema.get("title") == wanted != name
+    return {**schema, "title": name} if is_others else schema
 
 
 def _definitions_in(schema: Mapping[str, Any]) -> dict[str, Any]:
