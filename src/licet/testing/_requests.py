@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -80,7 +80,7 @@ def request_of(
 
 
 def faults_of(
-    parameters: list[Mapping[str, Any]],
+    parameters: Iterable[Mapping[str, Any]],
     operation: Mapping[str, Any],
     example: Mapping[str, Any],
     request: Request,
