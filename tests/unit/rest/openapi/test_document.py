@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from flask import Flask
+from flask import Flask, session
 from flask.views import MethodView
 from pydantic import BaseModel
 from tests.unit.rest.openapi.apps import Wanted, harbour
@@ -16,7 +16,7 @@ from tests.unit.rest.openapi.apps import Wanted, harbour
 from licet import Licet
 from licet.actions import ActionProviderBlueprint, ActionProviderDescription
 from licet.authn import embedded_issuer
-from licet.authz import PUBLIC, declare, requires_auth
+from licet.authz import PUBLIC, declare, declare_decorator, requires_auth
 from licet.rest import public
 from licet.rest.openapi import About, Example, OpenApi, document_of, documented
 from licet.rest.openapi.sharing import resolved
@@ -356,3 +356,43 @@ def test_static_files_are_files(app):
     declare(app, "static", access=PUBLIC)
     found = document(app)["paths"]["/static/{filename}"]["get"]
     assert set(found["responses"]) == {"200", "304", "404"}
+
+
+def test_nobody_is_let_in_where_licet_knows_no_way_in(tmp_path):
+    """An app that signs its callers in by itself: no security at all would let in everybody."""
+    app = Flask("own", instance_path=str(tmp_path))
+    app.config["LICET_EMBEDDED_ISSUER"] = False
+    Licet(app)
+
+    def login_required(view):
+        @functools.wraps(view)
+        def guarded(**arguments):
+            return view(**arguments) if "user" in session else ("", 401)
+
+        return guarded
+
+    declare_decorator(app, login_required)
+    app.add_url_rule("/open", "open", public(lambda: ""))
+    app.add_url_rule("/mine", "mine", login_required(lambda: ""))
+    found = document(app)
+    told = {path: item["get"]["security"] for path, item in found["paths"].items()}
+    assert (told["/open"], told["/mine"]) == ([{}], [{"app": []}])
+    assert found["components"]["securitySchemes"]["app"]["name"] == "session"
+
+
+def test_changes_take_the_csrf_token_where_browsers_have_sessions(app, tmp_path):
+    """Not what is read, nor an app without sessions, nor a form, which has its own member."""
+    found = document(harbour(tmp_path, LICET_ACCOUNTS=True))
+    told = {
+        f"{method} {path}"
+        for path, item in found["paths"].items()
+        for method, one in item.items()
+        for parameter in one.get("parameters", ())
+        if resolved(found, parameter)["name"] == "X-CSRF-Token"
+    }
+    assert {"post /boats", "patch /boats/{boat}", "post /v1/piers"} <= told
+    assert not {one for one in told if one.startswith("get")}
+    form = found["paths"]["/auth/sign-in"]["post"]["requestBody"]["content"]
+    assert "csrf_token" in form["application/x-www-form-urlencoded"]["schema"]["properties"]
+    assert "post /auth/sign-in" not in told
+    assert '"X-CSRF-Token"' not in json.dumps(document(app))
