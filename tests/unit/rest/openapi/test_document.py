@@ -392,7 +392,20 @@ def test_changes_take_the_csrf_token_where_browsers_have_sessions(app, tmp_path)
     }
     assert {"post /boats", "patch /boats/{boat}", "post /v1/piers"} <= told
     assert not {one for one in told if one.startswith("get")}
-    form = found["paths"]["/auth/sign-in"]["post"]["requestBody"]["content"]
-    assert "csrf_token" in form["application/x-www-form-urlencoded"]["schema"]["properties"]
     assert "post /auth/sign-in" not in told
     assert '"X-CSRF-Token"' not in json.dumps(document(app))
+
+
+def test_forms_of_pages_are_told_with_their_fields(tmp_path):
+    """And with the token of the page."""
+    found = document(harbour(tmp_path, LICET_ACCOUNTS=True))["paths"]
+
+    def form(name):
+        body = found[f"/auth/{name}"]["post"]["requestBody"]["content"]
+        return body["application/x-www-form-urlencoded"]["schema"]
+
+    signing_in = {"email", "password", "scope", "next", "csrf_token"}
+    assert form("sign-in")["properties"].keys() == signing_in
+    assert form("sign-in")["required"] == ["email", "password"]
+    assert form("you/password")["required"] == ["current_password", "new_password"]
+    assert form("you/sign-out")["properties"].keys() == {"csrf_token"}
