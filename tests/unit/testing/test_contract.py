@@ -213,13 +213,13 @@ def test_a_case_tells_what_is_sent_and_answered(contract, tmp_path):
     assert told == [{"is_open": True}, {"n": 1}, {}, {}, {}, {}]
 
 
-def answering(folder, body, kind, **options):
+def answering(folder, body, kind, methods=("GET",), **options):
     """The contract of an app with one view, which answers this and is documented like that."""
     app = Flask("texts", instance_path=str(folder))
     Licet(app)
     options = {"answer": {}, "name": "tide_get", "examples": [Example()], **options}
     view = documented("A text.", **options)(lambda: Response(body, content_type=kind))
-    app.add_url_rule("/text", "text", public(view))
+    app.add_url_rule("/text", "text", public(view), methods=methods)
     contract = Contract(app)
     contract.setup("tide_get")(lambda case: None)
     return contract
@@ -242,6 +242,12 @@ def test_an_answer_that_is_no_json_after_all_fails(tmp_path):
     """With its operation."""
     with pytest.raises(ContractBroken, match=r"tide_get .* the answer is no application/json"):
         replayed(answering(tmp_path, "{", "application/json"))
+
+
+def test_a_head_has_the_status_and_type_of_its_example(tmp_path):
+    """It has no body."""
+    contract = answering(tmp_path, "{}", "application/json", methods=["HEAD"])
+    assert replayed(contract).body == b""
 
 
 def test_an_answer_without_a_place_in_the_document_fails(tmp_path):

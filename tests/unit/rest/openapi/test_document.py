@@ -323,6 +323,16 @@ def test_a_provider_that_is_not_public_is_not_told_to_everybody(app):
     assert "/hidden/run" in document(app)["paths"]
 
 
+def test_a_view_may_be_hidden(app):
+    """With its schemas and its tag."""
+    view = documented("Of staff.", answer=Wanted, tag="staff", is_hidden=True)(lambda: "")
+    app.add_url_rule("/staff", "staff", requires_auth()(view))
+    api = OpenApi(app, title="tests")
+    served = app.test_client().get("/openapi.json").text
+    assert not [word for word in ("staff", "Wanted") if word in served]
+    assert "/staff" in api.document()["paths"]
+
+
 def test_a_mount_is_told_beside_the_paths(app):
     """What it serves is not known, only where it is."""
     from werkzeug.middleware.dispatcher import DispatcherMiddleware
