@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -29,8 +30,13 @@ class Components:
         self._texts: dict[str, str] = {}  # of each name, all that its schema says
 
     def as_dict(self) -> dict[str, Any]:
-        """The schemas, by name."""
-        return dict(sorted(self._schemas.items()))
+        """The schemas, by name, each with a title of its own: clients name their classes by it."""
+        found = dict(sorted(self._schemas.items()))
+        times = Counter(_title_of(name, one) for name, one in found.items())
+        return {
+            name: {**one, "title": name} if times[_title_of(name, one)] > 1 else one
+            for name, one in found.items()
+        }
 
     def of(self, schema: Any, *, name: str = "", is_body: bool = False) -> dict[str, Any]:
         """The schema as it stands in the document: a reference where it has a name.
@@ -46,8 +52,7 @@ class Components:
         definitions = _definitions_in(found)
         names = {ref: self._name_for(ref, text, definitions) for ref, text in definitions.items()}
         for ref, text in definitions.items():
-            told = _titled(_renamed(text, names), ref.rpartition("/")[2], names[ref])
-            self._schemas.setdefault(names[ref], told)
+            self._schemas.setdefault(names[ref], _renamed(text, names))
         if found.get("$ref") in names and found.keys() <= {"$ref", "$defs"}:
             return {"$ref": _AT + names[found["$ref"]]}  # a class that refers to itself
         if definitions:
@@ -55,8 +60,7 @@ class Components:
         if not name:
             return _known(_renamed(found, names))
         kept = self._free_name(name, _text_of(found, definitions))
-        told = _titled(_renamed(found, names), name, kept)
-        self._schemas.setdefault(kept, _known(told))
+        self._schemas.setdefault(kept, _known(_renamed(found, names)))
         return {"$ref": _AT + kept}
 
     def _name_for(self, ref: str, text: Any, definitions: Mapping[str, Any]) -> str:
@@ -69,10 +73,8 @@ class Components:
         return found
 
 
-def _titled(schema: Any, wanted: str, name: str) -> Any:
-    """The schema, whose title is not the name of another: generated clients name classes by it."""
-    is_others = isinstance(schema, dict) and schema.get("title") == wanted != name
-    return {**schema, "title": name} if is_others else schema
+def _title_of(name: str, schema: Any) -> str:
+    return str(schema.get("title", name)) if isinstance(schema, dict) else name
 
 
 def _definitions_in(schema: Mapping[str, Any]) -> dict[str, Any]:
