@@ -69,7 +69,10 @@ class Rendering:
             found["parameters"] = parameters
         if known.body is not None:
             found["requestBody"] = self._request_body(known.body)
-        found["responses"] = dict(sorted(self._responses(known).items()))
+        is_narrow = any(
+            "minLength" not in one.schema or "maxLength" in one.schema for one in in_path
+        )
+        found["responses"] = dict(sorted(self._responses(known, is_narrow=is_narrow).items()))
         if known.unknown or self._unknown_parts(known):
             found[UNKNOWN] = " ".join(filter(None, [known.unknown, *self._unknown_parts(known)]))
         self.add_examples(found, known)
@@ -103,13 +106,14 @@ class Rendering:
 
     # --- answers ---------------------------------------------------------------------------------
 
-    def _responses(self, known: Described) -> dict[str, Any]:
+    def _responses(self, known: Described, *, is_narrow: bool) -> dict[str, Any]:
+        """The answers; `is_narrow`: the rule takes not every text, and the app answers the rest."""
         found = {str(one.status): self._answer(one) for one in known.answers}
-        shapes = [known.errors or self._errors]
-        if self._has_pages and not known.errors:
-            shapes.append(PAGE)
+        own = [self._errors, PAGE] if self._has_pages else [self._errors]
+        shapes = [known.errors] if known.errors else own
         for status, reason in {**self._always, **known.refusals}.items():
-            found.setdefault(str(status), self._refusal(shapes, reason))
+            others = own if status == 404 and is_narrow else []
+            found.setdefault(str(status), self._refusal([*shapes, *others], reason))
         if known.unknown and not known.answers:
             found["default"] = {"description": known.unknown}
         return found

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from flask import Flask, session
+from flask import Blueprint, Flask, session
 from flask.views import MethodView
 from pydantic import BaseModel
 from tests.unit.rest.openapi.apps import Wanted, harbour
@@ -18,6 +18,7 @@ from licet.actions import ActionProviderBlueprint, ActionProviderDescription
 from licet.authn import embedded_issuer
 from licet.authz import PUBLIC, declare, declare_decorator, requires_auth
 from licet.rest import public
+from licet.rest.jsonapi.responses import answer_errors_of
 from licet.rest.openapi import About, Example, OpenApi, document_of, documented
 from licet.rest.openapi.sharing import resolved
 from licet.testing import Contract, Given
@@ -154,6 +155,25 @@ def test_errors_may_be_pages_where_flask_answers(tmp_path):
         found = document(harbour(tmp_path, LICET_PROBLEM_ERRORS=is_on))
         operation = found["paths"]["/boats/{boat}"]["get"]
         assert set(operation["responses"]["404"]["content"]) == types
+
+
+def test_what_no_rule_takes_is_answered_in_the_shape_of_the_app(tmp_path):
+    """A view among resources has their errors; a key that its converter does not take, others."""
+    app = harbour(tmp_path, LICET_PROBLEM_ERRORS=True)
+    for rule in ("/numbers/<int:key>", "/names/<key>"):
+        blueprint = Blueprint(rule.split("/")[1], __name__)
+        blueprint.add_url_rule(rule, "view", public(lambda key: {}))
+        answer_errors_of(blueprint)
+        app.register_blueprint(blueprint)
+    paths = document(app)["paths"]
+
+    def kinds(path):
+        return {*paths[path]["get"]["responses"]["404"]["content"]}
+
+    assert kinds("/names/{key}") == {"application/vnd.api+json"}
+    answer = app.test_client().get("/numbers/-1")
+    assert kinds("/numbers/{key}") == {"application/vnd.api+json", answer.mimetype}
+    assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
 
 
 def test_rate_limits_are_documented_where_there_are_some(tmp_path):
