@@ -12,9 +12,10 @@ import pytest
 from flask import Flask
 from openapi_spec_validator import validate
 from pydantic import BaseModel, ConfigDict, Field, RootModel
+from tests.unit.rest.openapi.apps import Boat
 
 from licet import Licet
-from licet.rest import marshal_response, public, unmarshal_request, use_args
+from licet.rest import marshal_response, public, schema_for, unmarshal_request, use_args
 from licet.rest.openapi import About, document_of, documented
 
 
@@ -101,6 +102,19 @@ def test_a_class_that_refers_to_itself_is_one_schema(app):
     view = documented("It.", answer=Node, body=Node)(lambda: "")
     app.add_url_rule("/it", "it", public(view), methods=["POST"])
     assert {n for n in made(app)["components"]["schemas"] if "Node" in n} == {"Node", "Node2"}
+
+
+def test_each_schema_has_a_title_of_its_own(app):
+    """Client generators name classes by it, and leave out what has one that there is."""
+    for name, schema in (("a", Node), ("b", Zoo)):
+        view = documented("It.", answer=schema, body=schema)(lambda: "")
+        app.add_url_rule(f"/{name}", name, public(view), methods=["POST"])
+    fields = schema_for(Boat)
+    view = unmarshal_request(fields, "boat")(marshal_response(fields, 201)(lambda boat: boat))
+    app.add_url_rule("/boats", "boats", public(view), methods=["POST"])
+    schemas = made(app)["components"]["schemas"]
+    assert {"Node2", "Zoo2", "Cat2", "BoatFields", "BoatShown"} <= schemas.keys()
+    assert {one.get("title", name) for name, one in schemas.items()} == schemas.keys()
 
 
 def test_parameters_may_have_classes_of_their_own(app):

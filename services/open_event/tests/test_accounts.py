@@ -52,6 +52,13 @@ def test_whoever_signs_up_is_a_user(api: Api):
     assert (shown["is-verified"], shown["is-admin"]) == (True, False)
 
 
+def test_a_body_that_is_no_object_is_400(api: Api):
+    """And the document says so."""
+    answer = api.client.post("/v1/auth/login", data=b"\0", content_type="application/json")
+    told = api.client.get("/openapi.json").json["paths"]["/v1/auth/login"]["post"]["responses"]
+    assert (answer.status_code, "400" in told) == (400, True)
+
+
 def test_a_known_address_gets_the_same_answer(api: Api):
     """Byte for byte; nothing of the account or of its names is changed."""
     sent = registered(api, "nora@example.net", first_name="Nora")

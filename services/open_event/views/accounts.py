@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from flask import Blueprint, Response, current_app, jsonify, make_response
 from pydantic import BaseModel, ValidationError
@@ -61,6 +61,13 @@ SENT = {
     "properties": {"meta": {"type": "object", "properties": {"message": TEXT}}},
     "required": ["meta"],
 }
+_LOG_IN: Final = replace(
+    OPERATIONS["sign_in"],
+    name="log_in",
+    tag="user",
+    errors=JSON_API_ERRORS,
+    refusals={400: "The body is no JSON object.", **OPERATIONS["sign_in"].refusals},
+)
 
 
 def make_accounts(api: JsonApi, new_session: Callable[[], Session]) -> Blueprint:
@@ -103,7 +110,7 @@ def make_accounts(api: JsonApi, new_session: Callable[[], Session]) -> Blueprint
     @blueprint.post("/auth/session")
     @blueprint.post("/auth/login")
     @public
-    @described_by(replace(OPERATIONS["sign_in"], name="log_in", tag="user", errors=JSON_API_ERRORS))
+    @described_by(_LOG_IN)
     def sign_in() -> Response:
         asked = _checked(SignIn, read_data())
         grant = sessions.sign_in(accounts_of(current_app), asked, place())

@@ -80,7 +80,7 @@ def print_or_check(printed: str, page: Path | None, meant: str) -> None:
         click.echo(printed, nl=False)
         return
     try:
-        kept = page.read_text("utf-8")
+        kept = page.read_text("utf-8", errors="replace")
     except FileNotFoundError:
         kept = ""
     if kept == printed:

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 the action failed, 2 wrong usage, 3 refused, 4 unreachable
 from __future__ import annotations
 
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -118,7 +119,8 @@ class _AppLoader:
         if "" not in sys.path:
             sys.path.insert(0, "")
         try:
-            self.app = ScriptInfo(app_import_path=path, set_debug_flag=False).load_app()
+            with redirect_stdout(sys.stderr):  # what the app prints is no part of our output
+                self.app = ScriptInfo(app_import_path=path, set_debug_flag=False).load_app()
         except NoAppException as error:
             raise ConfigurationError(str(error)) from error
         return self.app

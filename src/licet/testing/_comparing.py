@@ -32,8 +32,8 @@ def difference(example: Any, answer: Any, varies: Iterable[str]) -> str | None:
     """Where the answer is not what the example says, and how; None where it is.
 
     The answer may have more members than the example, and more elements: each element of the
-    example is one of them. At the places of `varies`, JSON pointers with ``*`` for any name, only
-    the type is compared.
+    example is one of them, and a list without elements is one. At the places of `varies`, JSON
+    pointers with ``*`` for any one name, only the type is compared.
     """
     return next(_differences(example, answer, "", tuple(varies)), None)
 
@@ -42,6 +42,8 @@ def _differences(example: Any, answer: Any, place: str, varies: tuple[str, ...])
     where = place or "the whole answer"
     if _kind(example) != _kind(answer):
         yield f"{where}: the example has {_shown(example)}, and the answer {_shown(answer)}"
+    elif any(_is_at(place, one) for one in varies):
+        return
     elif isinstance(example, dict):
         for name, one in example.items():
             inner = f"{place}/{name}"
@@ -51,19 +53,28 @@ def _differences(example: Any, answer: Any, place: str, varies: tuple[str, ...])
                 yield from _differences(one, answer[name], inner, varies)
     elif isinstance(example, list):
         yield from _of_elements(example, answer, place, varies)
-    elif example != answer and not any(fnmatchcase(place, one) for one in varies):
+    elif example != answer:
         yield f"{where}: the example has {_shown(example)}, and the answer {_shown(answer)}"
 
 
 def _of_elements(
     example: list[Any], answer: list[Any], place: str, varies: tuple[str, ...]
 ) -> Iterator[str]:
+    if len(example) > len(answer) or (answer and not example):
+        where = place or "the whole answer"
+        yield f"{where}: the example has {_shown(example)}, and the answer {_shown(answer)}"
+        return
     for number, one in enumerate(example):
         inner = f"{place}/{number}"
         found = [next(_differences(one, other, inner, varies), None) for other in answer]
         if None not in found:
             told = found[0] if len(found) == 1 else None
             yield told or f"{inner}: no element of the answer is {_shown(one)}"
+
+
+def _is_at(place: str, pointer: str) -> bool:
+    names, wanted = place.split("/"), pointer.split("/")
+    return len(names) == len(wanted) and all(map(fnmatchcase, names, wanted))
 
 
 def _kind(value: Any) -> str:

@@ -17,13 +17,11 @@ answer must fit the schema of the document. An example without a set-up fails.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Final, TypeVar
-from urllib.parse import quote, urlencode
 
 from flask import Flask
 from jsonschema_rs import Draft202012Validator
@@ -31,9 +29,11 @@ from jsonschema_rs import Draft202012Validator
 from licet.errors import ConfigurationError
 from licet.errors.names import suggestion
 from licet.rest.openapi import About, document_of, openapi_of
+from licet.rest.openapi.document import ALSO
 from licet.rest.openapi.operations import EXAMPLES
 from licet.rest.openapi.sharing import resolved
 from licet.testing._comparing import difference, replaced
+from licet.testing._requests import Request, RequestFault, faults_of, request_of
 from licet.testing.serving import Received, client_of_tests, send, served
 from licet.wire.client import CarefulClient
 from licet.wire.described import NOTHING
@@ -41,7 +41,6 @@ from licet.wire.described import NOTHING
 __all__ = ["Case", "Contract", "ContractBroken", "Given", "Live"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-_JSON: Final = "application/json"
 _MOST_SHOWN: Final = 500
 
 
@@ -90,7 +89,7 @@ class Case:
     @property
     def attributes(self) -> dict[str, Any]:
         """The attributes of the resource in the answer, by their names in Python."""
-        data = (self.answer or {}).get("data")
+        data = self.answer.get("data") if isinstance(self.answer, dict) else None
         first = data[0] if isinstance(data, list) and data else data
         found = first.get("attributes", {}) if isinstance(first, dict) else {}
         return {name.replace("-", "_"): value for name, value in found.items()}
@@ -129,9 +128,15 @@ class Contract:
             for method, one in item.items():
                 if isinstance(one, dict):
                     yield path, method.upper(), one
+                    yield from ((path, method.upper(), other) for other in one.get(ALSO, ()))
 
     def cases(self, pattern: str = "*") -> list[Case]:
-        """Every example of the operations whose names match the pattern."""
+        """Every example of the operations whose names match the pattern.
+
+        Raises:
+            ConfigurationError: the app has no such operation.
+        """
+        self._require_operation(pattern)
         return [
             Case(
                 operation_id=one["operationId"],
@@ -145,6 +150,14 @@ class Contract:
             for example in one.get(EXAMPLES, ())
         ]
 
+    def untested(self) -> list[str]:
+        """The names of the operations without an example, which no case tests."""
+        return sorted(
+            one["operationId"]
+            for _, _, one in self.operations()
+            if not one.get(EXAMPLES) and "x-licet-alias-of" not in one
+        )
+
     def setup(self, *operations: str) -> Callable[[F], F]:
         """Have ``function(case)`` make what the examples of these operations need.
 
@@ -154,18 +167,21 @@ class Contract:
         Raises:
             ConfigurationError: the app has no such operation.
         """
-        known = {one["operationId"] for _, _, one in self.operations()}
         for name in operations:
-            if not any(fnmatchcase(one, name) for one in known):
-                raise ConfigurationError(
-                    f"The app has no operation {name!r}: {suggestion(name, known)}"
-                )
+            self._require_operation(name)
 
         def register(function: F) -> F:
             self._setups.update(dict.fromkeys(operations, function))
             return function
 
         return register
+
+    def _require_operation(self, name: str) -> None:
+        known = {one["operationId"] for _, _, one in self.operations()}
+        if not any(fnmatchcase(one, name) for one in known):
+            raise ConfigurationError(
+                f"The app has no operation {name!r}: {suggestion(name, known)}"
+            )
 
     def setup_of(self, case: Case) -> Callable[[Case], Any]:
         """What makes the data of a case.
@@ -214,45 +230,66 @@ class Live:
                 self.contract.reset()
             given = _given(setup(case))
         values = {name: str(value) for name, value in given.values.items()}
-        found = self._send(case, given, values)
+        request = self._request(case, given, values)
+        url = self.url + request.path
+        found = send(self._client, case.method, url, request.headers, request.body)
         self._check(case, found, values)
         return found
 
-    def _send(self, case: Case, given: Given, values: Mapping[str, str]) -> Received:
-        example = case.example
-        path = case.path
-        for name, text in example.get("path", {}).items():
-            path = path.replace(f"{{{name}}}", quote(replaced(text, values), safe=""))
-        if query := example.get("query"):
-            path = f"{path}?{urlencode(replaced(query, values))}"
-        headers = {**self.contract.headers, **replaced(dict(example.get("headers", {})), values)}
-        body = example.get("body", NOTHING)
-        if body is NOTHING:
-            return send(self._client, case.method, self.url + path, {**headers, **given.headers})
-        headers.setdefault("Content-Type", _JSON)
-        text = json.dumps(replaced(body, values)).encode()
-        return send(self._client, case.method, self.url + path, {**headers, **given.headers}, text)
+    def _request(self, case: Case, given: Given, values: Mapping[str, str]) -> Request:
+        sent = (self.contract.headers, given.headers)
+        try:
+            request = request_of(case.path, case.operation, case.example, values, *sent)
+        except RequestFault as fault:
+            raise ContractBroken(f"{_told(case)}: {fault}") from None
+        if case.example["status"] < 400:  # a refusal's may be wrong
+            self._check_request(case, request)
+        return request
+
+    def _check_request(self, case: Case, request: Request) -> None:
+        """Hold the request of an example to what the document takes."""
+        document = self.contract.document
+        parameters = [resolved(document, one) for one in case.operation.get("parameters", ())]
+        fault = next(faults_of(parameters, case.operation, case.example, request), None)
+        self._require(case, fault is None, fault or "")
+        if request.document is not NOTHING:
+            contents = case.operation["requestBody"]["content"]
+            content = contents[request.headers["Content-Type"].partition(";")[0].strip().lower()]
+            self._check_schema(case, content["schema"], request.document, "the body")
 
     def _check(self, case: Case, found: Received, values: Mapping[str, str]) -> None:
         self._check_status(case, found)
+        example = replaced(case.example.get("answer", NOTHING), values)
         responses = case.operation["responses"]
         told_answer = responses.get(str(found.status), responses.get("default", {}))
         answer = resolved(self.contract.document, told_answer)
         contents = answer.get("content", {})
         if not contents:
             self._require(case, not found.body, "the answer has a body, and the document none")
+            told = "the example has an answer, and the document none"
+            self._require(case, example is NOTHING, told)
             return
         content = contents.get(found.media_type, contents.get("*/*"))
         told = f"the answer is {found.media_type}, and not {' or '.join(contents)}"
         self._require(case, content is not None, told)
-        if not found.media_type.endswith("json"):
+        if case.method == "HEAD":
             return
-        document = found.document()
-        self._check_schema(case, content["schema"], document)
-        example = replaced(case.example.get("answer", NOTHING), values)
+        document = self._document(case, found, content)
         if example is not NOTHING:
             differs = difference(example, document, case.example.get("varies", ()))
             self._require(case, differs is None, f"at {differs}")
+
+    def _document(self, case: Case, found: Received, content: Mapping[str, Any]) -> Any:
+        """What the answer says, which fits its schema; its text, where that is no JSON."""
+        if not found.media_type.endswith("json"):
+            return found.body.decode(errors="replace")
+        try:
+            document = found.document()
+        except ValueError as error:
+            told = f"{_told(case)}: the answer is no {found.media_type}: {error}"
+            raise ContractBroken(told) from None
+        self._check_schema(case, content["schema"], document, "the answer")
+        return document
 
     def _check_status(self, case: Case, found: Received) -> None:
         wanted, responses = case.example["status"], case.operation["responses"]
@@ -263,13 +300,15 @@ class Live:
         is_there = str(wanted) in responses or "default" in responses
         self._require(case, is_there, f"the document has no answer {wanted}")
 
-    def _check_schema(self, case: Case, schema: Mapping[str, Any], document: Any) -> None:
+    def _check_schema(
+        self, case: Case, schema: Mapping[str, Any], document: Any, what: str
+    ) -> None:
         whole = {**schema, "components": self.contract.document["components"]}
         fault = next(Draft202012Validator(whole).iter_errors(document), None)
         if fault is not None:
-            place = "".join(f"/{one}" for one in fault.instance_path) or "the whole answer"
+            place = "".join(f"/{one}" for one in fault.instance_path) or f"the whole of {what}"
             raise ContractBroken(
-                f"{_told(case)}: at {place}: the answer does not fit its schema: {fault.message}"
+                f"{_told(case)}: at {place}: {what} does not fit its schema: {fault.message}"
             )
 
     def _require(self, case: Case, holds: object, told: str) -> None:
@@ -284,4 +323,8 @@ def _told(case: Case) -> str:
 def _given(made: Any) -> Given:
     if isinstance(made, Given):
         return made
-    return Given(values={} if made is None else dict(made))
+    if made is None:
+        return Given()
+    if not isinstance(made, Mapping):
+        raise ConfigurationError(f"A set-up returns a Given, a dict or None, and not {made!r}.")
+    return Given(values=made)

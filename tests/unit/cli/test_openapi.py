@@ -62,13 +62,24 @@ def test_a_file_that_is_up_to_date_passes(app, tmp_path):
     assert (result.exit_code, result.output) == (0, "")
 
 
-@pytest.mark.parametrize("kept", [None, "{}\n"])
+@pytest.mark.parametrize(
+    "kept", [None, b"{}\n", "{}\n".encode("utf-16")], ids=["no file", "another", "UTF-16"]
+)
 def test_another_file_fails_with_the_difference(app, tmp_path, kept):
-    """Or one that is not there."""
+    """Or one that is not there, or that a shell has written in another encoding."""
     page = tmp_path / "openapi.json"
     if kept is not None:
-        page.write_text(kept)
+        page.write_bytes(kept)
     result = run(app, "--check", str(page))
     assert result.exit_code == 1
     assert '+  "openapi": "3.1.1",' in result.output
     assert "is not what the app serves: write it anew." in result.output
+
+
+def test_what_an_app_prints_is_not_in_the_document(app, tmp_path):
+    """It goes to the standard error."""
+    (source,) = tmp_path.glob("*.py")
+    source.write_text(f"print('Loading.')\n{source.read_text()}")
+    result = run(app)
+    assert json.loads(result.stdout)["openapi"] == "3.1.1"
+    assert result.stderr == "Loading.\n"

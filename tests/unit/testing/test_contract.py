@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask, Response
+from flask import Flask, Response, request
+from pydantic import BaseModel
 from tests.unit.rest.openapi.apps import add_boat, harbour
 
 from licet import Licet
 from licet.authn import embedded_issuer
 from licet.errors import ConfigurationError
 from licet.rest import public
-from licet.rest.openapi import Example, documented
+from licet.rest.openapi import Content, Example, documented
 from licet.testing import Contract, ContractBroken, Given, served
 from licet.testing.serving import client_of_tests, send
 
@@ -124,8 +125,8 @@ def replayed(contract):
 
 @pytest.mark.parametrize(
     "example",
-    [TIDE, {"metres": 2.5}, {"next": [{"at": 18}]}, {"next": []}],
-    ids=["whole", "one member", "one element", "no element"],
+    [TIDE, {"metres": 2.5}, {"next": [{"at": 18}]}],
+    ids=["whole", "one member", "one element"],
 )
 def test_an_example_may_leave_out(tmp_path, example):
     """Members and elements that the answer has besides."""
@@ -137,6 +138,8 @@ LIES = {
     "type": ({"metres": "2.5"}, "/metres: the example has '2.5', and the answer 2.5"),
     "member": ({"feet": 8}, "/feet: the example has 8, and the answer no such member"),
     "element": ({"next": [{"at": 7}]}, "/next/0: no element of the answer"),
+    "emptiness": ({"next": []}, r"/next: the example has \[\], and the answer \[{'at': 6}"),
+    "number": ({"next": [{}, {}, {}]}, "/next: the example has .* and the answer"),
     "truth": ({"metres": True}, "/metres: the example has True"),
     "null": ({"place": None}, "/place: the example has None, and the answer 'pier'"),
 }
@@ -161,6 +164,11 @@ def test_what_varies_is_compared_by_type(tmp_path):
     """A pointer, or one with a star."""
     example = Example(answer={"metres": 9, "next": [{"at": 1}]}, varies=("/metres", "/next/*/at"))
     assert replayed(tides(tmp_path, TIDE, example)).status == 200
+    example = Example(answer={"next": []}, varies=("/next",))
+    assert replayed(tides(tmp_path, TIDE, example)).status == 200
+    example = Example(answer={"next": [{"at": 1}]}, varies=("/*/at",))
+    with pytest.raises(ContractBroken, match="/next/0"):
+        replayed(tides(tmp_path, TIDE, example))
     example = Example(answer={"metres": "9"}, varies=("/metres",))
     with pytest.raises(ContractBroken, match="/metres"):
         replayed(tides(tmp_path, TIDE, example))
@@ -199,20 +207,55 @@ def test_a_case_tells_what_is_sent_and_answered(contract, tmp_path):
     assert str(added) == f"boat_added_post/{added.name}"
     shown = [{"data": [{"attributes": {"is-open": True}}, {}]}, {"data": {"attributes": {"n": 1}}}]
     told = []
-    for answer in (*shown, {"data": []}, TIDE, None):
+    for answer in (*shown, {"data": []}, TIDE, None, [1]):
         (case,) = tides(tmp_path, answer, Example(answer=answer)).cases("tide_get")
         told.append(case.attributes)
-    assert told == [{"is_open": True}, {"n": 1}, {}, {}, {}]
+    assert told == [{"is_open": True}, {"n": 1}, {}, {}, {}, {}]
 
 
-def test_an_answer_that_is_no_json_is_held_to_its_type_alone(tmp_path):
-    """What a page says is nobody's contract."""
-    contract = tides(tmp_path, TIDE, Example())
-    contract.app.view_functions["tide"] = public(lambda: Response("high", mimetype="text/plain"))
-    case = case_of(contract, "tide_get")
-    case.operation["responses"]["200"]["content"]["text/plain"] = {"schema": {}}
-    with contract.served() as live:
-        assert live.replay(case).media_type == "text/plain"
+def answering(folder, body, kind, methods=("GET",), **options):
+    """The contract of an app with one view, which answers this and is documented like that."""
+    app = Flask("texts", instance_path=str(folder))
+    Licet(app)
+    options = {"answer": {}, "name": "tide_get", "examples": [Example()], **options}
+    view = documented("A text.", **options)(lambda: Response(body, content_type=kind))
+    app.add_url_rule("/text", "text", public(view), methods=methods)
+    contract = Contract(app)
+    contract.setup("tide_get")(lambda case: None)
+    return contract
+
+
+def test_an_answer_that_is_no_json_is_held_to_its_type_and_text(tmp_path):
+    """Its text, where the example has one; a document of JSON is not what a page says."""
+    text = {"media_type": "text/plain"}
+    assert replayed(answering(tmp_path, "high", "text/plain", **text)).media_type == "text/plain"
+    text["examples"] = [Example(answer="high")]
+    assert replayed(answering(tmp_path, "high", "text/plain", **text)).body == b"high"
+    with pytest.raises(ContractBroken, match="the example has 'high', and the answer 'low'"):
+        replayed(answering(tmp_path, "low", "text/plain", **text))
+    pages = {"media_type": "*/*", "examples": [Example(answer={"a": 1})]}
+    with pytest.raises(ContractBroken, match="and the answer '<b>'"):
+        replayed(answering(tmp_path, "<b>", "text/html", **pages))
+
+
+def test_an_answer_that_is_no_json_after_all_fails(tmp_path):
+    """With its operation."""
+    with pytest.raises(ContractBroken, match=r"tide_get .* the answer is no application/json"):
+        replayed(answering(tmp_path, "{", "application/json"))
+
+
+def test_a_head_has_the_status_and_type_of_its_example(tmp_path):
+    """It has no body."""
+    contract = answering(tmp_path, "{}", "application/json", methods=["HEAD"])
+    assert replayed(contract).body == b""
+
+
+def test_an_answer_without_a_place_in_the_document_fails(tmp_path):
+    """The example has one, and the document none."""
+    examples = [Example(answer={"a": 1})]
+    contract = answering(tmp_path, "", "text/plain", answer=None, examples=examples)
+    with pytest.raises(ContractBroken, match="the example has an answer, and the document none"):
+        replayed(contract)
 
 
 def test_a_server_that_is_gone_is_an_oserror(app):
@@ -222,3 +265,113 @@ def test_a_server_that_is_gone_is_an_oserror(app):
     refused = pytest.raises(OSError, match=r"GET http://127\.0\.0\.1")
     with client_of_tests() as client, refused:
         send(client, "GET", f"{url}/boats", {})
+
+
+def echo(folder: Path, example: Example, rule: str = "/echo", given: Any = None, **options: Any):
+    """What an app that answers with the request got, by the example of its one view."""
+    app = Flask("echo", instance_path=str(folder))
+    Licet(app)
+
+    @public
+    @documented("It.", name="echo", answer={"type": "object"}, examples=[example], **options)
+    def view(**place):
+        form = {**request.form, **{name: one.filename for name, one in request.files.items()}}
+        sent = request.get_json(silent=True)
+        query = request.args.to_dict(flat=False)
+        return {"json": sent, "form": form, "query": query, "who": request.headers.get("X-Who")}
+
+    app.add_url_rule(rule, "view", view, methods=["POST"])
+    contract = Contract(app, headers={"X-Who": "staff"})
+    contract.setup("echo")(lambda case: given)
+    with contract.served() as live:
+        return live.replay(case_of(contract, "echo")).document()
+
+
+PLACE = {
+    "type": "object",
+    "properties": {"place": {"type": "string"}, "map": {"type": "string", "format": "binary"}},
+    "required": ["place"],
+    "additionalProperties": False,
+}
+
+
+class Near(BaseModel):
+    near: list[str]
+
+
+REQUESTS = {
+    "another member": (Example(body={"plaice": "pier"}), {}, "the whole of the body: the body"),
+    "another type": (Example(body={"place": 1}), {}, "at /place: the body does not fit its schema"),
+    "no body": (Example(), {}, "the document demands a body"),
+    "a body": (Example(body={}), {"body": None}, "a body, and the document none"),
+    "no parameter": (Example(body={"place": ""}), {"query": Near}, "parameter 'near'"),
+    "a parameter": (Example(body={"place": ""}, query={"q": "1"}), {}, "no parameter 'q' in the"),
+    "no place": (Example(), {"rule": "/<place>"}, "no value for 'place' in the path"),
+    "a place": (Example(path={"plaice": "x"}), {}, "the path has no parameter 'plaice'"),
+    "another form": (
+        Example(body={"place": ""}, headers={"content-type": "text/json"}),
+        {},
+        "sends text/json, and the document has application/json",
+    ),
+}
+
+
+@pytest.mark.parametrize(("example", "options", "told"), REQUESTS.values(), ids=REQUESTS)
+def test_a_request_that_the_document_does_not_have_fails(tmp_path, example, options, told):
+    """Though the server takes it."""
+    with pytest.raises(ContractBroken, match=rf"echo \(POST .*{told}"):
+        echo(tmp_path, example, **{"body": PLACE, **options})
+
+
+def test_the_request_of_a_refusal_may_be_wrong(tmp_path):
+    """It is what is refused."""
+    refused = Example(body={"plaice": 1}, status=404)
+    with pytest.raises(ContractBroken, match="status 404, and the answer 200"):
+        echo(tmp_path, refused, body=PLACE)
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data"])
+def test_a_form_is_sent_as_one(tmp_path, kind):
+    """As the document has it."""
+    found = echo(
+        tmp_path, Example(body={"place": "pier"}), body=Content(schema=PLACE, media_type=kind)
+    )
+    assert (found["json"], found["form"]) == (None, {"place": "pier"})
+
+
+def test_a_file_is_sent_as_one(tmp_path):
+    """A member whose format is binary."""
+    form = Content(schema=PLACE, media_type="multipart/form-data")
+    found = echo(tmp_path, Example(body={"place": "pier", "map": "…"}), body=form)
+    assert found["form"] == {"place": "pier", "map": "map"}
+
+
+def test_a_parameter_may_be_given_more_than_once(tmp_path):
+    """By a list."""
+    found = echo(tmp_path, Example(query={"near": ["a", "b"]}), query=Near)
+    assert found["query"] == {"near": ["a", "b"]}
+
+
+def test_headers_of_one_name_are_one(tmp_path):
+    """However they are written: that of the set-up counts."""
+    assert echo(tmp_path, Example(), given=Given(headers={"x-who": "guest"}))["who"] == "guest"
+    assert echo(tmp_path, Example())["who"] == "staff"
+
+
+def test_a_set_up_that_yields_is_refused(tmp_path):
+    """It would not be run to its end."""
+    with pytest.raises(ConfigurationError, match="returns a Given, a dict or None, and not"):
+        echo(tmp_path, Example(), given=(one for one in ()))
+
+
+def test_cases_of_no_operation_are_refused(contract):
+    """As set-ups are: a test of no case passes."""
+    with pytest.raises(ConfigurationError, match="boat_shown_get"):
+        contract.cases("boat_show_get")
+
+
+def test_operations_without_an_example_are_told(contract):
+    """No case tests them."""
+    found = contract.untested()
+    assert {"tide_get", "log_get"} <= set(found)
+    assert not set(found) & set(CASES)

@@ -82,7 +82,7 @@ def make_pages(parts: AccountParts) -> Blueprint:
     _add_sign_in(pages, parts)
     _add_reset(pages, parts)
     _add_you(pages, parts)
-    prepare_pages(pages)
+    prepare_pages(pages, _FORMS)
     return pages
 
 
@@ -218,6 +218,15 @@ _LEAVING: Final[Mapping[str, tuple[Leaving, str]]] = {
     "sign-out-everywhere": (_sign_out_everywhere, "signed-out-everywhere"),
     "password": (_change_password, "changed"),
     "delete": (_delete, "deleted"),
+}
+_FORMS: Final[Mapping[str, tuple[type[BaseModel], tuple[str, ...]]]] = {
+    "sign_up_sent": (SignUp, ()),
+    "confirm_sent": (ConfirmAddress, ()),
+    "sign_in_sent": (SignIn, ("next",)),
+    "forgot_password_sent": (WantReset, ()),
+    "new_password_sent": (ResetPassword, ()),
+    "password": (ChangePassword, ()),
+    "delete": (DeleteAccount, ()),
 }
 _DONE: Final = {
     "confirmed": "Your address is confirmed. You can sign in now.",

@@ -6,14 +6,15 @@ templates, switch their escaping off, or add names and context processors that n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterator, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
 from flask import Blueprint, Response, current_app, make_response, request, url_for
 from flask.blueprints import BlueprintSetupState
 from jinja2 import Environment, FileSystemLoader
+from pydantic import BaseModel
 
 from licet.authn.web.bodies import read_body
 from licet.authn.web.cookies import CSRF_FIELD, check_form, csrf_token, ensure_form_cookie
@@ -47,27 +48,49 @@ _HEADERS: Final = {
 }
 
 
-def prepare_pages(pages: Blueprint) -> None:
-    """Have a blueprint check its forms, show its errors as pages, and harden what it sends."""
+def prepare_pages(
+    pages: Blueprint, forms: Mapping[str, tuple[type[BaseModel], tuple[str, ...]]] | None = None
+) -> None:
+    """Have a blueprint check its forms, show its errors as pages, and harden what it sends.
+
+    Args:
+        pages: the blueprint.
+        forms: what the form of a view has, by the view's name: the fields of a document, and more.
+    """
     for kind in _kinds_of(HTTPError):  # each, because Flask asks the app's handlers by status first
         pages.register_error_handler(kind, _error_page)
-    pages.record(_describe)
+    pages.record(lambda state: _describe(state, forms or {}))
     pages.before_request(_check_form)
     pages.after_request(_harden)
 
 
-def _describe(state: BlueprintSetupState) -> None:
+def _describe(
+    state: BlueprintSetupState, forms: Mapping[str, tuple[type[BaseModel], tuple[str, ...]]]
+) -> None:
     """Tell the OpenAPI document of the app that these views are pages."""
     prefix = f"{state.name}."
     for endpoint, view in state.app.view_functions.items():
         if endpoint.startswith(prefix) and not endpoint.endswith(".static"):
-            described_by(_described)(view)
+            fields, others = forms.get(endpoint.removeprefix(prefix), (BaseModel, ()))
+            described_by(partial(_described, _form_of(fields, others)))(view)
 
 
-def _described(method: str, rule: str) -> Described:
+def _form_of(document: type[BaseModel], others: tuple[str, ...]) -> dict[str, Any]:
+    """The schema of a form with the fields of a document, with others, and with its token."""
+    fields = document.model_fields
+    members = {
+        name: {"type": "string", **({"format": "password"} if "password" in name else {})}
+        for name in (*fields, *others)
+    }
+    token = {"type": "string", "description": "Of the page; or in the header X-CSRF-Token."}
+    found: dict[str, Any] = {"type": "object", "properties": {**members, CSRF_FIELD: token}}
+    needed = [name for name, one in fields.items() if one.is_required()]
+    return {**found, "required": needed} if needed else found
+
+
+def _described(form: dict[str, Any], method: str, rule: str) -> Described:
     """A page, or the form of one."""
     shown = Content(schema={"type": "string"}, media_type="text/html")
-    form = {"type": "object", "properties": {CSRF_FIELD: {"type": "string"}}}
     sent = Content(schema=form, media_type="application/x-www-form-urlencoded")
     statuses = {200: "A page.", 202: "A page."} if method == "POST" else {200: "A page."}
     answers = (Answer(status=s, description=told, content=shown) for s, told in statuses.items())
@@ -79,7 +102,6 @@ def _described(method: str, rule: str) -> Described:
         refusals=dict.fromkeys((400, 401, 403, 404, 413, 422, 429, 502, 503), _TOLD),
         errors=PAGE,
         may_be_nobody=True,
-        unknown="The members of its form are for browsers alone." if method == "POST" else "",
     )
 
 

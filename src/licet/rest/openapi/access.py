@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from flask import Flask
 
 from licet.authn.verifiers import has_authentication
-from licet.authn.web.cookies import session_cookie_name
+from licet.authn.web.cookies import CSRF_HEADER, session_cookie_name
 from licet.authz.callers.asking import policies_of
 from licet.authz.declared.marks import Access, AccessKind
 from licet.authz.policies.conditions import NEVER
 from licet.authz.policies.fields import Fields
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import Verb
-from licet.wire.described import Described
+from licet.wire.described import PAGE, Described, Parameter
 
-__all__ = ["access_words", "never_shown", "never_written", "security_of", "security_schemes"]
+__all__ = [
+    "OWN",
+    "access_words",
+    "never_shown",
+    "never_written",
+    "security_of",
+    "security_schemes",
+    "with_csrf",
+    "with_own_scheme",
+]
 
 BEARER: Final = "bearer"
 COOKIE: Final = "cookie"
+OWN: Final = "app"
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_CSRF: Final = Parameter(
+    name=CSRF_HEADER,
+    place="header",
+    description="The csrf_token of the session, where a cookie says who asks.",
+)
 
 
 def never_written(policy: Policy | None) -> frozenset[str]:
@@ -68,9 +85,31 @@ def security_of(
     """The ways to be let in; an empty one stands for nobody."""
     scopes = list(described.scopes) if described is not None else []
     is_bearer_only = described is not None and described.takes_no_cookie
-    known = [name for name in schemes if name == BEARER or not is_bearer_only]
-    ways: list[dict[str, list[str]]] = [{name: scopes if name == BEARER else []} for name in known]
-    return [{}, *ways] if may_be_nobody(app, access, described) else ways
+    known = [BEARER] if is_bearer_only else [BEARER, COOKIE]
+    ways: list[dict[str, list[str]]] = [
+        {name: scopes if name == BEARER else []} for name in known if name in schemes
+    ]
+    if may_be_nobody(app, access, described):
+        return [{}, *ways]
+    return ways or [{OWN: []}]  # none at all would tell that everybody is let in
+
+
+def with_own_scheme(app: Flask, schemes: Mapping[str, Any]) -> dict[str, Any]:
+    """The schemes, and the one of an app that signs its callers in by itself."""
+    told = "How the app itself knows its callers, most often by the session of Flask."
+    name = app.config["SESSION_COOKIE_NAME"]
+    own = {"type": "apiKey", "in": "cookie", "name": name, "description": told}
+    return {**schemes, OWN: own}
+
+
+def with_csrf(described: Described, method: str, schemes: Iterable[str]) -> Described:
+    """What is known of an operation, with the token that changes by a browser's session send."""
+    is_asked = method not in _SAFE and COOKIE in schemes and not described.takes_no_cookie
+    if not is_asked or described.errors == PAGE:  # whose forms have it
+        return described
+    refused = {} if described.may_be_nobody else {403: "X-CSRF-Token is missing, or another's."}
+    refusals = {**refused, **described.refusals}
+    return replace(described, parameters=(*described.parameters, _CSRF), refusals=refusals)
 
 
 def may_be_nobody(app: Flask, access: tuple[Access, ...], described: Described | None) -> bool:

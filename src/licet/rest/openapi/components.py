@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -29,8 +30,13 @@ class Components:
         self._texts: dict[str, str] = {}  # of each name, all that its schema says
 
     def as_dict(self) -> dict[str, Any]:
-        """The schemas, by name."""
-        return dict(sorted(self._schemas.items()))
+        """The schemas, by name, each with a title of its own: clients name their classes by it."""
+        found = dict(sorted(self._schemas.items()))
+        times = Counter(_title_of(name, one) for name, one in found.items())
+        return {
+            name: {**one, "title": name} if times[_title_of(name, one)] > 1 else one
+            for name, one in found.items()
+        }
 
     def of(self, schema: Any, *, name: str = "", is_body: bool = False) -> dict[str, Any]:
         """The schema as it stands in the document: a reference where it has a name.
@@ -65,6 +71,10 @@ class Components:
         found = next(one for one in _numbered(safe) if self._texts.get(one, text) == text)
         self._texts[found] = text
         return found
+
+
+def _title_of(name: str, schema: Any) -> str:
+    return str(schema.get("title", name)) if isinstance(schema, dict) else name
 
 
 def _definitions_in(schema: Mapping[str, Any]) -> dict[str, Any]:

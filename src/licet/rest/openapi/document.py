@@ -23,13 +23,21 @@ from licet.errors.names import refuse_unknown
 from licet.rest.endpoints.notes import notes_of
 from licet.rest.jsonapi.resource import served_by
 from licet.rest.jsonapi.responses import answers_errors_of
-from licet.rest.openapi.access import access_words, security_of, security_schemes
+from licet.rest.openapi.access import (
+    OWN,
+    access_words,
+    security_of,
+    security_schemes,
+    with_csrf,
+    with_own_scheme,
+)
 from licet.rest.openapi.components import Components
 from licet.rest.openapi.endpoints import describe_endpoint
 from licet.rest.openapi.operations import EXAMPLES, Rendering
 from licet.rest.openapi.resources import describe_resource
 from licet.rest.openapi.rules import (
     METHODS,
+    hosts_of,
     methods_of,
     path_of,
     path_parameters,
@@ -49,8 +57,9 @@ from licet.wire.described import (
     description_of,
 )
 
-__all__ = ["About", "document_of"]
+__all__ = ["ALSO", "About", "document_of"]
 
+ALSO: Final = "x-licet-also"
 VERSION: Final = "3.1.1"
 _MOUNT: Final = "mount "
 _OF_KINDS: Final[Mapping[AccessKind, Mapping[int, str]]] = {
@@ -133,6 +142,7 @@ class _Document:
         self._paths: dict[str, dict[str, Any]] = {}
         self._by_shape: dict[str, str] = {}
         self._unused = set(about.examples)
+        self._hosts = hosts_of(app.url_map)
 
     def as_dict(self) -> dict[str, Any]:
         """The document, in an order that is always the same."""
@@ -184,54 +194,57 @@ class _Document:
         view = self._app.view_functions.get(one.endpoint)
         handler = view_for(view, method)
         described = self._described(one, view, handler, method)
-        if described is not None and described.is_hidden and not self._shows_hidden:
+        if described.is_hidden and not self._shows_hidden:
             return
+        described = with_csrf(described, method, self._schemes)
         path = self._by_shape.setdefault(same_path(path_of(one.rule)), path_of(one.rule))
         item = self._paths.setdefault(path, {})
         if method not in METHODS:
             item.setdefault("x-licet-other-methods", []).append(method)
             return
-        if method.lower() in item:  # two rules that differ in converters alone
-            item[method.lower()].setdefault("x-licet-also", []).append(one.rule)
-            return
         in_path = [*path_parameters(one.rule)]
         operation = self._rendering.operation(described, in_path, handler)
         _rename_parameters(operation, path_of(one.rule), path)
-        item[method.lower()] = self._with_access(operation, one, described, method)
+        told = self._with_access(operation, one, described, method)
+        if hosts := self._hosts.get((one.endpoint, one.rule)):
+            told["x-licet-hosts"] = sorted(hosts)
+        first = item.setdefault(method.lower(), told)
+        if first is not told:  # OpenAPI has one place for rules that differ in converters or hosts
+            first.setdefault(ALSO, []).append({"x-licet-rule": one.rule, **told})
 
     def _with_access(
-        self, operation: dict[str, Any], one: Declaration, described: Described | None, method: str
+        self, operation: dict[str, Any], one: Declaration, described: Described, method: str
     ) -> dict[str, Any]:
-        wanted = described.name if described is not None and described.name else ""
-        wanted = wanted or _id_of(one.endpoint, method)
+        wanted = described.name or _id_of(one.endpoint, method)
         name, first = self._ids.give(wanted, one.endpoint, method)
         blueprint = one.endpoint.rpartition(".")[0].replace(".", "-")
         found = self._with_own_examples(operation, described, name)
         found = {"operationId": name, "tags": [blueprint or "app"], **found}
         found["security"] = security_of(self._app, one.access, described, self._schemes)
         found["x-licet-access"] = access_words(one.access)
+        if {OWN: []} in found["security"]:
+            self._schemes = with_own_scheme(self._app, self._schemes)
         if not one.access:
             found["x-licet-undeclared"] = True
         if first is not None:
             found["x-licet-alias-of"] = first
-            _drop_examples(found)
+            if name not in self._about.examples:
+                _drop_examples(found)
         return found
 
     def _with_own_examples(
-        self, operation: dict[str, Any], described: Described | None, name: str
+        self, operation: dict[str, Any], described: Described, name: str
     ) -> dict[str, Any]:
         """The operation with the app's own examples instead of those that were made."""
         own = self._about.examples.get(name)
-        if own is None or described is None:
+        if own is None:
             return operation
         self._unused.discard(name)
         _drop_examples(operation)
         self._rendering.add_examples(operation, replace(described, examples=tuple(own)))
         return operation
 
-    def _described(
-        self, one: Declaration, view: Any, handler: Any, method: str
-    ) -> Described | None:
+    def _described(self, one: Declaration, view: Any, handler: Any, method: str) -> Described:
         found = description_of(handler, method, one.rule)
         if found is None and (served := served_by(view)) is not None:
             found = describe_resource(served, method)

@@ -36,6 +36,7 @@ def documented(
     description: str = "",
     name: str = "",
     tag: str = "",
+    is_hidden: bool = False,
 ) -> Callable[[F], F]:
     """Tell the OpenAPI document about a view. Nothing is checked by it.
 
@@ -54,6 +55,7 @@ def documented(
         description: more than the summary.
         name: the operation's, unique in the app.
         tag: under which the operation is listed; its blueprint's name when not given.
+        is_hidden: only some callers may know of it: it is in no document for everybody.
     """
     content = None if answer is None else _content(answer, media_type, is_body=False)
     others = [Answer(status=code, description=told) for code, told in (answers or {}).items()]
@@ -67,6 +69,7 @@ def documented(
         answers=(Answer(status=status, description=summary, content=content), *others),
         refusals=refusals or {},
         examples=tuple(examples),
+        is_hidden=is_hidden,
     )
     return described_by(described)
 

@@ -22,6 +22,7 @@ from jinja2 import Environment, Template
 from licet.authz.declared.marks import public
 from licet.errors import ConfigurationError
 from licet.errors.names import knows_its_options
+from licet.rest.endpoints.requests import keep_private
 from licet.rest.openapi.document import About, document_of
 from licet.rest.openapi.documented import documented
 from licet.settings.state import app_state
@@ -82,7 +83,7 @@ class OpenApi:
         self._app, self._shows_hidden = app, shows_hidden
         given = {name: tuple(some) for name, some in (examples or {}).items()}
         self._about = About(title=title, version=version, description=description, examples=given)
-        self._made: dict[tuple[int, str], dict[str, Any]] = {}
+        self._made: tuple[int, dict[str, Any]] | None = None  # and the number of rules
         self.path, self.docs_path = path, docs_path
         app.register_blueprint(self._blueprint(guard))
         state.put(_KEY, self)
@@ -98,10 +99,10 @@ class OpenApi:
 
     def _served(self) -> dict[str, Any]:
         """The document as it is served, made again when the app has got more rules."""
-        key = (len([*self._app.url_map.iter_rules()]), request.root_path or "/")
-        if key not in self._made:
-            self._made = {key: self.document(root=key[1], shows_hidden=self._shows_hidden)}
-        return self._made[key]
+        rules, made = len([*self._app.url_map.iter_rules()]), self._made
+        if made is None or made[0] != rules:
+            made = self._made = (rules, self.document(shows_hidden=self._shows_hidden))
+        return {**made[1], "servers": [{"url": request.root_path or "/"}]}
 
     def _blueprint(self, guard: Callable[[Any], Any]) -> Blueprint:
         blueprint = Blueprint(_BLUEPRINT, __name__)
@@ -112,6 +113,7 @@ class OpenApi:
             response = Response(text, content_type="application/json")
             response.add_etag()
             response.headers["Cache-Control"] = "no-cache"
+            _keep_private_behind(guard, response)
             response.make_conditional(request)
             return response
 
@@ -150,6 +152,7 @@ def _add_page(blueprint: Blueprint, path: str, title: str, guard: Callable[[Any]
         text = _template().render(title=title, document=document, assets=assets)
         response = Response(text, content_type="text/html; charset=utf-8")
         response.headers.extend(_HEADERS)
+        _keep_private_behind(guard, response)
         return response
 
     @documented(
@@ -168,6 +171,11 @@ def _add_page(blueprint: Blueprint, path: str, title: str, guard: Callable[[Any]
     names = ", ".join(f'"{name}"' for name in (*_ASSETS, *_OWN))
     blueprint.add_url_rule(path or "/", "docs", guard(docs))
     blueprint.add_url_rule(f"{path}/<any({names}):name>", "asset", guard(asset))
+
+
+def _keep_private_behind(guard: Callable[[Any], Any], response: Response) -> None:
+    if guard is not public:
+        keep_private(response.headers)
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 from licet.rest.openapi.components import Components
@@ -21,6 +22,8 @@ _NOT_KNOWN: Final = "The view does not describe itself: its bodies and answers a
 def summary_of(view: Any) -> str:
     """The first line of a view's docstring, without its full stop; empty without one."""
     found: Any = inspect.unwrap(view) if callable(view) else view
+    while isinstance(found, partial):
+        found = inspect.unwrap(found.func)
     text = (getattr(found, "__doc__", None) or "").strip()
     return text.partition("\n")[0].strip()
 
@@ -66,7 +69,10 @@ class Rendering:
             found["parameters"] = parameters
         if known.body is not None:
             found["requestBody"] = self._request_body(known.body)
-        found["responses"] = dict(sorted(self._responses(known).items()))
+        is_narrow = any(
+            "minLength" not in one.schema or "maxLength" in one.schema for one in in_path
+        )
+        found["responses"] = dict(sorted(self._responses(known, is_narrow=is_narrow).items()))
         if known.unknown or self._unknown_parts(known):
             found[UNKNOWN] = " ".join(filter(None, [known.unknown, *self._unknown_parts(known)]))
         self.add_examples(found, known)
@@ -100,13 +106,14 @@ class Rendering:
 
     # --- answers ---------------------------------------------------------------------------------
 
-    def _responses(self, known: Described) -> dict[str, Any]:
+    def _responses(self, known: Described, *, is_narrow: bool) -> dict[str, Any]:
+        """The answers; `is_narrow`: the rule takes not every text, and the app answers the rest."""
         found = {str(one.status): self._answer(one) for one in known.answers}
-        shapes = [known.errors or self._errors]
-        if self._has_pages and not known.errors:
-            shapes.append(PAGE)
+        own = [self._errors, PAGE] if self._has_pages else [self._errors]
+        shapes = [known.errors] if known.errors else own
         for status, reason in {**self._always, **known.refusals}.items():
-            found.setdefault(str(status), self._refusal(shapes, reason))
+            others = own if status == 404 and is_narrow else []
+            found.setdefault(str(status), self._refusal([*shapes, *others], reason))
         if known.unknown and not known.answers:
             found["default"] = {"description": known.unknown}
         return found
@@ -161,10 +168,11 @@ class Rendering:
 
     def _add_example(self, found: dict[str, Any], known: Described, one: Example) -> None:
         """Write an example where OpenAPI has it: at parameters, the body, and the answer."""
-        given = {**one.path, **one.query, **one.headers}
+        given = {"path": one.path, "query": one.query, "header": one.headers}
         for parameter in found.get("parameters", ()):
-            if parameter["name"] in given:
-                value = _typed(given[parameter["name"]], parameter["schema"])
+            values = given.get(parameter["in"], {})
+            if parameter["name"] in values:
+                value = _typed(values[parameter["name"]], parameter["schema"])
                 parameter.setdefault("examples", {})[one.name] = {"value": value}
         if one.body is not NOTHING and known.body is not None:
             content = found["requestBody"]["content"][known.body.media_type]
@@ -175,8 +183,10 @@ class Rendering:
                 content.setdefault("examples", {})[one.name] = {"value": one.answer}
 
 
-def _typed(text: str, schema: Mapping[str, Any]) -> Any:
-    is_whole = schema.get("type") == "integer" and re.fullmatch(r"-?\d+", text)
+def _typed(text: Any, schema: Mapping[str, Any]) -> Any:
+    is_whole = (
+        isinstance(text, str) and schema.get("type") == "integer" and re.fullmatch(r"-?\d+", text)
+    )
     return int(text) if is_whole else text
 
 

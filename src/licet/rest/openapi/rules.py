@@ -6,10 +6,20 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from werkzeug.routing import Map
+
 from licet.authz.declared.declarations import Declaration
 from licet.wire.described import Parameter
 
-__all__ = ["METHODS", "methods_of", "path_of", "path_parameters", "same_path", "view_for"]
+__all__ = [
+    "METHODS",
+    "hosts_of",
+    "methods_of",
+    "path_of",
+    "path_parameters",
+    "same_path",
+    "view_for",
+]
 
 METHODS: Final = ("GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE")
 _PART: Final = re.compile(
@@ -61,6 +71,15 @@ def _schema(kind: str, options: str) -> tuple[dict[str, Any], str]:
         whole = {name: int(value) for name, value in lengths.items() if value is not None}
         return {"type": "string", "pattern": "^[^/]*$", **whole}, ""
     return {"type": "string"}, f"Read by the app's converter {kind!r}."
+
+
+def hosts_of(url_map: Map) -> dict[tuple[str, str], set[str]]:
+    """The hosts or subdomains of each endpoint and rule that has some, as they are written."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for rule in url_map.iter_rules():
+        if written := rule.host or rule.subdomain:
+            found.setdefault((str(rule.endpoint), rule.rule), set()).add(written)
+    return found
 
 
 def view_for(view: Any, method: str) -> Any:

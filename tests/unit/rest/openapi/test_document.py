@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from pathlib import Path
 
 import pytest
-from flask import Flask
+from flask import Blueprint, Flask, session
 from flask.views import MethodView
 from pydantic import BaseModel
-from tests.unit.rest.openapi.apps import harbour
+from tests.unit.rest.openapi.apps import Wanted, harbour
 
 from licet import Licet
 from licet.actions import ActionProviderBlueprint, ActionProviderDescription
-from licet.authz import PUBLIC, declare
+from licet.authn import embedded_issuer
+from licet.authz import PUBLIC, declare, declare_decorator, requires_auth
 from licet.rest import public
-from licet.rest.openapi import About, OpenApi, document_of, documented
+from licet.rest.jsonapi.responses import answer_errors_of
+from licet.rest.openapi import About, Example, OpenApi, document_of, documented
 from licet.rest.openapi.sharing import resolved
+from licet.testing import Contract, Given
 
 UNKNOWN = "x-licet-unknown"
 
@@ -153,6 +157,25 @@ def test_errors_may_be_pages_where_flask_answers(tmp_path):
         assert set(operation["responses"]["404"]["content"]) == types
 
 
+def test_what_no_rule_takes_is_answered_in_the_shape_of_the_app(tmp_path):
+    """A view among resources has their errors; a key that its converter does not take, others."""
+    app = harbour(tmp_path, LICET_PROBLEM_ERRORS=True)
+    for rule in ("/numbers/<int:key>", "/names/<key>"):
+        blueprint = Blueprint(rule.split("/")[1], __name__)
+        blueprint.add_url_rule(rule, "view", public(lambda key: {}))
+        answer_errors_of(blueprint)
+        app.register_blueprint(blueprint)
+    paths = document(app)["paths"]
+
+    def kinds(path):
+        return {*paths[path]["get"]["responses"]["404"]["content"]}
+
+    assert kinds("/names/{key}") == {"application/vnd.api+json"}
+    answer = app.test_client().get("/numbers/-1")
+    assert kinds("/numbers/{key}") == {"application/vnd.api+json", answer.mimetype}
+    assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
+
+
 def test_rate_limits_are_documented_where_there_are_some(tmp_path):
     """Any operation may be answered 429 then."""
     found = document(harbour(tmp_path, LICET_RATE_LIMIT="100/minute"))
@@ -209,7 +232,69 @@ def test_paths_that_differ_in_names_alone_are_one(app):
     assert "/a/{name}" not in found
     (parameter,) = found["/a/{key}"]["post"]["parameters"]
     assert parameter["name"] == "key"
-    assert found["/a/{key}"]["get"]["x-licet-also"] == ["/a/<name>"]
+
+
+def test_operations_that_differ_in_converters_alone_are_told_both(app):
+    """The second beside the first, with its own access and examples, which are replayed."""
+    by_name = documented("It.", answer={"type": "object"}, examples=[Example(path={"key": "x"})])
+    app.add_url_rule("/a/<int:key>", "first", public(lambda key: {}))
+    app.add_url_rule("/a/<name>", "second", requires_auth()(by_name(lambda name: {})))
+    operation = document(app)["paths"]["/a/{key}"]["get"]
+    (also,) = operation["x-licet-also"]
+    assert (also["operationId"], also["x-licet-rule"]) == ("second_get", "/a/<name>")
+    assert operation["security"] != also["security"] == [{"bearer": []}]
+    contract = Contract(app)
+    token = {"Authorization": f"Bearer {embedded_issuer(app).mint('ann', [])}"}
+    contract.setup("second_get")(lambda case: Given(headers=token))
+    (case,) = contract.cases("second_get")
+    with contract.served() as live:
+        assert live.replay(case).status == 200
+
+
+def test_hosts_of_rules_are_told(tmp_path):
+    """One path of two subdomains is two operations."""
+    app = Flask("hosts", instance_path=str(tmp_path), subdomain_matching=True)
+    Licet(app)
+    app.add_url_rule("/a", "first", public(lambda: ""))
+    app.add_url_rule("/a", "second", requires_auth()(lambda: ""), subdomain="staff")
+    app.add_url_rule("/me", "me", public(lambda user: ""), subdomain="<user>")
+    found = document(app)["paths"]
+    assert "x-licet-hosts" not in found["/a"]["get"]
+    (also,) = found["/a"]["get"]["x-licet-also"]
+    assert (also["operationId"], also["x-licet-hosts"]) == ("second_get", ["staff"])
+    assert found["/me"]["get"]["x-licet-hosts"] == ["<user>"]
+
+
+def test_a_parameter_has_the_example_of_its_own_place(app):
+    """One name may be in the path and in the query."""
+    example = Example(path={"limit": "a"}, query={"limit": "3"})
+    view = documented("It.", answer={}, query=Wanted, examples=[example])(lambda limit: "")
+    app.add_url_rule("/it/<limit>", "it", public(view))
+    parameters = document(app)["paths"]["/it/{limit}"]["get"]["parameters"]
+    shown = {one["in"]: one["examples"] for one in parameters if one["name"] == "limit"}
+    assert shown == {"path": {"example": {"value": "a"}}, "query": {"example": {"value": 3}}}
+
+
+def test_the_app_may_give_examples_of_a_second_rule(app):
+    """They are of the second one, which has none otherwise."""
+    view = public(documented("It.", answer={}, name="it", examples=[Example()])(lambda: ""))
+    app.add_url_rule("/a", "it", view)
+    app.add_url_rule("/b", "it")
+    app.add_url_rule("/c", "it")
+    api = OpenApi(app, title="tests", examples={"it_alias": [Example(name="own")]})
+    found = api.document()["paths"]
+    assert found["/b"]["get"]["x-licet-examples"][0]["name"] == "own"
+    assert "x-licet-examples" not in found["/c"]["get"]
+
+
+def test_a_partial_function_has_the_summary_of_its_function(app):
+    """Not that of functools.partial."""
+
+    def tide(place):
+        """Read it."""
+
+    app.add_url_rule("/it", "it", public(functools.partial(tide, "pier")))
+    assert document(app)["paths"]["/it"]["get"]["summary"] == "Read it."
 
 
 def provider(name, **options):
@@ -258,6 +343,16 @@ def test_a_provider_that_is_not_public_is_not_told_to_everybody(app):
     assert "/hidden/run" in document(app)["paths"]
 
 
+def test_a_view_may_be_hidden(app):
+    """With its schemas and its tag."""
+    view = documented("Of staff.", answer=Wanted, tag="staff", is_hidden=True)(lambda: "")
+    app.add_url_rule("/staff", "staff", requires_auth()(view))
+    api = OpenApi(app, title="tests")
+    served = app.test_client().get("/openapi.json").text
+    assert not [word for word in ("staff", "Wanted") if word in served]
+    assert "/staff" in api.document()["paths"]
+
+
 def test_a_mount_is_told_beside_the_paths(app):
     """What it serves is not known, only where it is."""
     from werkzeug.middleware.dispatcher import DispatcherMiddleware
@@ -291,3 +386,56 @@ def test_static_files_are_files(app):
     declare(app, "static", access=PUBLIC)
     found = document(app)["paths"]["/static/{filename}"]["get"]
     assert set(found["responses"]) == {"200", "304", "404"}
+
+
+def test_nobody_is_let_in_where_licet_knows_no_way_in(tmp_path):
+    """An app that signs its callers in by itself: no security at all would let in everybody."""
+    app = Flask("own", instance_path=str(tmp_path))
+    app.config["LICET_EMBEDDED_ISSUER"] = False
+    Licet(app)
+
+    def login_required(view):
+        @functools.wraps(view)
+        def guarded(**arguments):
+            return view(**arguments) if "user" in session else ("", 401)
+
+        return guarded
+
+    declare_decorator(app, login_required)
+    app.add_url_rule("/open", "open", public(lambda: ""))
+    app.add_url_rule("/mine", "mine", login_required(lambda: ""))
+    found = document(app)
+    told = {path: item["get"]["security"] for path, item in found["paths"].items()}
+    assert (told["/open"], told["/mine"]) == ([{}], [{"app": []}])
+    assert found["components"]["securitySchemes"]["app"]["name"] == "session"
+
+
+def test_changes_take_the_csrf_token_where_browsers_have_sessions(app, tmp_path):
+    """Not what is read, nor an app without sessions, nor a form, which has its own member."""
+    found = document(harbour(tmp_path, LICET_ACCOUNTS=True))
+    told = {
+        f"{method} {path}"
+        for path, item in found["paths"].items()
+        for method, one in item.items()
+        for parameter in one.get("parameters", ())
+        if resolved(found, parameter)["name"] == "X-CSRF-Token"
+    }
+    assert {"post /boats", "patch /boats/{boat}", "post /v1/piers"} <= told
+    assert not {one for one in told if one.startswith("get")}
+    assert "post /auth/sign-in" not in told
+    assert '"X-CSRF-Token"' not in json.dumps(document(app))
+
+
+def test_forms_of_pages_are_told_with_their_fields(tmp_path):
+    """And with the token of the page."""
+    found = document(harbour(tmp_path, LICET_ACCOUNTS=True))["paths"]
+
+    def form(name):
+        body = found[f"/auth/{name}"]["post"]["requestBody"]["content"]
+        return body["application/x-www-form-urlencoded"]["schema"]
+
+    signing_in = {"email", "password", "scope", "next", "csrf_token"}
+    assert form("sign-in")["properties"].keys() == signing_in
+    assert form("sign-in")["required"] == ["email", "password"]
+    assert form("you/password")["required"] == ["current_password", "new_password"]
+    assert form("you/sign-out")["properties"].keys() == {"csrf_token"}

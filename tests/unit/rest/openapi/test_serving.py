@@ -101,6 +101,26 @@ def test_a_guard_stands_before_both(app):
     assert document["paths"]["/docs"]["get"]["security"] == [{"bearer": []}]
 
 
+def test_what_a_guard_lets_through_is_private(app):
+    """No shared cache keeps it."""
+    OpenApi(app, title="tests", guard=requires_auth())
+    token = {"Authorization": f"Bearer {embedded_issuer(app).mint('ann', [])}"}
+    for path, wanted in (("/openapi.json", "private, no-cache"), ("/docs", "no-store")):
+        answer = app.test_client().get(path, headers=token)
+        assert answer.headers["Cache-Control"] == wanted
+        assert {"Authorization", "Cookie"} <= {*answer.headers.getlist("Vary")}
+
+
+def test_a_document_is_made_once_for_all_roots(app, monkeypatch):
+    """Though each caller may ask by another."""
+    made = OpenApi(app, title="tests")
+    client = app.test_client()
+    first = client.get("/openapi.json", base_url="http://localhost/a")
+    monkeypatch.setattr(made, "document", None)
+    second = client.get("/openapi.json", base_url="http://localhost/b")
+    assert [first.json["servers"], second.json["servers"]] == [[{"url": "/a"}], [{"url": "/b"}]]
+
+
 def test_an_app_that_is_mounted_names_its_root(app):
     """The paths of the document are below it."""
     OpenApi(app, title="tests")
