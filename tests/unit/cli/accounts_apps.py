@@ -20,7 +20,7 @@ def _app(prepare: Callable[[Licet], Any] = lambda _licet: None, **given: Any) ->
     """The conference, whose accounts are registered otherwise."""
     app = Flask(__name__)
     prepare(Licet(app))
-    columns = ("is_admin", "is_verified")
+    columns = ("is_admin", "is_super_admin", "is_verified")
     told = {
         "principal": PRINCIPAL,
         "active": True,

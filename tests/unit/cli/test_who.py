@@ -78,8 +78,8 @@ def test_the_doctor_finds_no_difference_in_the_conference(licet):
     result = licet("--app", APP, "doctor", "accounts")
     assert result.exit_code == 0, result.stdout
     assert result.stdout == (
-        "12 accounts were compared in account_id, is_admin, is_authenticated, is_verified, "
-        "principal: 0 differ.\n"
+        "12 accounts were compared in account_id, is_admin, is_authenticated, is_super_admin, "
+        "is_verified, principal: 0 differ.\n"
     )
 
 
