@@ -275,3 +275,14 @@ def test_a_running_task_is_no_answer():
 def test_an_error_without_a_place_is_told():
     """An exception that was never raised has a kind, at least."""
     assert _told(ValueError()) == "raised ValueError"
+
+
+def test_an_error_of_what_is_asked_with_the_request_denies(caplog):
+    """A requirement of identity and request is told as one of the identity alone is."""
+
+    def broken(user, request):
+        raise LookupError
+
+    with pytest.warns(DeprecationWarning, match="request"):
+        assert not Allows(identity_loader=lambda: ADMIN).fulfill([broken])
+    assert "broken raised LookupError" in caplog.text

@@ -23,12 +23,16 @@ def owned(model: Any, name: str = "") -> Policy:
 
 
 class Small:
-    """An app with some policies, a database in memory that enforces foreign keys, a session."""
+    """An app with some policies, a session, and a database in memory that enforces foreign keys."""
 
-    def __init__(self, metadata: sa.MetaData, *policies: Policy, **options: Any) -> None:
-        self.engine = sa.create_engine("sqlite://", poolclass=StaticPool)
+    def __init__(
+        self, metadata: sa.MetaData, *policies: Policy, url: str = "sqlite://", **options: Any
+    ) -> None:
+        is_sqlite = url == "sqlite://"
+        self.engine = sa.create_engine(url, **({"poolclass": StaticPool} if is_sqlite else {}))
         with self.engine.connect() as connection:
-            connection.exec_driver_sql("pragma foreign_keys=on")
+            if is_sqlite:
+                connection.exec_driver_sql("pragma foreign_keys=on")
             if metadata.schema is not None:
                 connection.exec_driver_sql(f"attach ':memory:' as {metadata.schema}")
         metadata.create_all(self.engine)

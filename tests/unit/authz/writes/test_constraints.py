@@ -180,3 +180,18 @@ def test_an_absent_row_that_gives_no_right_is_answered_when_it_is_committed(smal
     draft = Loan(owner="ann", shelf_id=99)
     assert small.attempt(lambda session: session.add(draft)) == "AccessDenied"
     assert small.rows("SELECT * FROM loan") == []
+
+
+@pytest.mark.parametrize(
+    ("verb", "change"),
+    [
+        ("CREATE", lambda session: session.add(Book(owner="ann", isbn="free", shelf_id=99))),
+        ("UPDATE", lambda session: setattr(session.get(Book, 1), "shelf_id", 99)),
+    ],
+)
+def test_the_log_tells_what_was_denied(small, caplog, verb, change):
+    """A row that would refer to none is denied as it is written: made, or changed."""
+    caplog.set_level("INFO", logger="licet.authz.decisions")
+    assert small.attempt(change) == "AccessDenied"
+    (line,) = [record.licet for record in caplog.records if hasattr(record, "licet")]
+    assert (line["verb"], line["resource"]) == (verb, "books")

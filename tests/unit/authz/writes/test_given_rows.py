@@ -118,6 +118,15 @@ class TestMembers:
         assert small.attempt(change) == "AccessDenied"
 
 
+def test_a_right_among_others_is_given_by_nobody_to_themselves():
+    """Ann puts herself into ben's event: that he owns it is another way, and no matter."""
+    small = library()
+    himself = Member(event_id=2, name="zoe")
+    assert small.attempt(lambda session: session.add(himself)) == "done"
+    herself = Member(event_id=2, name="ann")
+    assert small.attempt(lambda session: session.add(herself)) == "AccessDenied"
+
+
 def test_more_than_the_parameters_of_a_statement():
     """1,700 rows of nineteen columns are 32,300 values."""
     small = library(1_700)

@@ -22,6 +22,7 @@ from licet.authz import (
     registered,
     write,
 )
+from licet.errors import ObjectNotFound
 
 
 class Base(DeclarativeBase):
@@ -216,6 +217,24 @@ class TestAfterTheRequest:
         self.small.session.get(Book, 3).title = "by a script"
         self.small.session.commit()
         assert self.small.rows(TITLES)[2] == ("by a script",)
+
+    def test_a_commit_by_a_program(self, small):
+        """What waits in the session is still the change of the request's caller."""
+
+        @small.app.post("/change/<int:key>")
+        @public
+        def change(key):
+            self.book = small.session.get(Book, key)
+            self.book.title = "changed"
+            return "ok"
+
+        small.app.test_client().post("/change/2")
+        with pytest.raises(ObjectNotFound):
+            small.session.commit()
+        small.session.rollback()
+        small.app.test_client().post("/change/1")
+        small.session.commit()
+        assert [row[0] for row in small.rows(TITLES)] == ["changed", "t", "t"]
 
 
 def test_another_apps_context(small):

@@ -195,6 +195,15 @@ def test_delete_deletes(library):
     assert [row[0] for row in library.rows()] == [2]
 
 
+def test_a_block_fits_what_there_is(library):
+    """A stored row is not made, and a draft is not changed; the error says which it is."""
+    with library.asked_by("ann"):
+        with pytest.raises(InvalidCondition, match="a Book that is stored already"):
+            write(library.books, CREATE, library.book(1)).__enter__()
+        with pytest.raises(InvalidCondition, match="a Book that is a draft"):
+            write(library.books, UPDATE, Book(owner="ann")).__enter__()
+
+
 def test_other_rows_of_the_block_are_decided(library):
     """What the block writes beside its object is refused with it."""
     with library.asked_by("ann"), pytest.raises(ObjectNotFound):
