@@ -47,11 +47,6 @@ def read_what_was_as_it_is(monkeypatch):
     monkeypatch.setattr(Before, "of", lambda *_given, **_options: None)
 
 
-def keep_what_a_savepoint_took_back(monkeypatch):
-    """The rows of a savepoint count after it was rolled back."""
-    monkeypatch.setattr(Watch, "take_back", lambda *_: None)
-
-
 def ignore_association_tables(monkeypatch):
     """Links are written unasked."""
     monkeypatch.setattr(Watch, "note_links", lambda *_given, **_options: None)
@@ -99,7 +94,6 @@ FAULTS = [  # a quick run tries the first four, which are found soonest
     ask_only_before,
     let_statements_pass,
     ignore_what_cascades_to,
-    keep_what_a_savepoint_took_back,
     ignore_association_tables,
     ignore_what_the_database_deletes,
     ask_only_after,

@@ -63,7 +63,6 @@ def _of_elements(
     if len(example) > len(answer) or (answer and not example):
         where = place or "the whole answer"
         yield f"{where}: the example has {_shown(example)}, and the answer {_shown(answer)}"
-        return
     for number, one in enumerate(example):
         inner = f"{place}/{number}"
         found = [next(_differences(one, other, inner, varies), None) for other in answer]

@@ -346,6 +346,14 @@ def test_a_file_is_sent_as_one(tmp_path):
     assert found["form"] == {"place": "pier", "map": "map"}
 
 
+def test_a_text_is_sent_as_it_is(tmp_path):
+    """Of a media type that is neither JSON nor a form; what is no text cannot be sent as one."""
+    text = Content(schema={}, media_type="text/plain")
+    assert echo(tmp_path, Example(body="pier"), body=text)["json"] is None
+    with pytest.raises(ContractBroken, match="text/plain is written as text, and the example has"):
+        echo(tmp_path, Example(body={"place": "pier"}), body=text)
+
+
 def test_a_parameter_may_be_given_more_than_once(tmp_path):
     """By a list."""
     found = echo(tmp_path, Example(query={"near": ["a", "b"]}), query=Near)

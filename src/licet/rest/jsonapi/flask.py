@@ -262,10 +262,10 @@ class Asking:
 
 
 def _list(asking: Asking, bound: Bound, within: Callable[[], Any] | None = None) -> Response:
-    query = asking.query(bound, "list")
-    page = asking.reader.page(bound, query, *([] if within is None else [within()]))
-    included = asking.reader.include(page.rows, query)
-    return answered(asking.answers(query).listed(page, included))
+    asking.reader.require_caller(bound)
+    query, criteria = asking.query(bound, "list"), [] if within is None else [within()]
+    page = asking.reader.page(bound, query, *criteria)
+    return answered(asking.answers(query).listed(page, asking.reader.include(page.rows, query)))
 
 
 def _detail(asking: Asking, bound: Bound, id: str) -> Response:  # noqa: A002 - as in the rule

@@ -116,6 +116,34 @@ class TestCallers:
         assert small.attempt(change) == "AccessDenied"
 
 
+@pytest.mark.parametrize("is_released", [True, False])
+def test_a_savepoint_takes_back_what_is_not_kept(is_released):
+    """Of a row with JSON nobody knows whether it is as it was; rolled back, it was not written."""
+
+    class Own(DeclarativeBase):
+        pass
+
+    class Note(Own):
+        __tablename__ = "note"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        owner: Mapped[str]
+        words: Mapped[list[str]] = mapped_column(sa.JSON)
+
+    small = Small(Own.metadata, owned(Note))
+    small.store(Note(id=1, owner="ann", words=[]), Note(id=2, owner="ben", words=[]))
+
+    def change(session):
+        session.get(Note, 1).words = ["mine"]
+        session.flush()
+        savepoint = session.begin_nested()
+        session.get(Note, 2).words = ["his"]
+        session.flush()
+        (savepoint.commit if is_released else savepoint.rollback)()
+
+    assert small.attempt(change) == ("ObjectNotFound" if is_released else "done")
+    small.session.close()
+
+
 class TestVerbs:
     """A verb of the app's own stands for UPDATE in its block alone."""
 

@@ -251,7 +251,8 @@ def test_views_beside_resources_answer_as_they_do(client):
 
 def test_a_list_of_which_nobody_may_see_anything_asks_who_it_is(client):
     """As a PATCH would; whoever is signed in gets the rows that they may list."""
-    assert client.get("/v1/loans").status_code == 401
+    for query in ("", "?filter[nothing]=1", "?page[size]=-1", "?include=nothing", "?x=1"):
+        assert client.get(f"/v1/loans{query}").status_code == 401
     token = embedded_issuer(client.application).mint("ann", [])
     sent = {"Authorization": f"Bearer {token}"}
     assert client.get("/v1/loans", headers=sent).json["meta"]["count"] == 1

@@ -87,14 +87,22 @@ class Reader:
         """Whether the caller is somebody, or some row might be one that nobody may list."""
         return not is_nobody(self.identity) or bound.policy.may_allow(self.identity, LIST)
 
-    def page(self, bound: Bound, query: Query, *within: ColumnElement[bool]) -> Listed:
-        """One page of the rows that fulfil the query, and `within`.
+    def require_caller(self, bound: Bound) -> None:
+        """Ask who it is, before anything that is asked for is looked at.
 
         Raises:
             MissingToken, NotRegistered: the caller is nobody, and nobody may list any row.
         """
         if not self.may_ask_for_lists(bound):
             raise refusal_of_nobody(self.identity)
+
+    def page(self, bound: Bound, query: Query, *within: ColumnElement[bool]) -> Listed:
+        """One page of the rows that fulfil the query, and `within`.
+
+        Raises:
+            MissingToken, NotRegistered: as `require_caller`.
+        """
+        self.require_caller(bound)
         conditions = [*within, *self._kept(bound, is_trash=query.is_trash)]
         if query.where is not None:
             conditions.append(criterion_of(query.where, bound.model, self.seen))
