@@ -76,10 +76,10 @@ def test_another_file_fails_with_the_difference(app, tmp_path, kept):
     assert "is not what the app serves: write it anew." in result.output
 
 
-def test_what_an_app_prints_is_not_in_the_document(app, tmp_path):
+def test_what_an_app_prints_is_not_in_the_document(app, tmp_path, licet):
     """It goes to the standard error."""
     (source,) = tmp_path.glob("*.py")
     source.write_text(f"print('Loading.')\n{source.read_text()}")
-    result = run(app)
+    result = licet("openapi", app)
     assert json.loads(result.stdout)["openapi"] == "3.1.1"
     assert result.stderr == "Loading.\n"
