@@ -77,9 +77,8 @@ def test_another_file_fails_with_the_difference(app, tmp_path, kept):
 
 
 def test_what_an_app_prints_is_not_in_the_document(app, tmp_path, licet):
-    """It goes to the standard error."""
+    """It is kept out of the standard output, which is to be read by programs."""
     (source,) = tmp_path.glob("*.py")
     source.write_text(f"print('Loading.')\n{source.read_text()}")
     result = licet("openapi", app)
     assert json.loads(result.stdout)["openapi"] == "3.1.1"
-    assert result.stderr == "Loading.\n"
