@@ -16,7 +16,7 @@ from flask import (
     request,
     stream_with_context,
 )
-from hypothesis import event, given
+from hypothesis import event, example, given
 from hypothesis import strategies as st
 from werkzeug.test import create_environ
 
@@ -356,6 +356,14 @@ def in_thread(work: Callable[[], object]) -> None:
         raise raised[0]
 
 
+def request_of(late: Program, *parts: Program) -> Request:
+    return Request((), (), late, "plain", parts, is_read_elsewhere=False, meanwhile=())
+
+
+COPY_OF_THE_READER = request_of((), (Copied("thread", ()),))
+
+
+@example((request_of((Change(0, "overrides", denies_a, is_added=True), COPY_OF_THE_READER)),))
 @given(programs(3) | requests(programs(2)).map(lambda step: (step,)))
 def test_contexts_are_where_the_oracle_has_them(program: Program) -> None:
     """Every check sees what was pushed in its request or before the copy, and nothing else."""

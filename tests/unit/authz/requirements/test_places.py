@@ -359,6 +359,28 @@ def test_what_a_stream_pushes_counts_in_its_next_part(app, allows, wrap):
     assert not allows.fulfill([no])
 
 
+def test_a_stream_that_another_request_reads_is_what_its_copies_begin_with(app, allows):
+    """The reader's own context is copied, which has no contexts of requirements yet."""
+    seen = []
+
+    def parts():
+        work = copy_current_request_context(lambda: seen.append(allows.fulfill([yes])))
+        in_thread(work)
+        yield "part"
+
+    def inner():
+        allows.additional.push(Additional(no))
+        return Response(parts())
+
+    def outer():
+        list(app(create_environ("/inner"), lambda *_: None))
+        return str(allows.fulfill([yes]))
+
+    app.add_url_rule("/inner", view_func=inner)
+    assert streamed(app, outer).text == "True"
+    assert seen == [False]
+
+
 def test_a_late_function_may_change_what_a_stream_is_under(app):
     """One that was registered before the Allows runs last of all."""
     app.after_request(lambda response: allows.additional.push(Additional(no)) or response)
