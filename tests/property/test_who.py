@@ -29,7 +29,7 @@ from licet.authz.policies._in_sql._who.accounts import Accounts
 from licet.authz.policies.verbs import VIEW
 from licet.errors import UntranslatableCondition
 
-EXAMPLES = count(quick=4, full=400)
+EXAMPLES = count(quick=4, full=150)
 OBJECTS = count(quick=2, full=100)  # of each table, for each condition
 MOST_CASES = 60
 ACCOUNTS = accounts_by_row()
