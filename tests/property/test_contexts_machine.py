@@ -357,6 +357,7 @@ def in_thread(work: Callable[[], object]) -> None:
 
 
 def request_of(late: Program, *parts: Program) -> Request:
+    """A request with a plain stream, whose view and reader do nothing."""
     return Request((), (), late, "plain", parts, is_read_elsewhere=False, meanwhile=())
 
 

@@ -259,9 +259,9 @@ class StreamContexts:
         here = current_place()
         is_within = here == self._place  # as from the second part of `stream_with_context`
         stacks = self._stacks if is_within else {**self._stacks, here: self._here}
-        if not is_within and here is not None:  # another request reads it, and may be copied
-            follow_copies(here, _kept_at)
-            _begun()  # or its copies would be spared the search
+        if not is_within and here is not None:  # another request reads the stream
+            follow_copies(here, _kept_at)  # a copy of its context begins with the stream's stack
+            _begun()  # so that `no_context_is_open` is false in the copy
         token = _stacks.set(stacks)
         try:
             return work(*arguments)

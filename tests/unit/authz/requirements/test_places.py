@@ -359,8 +359,9 @@ def test_what_a_stream_pushes_counts_in_its_next_part(app, allows, wrap):
     assert not allows.fulfill([no])
 
 
-def test_a_stream_that_another_request_reads_is_what_its_copies_begin_with(app, allows):
-    """The reader's own context is copied, which has no contexts of requirements yet."""
+@pytest.mark.parametrize("is_same_app", [True, False], ids=["same app", "an app without licet"])
+def test_a_copy_of_the_reading_request_has_the_contexts_of_the_stream(app, allows, is_same_app):
+    """One request reads the stream of another, and the stream copies the current context."""
     seen = []
 
     def parts():
@@ -377,7 +378,7 @@ def test_a_stream_that_another_request_reads_is_what_its_copies_begin_with(app, 
         return str(allows.fulfill([yes]))
 
     app.add_url_rule("/inner", view_func=inner)
-    assert streamed(app, outer).text == "True"
+    assert streamed(app if is_same_app else Flask("reader"), outer).text == "True"
     assert seen == [False]
 
 
