@@ -53,6 +53,7 @@ class Reason(Enum):
     CANCELLED = "cancelled"
     PAUSED = "paused"
     DEADLINE = "deadline"
+    TIMED_OUT = "timed out"
     LEASE_LOST = "lease lost"
     SHUTDOWN = "shutdown"
 

@@ -24,8 +24,8 @@ from flask import Flask
 
 from licet.actions import lifecycle
 from licet.actions.documents import ActionRequest, ActionStatus, ActionStatusValue
+from licet.actions.durable.attempt import Job
 from licet.actions.durable.declaration import DurableAction
-from licet.actions.durable.execution import Job
 from licet.actions.durable.store.runs import LogLine, Runs, StoredRun, stored_providers
 from licet.actions.durable.store.stored_caller import StoredAuthState, caller_json, stored_caller
 from licet.actions.durable.sweeper import Sweeper
