@@ -16,23 +16,20 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from licet.errors import StoreUnavailable
-
-if TYPE_CHECKING:
-    from licet.db.engine import Transaction
 
 __all__ = ["Grouping"]
 
 R = TypeVar("R")
-Begin = Callable[[], "AbstractContextManager[Transaction]"]
+Begin = Callable[[], AbstractContextManager[Any]]  # of a transaction
 
 
 class _Piece:
     """What one thread wants written, and what came of it."""
 
-    def __init__(self, write: Callable[[Transaction], Any]) -> None:
+    def __init__(self, write: Callable[[Any], Any]) -> None:
         self.write = write
         self.result: Any = None
         self.error: BaseException | None = None
@@ -55,7 +52,7 @@ class Grouping:
         self._gathered: list[_Piece] = []
         self._is_led = False
 
-    def write(self, begin: Begin, write: Callable[[Transaction], R]) -> R:
+    def write(self, begin: Begin, write: Callable[[Any], R]) -> R:
         """What ``write(transaction)`` returned, once it is committed.
 
         Args:

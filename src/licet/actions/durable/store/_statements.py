@@ -183,7 +183,7 @@ def _move_all_held() -> ClauseElement:
 
     Each parameter is a list, with an item an action.
     """
-    types = {"key": sa.BigInteger(), "which": sa.Text(), "lease": sa.Integer()}
+    types: dict[str, Any] = {"key": sa.BigInteger(), "which": sa.Text(), "lease": sa.Integer()}
     types |= {name: action.c[name].type for name in LIFE_COLUMNS}
     arrays = [sa.bindparam(name, type_=postgresql.ARRAY(kind)) for name, kind in types.items()]
     columns = [sa.column(name, kind) for name, kind in types.items()]
