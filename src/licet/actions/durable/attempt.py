@@ -40,6 +40,7 @@ from licet.actions.durable.store.runs import Claimed, LogLine, Move, Runs
 from licet.actions.durable.store.stored_caller import StoredAuthState, stored_caller
 from licet.actions.lifecycle import Ending, Life
 from licet.authn.auth_state import AuthState
+from licet.db.own_writes import watch
 from licet.errors import ActionFailure, AttemptTimedOut, LeaseLost
 
 __all__ = ["Attempt", "Job"]
@@ -75,11 +76,19 @@ class Attempt:
     Args:
         job, held: what is run.
         persist: calls a function that writes, again and again while the database is away.
+        persist_within: the same for what is written while the handler runs: it should have little
+            patience with a SQLite file that is locked, perhaps by the handler itself.
 
     Concurrency: `run` is called once, by one thread; `control` and `finish` by any.
     """
 
-    def __init__(self, job: Job, held: Claimed, persist: Callable[[Callable[[], R]], R]) -> None:
+    def __init__(
+        self,
+        job: Job,
+        held: Claimed,
+        persist: Callable[[Callable[[], R]], R],
+        persist_within: Callable[[Callable[[], R]], R] | None = None,
+    ) -> None:
         self.job = job
         self.held = held
         self.control = Control()
@@ -88,6 +97,7 @@ class Attempt:
         self.told_at: float | None = None  # when its handler was told to stop
         self.is_given_up = False  # its thread is not waited for any more
         self._persist: Callable[[Callable[[], Any]], Any] = persist
+        self._persist_within: Callable[[Callable[[], Any]], Any] = persist_within or persist
         self._is_finished = False
         self._lock = threading.Lock()
         self._n_forks = Process.n_forks
@@ -148,16 +158,17 @@ class Attempt:
     def _call_handler(self, auth: AuthState) -> Ending | Reason | BaseException:
         """How it ends, why it stopped, or why it failed; the app's context has ended then."""
         held, job = self.held, self.job
-        running = self.action = RunningAction(
-            held,
-            job.runs,
-            self.control,
-            auth,
-            max_result_bytes=job.max_result_bytes,
-            persist=self._persist,
-        )
         try:
-            with job.context():
+            with job.context(), watch() as own_writes:
+                running = self.action = RunningAction(
+                    held,
+                    job.runs,
+                    self.control,
+                    auth,
+                    max_result_bytes=job.max_result_bytes,
+                    persist=self._persist_within,
+                    own_writes=own_writes,
+                )
                 body = job.action.body_of(from_json(held.body))
                 ending = ending_of_result(job.action.handler(running, body), job.max_result_bytes)
         except ActionStopped as stopped:

@@ -16,17 +16,17 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 import uuid
 from collections.abc import Sequence
 from queue import SimpleQueue
 from typing import Final
 
 from licet.actions.durable.attempt import Attempt, Job
+from licet.actions.durable.care import GRACE_SECONDS, Care
 from licet.actions.durable.claims import Claim, Claims
 from licet.actions.durable.endings import Endings
 from licet.actions.durable.patience import PATIENCE_SECONDS, Patience
-from licet.actions.durable.running import ActionStopped, Reason
+from licet.actions.durable.running import Reason
 from licet.actions.durable.store.runs import Move
 from licet.actions.lifecycle import give_back
 from licet.errors import LeaseLost, StoreUnavailable
@@ -36,10 +36,8 @@ __all__ = ["Worker"]
 log = logging.getLogger(__name__)
 POLL_SECONDS: Final = 0.5
 STOP_SECONDS: Final = 10.0
-GRACE_SECONDS: Final = 30.0
-LOST_SECONDS: Final = 5.0  # how long a handler may go on that can store nothing any more
+LOCKED_SECONDS: Final = 5.0  # how long a handler waits for a SQLite file that is locked
 _MAX_GIVEN_UP: Final = 4  # times the number of threads
-_ENDS: Final = (Reason.CANCELLED, Reason.DEADLINE, Reason.TIMED_OUT, Reason.LEASE_LOST)
 
 
 class Worker:
@@ -68,7 +66,6 @@ class Worker:
         self._jobs = list(jobs)
         self._n_threads = threads
         self._poll_seconds = poll_seconds
-        self._grace_seconds = grace_seconds
         self._changed = threading.Condition()  # of what follows
         self._n_free = 0  # threads without an attempt
         self._is_told = True  # of work that nobody has looked for yet
@@ -79,6 +76,10 @@ class Worker:
         self._handed: SimpleQueue[Attempt | None] = SimpleQueue()
         self._stopped = threading.Event()
         self._persist = Patience(patience_seconds, self._stopped)
+        self._persist_within = Patience(
+            patience_seconds, self._stopped, locked_seconds=min(patience_seconds, LOCKED_SECONDS)
+        )
+        self._care = Care(self._give_up, grace_seconds=grace_seconds)
         self._endings = Endings(self._persist, self._forget)
         self._is_polling = True
         self._keeper: threading.Thread | None = None
@@ -173,7 +174,7 @@ class Worker:
         return []
 
     def _begin(self, claim: Claim) -> Attempt:
-        attempt = Attempt(claim.job, claim.held, self._persist)
+        attempt = Attempt(claim.job, claim.held, self._persist, self._persist_within)
         with self._changed:
             self._present.add(attempt)
             if self._stopping:  # it was being claimed when the worker was told to stop
@@ -264,67 +265,12 @@ class Worker:
 
     def _make_round(self) -> None:
         for attempt in self._attempts():
-            self._look_after(attempt)
+            self._care.look_after(attempt)
         self.wake()  # for what nobody told of
 
     def _tick_seconds(self) -> float:
         shortest = min((job.action.lease_seconds for job in self._jobs), default=30.0)
         return min(self._poll_seconds, shortest / 6)
-
-    def _look_after(self, attempt: Attempt) -> None:
-        try:
-            self._keep_lease(attempt)
-            self._tell_to_stop(attempt)
-            if attempt.action is not None:
-                attempt.action.flush()
-        except (LeaseLost, ActionStopped):
-            # or it has just ended, and is not read any more
-            attempt.control.stop(Reason.LEASE_LOST)
-        except StoreUnavailable:
-            log.warning("Leases cannot be renewed: the database does not answer.")
-        except Exception:
-            log.exception("Action %s cannot be looked after.", attempt.held.action_id)
-        self._notice_that_it_goes_on(attempt)
-
-    def _notice_that_it_goes_on(self, attempt: Attempt) -> None:
-        reason = attempt.control.reason
-        if reason not in _ENDS:
-            return
-        if attempt.told_at is None:
-            attempt.told_at = time.monotonic()
-        grace_seconds = LOST_SECONDS if reason is Reason.LEASE_LOST else self._grace_seconds
-        if time.monotonic() - attempt.told_at < grace_seconds:
-            return
-        try:
-            self._give_up(attempt, reason)
-        except LeaseLost:
-            attempt.control.stop(Reason.LEASE_LOST)
-        except StoreUnavailable:
-            log.warning("Action %s cannot be ended: the database is away.", attempt.held.action_id)
-
-    def _keep_lease(self, attempt: Attempt) -> None:
-        """Renew the lease when a third of it is over; who wants the action's end is told with it.
-
-        Raises:
-            LeaseLost: the action is somebody else's now, or has ended.
-            StoreUnavailable: the database does not answer.
-        """
-        lost = attempt.control.reason is Reason.LEASE_LOST
-        action = attempt.job.action
-        if lost or time.monotonic() - attempt.renewed_at < action.lease_seconds / 3:
-            return
-        cancelled_by = attempt.job.runs.renew(attempt.held, action.lease)
-        attempt.renewed_at = time.monotonic()
-        if cancelled_by is not None:
-            attempt.control.stop(Reason.CANCELLED)
-
-    def _tell_to_stop(self, attempt: Attempt) -> None:
-        """Stop what takes longer than it may."""
-        deadline, limit = attempt.held.life.deadline, attempt.job.action.attempt_seconds
-        if deadline is not None and attempt.job.runs.clock() > deadline:
-            attempt.control.stop(Reason.DEADLINE)
-        if limit is not None and attempt.seconds > limit:
-            attempt.control.stop(Reason.TIMED_OUT)
 
     def _give_up(self, attempt: Attempt, reason: Reason) -> None:
         """End an attempt whose handler was told to stop and does not; another thread works on.

@@ -14,6 +14,7 @@ from tests.unit.actions.durables import Bench
 from tests.unit.actions.making import BOB
 
 from licet.actions import lifecycle
+from licet.actions.durable import care as care_module
 from licet.actions.durable import worker as worker_module
 from licet.actions.durable.declaration import Retry
 from licet.actions.durable.running import ActionStopped, Reason
@@ -365,7 +366,7 @@ class TestKeeper:
     @pytest.mark.parametrize("why", ["cancelled", "timed out", "deadline", "lease lost"])
     def test_a_handler_that_never_returns(self, bench, monkeypatch, caplog, why):
         """Its action ends without it, and another thread does its thread's work."""
-        monkeypatch.setattr(worker_module, "LOST_SECONDS", 0.05)
+        monkeypatch.setattr(care_module, "LOST_SECONDS", 0.05)
         ended, told = threading.Event(), []
         deadline = bench.clock() + timedelta(seconds=0.3)
         fields = {"deadline": deadline.isoformat()} if why == "deadline" else {}
@@ -447,7 +448,7 @@ class TestKeeper:
 
     def test_there_is_a_limit_to_that(self, bench, monkeypatch):
         """Threads are not given up on without end."""
-        monkeypatch.setattr(worker_module, "LOST_SECONDS", 0.0)
+        monkeypatch.setattr(care_module, "LOST_SECONDS", 0.0)
         monkeypatch.setattr(worker_module, "_MAX_GIVEN_UP", 0)
         ended = threading.Event()
         stuck = bench.submit()
@@ -460,11 +461,11 @@ class TestKeeper:
         assert bench.runs.change(seen, lifecycle.exceed_deadline(seen.life, bench.clock()))
         (running,) = worker._present
         wait_until(lambda: running.told_at is not None)
-        worker._look_after(running)
+        worker._care.look_after(running)
         assert worker.n_running == 1
         ended.set()
         wait_until(lambda: worker.n_running == 0)
-        worker._look_after(running)
+        worker._care.look_after(running)
         assert worker._n_given_up == 0
 
     def test_a_limited_job_keeps_the_room_of_who_goes_on(self, bench):
