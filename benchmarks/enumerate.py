@@ -226,12 +226,12 @@ def statements(database: Database, number: int) -> Iterator[tuple[str, str, Any]
     now = _archive.BEGAN
     claim = {"p": PROVIDER, "now": now, "until": now, "owner": "plans", "count": 1, "since": now}
     held = {"key": 7, "which": _archive.action_id(7), "lease": 1}
-    moved = dict.fromkeys(run_sql.TO.values()) | {"to_attempt": 1} | held | claim
+    ended = {name: [value] for name, value in (dict.fromkeys(run_sql.LIFE_COLUMNS) | held).items()}
     kept: list[tuple[str, Statement, dict[str, Any]]] = [
         ("status", sql.BY_ID, {"a": _archive.action_id(7), "p": PROVIDER}),
         ("the same request again", sql.BY_REQUEST, {"p": PROVIDER, "c": HEAVY, "r": "request-7"}),
         ("claim the next", run_sql.CLAIM_NEXT, claim),
-        *([] if database.is_sqlite else [("end one, claim", run_sql.MOVE_HELD_AND_CLAIM, moved)]),
+        *([] if database.is_sqlite else [("end several", run_sql.MOVE_ALL_HELD, ended)]),
         ("due, for the sweeper", run_sql.DUE, due(now, "running")),
         ("to be released", run_sql.DUE, due(now, "ended")),
         ("past their deadline", run_sql.PAST_DEADLINE, {"p": PROVIDER, "now": now, "count": 200}),

@@ -24,7 +24,7 @@ from tests.unit.actions.making import BOB, make_request
 
 from licet.actions import lifecycle
 from licet.actions.documents import ActionStatusValue
-from licet.actions.durable.store.runs import Claimed, LogLine, Runs, Then, stored_providers
+from licet.actions.durable.store.runs import Claimed, LogLine, Move, Runs, stored_providers
 from licet.actions.durable.sweeper import Sweeper
 from licet.actions.lifecycle import Ending
 from licet.db.engine import Database
@@ -61,7 +61,6 @@ class DurableMachine(RuleBasedStateMachine):
         self.database = database
         self.model: dict[str, Model] = {}
         self.held: dict[str, Claimed | None] = {"ann": None, "ben": None}
-        self.following: Claimed | None = None
         self.n_requests = 0
 
     @initialize()
@@ -168,22 +167,15 @@ class DurableMachine(RuleBasedStateMachine):
         assert self.is_holder(who)
         return True
 
-    def let_go(self, who, life, goes_on) -> Model | None:
-        """The model of what was let go of; what was claimed in the same write is held then."""
-        held, following = self.held[who], []
-        then = Then(self.bench.runs, who, timedelta(seconds=LEASE)) if goes_on else None
-        others = [m for m in self.model.values() if m.state == "queued" and m.ready_at <= self.now]
+    def let_go(self, who, life) -> Model | None:
+        """The model of what was let go of, if that was written."""
+        held = self.held[who]
         if self.is_said_already(held, life):
-            self.bench.runs.move(held, life, then=then)  # is no error, and changes nothing
-            self.held[who] = self.following = None
+            self.bench.runs.move(held, life)  # is no error, and changes nothing
+            self.held[who] = None
             return None
-        written = self.attempt_write(
-            who, lambda held: following.append(self.bench.runs.move(held, life, then=then))
-        )
+        written = self.attempt_write(who, lambda held: self.bench.runs.move(held, life))
         self.held[who] = None
-        self.following = (following or [None])[0]
-        if goes_on and written and others:
-            assert self.following is not None
         return self.model[held.action_id] if written else None
 
     def is_said_already(self, held, life) -> bool:
@@ -195,10 +187,6 @@ class DurableMachine(RuleBasedStateMachine):
             and (run.life.lease_number, run.life.details, run.life.completion_time)
             == (held.life.lease_number, life.details, life.completion_time)
         )
-
-    def go_on(self, who):
-        if self.following is not None:
-            self.hold(who, self.following)
 
     @rule(who=workers, name=st.sampled_from("ab"))
     @precondition(lambda self: any(self.held.values()))
@@ -222,21 +210,20 @@ class DurableMachine(RuleBasedStateMachine):
         ):
             self.model[self.held[who].action_id].lease_until = self.now + LEASE
 
-    @rule(who=workers, goes_on=st.booleans())
+    @rule(who=workers)
     @precondition(lambda self: any(self.held.values()))
-    def finish(self, who, goes_on):
+    def finish(self, who):
         held = self.held[who]
         if held is None:
             return
-        model = self.let_go(who, lifecycle.end(held.life, self.bench.clock(), DONE), goes_on)
+        model = self.let_go(who, lifecycle.end(held.life, self.bench.clock(), DONE))
         if model is not None:
             late = model.deadline is not None and self.now > model.deadline
             self.end(model, "FAILED DeadlineExceeded" if late else "SUCCEEDED {'n': 1}")
-        self.go_on(who)
 
-    @rule(who=workers, wait=st.sampled_from([None, 0, 20]), goes_on=st.booleans())
+    @rule(who=workers, wait=st.sampled_from([None, 0, 20]))
     @precondition(lambda self: any(self.held.values()))
-    def fail(self, who, wait, goes_on):
+    def fail(self, who, wait):
         held = self.held[who]
         if held is None:
             return
@@ -247,7 +234,7 @@ class DurableMachine(RuleBasedStateMachine):
             retry_after=None if wait is None else timedelta(seconds=wait),
             max_attempts=ATTEMPTS,
         )
-        model = self.let_go(who, life, goes_on)
+        model = self.let_go(who, life)
         if model is not None:
             if wait is None or model.attempt == ATTEMPTS:
                 late = model.deadline is not None and self.now > model.deadline
@@ -257,18 +244,37 @@ class DurableMachine(RuleBasedStateMachine):
             else:
                 model.state, model.attempt = "queued", model.attempt + 1
                 model.ready_at = self.now + wait
-        self.go_on(who)
 
-    @rule(who=workers, goes_on=st.booleans())
+    @rule(who=workers)
     @precondition(lambda self: any(self.held.values()))
-    def give_back(self, who, goes_on):
+    def give_back(self, who):
         held = self.held[who]
         if held is None:
             return
-        model = self.let_go(who, lifecycle.give_back(held.life, self.bench.clock()), goes_on)
+        model = self.let_go(who, lifecycle.give_back(held.life, self.bench.clock()))
         if model is not None:
             model.state, model.ready_at = "queued", self.now
-        self.go_on(who)
+
+    @rule()
+    @precondition(lambda self: all(self.held.values()))
+    def finish_together(self):
+        """In one commit, each fenced for itself."""
+        ends = {
+            who: lifecycle.end(held.life, self.bench.clock(), DONE)
+            for who, held in self.held.items()
+        }
+        if any(self.is_said_already(self.held[who], life) for who, life in ends.items()):
+            return
+        expected = {who for who in ends if not self.is_holder(who)}
+        lost = self.bench.runs.move_all(
+            [Move(self.bench.runs, self.held[who], life) for who, life in ends.items()]
+        )
+        assert [m.held for m in lost] == [self.held[who] for who in ends if who in expected]
+        for who in set(ends) - expected:
+            model = self.model[self.held[who].action_id]
+            late = model.deadline is not None and self.now > model.deadline
+            self.end(model, "FAILED DeadlineExceeded" if late else "SUCCEEDED {'n': 1}")
+        self.held = dict.fromkeys(self.held)
 
     @rule(who=workers)
     @precondition(lambda self: any(self.held.values()))

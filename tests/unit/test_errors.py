@@ -27,6 +27,7 @@ from licet.errors import (
     ActionNotFound,
     ActionProviderError,
     ActionProviderToolsException,
+    AttemptTimedOut,
     AuthenticationError,
     HiddenAction,
     InsufficientScope,
@@ -319,6 +320,7 @@ def test_responses_and_redirects_are_final(error, final):
 PLACE = UndeclaredEndpoint(endpoint="e", rule="/", methods=("GET",), location="app.py:1")
 MADE = {
     ActionFailure: lambda: ActionFailure("BROKEN", "It broke.", may_retry=True, part=7),
+    AttemptTimedOut: lambda: AttemptTimedOut(7),
     InvalidRequirement: lambda: InvalidRequirement("is_admin", "raised"),
     InsufficientScope: lambda: InsufficientScope(accepted_scopes=("run",)),
     TooManyAttempts: lambda: TooManyAttempts(retry_after_seconds=7),

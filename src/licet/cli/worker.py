@@ -12,7 +12,6 @@ import click
 from flask import Flask
 
 from licet.actions.durable.runtime import Runtime, durable_runtime
-from licet.actions.durable.worker import Worker
 from licet.settings.state import app_state
 
 __all__ = ["sweep", "worker"]
@@ -47,8 +46,7 @@ def worker(load_app: Callable[[], Flask], threads: int | None, sweeps: bool) -> 
 
 def _work_until_signal(runtime: Runtime, n_threads: int, stop_seconds: float) -> None:
     ended = _until_signal()
-    found = Worker(runtime.jobs, threads=n_threads)
-    runtime.worker = found
+    found = runtime.make_worker(n_threads)
     found.start()
     ended.wait()
     found.stop(stop_seconds)

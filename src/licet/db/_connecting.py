@@ -153,7 +153,7 @@ def _make_folder(folder: Path, setting: str) -> None:
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     _switch_to_wal(connection)
     for pragma in (
-        "synchronous = NORMAL",
+        "synchronous = FULL",
         "foreign_keys = ON",
         "wal_autocheckpoint = 4000",
     ):

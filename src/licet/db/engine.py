@@ -7,7 +7,8 @@ through `Database.read`, an ordinary SQLAlchemy connection.
 The drivers are in autocommit mode, so that a read costs one statement and nothing more; a
 `Database.transaction` begins and commits in so many words. SQLite runs in WAL mode and takes its
 write lock when a transaction begins, so that two processes queue instead of failing half-way; what
-is committed survives the death of any process (decision 0003).
+is committed survives a power cut (decision 0003). Single statements that several threads execute at
+once share a commit there (`licet.db.grouping`).
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
@@ -26,10 +27,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import PoolProxiedConnection
 
 from licet.db._connecting import BUSY_SECONDS, make_engine, parsed_url
+from licet.db.grouping import Grouping
 from licet.db.statement import Params, Statement
 from licet.errors import StoreUnavailable, UsageError
 
 __all__ = ["Database", "Transaction"]
+
+R = TypeVar("R")
 
 
 class Transaction(AbstractContextManager["Transaction"]):
@@ -42,6 +46,10 @@ class Transaction(AbstractContextManager["Transaction"]):
     def fetch_one(self, statement: Statement, params: Params) -> Any:
         """The first row as a tuple, or None."""
         return self._run(statement, params).fetchone()
+
+    def fetch_all(self, statement: Statement, params: Params) -> list[Any]:
+        """Every row as a tuple."""
+        return list(self._run(statement, params).fetchall())
 
     def execute(self, statement: Statement, params: Params) -> int:
         """How many rows the statement changed."""
@@ -85,6 +93,7 @@ class _Turns:
 
 
 _ANY: Final = nullcontext()
+_IS_OPEN: Final = "A transaction of this thread is open: pass it on instead of beginning another."
 
 
 class _Mine(threading.local):
@@ -115,8 +124,10 @@ class Database:
         driver: Any = self._dialect.dbapi
         self._driver_error: type[Exception] = driver.Error
         self._mine = _Mine()
+        self._relaxed = threading.local()  # has an attribute in threads that called `relax`
         self._era = 0  # counts up when every connection is to be forgotten
         self._writing: AbstractContextManager[None]
+        self._group: Grouping | None
         self.renew_turns()
         self._begin = "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN"
         _databases.add(self)
@@ -157,17 +168,45 @@ class Database:
     def execute(self, statement: Statement, params: Params) -> int:
         """How many rows the statement changed; alone, it is its own transaction.
 
+        On SQLite it shares a commit with what other threads write meanwhile.
+
         Raises:
             StoreUnavailable: the database does not answer, is read-only or full; nothing stays.
         """
+        if self._group is not None and not self._mine.in_transaction:
+            return self.together(lambda transaction: transaction.execute(statement, params))
         compiled = statement.compiled(self._dialect)
         driver = self._driver()
         try:
             arguments = compiled.arguments(params)
-            with self._writing:
-                return int(driver.execute(compiled.sql, arguments).rowcount)
+            return int(driver.execute(compiled.sql, arguments).rowcount)
         except self._driver_error as error:
             raise self._failed() from error
+
+    def together(self, write: Callable[[Transaction], R]) -> R:
+        """What ``write(transaction)`` returned, committed: on SQLite with what others write.
+
+        `write` does nothing but execute statements: it may be called twice, and by another thread.
+
+        Raises:
+            StoreUnavailable: the database does not answer, is read-only or full; nothing stays.
+            UsageError: this thread is in a transaction already.
+        """
+        if self._group is None or hasattr(self._relaxed, "is_on"):
+            with self.transaction() as transaction:
+                return write(transaction)
+        if self._mine.in_transaction:
+            raise UsageError(_IS_OPEN)
+        return self._group.write(self.transaction, write)
+
+    def relax(self) -> None:
+        """Let the calling thread's commits on SQLite not wait for the disk, from now on.
+
+        They may be lost in a power cut, until another thread's commit has been waited for. They
+        share no commits.
+        """
+        self._relaxed.is_on = True
+        self._drop_mine()
 
     def transaction(self) -> Transaction:
         """A block of statements that are committed at its end, or rolled back on any exception.
@@ -181,9 +220,7 @@ class Database:
     def begin(self, driver: Any) -> AbstractContextManager[None]:
         """Begin a transaction, as `Transaction` does; the turn to write, for `end`."""
         if self._mine.in_transaction:
-            raise UsageError(
-                "A transaction of this thread is open: pass it on instead of beginning another."
-            )
+            raise UsageError(_IS_OPEN)
         turn = self._writing  # a fork within the transaction puts another in its place
         turn.__enter__()
         self._mine.in_transaction = True
@@ -245,6 +282,9 @@ class Database:
             raise StoreUnavailable from error
         try:
             driver = self._executing(pooled.driver_connection)
+            if self.is_sqlite:
+                level = "NORMAL" if hasattr(self._relaxed, "is_on") else "FULL"
+                driver.execute(f"PRAGMA synchronous = {level}").close()
         except self._driver_error as error:  # it is closed
             pooled.invalidate()
             raise StoreUnavailable from error
@@ -278,6 +318,7 @@ class Database:
     def renew_turns(self) -> None:
         """Let a forked process write, whoever wrote in its parent."""
         self._writing = _Turns() if self.is_sqlite else _ANY
+        self._group = Grouping() if self.is_sqlite else None
 
     def close(self, *, sockets: bool = True) -> None:
         """Forget every connection; the next use opens new ones.

@@ -43,6 +43,7 @@
     │   └── RateLimited                      more requests than the app answers
     ├── LeaseLost                            a worker's action is somebody else's now, or has ended
     ├── ActionFailure                        a handler gives up, and says why to who asked
+    │   └── AttemptTimedOut                  it took longer than one attempt may
     ├── ObjectNotFound                 404   there is no such object, or not for this caller
     ├── ServiceUnavailable             503   something we depend on does not answer
     │   ├── StoreUnavailable                 the database
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
         ActionNotFound,
         ActionProviderError,
         ActionProviderToolsException,
+        AttemptTimedOut,
         BadActionRequest,
         HiddenAction,
         LeaseLost,
@@ -147,7 +149,7 @@ else:
         {
             "licet.errors._actions": (
                 "ActionConflict ActionFailure ActionForbidden ActionNotFound "
-                "ActionProviderError ActionProviderToolsException BadActionRequest "
+                "ActionProviderError ActionProviderToolsException AttemptTimedOut BadActionRequest "
                 "HiddenAction LeaseLost OperationNotImplemented RequestTooLarge "
                 "RequestValidationError UnauthorizedRequest UnstorableDocument"
             ),
@@ -184,6 +186,7 @@ __all__ = [
     "ActionNotFound",
     "ActionProviderError",
     "ActionProviderToolsException",
+    "AttemptTimedOut",
     "AuthenticationError",
     "AuthenticationUnavailable",
     "BadActionRequest",

@@ -25,6 +25,7 @@ __all__ = [
     "ActionNotFound",
     "ActionProviderError",
     "ActionProviderToolsException",
+    "AttemptTimedOut",
     "BadActionRequest",
     "HiddenAction",
     "LeaseLost",
@@ -68,6 +69,19 @@ class ActionFailure(LicetError):
         self.description = description
         self.may_retry = may_retry
         self.details = details
+
+
+class AttemptTimedOut(ActionFailure):
+    """A durable action's handler took longer than ``attempt_seconds``."""
+
+    code_name = "attempt_timed_out"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            "AttemptTimedOut",
+            f"The attempt took longer than the {seconds:g} seconds that it may take.",
+            may_retry=True,
+        )
 
 
 class ActionProviderToolsException(HTTPError):

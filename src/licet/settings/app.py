@@ -40,7 +40,9 @@ class Settings:
 
     `dispatch` is how workers are told of actions: ``threads`` of this process, or ``celery``
     through `broker_url`. `worker_threads` is how many actions a process runs at once, 0 for none;
-    `stop_seconds` how long running steps may take when it stops; `max_waiting` how many requests
+    `stop_seconds` how long running steps may take when it stops; `attempt_seconds` how long an
+    attempt may take whose provider says nothing of it, 0 for ever; `cancel_seconds` how long a
+    handler may go on that was told to end; `max_waiting` how many requests
     at once may wait for an action; `trusted_proxies` how many proxies, each adding the address
     of who called it, every request came through.
     """
@@ -62,6 +64,8 @@ class Settings:
     broker_url: str = field(repr=False)
     worker_threads: int
     stop_seconds: int
+    attempt_seconds: int
+    cancel_seconds: int
     max_result_bytes: int
     max_waiting: int
     trusted_proxies: int
@@ -112,6 +116,8 @@ class Settings:
             broker_url=source.text("LICET_BROKER_URL", DEFAULT_BROKER),
             worker_threads=source.count("LICET_WORKER_THREADS", 8),
             stop_seconds=source.positive("LICET_STOP_SECONDS", 10),
+            attempt_seconds=source.count("LICET_ATTEMPT_SECONDS", 0),
+            cancel_seconds=source.positive("LICET_CANCEL_SECONDS", 10),
             max_result_bytes=source.positive("LICET_MAX_RESULT_BYTES", 256 * 1024),
             max_waiting=source.count("LICET_MAX_WAITING", 4),
             trusted_proxies=source.count("LICET_PROXIES", 0),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from licet.actions.durable.execution import Execution, Job
+from licet.actions.durable.attempt import Attempt, Job
 from licet.actions.durable.runtime import durable_runtime
 
 __all__ = ["run_pending"]
@@ -25,13 +25,13 @@ def run_pending(app: Flask, *, limit: int = MAX_ACTIONS) -> int:
     """
     runtime = durable_runtime(app)
     for n_attempts in range(limit):
-        execution = next(filter(None, map(_next_attempt, runtime.jobs)), None)
-        if execution is None:
+        attempt = next(filter(None, map(_next_attempt, runtime.jobs)), None)
+        if attempt is None:
             return n_attempts
-        execution.run()
+        attempt.complete()
     raise RuntimeError(f"More than {limit} attempts were due: does an action queue others?")
 
 
-def _next_attempt(job: Job) -> Execution | None:
+def _next_attempt(job: Job) -> Attempt | None:
     held = job.runs.claim(OWNER, job.action.lease)
-    return None if held is None else Execution(job, held, lambda write: write())
+    return None if held is None else Attempt(job, held, lambda write: write())

@@ -127,22 +127,23 @@ def _after(owner: type, name: str, point: str) -> None:
     @wraps(original)
     def method(*args: Any, **kwargs: Any) -> Any:
         result = original(*args, **kwargs)
-        if result or result is None:
+        if result or result is None or point == "after the finish":  # which returns what was lost
             reached(point)
         return result
 
     setattr(owner, name, method)
 
 
-def _finishing(_runs: Runs, _held: Any, life: Any, **_: Any) -> str | None:
-    return "before the finish" if life.phase is Phase.ENDED else None
+def _finishing(_runs: Runs, moves: Any) -> str | None:
+    ends = any(move.life.phase is Phase.ENDED for move in moves)
+    return "before the finish" if ends else None
 
 
 _after(Runs, "_claimed", "after the claim")
 _before(Runs, "add_step", lambda *_: "before a step is stored")
 _after(Runs, "add_step", "between steps")
-_before(Runs, "move", _finishing)
-_after(Runs, "move", "after the finish")
+_before(Runs, "move_all", _finishing)
+_after(Runs, "move_all", "after the finish")
 _before(Runs, "change", lambda *_, **__: "before the sweeper's change")
 _after(Runs, "change", "after the sweeper's change")
 _after(ActionStore, "submit_durable", "after the insert")

@@ -17,8 +17,8 @@ from tests.unit.actions.making import (
 
 from licet.actions import lifecycle
 from licet.actions.documents import ActionProviderDescription, ActionRequest
+from licet.actions.durable.attempt import Attempt, Job
 from licet.actions.durable.declaration import DurableAction
-from licet.actions.durable.execution import Execution, Job
 from licet.actions.durable.store.runs import Claimed, Runs
 from licet.actions.durable.store.stored_caller import caller_json
 from licet.actions.store._rows import json_text
@@ -98,9 +98,9 @@ class Bench:
             context=nullcontext,
         )
 
-    def execution(self, handler: Callable[..., Any], **options: Any) -> Execution:
+    def attempt(self, handler: Callable[..., Any], **options: Any) -> Attempt:
         """An attempt at the next action, not begun."""
-        return Execution(self.job(handler, **options), self.claim(), lambda write: write())
+        return Attempt(self.job(handler, **options), self.claim(), lambda write: write())
 
     def run(self, handler: Callable[..., Any], **options: Any) -> None:
         """One attempt at the next action, to its end; what the test asserts in it counts."""
@@ -113,7 +113,7 @@ class Bench:
                 broken.append(error)
                 raise
 
-        self.execution(watched, **options).run()
+        self.attempt(watched, **options).complete()
         if broken:
             raise broken[0]
 

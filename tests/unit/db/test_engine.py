@@ -400,7 +400,7 @@ def test_sqlite_is_prepared_for_many_processes(tmp_path):
         for name in ("journal_mode", "foreign_keys", "synchronous")
     ]
     database.close()
-    assert found == ["wal", 1, 1]
+    assert found == ["wal", 1, 2]
 
 
 def test_a_second_writer_waits_for_the_first(tmp_path, monkeypatch):

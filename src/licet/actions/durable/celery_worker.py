@@ -37,9 +37,8 @@ def run_celery_worker(runtime: Runtime, settings: Settings, *, threads: int) -> 
     from celery.signals import worker_shutting_down  # noqa: PLC0415
 
     celery = make_celery(settings.broker_url)
-    worker = Worker(runtime.jobs, threads=threads)
+    worker = runtime.make_worker(threads)
     worker.start(polling=False)
-    runtime.worker = worker
     _serve(celery, runtime, worker)
 
     def stop(**_: Any) -> None:

@@ -1,14 +1,13 @@
 """What a worker claims: whose turn it is, how many of each job at once, and from where to read on.
 
-A claim takes the longest due action of a queue. PostgreSQL leaves an index entry behind for each
-that was claimed, until the table is vacuumed, and a claim that begins at the head of the queue
-walks over all of them: with a thousand claims a second, for a minute, that is most of what a claim
-costs. So each reads on from where the one before stood, and one in half a second the whole queue,
-for what came late: from hosts whose clocks are behind, or after a long wait for the database. Who
-finds nothing is not content with less than the whole queue.
+A claim takes the actions of a queue that are due longest. PostgreSQL leaves an index entry behind
+for each that was claimed, until the table is vacuumed, and a claim that begins at the head of the
+queue walks over all of them: with a thousand claims a second, for a minute, that is most of what a
+claim costs. So each reads on from where the one before stood, and one in half a second the whole
+queue, for what came late: from hosts whose clocks are behind, or after a long wait for the
+database. One that finds fewer than it could take reads the whole queue at once.
 
-Concurrency: safe from the threads of a worker. Two that read on at once may both read the whole
-queue, which costs time and nothing else.
+Concurrency: safe from any thread.
 """
 
 from __future__ import annotations
@@ -20,18 +19,18 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from licet.actions.durable.execution import Job
-from licet.actions.durable.store.runs import THE_BEGINNING, Claimed, Then
+from licet.actions.durable.attempt import Job
+from licet.actions.durable.store.runs import THE_BEGINNING, Claimed
 
 __all__ = ["Claim", "Claims"]
 
 WHOLE_SECONDS: Final = 0.5  # how often the whole queue is read
-FRESH_SECONDS: Final = 0.02  # and by a thread that would sleep otherwise
+FRESH_SECONDS: Final = 0.02  # how long nothing new is expected in it by who found too few
 OVERLAP: Final = timedelta(seconds=0.1)  # who submits at once is stored in any order
 
 
 class Claim(NamedTuple):
-    """An action that was claimed, and the job that it is of."""
+    """An action that was claimed, and the job that it is of. It has room until that is freed."""
 
     job: Job
     held: Claimed
@@ -43,21 +42,12 @@ class Claims:
     Args:
         jobs: what it may claim.
         owner: the worker's name.
-        lock: guards the worker's state.
-        freed: of that lock; once closed, notified when room becomes free.
     """
 
-    def __init__(
-        self,
-        jobs: Sequence[Job],
-        owner: str,
-        lock: threading.RLock,
-        freed: threading.Condition,
-    ) -> None:
+    def __init__(self, jobs: Sequence[Job], owner: str) -> None:
         self._jobs = list(jobs)
         self._owner = owner
-        self._lock = lock  # taken itself: ``with freed`` goes through two Python functions
-        self._freed = freed
+        self._lock = threading.Lock()
         self._in_flight: Counter[str] = Counter()
         self._put_off: Counter[str] = Counter()  # messages that there was no room for
         self._turn = 0
@@ -70,103 +60,112 @@ class Claims:
         """Whether nothing that was claimed is left, nor is being claimed."""
         return not any(self._in_flight.values())
 
-    def knows_all_of(self, job: Job) -> bool:
-        """Whether nothing else need be read when nothing was found of this job just now."""
-        is_whole = job.runs.takes_turns or not self._is_due(job, FRESH_SECONDS)
-        return len(self._jobs) == 1 and is_whole
-
     def close(self) -> None:
         """Claim nothing more."""
         with self._lock:
             self._is_closed = True
 
-    # --- room
-
-    def reserve(self, job: Job) -> bool:
-        """Take room for one more action of the job, if it may have one; to be freed again."""
-        with self._lock:
-            return self._take_room(job)
-
-    def _take_room(self, job: Job) -> bool:
-        provider, limit = job.action.provider, job.action.concurrency
-        n_in_flight = self._in_flight.get(provider, 0)
-        if self._is_closed or (limit is not None and n_in_flight >= limit):
-            return False
-        self._in_flight[provider] = n_in_flight + 1
-        return True
-
-    def reserve_or_put_off(self, job: Job) -> bool:
-        """As `reserve`; where there is no room, whoever makes some is to claim one more."""
-        with self._lock:  # at once, so that whoever makes room meanwhile knows of it
-            has_room = self._take_room(job)
-            self._put_off[job.provider] += not has_room
-            return has_room
-
-    def reserve_next(self) -> Job | None:
-        """The next job in turn that has room for one more action, which is reserved."""
-        with self._lock:
-            for _ in range(len(self._jobs)):
-                self._turn += 1
-                job = self._jobs[self._turn % len(self._jobs)]
-                if self._take_room(job):
-                    return job
-        return None
-
     def free(self, job: Job) -> None:
-        """Give room back."""
+        """Give room for one action back."""
+        self._give_back(job, 1)
+
+    def _take_room(self, job: Job, count: int) -> int:
+        """Room for at most so many more actions of the job; how many there is room for."""
         with self._lock:
-            self._in_flight[job.provider] -= 1
-            if self._is_closed:  # nobody waits before
-                self._freed.notify_all()
+            return self._room(job, count)
 
-    # --- claims: what they return has room of its own
+    def _room(self, job: Job, count: int) -> int:
+        limit = job.action.concurrency
+        if self._is_closed:
+            count = 0
+        elif limit is not None:
+            count = min(count, limit - self._in_flight[job.provider])
+        self._in_flight[job.provider] += count
+        return count
 
-    def next(self) -> Claim | None:
-        """The next action of whichever job has room and one that is due.
+    def _give_back(self, job: Job, count: int) -> None:
+        with self._lock:
+            self._in_flight[job.provider] -= count
+
+    # --- of the queues
+
+    def take(self, count: int) -> list[Claim]:
+        """At most so many actions that are due, of whichever jobs have room.
+
+        Each time another job is the first to be asked.
 
         Raises:
-            StoreUnavailable: the database does not answer.
+            StoreUnavailable: the database does not answer, and nothing was claimed.
         """
-        with self._lock:
-            self._turn += 1
-            first = self._turn % len(self._jobs) if self._jobs else 0
+        found: list[Claim] = []
+        self._turn += 1
+        first = self._turn % len(self._jobs) if self._jobs else 0
         for job in [*self._jobs[first:], *self._jobs[:first]]:
-            if not self.reserve(job):
-                continue
-            held = None
-            try:
-                since = self._since(job, FRESH_SECONDS)
-                held = job.runs.claim(self._owner, job.action.lease, since=since)
-            finally:
-                if held is None:
-                    self.free(job)
-            if held is not None:
-                self.note(job, held)
-                return Claim(job, held)
-        return None
+            if len(found) < count:
+                try:
+                    found += self._take_of(job, count - len(found))
+                except Exception:
+                    if not found:
+                        raise
+                    break  # what was claimed is to be run; the rest is asked for again
+        return found
 
-    def then(self, job: Job) -> Then:
-        """How to claim the job's next in the transaction of another write; `note` it then."""
-        since = self._since(job, WHOLE_SECONDS)
-        return Then(job.runs, self._owner, job.action.lease, since)
+    def _take_of(self, job: Job, count: int) -> list[Claim]:
+        room = self._take_room(job, count)
+        if room <= 0:
+            return []
+        held: list[Claimed] = []
+        try:
+            is_whole = job.runs.takes_turns or self._is_due(job, WHOLE_SECONDS)
+            held += self._read(job, room, is_whole=is_whole)
+            if len(held) < room and not is_whole and self._is_due(job, FRESH_SECONDS):
+                held += self._read(job, room - len(held), is_whole=True)
+        finally:
+            self._give_back(job, room - len(held))
+        return [Claim(job, one) for one in held]
+
+    def _read(self, job: Job, count: int, *, is_whole: bool) -> list[Claimed]:
+        """What is claimed of the whole queue, or from where the last claim stood."""
+        since = THE_BEGINNING
+        if not is_whole:
+            since = self._reached.get(job.provider, THE_BEGINNING) - OVERLAP
+        elif not job.runs.takes_turns:  # SQLite leaves nothing behind
+            self._whole_at[job.provider] = time.monotonic()
+        held = job.runs.claim_many(self._owner, job.action.lease, count, since=since)
+        if held and held[-1].life.ready_at is not None:
+            self._reached[job.provider] = held[-1].life.ready_at
+        return held
+
+    def _is_due(self, job: Job, seconds: float) -> bool:
+        last = self._whole_at.get(job.provider)
+        return last is None or time.monotonic() - last >= seconds
+
+    # --- of messages
 
     def named(self, job: Job, action_id: str) -> Claim | None:
-        """The one that a message named, if it is still to be run; room is reserved already.
+        """The action that a message named, if it is still to be run.
+
+        Where there is no room for it, the message is remembered, and whoever makes room is to claim
+        one more (`instead`).
 
         Raises:
             StoreUnavailable: the database does not answer.
         """
+        with self._lock:  # at once, so that whoever makes room meanwhile knows of it
+            has_room = self._room(job, 1) > 0
+            self._put_off[job.provider] += not (has_room or self._is_closed)
+        if not has_room:
+            return None
         held = None
         try:
-            if not self._is_closed:
-                held = job.runs.claim_one(self._owner, job.action.lease, action_id)
+            held = job.runs.claim_one(self._owner, job.action.lease, action_id)
         finally:
             if held is None:
                 self.free(job)
-        return None if held is None else Claim(job, held)
+        return self.instead(job) if held is None else Claim(job, held)
 
     def instead(self, job: Job) -> Claim | None:
-        """One instead of another that was put off.
+        """One instead of another that there was no room for.
 
         Raises:
             StoreUnavailable: the database does not answer.
@@ -174,7 +173,7 @@ class Claims:
         while True:
             with self._lock:
                 n_put_off = self._put_off[job.provider]
-                if not n_put_off or not self.reserve(job):
+                if not n_put_off or self._room(job, 1) <= 0:
                     return None  # or somebody else makes room
             try:
                 held = job.runs.claim_ready(self._owner, job.action.lease)
@@ -185,24 +184,6 @@ class Claims:
                 # none found: all that had been put off until then is in other hands
                 done = n_put_off if held is None else 1
                 self._put_off[job.provider] = max(0, self._put_off[job.provider] - done)
-                if held is not None:
-                    return Claim(job, held)
-                self.free(job)
-
-    def note(self, job: Job, held: Claimed) -> None:
-        """Remember from where to read on."""
-        if held.life.ready_at is not None:
-            self._reached[job.provider] = held.life.ready_at
-
-    def _since(self, job: Job, seconds: float) -> datetime:
-        """From where to read now: the whole queue, if that was not done for so many seconds."""
-        if job.runs.takes_turns:  # SQLite leaves nothing behind
-            return THE_BEGINNING
-        if self._is_due(job, seconds):
-            self._whole_at[job.provider] = time.monotonic()
-            return THE_BEGINNING
-        return self._reached.get(job.provider, THE_BEGINNING) - OVERLAP
-
-    def _is_due(self, job: Job, seconds: float) -> bool:
-        last = self._whole_at.get(job.provider)
-        return last is None or time.monotonic() - last >= seconds
+            if held is not None:
+                return Claim(job, held)
+            self.free(job)

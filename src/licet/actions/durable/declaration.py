@@ -24,6 +24,7 @@ __all__ = ["DurableAction", "Handler", "Retry"]
 
 Handler = Callable[..., Any]
 MAX_CONCURRENCY: Final = 1000
+MAX_SECONDS: Final = 30 * 86_400
 
 
 @knows_options_of
@@ -64,8 +65,9 @@ class Retry:
 class DurableAction:
     """One provider's durable action.
 
-    `lease_seconds` is how long a silent worker keeps an action; `concurrency` how many of them one
-    process runs at once, None for as many as it has threads.
+    `lease_seconds` is how long a silent worker keeps an action; `attempt_seconds` how long one
+    attempt may take, None for ever; `concurrency` how many of them one process runs at once, None
+    for as many as it has threads.
     """
 
     provider: str
@@ -74,6 +76,7 @@ class DurableAction:
     max_attempts: int = 1
     retry: Retry = field(default_factory=Retry)
     lease_seconds: float = 30.0
+    attempt_seconds: float | None = None
     concurrency: int | None = None
     body_model: type[BaseModel] | None = None
 
@@ -93,6 +96,11 @@ class DurableAction:
         if not 0.1 <= self.lease_seconds <= 86_400:
             raise ConfigurationError(
                 f"{name} has lease_seconds={self.lease_seconds!r}: write 0.1 to 86400."
+            )
+        if self.attempt_seconds is not None and not 0 < self.attempt_seconds <= MAX_SECONDS:
+            raise ConfigurationError(
+                f"{name} has attempt_seconds={self.attempt_seconds!r}: write None, or more than 0 "
+                f"and at most {MAX_SECONDS}."
             )
         if self.concurrency is not None and not 1 <= self.concurrency <= MAX_CONCURRENCY:
             raise ConfigurationError(

@@ -25,6 +25,7 @@ from licet.actions.durable.store.runs import Claimed, LogLine, Runs
 from licet.actions.lifecycle import Life
 from licet.actions.lifecycle import pause as paused
 from licet.authn.auth_state import AuthState
+from licet.db.own_writes import OwnWrites
 from licet.errors import LeaseLost, StoreUnavailable, UsageError
 from licet.wire.text import readable
 
@@ -53,6 +54,7 @@ class Reason(Enum):
     CANCELLED = "cancelled"
     PAUSED = "paused"
     DEADLINE = "deadline"
+    TIMED_OUT = "timed out"
     LEASE_LOST = "lease lost"
     SHUTDOWN = "shutdown"
 
@@ -110,6 +112,7 @@ class RunningAction:
         *,
         max_result_bytes: int,
         persist: Callable[[Callable[[], R]], R],
+        own_writes: OwnWrites | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.action_id = held.action_id
@@ -125,6 +128,7 @@ class RunningAction:
         self._control = control
         self._max_result_bytes = max_result_bytes
         self._persist: Callable[[Callable[[], Any]], Any] = persist
+        self._own_writes = own_writes
         self._monotonic = monotonic
         self._checked_at = monotonic()
         self._progress_at = float("-inf")
@@ -154,6 +158,7 @@ class RunningAction:
             return from_json(known[key])  # type: ignore[no-any-return]  # what R is as JSON
         self.raise_if_cancelled()
         self._raise_if(Reason.SHUTDOWN)
+        self._refuse_open_writes(f"The step {name!r} cannot be begun")
         self._in_step = True
         try:
             text = result_json(function(*args, **kwargs), self._max_result_bytes)
@@ -177,7 +182,7 @@ class RunningAction:
             raise ValueError(f"progress is {fraction!r}: give a number from 0.0 to 1.0")
         self.raise_if_cancelled()
         self._pending = ({"progress": float(fraction)}, _display(text))
-        if self._monotonic() - self._progress_at >= PROGRESS_SECONDS:
+        if self._monotonic() - self._progress_at >= PROGRESS_SECONDS and not self._is_locked_out():
             self.flush()
 
     def flush(self) -> None:
@@ -292,10 +297,27 @@ class RunningAction:
         raise ActionCancelled if reason is Reason.CANCELLED else ActionStopped(reason)
 
     def _write(self, write: Callable[[], None]) -> None:
+        self._refuse_open_writes("Nothing can be stored of the action")
         try:
             self._persist(write)
         except LeaseLost:
             self._lease_is_lost()
+
+    def _refuse_open_writes(self, what: str) -> None:
+        """Refuse to wait for a lock that the handler itself holds.
+
+        Raises:
+            UsageError: it has uncommitted changes in the SQLite file that the actions are in.
+        """
+        if self._is_locked_out():
+            raise UsageError(
+                f"{what}: a database session of the handler's has uncommitted changes in the same "
+                "SQLite file, and so nobody else can write there. Commit them or roll them back "
+                "first, for example within the step that made them."
+            )
+
+    def _is_locked_out(self) -> bool:
+        return self._own_writes is not None and self._own_writes.hold(self._runs.database)
 
     def _lease_is_lost(self) -> NoReturn:
         self._control.stop(Reason.LEASE_LOST)

@@ -16,6 +16,7 @@ import uuid
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final, Protocol
@@ -24,8 +25,8 @@ from flask import Flask
 
 from licet.actions import lifecycle
 from licet.actions.documents import ActionRequest, ActionStatus, ActionStatusValue
+from licet.actions.durable.attempt import Job
 from licet.actions.durable.declaration import DurableAction
-from licet.actions.durable.execution import Job
 from licet.actions.durable.store.runs import LogLine, Runs, StoredRun, stored_providers
 from licet.actions.durable.store.stored_caller import StoredAuthState, caller_json, stored_caller
 from licet.actions.durable.sweeper import Sweeper
@@ -93,6 +94,8 @@ class Runtime:
                 f"The app has two durable providers called {action.provider!r}: their actions "
                 "would be mixed. Give their blueprints different names."
             )
+        if action.attempt_seconds is None and self._settings.attempt_seconds:
+            action = replace(action, attempt_seconds=self._settings.attempt_seconds)
         job = Job(
             action=action,
             runs=Runs(action.provider, self.database),
@@ -234,8 +237,7 @@ class Runtime:
                 return
             self._pid = os.getpid()
             if self._dispatcher is None and self._settings.worker_threads and self._jobs:
-                self.worker = Worker(self.jobs, threads=self._settings.worker_threads)
-                self.worker.start()
+                self.make_worker(self._settings.worker_threads).start()
                 self.sweeper = self.make_sweeper()
                 self.sweeper.start()
                 atexit.register(_stop, weakref.ref(self))
@@ -253,6 +255,13 @@ class Runtime:
             self.worker.stop(
                 self._settings.stop_seconds if limit_seconds is None else limit_seconds
             )
+
+    def make_worker(self, threads: int) -> Worker:
+        """A worker for the app's actions, not begun; requests tell it of what they queue."""
+        self.worker = Worker(
+            self.jobs, threads=threads, grace_seconds=self._settings.cancel_seconds
+        )
+        return self.worker
 
     def make_sweeper(self) -> Sweeper:
         """A sweeper for the app's actions."""

@@ -22,7 +22,7 @@ from functools import partial
 from typing import Final
 
 from licet.actions import lifecycle
-from licet.actions.durable.execution import Job
+from licet.actions.durable.attempt import Job
 from licet.actions.durable.store.runs import LogLine, Runs, StoredRun
 from licet.actions.lifecycle import Life, Phase
 from licet.errors import StoreUnavailable

@@ -1,10 +1,12 @@
-"""A worker: threads that claim actions and run them, and one that keeps their leases.
+"""A worker: one thread that claims actions, threads that run them, one that writes their ends.
 
-A thread that ends an action claims the next in the same write, until there is none. Whoever queues
-one in this process tells the worker (`wake`); what nobody told of is found by a poll. Which thread
-looks is decided in `licet.actions.durable.scouts`, and what it claims in
-`licet.actions.durable.claims`. The keeper polls, renews leases, stores the last progress that was
-told, and notices handlers that never return.
+The *producer* claims, in one statement, as many actions as there are threads without one, never
+more: a claim is the beginning of an attempt. The *threads* run attempts. What an attempt returns is
+written by `licet.actions.durable.endings`, together with whatever else has ended meanwhile. The
+*keeper* wakes the producer now and then for what nobody told of, renews leases, stores the last
+progress that was told, and gives up on handlers that were told to stop and do not.
+
+docs/reference/worker.md has a drawing.
 
 Concurrency: `wake`, `notice_cancel` and `stop` may be called from any thread.
 """
@@ -14,19 +16,18 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 import uuid
 from collections.abc import Sequence
-from functools import partial
+from queue import SimpleQueue
 from typing import Final
 
-from licet.actions.durable.attempt import Attempt
-from licet.actions.durable.claims import Claims
-from licet.actions.durable.execution import Execution, Job
+from licet.actions.durable.attempt import Attempt, Job
+from licet.actions.durable.care import GRACE_SECONDS, Care
+from licet.actions.durable.claims import Claim, Claims
+from licet.actions.durable.endings import Endings
 from licet.actions.durable.patience import PATIENCE_SECONDS, Patience
-from licet.actions.durable.running import ActionStopped, Reason
-from licet.actions.durable.scouts import Scouts, scouts_beside_a_writer, scouts_for
-from licet.actions.durable.store.runs import Then
+from licet.actions.durable.running import Reason
+from licet.actions.durable.store.runs import Move
 from licet.actions.lifecycle import give_back
 from licet.errors import LeaseLost, StoreUnavailable
 
@@ -35,8 +36,8 @@ __all__ = ["Worker"]
 log = logging.getLogger(__name__)
 POLL_SECONDS: Final = 0.5
 STOP_SECONDS: Final = 10.0
-GRACE_SECONDS: Final = 5.0  # how long a handler that lost its lease may take to notice
-_MAX_ABANDONED: Final = 4  # times the number of threads
+LOCKED_SECONDS: Final = 5.0  # how long a handler waits for a SQLite file that is locked
+_MAX_GIVEN_UP: Final = 4  # times the number of threads
 
 
 class Worker:
@@ -47,6 +48,8 @@ class Worker:
         threads: how many actions at once.
         poll_seconds: how often it looks for work that nobody told it of.
         patience_seconds: how long what it must write waits for a database that is away.
+        grace_seconds: how long a handler may go on that was told to stop; then its action ends
+            without it.
     """
 
     def __init__(
@@ -56,52 +59,70 @@ class Worker:
         threads: int,
         poll_seconds: float = POLL_SECONDS,
         patience_seconds: float = PATIENCE_SECONDS,
+        grace_seconds: float = GRACE_SECONDS,
     ) -> None:
         self.owner = f"{os.getpid()}-{uuid.uuid4().hex}"
+        self.claims = Claims(jobs, self.owner)
         self._jobs = list(jobs)
         self._n_threads = threads
         self._poll_seconds = poll_seconds
-        lock = threading.RLock()
-        self._lock = lock
-        self._ended = threading.Condition(lock)  # notified when all shall end, and as they do
-        self._scouts = Scouts(lock)
-        self._running: set[Attempt] = set()
-        self.claims = Claims(jobs, self.owner, lock, self._ended)
-        self._abandoned = 0
+        self._changed = threading.Condition()  # of what follows
+        self._n_free = 0  # threads without an attempt
+        self._is_told = True  # of work that nobody has looked for yet
+        self._is_claiming = False
+        self._present: set[Attempt] = set()  # until their ends are written
+        self._n_given_up = 0
         self._stopping = False
+        self._handed: SimpleQueue[Attempt | None] = SimpleQueue()
         self._stopped = threading.Event()
         self._persist = Patience(patience_seconds, self._stopped)
-        self._polling = True
+        self._persist_within = Patience(
+            patience_seconds, self._stopped, locked_seconds=min(patience_seconds, LOCKED_SECONDS)
+        )
+        self._care = Care(self._give_up, grace_seconds=grace_seconds)
+        self._endings = Endings(self._persist, self._forget)
+        self._is_polling = True
         self._keeper: threading.Thread | None = None
 
     def start(self, *, polling: bool = True) -> None:
         """Begin, once; without `polling` only what is named (`run_named`) is run."""
         if self._keeper is not None:
             return
-        self._keeper = threading.Thread(target=self._keep, name="licet-keeper", daemon=True)
-        self._keeper.start()
-        self._polling = polling
-        for _ in range(self._n_threads if polling else 0):
-            self._add_thread()
+        self._is_polling = polling
+        self._keeper = _thread("licet-keeper", self._keep)
+        self._endings.start()
+        if polling:
+            for _ in range(self._n_threads):
+                self._add_thread()
+            _thread("licet-producer", self._produce)
 
     def _add_thread(self) -> None:
-        threading.Thread(target=self._work, name="licet-worker", daemon=True).start()
+        with self._changed:
+            self._n_free += 1
+            self._changed.notify_all()
+        _thread("licet-worker", self._work)
 
     def wake(self) -> None:
         """Have an action looked for that was just queued."""
-        self._scouts.tell()
+        if not self._is_told:  # who has not looked yet will find it
+            with self._changed:
+                self._is_told = True
+                self._changed.notify_all()
 
     def notice_cancel(self, action_id: str) -> None:
         """Have the handler of an action told at its next call, if it runs here."""
-        with self._lock:
-            found = [a for a in self._running if a.execution.held.action_id == action_id]
-        for attempt in found:
-            attempt.execution.control.stop(Reason.CANCELLED)
+        for attempt in self._attempts():
+            if attempt.held.action_id == action_id:
+                attempt.control.stop(Reason.CANCELLED)
+
+    def _attempts(self) -> list[Attempt]:
+        with self._changed:
+            return list(self._present)
 
     @property
     def n_running(self) -> int:
-        """How many actions it works on."""
-        return len(self._running)
+        """How many actions it works on, those included whose ends are being written."""
+        return len(self._present)
 
     @property
     def is_stopping(self) -> bool:
@@ -110,95 +131,71 @@ class Worker:
 
     def wait_for_stop(self, limit_seconds: float) -> None:
         """Until it is told to stop, or the limit is over."""
-        with self._lock:
-            self._ended.wait_for(lambda: self._stopping, limit_seconds)
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping, limit_seconds)
 
-    # --- the threads that work
+    # --- the producer
 
-    def _work(self) -> None:
-        while self._scouts.wait():
-            if not self._work_until_idle():
-                return  # given up on: another thread has taken this one's place
-
-    def _work_until_idle(self) -> bool:
-        """Whether this thread is still wanted."""
+    def _produce(self) -> None:
+        self._relax()
         while True:
-            n_told = self._scouts.n_told
-            execution = self._claim_safely()
-            if execution is not None:
-                last = self._run_on(execution)
-                if last.is_last_of_thread:
-                    self._scouts.retire()
-                    self._scouts.tell()  # it counted as one who would look again
-                    return False
-                if last.leaves_it_to_others:
-                    return True
-                if not last.found_none:
-                    continue
-                n_told = last.n_told
-            if self._scouts.retire(n_told):
-                return True
+            with self._changed:
+                while not (self._stopping or (self._is_told and self._n_free)):
+                    self._changed.wait()
+                if self._stopping:
+                    return
+                count = self._n_free
+                self._is_told = False
+                self._is_claiming = True
+            self._hand_out(count)
 
-    def _run_on(self, execution: Execution) -> Attempt:
-        """Run an attempt, then what was claimed as it ended, and so on.
+    def _hand_out(self, count: int) -> None:
+        """Claim as many as there are threads without one, and give them to these."""
+        attempts = [self._begin(claim) for claim in self._claim_safely(count)]
+        with self._changed:
+            self._is_claiming = False
+            self._is_told |= len(attempts) == count  # there may be more
+            self._n_free -= len(attempts)
+        for attempt in attempts:
+            self._handed.put(attempt)
 
-        Returns:
-            The last of them.
-        """
-        n_wanted = 1  # threads that look
-        is_replaced = False  # this one, by another thread
-        while True:
-            if not execution.job.runs.takes_turns:
-                n_wanted = scouts_for(execution.held.waited)
-            if n_wanted > 1:
-                self._scouts.call(limit=n_wanted)
-            attempt = Attempt(execution)
-            attempt.is_last_of_thread = is_replaced
-            execution.then = partial(self._claim_as_it_ends, attempt)
-            self._scouts.begin_run()
-            self._run(attempt)
-            if attempt.leaves_it_to_others:
-                self._scouts.tell()  # who looked meanwhile did not see the room that is free now
-                return attempt
-            job, following = attempt.reserved, execution.following
-            if job is None or following is None:
-                if not attempt.is_last_of_thread:
-                    self._scouts.begin_look()
-                if job is not None:
-                    self.claims.free(job)
-                    attempt.found_none = execution.has_asked and self.claims.knows_all_of(job)
-                return attempt
-            self.claims.note(job, following)
-            n_wanted = attempt.n_wanted
-            is_replaced = attempt.is_last_of_thread
-            execution = Execution(job, following, self._persist)
+    def _relax(self) -> None:
+        """A claim or a renewal that a power cut undoes is made again: it need not be waited for."""
+        for job in self._jobs:
+            job.runs.database.relax()
 
-    def _claim_as_it_ends(self, attempt: Attempt) -> Then | None:
-        """What to claim in the write that ends an attempt.
-
-        Room for it is reserved. `_run` frees what it ran; `_run_on` what was reserved in vain.
-        """
-        if attempt.is_last_of_thread:
-            return None
-        if attempt.execution.job.runs.takes_turns:
-            attempt.n_wanted = scouts_beside_a_writer(attempt.seconds)
-            if self._scouts.retire_if_too_many(attempt.n_wanted):
-                attempt.leaves_it_to_others = True
-                return None
-        attempt.n_told = self._scouts.n_told
-        attempt.reserved = job = self.claims.reserve_next()
-        return None if job is None else self.claims.then(job)
-
-    def _claim_safely(self) -> Execution | None:
+    def _claim_safely(self, count: int) -> list[Claim]:
         try:
-            claim = self.claims.next()
-            if claim is not None:
-                return Execution(claim.job, claim.held, self._persist)
+            return self.claims.take(count)
         except StoreUnavailable:
             log.warning("No work can be claimed: the database does not answer.")
         except Exception:
             log.exception("No work can be claimed.")
-        return None
+        return []
+
+    def _begin(self, claim: Claim) -> Attempt:
+        attempt = Attempt(claim.job, claim.held, self._persist, self._persist_within)
+        with self._changed:
+            self._present.add(attempt)
+            if self._stopping:  # it was being claimed when the worker was told to stop
+                attempt.control.stop(Reason.SHUTDOWN)
+        return attempt
+
+    # --- the threads that run attempts
+
+    def _work(self) -> None:
+        while self._work_on_next():
+            pass
+
+    def _work_on_next(self) -> bool:
+        """Whether this thread is to go on: it waits without holding the last attempt."""
+        attempt = self._handed.get()
+        if attempt is None:
+            return False
+        move = self._run(attempt)
+        if move is not None:
+            self._endings.put(attempt, move)
+        return self._leave(attempt)
 
     def run_named(self, job: Job, action_id: str) -> None:
         """Run the action that a message named, if it is still to be run.
@@ -209,132 +206,142 @@ class Worker:
         Raises:
             StoreUnavailable: nothing can be claimed now.
         """
-        if not self.claims.reserve_or_put_off(job):
-            return
-        claim = self.claims.named(job, action_id) or self.claims.instead(job)
+        claim = self.claims.named(job, action_id)
         while claim is not None:
-            self._run(Attempt(Execution(claim.job, claim.held, self._persist)))
+            attempt = self._begin(claim)
+            move = self._run(attempt)
+            if move is not None:
+                self._endings.write([(attempt, move)])
+            self._leave(attempt)
             claim = self.claims.instead(job)
 
-    def _run(self, attempt: Attempt) -> None:
-        execution = attempt.execution
-        with self._lock:
-            self._running.add(attempt)
-            if self._stopping:  # it was being claimed when the worker was told to stop
-                execution.control.stop(Reason.SHUTDOWN)
+    def _run(self, attempt: Attempt) -> Move | None:
+        """What is to be written; if nothing is, or no longer by this thread, it is forgotten."""
+        move = None
         try:
-            execution.run()
+            move = attempt.run()
         except StoreUnavailable:
             log.error(  # noqa: TRY400 - its cause is told each time a write is tried
                 "Action %s: the database stayed away; another attempt will be made.",
-                execution.held.action_id,
+                attempt.held.action_id,
             )
         except BaseException:
-            log.exception("Action %s: the attempt broke off.", execution.held.action_id)
-        finally:
-            with self._lock:
-                self._running.discard(attempt)
-                if attempt.is_abandoned:
-                    self._abandoned -= 1
-                if not attempt.has_left_its_place:
-                    self.claims.free(execution.job)
+            log.exception("Action %s: the attempt broke off.", attempt.held.action_id)
+        if attempt.finish() and move is not None:
+            return move
+        if not attempt.is_given_up:
+            self._forget(attempt)
+        return None
+
+    def _leave(self, attempt: Attempt) -> bool:
+        """Whether the calling thread may take another attempt, after this one."""
+        with self._changed:
+            if attempt.is_given_up:
+                self._n_given_up -= 1
+                if attempt.job.action.concurrency is not None:
+                    self.claims.free(attempt.job)
+                return False
+            self.claims.free(attempt.job)
+            self._n_free += 1
+            if attempt.job.action.concurrency is not None:
+                self._is_told = True  # there was no room for more until now
+            if self._is_told:
+                self._changed.notify_all()
+            return True
+
+    def _forget(self, attempt: Attempt) -> None:
+        """The attempt is over, and so is what had to be written of it."""
+        with self._changed:
+            self._present.discard(attempt)
+            if self._stopping:
+                self._changed.notify_all()
 
     # --- the keeper
 
     def _keep(self) -> None:
-        next_round = time.monotonic() + self._tick_seconds()
-        while not self._stopped.is_set():
-            left = next_round - time.monotonic()
-            if left <= 0:
-                self._make_round()
-                left = self._tick_seconds()
-                next_round = time.monotonic() + left
-            self._scouts.watch(left)
+        self._relax()
+        while not self._stopped.wait(self._tick_seconds()):
+            self._make_round()
 
     def _make_round(self) -> None:
-        with self._lock:
-            present = list(self._running)
-        for attempt in present:
-            self._look_after(attempt)
-        self._scouts.tell()  # of what nobody told of
+        for attempt in self._attempts():
+            self._care.look_after(attempt)
+        self.wake()  # for what nobody told of
 
     def _tick_seconds(self) -> float:
         shortest = min((job.action.lease_seconds for job in self._jobs), default=30.0)
         return min(self._poll_seconds, shortest / 6)
 
-    def _look_after(self, attempt: Attempt) -> None:
-        execution = attempt.execution
-        if attempt.lost_at is not None:
-            if time.monotonic() - attempt.lost_at >= GRACE_SECONDS:
-                self._abandon(attempt)
-            return
-        try:
-            if attempt.must_renew():
-                attempt.renew()
-            if execution.action is not None:
-                execution.action.flush()
-        except (LeaseLost, ActionStopped):
-            # or it has just ended, and is not read any more
-            execution.control.stop(Reason.LEASE_LOST)
-            attempt.lost_at = time.monotonic()
-        except StoreUnavailable:
-            log.warning("Leases cannot be renewed: the database does not answer.")
-        except Exception:
-            log.exception("Action %s cannot be looked after.", execution.held.action_id)
+    def _give_up(self, attempt: Attempt, reason: Reason) -> None:
+        """End an attempt whose handler was told to stop and does not; another thread works on.
 
-    def _abandon(self, attempt: Attempt) -> None:
-        """Let another thread do the work of one whose handler is told to stop, and does not."""
-        job = attempt.execution.job
-        with self._lock:
-            if attempt not in self._running:
+        Raises:
+            LeaseLost: the action is somebody else's now, or has ended.
+            StoreUnavailable: the database does not answer.
+        """
+        move = None
+        if reason is not Reason.LEASE_LOST:
+            asked_by = attempt.job.runs.cancel_requested_by(attempt.held)
+            move = attempt.stopped_by(reason, asked_by)
+        with self._changed:
+            if attempt.is_given_up or attempt not in self._present:
                 return
-            if self._abandoned >= self._n_threads * _MAX_ABANDONED:
+            if self._n_given_up >= self._n_threads * _MAX_GIVEN_UP or not attempt.finish():
                 return
-            self._running.discard(attempt)
-            self._abandoned += 1
-            attempt.is_abandoned = True
-            if job.action.concurrency is None:  # else it is still at what only so many may
-                attempt.has_left_its_place = True
-                self.claims.free(job)
-            needs_another = self._polling and not attempt.is_last_of_thread
-            attempt.is_last_of_thread |= needs_another
+            self._n_given_up += 1
+            attempt.is_given_up = True
+            if attempt.job.action.concurrency is None:  # else it is still at what only so many may
+                self.claims.free(attempt.job)
         log.error(
-            "Action %s is not this worker's any more, and its handler goes on: a thread is given "
-            "up on. Handlers should call raise_if_cancelled now and then.",
-            attempt.execution.held.action_id,
+            "Action %s was told to stop (%s), and its handler goes on: a thread is given up on. "
+            "Handlers should call raise_if_cancelled now and then.",
+            attempt.held.action_id,
+            reason.value,
         )
-        if needs_another:
+        attempt.control.stop(Reason.LEASE_LOST)  # the handler can write nothing more
+        if move is None:
+            self._forget(attempt)
+        else:
+            self._endings.put(attempt, move)
+        if self._is_polling:
             self._add_thread()
 
     # --- the end
 
     def stop(self, limit_seconds: float = STOP_SECONDS) -> None:
         """Claim nothing more, let running steps end, give back what is left after the limit."""
-        with self._lock:
+        with self._changed:
             if self._stopping:
                 return
             self._stopping = True
             self.claims.close()
-            self._scouts.close()
-            for attempt in self._running:
-                attempt.execution.control.stop(Reason.SHUTDOWN)
-            self._ended.notify_all()
-            self._ended.wait_for(self._is_idle, timeout=limit_seconds)
-            left = list(self._running)
+            for attempt in self._present:
+                attempt.control.stop(Reason.SHUTDOWN)
+            self._changed.notify_all()
+            self._changed.wait_for(self._is_idle, timeout=limit_seconds)
+            left = [attempt for attempt in self._present if attempt.finish()]
         self._stopped.set()
-        self._scouts.wake_keeper()
         for attempt in left:
-            self._give_back(attempt.execution)
+            self._give_back(attempt)
+        self._endings.close()
+        for _ in range(self._n_threads):
+            self._handed.put(None)
 
     def _is_idle(self) -> bool:
-        """Whether nothing runs, nor is being claimed."""
-        return not self._running and self.claims.is_empty
+        """Whether nothing runs, nor is being claimed, nor written."""
+        return not self._present and not self._is_claiming
 
-    def _give_back(self, execution: Execution) -> None:
-        held, runs = execution.held, execution.job.runs
+    def _give_back(self, attempt: Attempt) -> None:
+        held, runs = attempt.held, attempt.job.runs
         try:
             runs.move(held, give_back(held.life, runs.clock()))
             log.warning("Action %s is given back unfinished.", held.action_id)
         except (LeaseLost, StoreUnavailable) as error:
             log.warning("Action %s could not be given back: %s", held.action_id, error)
-        execution.control.stop(Reason.LEASE_LOST)
+        attempt.control.stop(Reason.LEASE_LOST)
+
+
+def _thread(name: str, target: object) -> threading.Thread:
+    thread = threading.Thread(target=target, name=name, daemon=True)  # type: ignore[arg-type]
+    thread.start()
+    return thread

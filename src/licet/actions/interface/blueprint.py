@@ -186,6 +186,7 @@ class ActionProviderBlueprint(Blueprint):
         max_attempts: int = 1,
         retry: Retry | None = None,
         lease_seconds: float = 30.0,
+        attempt_seconds: float | None = None,
         concurrency: int | None = None,
     ) -> Callable[[F], F]:
         """Have workers run ``func(action, body)`` for each request, and the store serve the rest.
@@ -198,6 +199,8 @@ class ActionProviderBlueprint(Blueprint):
                 that `retry` names, or with its worker.
             retry: which exceptions are tried again, and when; by default every `Exception`.
             lease_seconds: how long a worker that is not heard of keeps an action.
+            attempt_seconds: how long one attempt may take before it fails as ``AttemptTimedOut``;
+                None: what ``LICET_ATTEMPT_SECONDS`` says, which is for ever unless it is set.
             concurrency: how many of them a process runs at once; None: as many as it has threads.
 
         The function takes a `RunningAction` and the request's body, as the pydantic class of its
@@ -218,6 +221,7 @@ class ActionProviderBlueprint(Blueprint):
                     max_attempts=max_attempts,
                     retry=Retry() if retry is None else retry,
                     lease_seconds=lease_seconds,
+                    attempt_seconds=attempt_seconds,
                     concurrency=concurrency,
                     body_model=body_model_of(func, self.provider_description),
                 )

@@ -187,12 +187,15 @@ class ActionStore(AbstractActionRepository):
     ) -> bool:
         if not (status.monitor_by or status.manage_by or log):  # alone, it is a transaction
             return database.execute(statement, values) == 1
-        with database.transaction() as transaction:
+
+        def write(transaction: Transaction) -> bool:
             if transaction.execute(statement, values) == 0:
                 return False
             self._insert_principals(transaction, status)
             self._insert_log(transaction, status.action_id, log)
-        return True
+            return True
+
+        return database.together(write)
 
     def _insert_log(self, transaction: Transaction, action_id: str, log: Sequence[LogLine]) -> None:
         for code, description in log:

@@ -1,6 +1,5 @@
 """What a worker claims: turns, room, and from where it reads on."""
 
-import threading
 from datetime import timedelta
 
 import pytest
@@ -33,19 +32,18 @@ def bench(sqlite_database):
 
 
 def make_claims(*jobs):
-    lock = threading.RLock()
-    return Claims(jobs, "w", lock, threading.Condition(lock))
+    return Claims(jobs, "w")
 
 
 def sinces(bench, monkeypatch):
     """A list of where each claim began to read."""
-    found, claim = [], bench.runs.claim
+    found, claim = [], bench.runs.claim_many
 
     def noted(*args, since, **options):
         found.append(since)
         return claim(*args, since=since, **options)
 
-    monkeypatch.setattr(bench.runs, "claim", noted)
+    monkeypatch.setattr(bench.runs, "claim_many", noted)
     return found
 
 
@@ -55,79 +53,57 @@ def job_that_reads_on(bench):
     return bench.job()
 
 
+def ids(claims):
+    return [claim.held.action_id for claim in claims]
+
+
 class TestWhereItReads:
-    def test_the_whole_queue_on_sqlite(self, bench, clock):
+    def test_the_whole_queue_on_sqlite(self, bench, clock, monkeypatch):
         """Nothing is left behind there that would have to be walked over."""
-        job = bench.job()
-        claims = make_claims(job)
+        read = sinces(bench, monkeypatch)
+        claims = make_claims(bench.job())
         bench.submit()
-        assert claims.next() is not None
-        assert claims.then(job).since == THE_BEGINNING
-        clock.now += 2 * claims_module.WHOLE_SECONDS
-        assert claims.knows_all_of(job)
+        assert len(claims.take(1)) == 1
+        assert claims.take(1) == []
+        assert read == [THE_BEGINNING] * 2
 
     def test_on_from_the_last(self, bench, clock, monkeypatch):
         """The whole queue at first, and then from where the one before stood."""
         read = sinces(bench, monkeypatch)
         claims = make_claims(job_that_reads_on(bench))
-        for _ in range(4):
+        for _ in range(5):
             bench.submit()
             bench.clock.advance(1)
-        for _ in range(3):
-            assert claims.next() is not None
-        on = [START + timedelta(seconds=n) - OVERLAP for n in (0, 1)]
+        for count in (1, 2, 1):
+            assert len(claims.take(count)) == count
+        on = [START + timedelta(seconds=n) - OVERLAP for n in (0, 2)]
         assert read == [THE_BEGINNING, *on]
-        clock.now += 2 * claims_module.FRESH_SECONDS
-        assert claims.next() is not None
+        clock.now += 2 * claims_module.WHOLE_SECONDS
+        assert len(claims.take(1)) == 1
         assert read[-1] == THE_BEGINNING
 
-    def test_what_came_late(self, bench, clock):
-        """From a clock that is behind: who would sleep otherwise finds it, others soon."""
-        job = job_that_reads_on(bench)
-        claims = make_claims(job)
-        bench.clock.advance(60)
+    def test_what_came_late(self, bench, clock, monkeypatch):
+        """From a clock that is behind: who finds too few reads the whole queue."""
+        read = sinces(bench, monkeypatch)
+        claims = make_claims(job_that_reads_on(bench))
         bench.submit()
-        assert claims.next() is not None
-        bench.clock.advance(-30)
-        late = bench.submit()
-        bench.clock.advance(31)
+        assert len(claims.take(1)) == 1
+        assert claims.take(1) == []  # the whole queue was read a moment ago
         clock.now += 2 * claims_module.FRESH_SECONDS
-        assert claims.then(job).since > START
-        assert not claims.knows_all_of(job)
-        found = claims.next()
-        assert found is not None
-        assert found.held.action_id == late
-        assert claims.knows_all_of(job)
-        clock.now += 2 * claims_module.WHOLE_SECONDS
-        assert claims.then(job).since == THE_BEGINNING
+        assert claims.take(1) == []
+        on = START - OVERLAP
+        assert read == [THE_BEGINNING, on, on, THE_BEGINNING]
 
-    def test_of_several_queues_nobody_knows_all(self, bench, clock, sqlite_database):
-        """What is read with an end is one of them."""
-        job = bench.job()
-        claims = make_claims(job, Bench(sqlite_database, "other").job())
-        claims.next()
-        assert not claims.knows_all_of(job)
-
-    def test_what_is_claimed_with_another_write_counts(self, bench, clock):
-        """It reads on from there as well."""
-        job = job_that_reads_on(bench)
-        claims = make_claims(job)
-        assert claims.then(job).since == THE_BEGINNING
-        bench.submit()
-        claims.note(job, bench.claim())
-        assert claims.then(job).since == START - OVERLAP
-
-    def test_each_queue_has_a_place_of_its_own(self, bench, clock, sqlite_database):
+    def test_each_queue_has_a_place_of_its_own(self, bench, clock, sqlite_database, monkeypatch):
         """And is read whole first."""
         other = Bench(sqlite_database, "other")
-        one, two = job_that_reads_on(bench), job_that_reads_on(other)
-        claims = make_claims(one, two)
+        claims = make_claims(job_that_reads_on(bench), job_that_reads_on(other))
+        read, read_of_other = sinces(bench, monkeypatch), sinces(other, monkeypatch)
         bench.submit()
-        claims.note(one, bench.claim())
-        assert claims.then(one).since == THE_BEGINNING
-        assert claims.then(one).since == START - OVERLAP
-        assert claims.then(two).since == THE_BEGINNING
-        assert claims.then(two).since == THE_BEGINNING - OVERLAP
+        for _ in range(2):
+            claims.take(2)
+        assert read == [THE_BEGINNING, START - OVERLAP]
+        assert read_of_other == [THE_BEGINNING, THE_BEGINNING - OVERLAP]
 
 
 class TestRoom:
@@ -138,36 +114,27 @@ class TestRoom:
             bench.submit()
             other.submit()
         claims = make_claims(bench.job(), other.job())
-        claimed = [claims.next() for _ in range(6)]
-        providers = [claim.job.provider for claim in claimed if claim is not None]
-        assert providers == ["other", "unit"] * 3
-        assert claims.next() is None
-        for claim in claimed:
+        taken = [claims.take(1)[0] for _ in range(4)]
+        assert [claim.job.provider for claim in taken] == ["other", "unit"] * 2
+        taken += claims.take(5)
+        assert len(taken) == 6
+        assert claims.take(1) == []
+        for claim in taken:
             claims.free(claim.job)
         assert claims.is_empty
 
-    def test_who_has_no_room_is_passed_over(self, bench, sqlite_database, monkeypatch):
-        """The others are asked once each."""
+    def test_who_has_no_room_is_passed_over(self, bench, sqlite_database):
+        """The others have the rest."""
         other = Bench(sqlite_database, "other")
-        narrow, wide = bench.job(concurrency=1), other.job()
-        claims = make_claims(narrow, wide)
-        assert claims.reserve(narrow)
-        assert not claims.reserve(narrow)
-        asked = []
-        monkeypatch.setattr(other.runs, "claim", lambda *_, **__: asked.append(1))
-        assert claims.next() is None
-        assert asked == [1]
+        for _ in range(4):
+            bench.submit()
+            other.submit()
+        narrow, wide = bench.job(concurrency=2), other.job()
+        claims = make_claims(wide, narrow)
+        assert [claim.job.provider for claim in claims.take(3)] == ["unit", "unit", "other"]
+        assert [claim.job.provider for claim in claims.take(2)] == ["other"] * 2
         claims.free(narrow)
-        assert claims.is_empty
-
-    def test_nobody_has_room(self, bench):
-        """Then there is nothing to do."""
-        job = bench.job(concurrency=1)
-        claims = make_claims(job)
-        bench.submit()
-        assert claims.reserve(job)
-        assert claims.next() is None
-        assert claims.reserve_next() is None
+        assert [claim.job.provider for claim in claims.take(3)] == ["unit", "other"]
 
     def test_a_claim_that_fails_keeps_no_room(self, bench, monkeypatch):
         """Neither one of the next nor one that was named."""
@@ -177,21 +144,50 @@ class TestRoom:
 
         job = bench.job(concurrency=1)
         claims = make_claims(job)
-        for name in ("claim", "claim_one"):
+        for name in ("claim_many", "claim_one"):
             monkeypatch.setattr(bench.runs, name, away)
         with pytest.raises(StoreUnavailable):
-            claims.next()
-        assert claims.reserve(job)
+            claims.take(2)
         with pytest.raises(StoreUnavailable):
             claims.named(job, "x")
         assert claims.is_empty
 
-    def test_what_is_put_off_while_somebody_asks(self, bench, monkeypatch):
-        """It is asked for again: the message need not come again."""
+    def test_a_failure_behind_what_was_claimed(self, bench, sqlite_database, monkeypatch):
+        """It is run all the same."""
+        other = Bench(sqlite_database, "other")
+        action_id = other.submit()
+
+        def broken(*_args, **_options):
+            raise ValueError
+
+        monkeypatch.setattr(bench.runs, "claim_many", broken)
+        claims = make_claims(bench.job(), other.job())
+        assert ids(claims.take(2)) == [action_id]
+        with pytest.raises(ValueError):
+            claims.take(2)
+
+    def test_a_message_that_there_is_no_room_for(self, bench):
+        """Whoever makes room runs one more: it need not come again."""
         job = bench.job(concurrency=1)
         claims = make_claims(job)
-        assert claims.reserve(job)
-        assert not claims.reserve_or_put_off(job)
+        first, second = bench.submit(), bench.submit()
+        claim = claims.named(job, first)
+        assert claim is not None
+        assert claims.named(job, second) is None
+        claims.free(job)
+        claim = claims.instead(job)
+        assert claim is not None
+        assert claim.held.action_id == second
+        claims.free(job)
+        assert claims.instead(job) is None
+        assert claims.is_empty
+
+    def test_what_is_put_off_while_somebody_asks(self, bench, monkeypatch):
+        """It is asked for again."""
+        job = bench.job(concurrency=1)
+        claims = make_claims(job)
+        assert claims.named(job, bench.submit()) is not None
+        assert claims.named(job, "x") is None
         claims.free(job)
         claim_ready, later = bench.runs.claim_ready, []
 
@@ -199,16 +195,13 @@ class TestRoom:
             if later:
                 return claim_ready(*args)
             later.append(bench.submit())
-            assert not claims.reserve_or_put_off(job)
+            assert claims.named(job, later[0]) is None
             return None
 
         monkeypatch.setattr(bench.runs, "claim_ready", ask)
         claim = claims.instead(job)
         assert claim is not None
         assert claim.held.action_id == later[0]
-        claims.free(job)
-        assert claims.instead(job) is None
-        assert claims.is_empty
 
     def test_asking_in_vain_keeps_no_room(self, bench, monkeypatch):
         """Nor forgets what is to be asked for."""
@@ -218,8 +211,8 @@ class TestRoom:
 
         job, claim_ready = bench.job(concurrency=1), bench.runs.claim_ready
         claims = make_claims(job)
-        assert claims.reserve(job)
-        assert not claims.reserve_or_put_off(job)
+        assert claims.named(job, bench.submit()) is not None
+        assert claims.named(job, "x") is None
         claims.free(job)
         monkeypatch.setattr(bench.runs, "claim_ready", away)
         with pytest.raises(StoreUnavailable):
@@ -230,13 +223,12 @@ class TestRoom:
         assert claims.instead(job) is not None
 
     def test_the_end(self, bench):
-        """Nothing is claimed any more, nor what was being claimed."""
+        """Nothing is claimed any more."""
         job = bench.job()
         claims, action_id = make_claims(job), bench.submit()
-        assert claims.reserve(job)
         claims.close()
         assert claims.named(job, action_id) is None
-        assert not claims.reserve(job)
-        assert claims.next() is None
+        assert claims.take(1) == []
+        assert claims.instead(job) is None
         assert claims.is_empty
         assert bench.life(action_id).phase == "queued"

@@ -149,14 +149,14 @@ class TestSteps:
         def handler(action, _body):
             action.step(
                 "first",
-                lambda: (ran.append("first"), execution.control.stop(Reason.SHUTDOWN)) and 1,
+                lambda: (ran.append("first"), attempt.control.stop(Reason.SHUTDOWN)) and 1,
             )
             action.log("C", "is written all the same")
             action.progress(0.5)
             return {"n": action.step("second", lambda: ran.append("second") or 2)}
 
-        execution = bench.execution(handler)
-        execution.run()
+        attempt = bench.attempt(handler)
+        attempt.complete()
         assert (ran, bench.life(action_id).phase) == (["first"], "queued")
         assert bench.life(action_id).attempt == 1
         bench.run(handler)
@@ -402,24 +402,24 @@ class TestCancel:
         def handler(action, _body):
             cancel(bench, action_id)
             seen.append(action.is_cancelled)
-            execution.control.stop(Reason.CANCELLED)
+            attempt.control.stop(Reason.CANCELLED)
             action.raise_if_cancelled()
 
-        execution = bench.execution(handler)
-        execution.run()
+        attempt = bench.attempt(handler)
+        attempt.complete()
         assert (seen, bench.state(action_id)) == ([False], "ended FAILED Cancelled")
 
     def test_it_was_cancelled_before_it_was_begun(self, bench):
         """The handler is not called."""
         action_id = bench.submit()
-        held = bench.execution(lambda *_: pytest.fail("called"))
+        held = bench.attempt(lambda *_: pytest.fail("called"))
         cancel(bench, action_id)
         bench.runs.change(
             bench.runs.find(action_id), lifecycle.give_back(bench.life(action_id), START)
         )
         bench.run(lambda *_: pytest.fail("called"))
         assert bench.state(action_id) == "ended FAILED Cancelled"
-        held.run()
+        held.complete()
 
 
 class TestDeadline:

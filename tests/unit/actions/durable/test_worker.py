@@ -6,17 +6,22 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 from tests.unit.actions.durables import Bench
 from tests.unit.actions.making import BOB
 
 from licet.actions import lifecycle
-from licet.actions.durable import scouts as scouts_module
+from licet.actions.durable import care as care_module
 from licet.actions.durable import worker as worker_module
+from licet.actions.durable.declaration import Retry
 from licet.actions.durable.running import ActionStopped, Reason
 from licet.actions.durable.store.runs import Runs
 from licet.actions.durable.worker import Worker
+from licet.db.engine import Database
+from licet.db.migrate import upgrade
 from licet.errors import StoreUnavailable
 
 LONG = 20.0
@@ -75,17 +80,22 @@ def counting(n_running: list[int]):
     return handler
 
 
-def count_claims(bench, monkeypatch) -> list[None]:
-    """A list that is as long as claims were made."""
-    claims: list[None] = []
-    claim = bench.runs.claim
+def count_claims(bench, monkeypatch) -> list[int]:
+    """How many actions each claim asked for."""
+    claims: list[int] = []
+    claim = bench.runs.claim_many
 
-    def counted(*args, **options):
-        claims.append(None)
-        return claim(*args, **options)
+    def counted(owner, lease, count, **options):
+        claims.append(count)
+        return claim(owner, lease, count, **options)
 
-    monkeypatch.setattr(bench.runs, "claim", counted)
+    monkeypatch.setattr(bench.runs, "claim_many", counted)
     return claims
+
+
+def patient(bench, *args, **options):
+    """A job whose worker polls and renews leases so seldom that a test does not see it."""
+    return bench.job(*args, **{"lease_seconds": 6 * LONG} | options)
 
 
 class TestWork:
@@ -130,189 +140,143 @@ class TestWork:
         action_id = bench.submit()
         wait_until(lambda: bench.phase(action_id) == "ended")
 
-    def test_each_that_it_is_told_of_is_looked_for_by_one_thread(self, bench, monkeypatch):
-        """Which claims it, and as it ends, finds no more."""
-        monkeypatch.setattr(scouts_module, "SOON_SECONDS", LONG)  # on a busy machine all is slow
+    def test_it_claims_as_many_as_it_has_threads(self, bench, monkeypatch):
+        """In one statement, never more, and again when it was given as many as it asked for."""
         claims = count_claims(bench, monkeypatch)
-        worker = bench.start(bench.job(lease_seconds=6 * LONG), threads=4, poll_seconds=LONG)
-        for n in range(1, 6):
-            action_id = bench.submit()
-            worker.wake()
-            wait_until(lambda found=action_id: bench.phase(found) == "ended")
-            assert n <= len(claims) <= 2 * n
+        together = threading.Barrier(4)
+        ids = [bench.submit() for _ in range(4)]
+        bench.start(
+            patient(bench, lambda _action, _body: together.wait(LONG) and None),
+            threads=4,
+            poll_seconds=LONG,
+        )
+        wait_until(lambda: all(bench.phase(i) == "ended" for i in ids))
+        assert claims[0] == 4
+        assert max(claims) == 4
 
-    def test_two_threads_that_find_each_others(self, bench, monkeypatch):
-        """Who finds nothing looks again when the worker was told of more meanwhile."""
-        worker = bench.start(bench.job(lease_seconds=6 * LONG), threads=1, poll_seconds=LONG)
-        claim, left = bench.runs.claim, []
+    def test_nothing_claimed_waits(self, bench):
+        """While every thread has an action, the queue is left alone."""
+        ended, begun = threading.Event(), threading.Semaphore(0)
+
+        def handler(_action, _body):
+            begun.release()
+            ended.wait(LONG)
+
+        ids = [bench.submit() for _ in range(5)]
+        worker = bench.start(patient(bench, handler), threads=2, poll_seconds=0.01)
+        for _ in range(2):
+            assert begun.acquire(timeout=LONG)
+        worker.wake()
+        time.sleep(0.1)
+        assert [bench.phase(i) for i in ids] == ["running"] * 2 + ["queued"] * 3
+        ended.set()
+        wait_until(lambda: all(bench.phase(i) == "ended" for i in ids))
+
+    def test_what_comes_while_it_looks(self, bench, monkeypatch):
+        """It looks again: no submission is told of in vain."""
+        claim, later = bench.runs.claim_many, []
 
         def too_late(*args, **options):
-            if left:
+            if later:
                 return claim(*args, **options)
-            left.append(bench.submit())
-            worker.wake()  # and another thread takes the first
-            return None
-
-        monkeypatch.setattr(bench.runs, "claim", too_late)
-        worker.wake()
-        wait_until(lambda: left and bench.phase(left[0]) == "ended")
-
-    def test_a_queue_that_it_was_not_told_of_has_every_thread_at_work(self, bench):
-        """One poll is enough for that."""
-        together = threading.Barrier(4)
-        ids = [bench.submit() for _ in range(8)]
-
-        def handler(_action, _body):
-            together.wait(LONG)
-
-        job = bench.job(handler, lease_seconds=6 * LONG)
-        bench.start(job, threads=4, poll_seconds=LONG)._make_round()
-        wait_until(lambda: all(bench.phase(i) == "ended" for i in ids))
-
-    def test_two_that_end_at_once_on_sqlite(self, bench, monkeypatch):
-        """One of them goes on, and one only: they would wait for each other at every write."""
-        monkeypatch.setattr(scouts_module, "SOON_SECONDS", LONG)
-        monkeypatch.setattr(scouts_module, "WRITE_SECONDS", LONG)
-        threads: list[int] = []
-        both, n_at_once = threading.Barrier(2), 2
-
-        def handler(_action, body):
-            threads.append(threading.get_ident())
-            if body["n"] < n_at_once:
-                both.wait(LONG)
-
-        for n in range(60):
-            bench.submit(body={"n": n})
-        worker = bench.start(
-            bench.job(handler, lease_seconds=6 * LONG), threads=2, poll_seconds=LONG
-        )
-        wait_until(lambda: worker._scouts._n_idle == 2)
-        worker._scouts.call(limit=2)
-        worker._scouts.call(limit=2)
-        wait_until(lambda: len(threads) == 60)
-        assert len(set(threads[:n_at_once])) == n_at_once
-        assert len(set(threads[n_at_once:])) == 1
-
-    def test_a_second_thread_on_postgresql(self, postgresql_database, monkeypatch):
-        """It is called where actions wait; many can write at once there."""
-        monkeypatch.setattr(scouts_module, "SOON_SECONDS", LONG)
-        bench = RealTime(postgresql_database)
-        threads: set[int] = set()
-
-        def handler(_action, _body):
-            threads.add(threading.get_ident())
-            time.sleep(0.002)
-
-        ids = [bench.submit() for _ in range(40)]
-        time.sleep(0.06)
-        worker = bench.start(
-            bench.job(handler, lease_seconds=6 * LONG), threads=4, poll_seconds=LONG
-        )
-        try:
+            later.append(bench.submit())
             worker.wake()
-            wait_until(lambda: all(bench.phase(i) == "ended" for i in ids))
-        finally:
-            worker.stop(LONG)
-        assert len(threads) > 1
+            return []
 
-    def test_room_for_one_on_sqlite(self, bench, monkeypatch):
-        """Who leaves the looking to others has them look once more when there is room."""
-        ids = [bench.submit() for _ in range(2)]
-        job = bench.job(lease_seconds=6 * LONG, concurrency=1)
-        worker = bench.start(job, threads=2, poll_seconds=6 * LONG)
-        stays = worker._scouts.retire_if_too_many
-        left: list[bool] = []
-
-        def leaves(wanted):
-            if left:
-                return stays(wanted)
-            left.append(worker._scouts.retire())  # and so did another, who found no room
-            return True
-
-        monkeypatch.setattr(worker._scouts, "retire_if_too_many", leaves)
+        worker = bench.start(patient(bench), threads=1, poll_seconds=LONG)
+        wait_until(lambda: worker._is_told is False)
+        monkeypatch.setattr(bench.runs, "claim_many", too_late)
         worker.wake()
-        wait_until(lambda: all(bench.phase(i) == "ended" for i in ids))
+        wait_until(lambda: later and bench.phase(later[0]) == "ended")
 
-    def test_who_is_given_up_on_as_an_action_ends(self, bench, monkeypatch):
-        """It runs what it claimed in that same write, and then ends: another does the rest."""
+    def test_ends_are_written_together(self, bench, monkeypatch):
+        """Whatever has gathered while others were written."""
+        groups, move_all = [], bench.runs.move_all
+
+        def slowly(moves):
+            groups.append(len(moves))
+            time.sleep(0.05)
+            return move_all(moves)
+
+        monkeypatch.setattr(bench.runs, "move_all", slowly)
+        ids = [bench.submit() for _ in range(40)]
+        bench.start(patient(bench), threads=4, poll_seconds=LONG)
+        wait_until(lambda: all(bench.phase(i) == "ended" for i in ids))
+        assert sum(groups) == 40
+        assert max(groups) > 4  # its threads do not wait for that
+
+    def test_one_end_that_cannot_be_written(self, bench, monkeypatch, caplog):
+        """The others are; it is run again once its lease has run out."""
+        move_all, bad = bench.runs.move_all, bench.submit()
+
+        def choosy(moves):
+            if any(move.held.action_id == bad for move in moves):
+                raise ValueError("bug")
+            return move_all(moves)
+
+        monkeypatch.setattr(bench.runs, "move_all", choosy)
         ids = [bench.submit() for _ in range(5)]
-        work, threads, ran_by = Worker._work, [], {}
-
-        def counted(worker):
-            threads.append("begun")
-            work(worker)
-            threads.append("ended")
-
-        monkeypatch.setattr(Worker, "_work", counted)
-        # it counts as a scout till the end
-        monkeypatch.setattr(scouts_module, "SOON_SECONDS", LONG)
-        worker = bench.start(
-            bench.job(
-                lambda action, _body: ran_by.update({action.action_id: threading.get_ident()}),
-                lease_seconds=12 * LONG,  # the keeper makes no round before a sixth of it
-            ),
-            threads=1,
-            poll_seconds=12 * LONG,
-        )
-        move = bench.runs.move
-
-        def slowly(held, *args, **options):
-            following = move(held, *args, **options)
-            if held.action_id in ids[:2]:  # the second time, there is another already
-                (attempt,) = worker._running
-                worker._abandon(attempt)
-            return following
-
-        monkeypatch.setattr(bench.runs, "move", slowly)
-        worker.wake()
+        worker = bench.start(patient(bench), threads=2, poll_seconds=LONG)
         wait_until(lambda: all(bench.phase(i) == "ended" for i in ids))
-        wait_until(lambda: worker.claims.is_empty)
-        wait_until(lambda: "ended" in threads)
-        assert sorted(threads) == ["begun", "begun", "ended"]
-        first, second, *others = (ran_by[i] for i in ids)
-        assert first == second
-        assert first not in others
+        wait_until(lambda: worker.n_running == 0)
+        assert bench.phase(bad) == "running"
+        assert "the attempt broke off" in caplog.text
 
-    def test_who_is_about_to_look_is_counted(self, bench, monkeypatch):
-        """Also when its action took long: for what is queued meanwhile nobody else is called."""
-        monkeypatch.setattr(scouts_module, "SOON_SECONDS", 0.0)
-        other = RealTime(bench.database, "other")  # so that to find nothing here is not enough
-        claim, n_looking, began = bench.runs.claim, [], threading.Event()
+    def test_the_ends_of_several_providers(self, bench):
+        """A worker has all of them."""
+        other = RealTime(bench.database, "other")
+        ids, others = [bench.submit() for _ in range(9)], [other.submit() for _ in range(9)]
+        bench.start(patient(bench), patient(other), threads=3, poll_seconds=LONG)
+        wait_until(lambda: all(bench.phase(i) == "ended" for i in ids))
+        wait_until(lambda: all(other.phase(i) == "ended" for i in others))
 
-        def counted(*args, **options):
-            if began.is_set():
-                worker._scouts._drop_late()
-                n_looking.append(len(worker._scouts._out))
+    def test_troubles_with_a_claim(self, bench, monkeypatch, caplog):
+        """Neither a database that is away nor a bug ends the producer."""
+        troubles = iter([StoreUnavailable(), ValueError("bug")])
+        claim = bench.runs.claim_many
+
+        def troubled(*args, **options):
+            for trouble in troubles:
+                raise trouble
             return claim(*args, **options)
 
-        monkeypatch.setattr(bench.runs, "claim", counted)
-        worker = bench.start(
-            bench.job(lambda _action, _body: began.set(), lease_seconds=6 * LONG),
-            other.job(lease_seconds=6 * LONG),
-            threads=1,
-            poll_seconds=6 * LONG,
-        )
-        bench.submit()
-        worker.wake()
-        wait_until(lambda: n_looking)
-        assert n_looking[0] == 1
+        monkeypatch.setattr(bench.runs, "claim_many", troubled)
+        bench.start(bench.job(), threads=1)
+        action_id = bench.submit()
+        wait_until(lambda: bench.phase(action_id) == "ended")
+        assert "the database does not answer" in caplog.text
+        assert "ValueError: bug" in caplog.text
 
-    def test_short_waits_on_sqlite_are_waited_for_together(self, bench, monkeypatch):
-        """By as many threads as can wait while one writes; the keeper need not call them."""
-        monkeypatch.setattr(scouts_module, "SOON_SECONDS", LONG)
-        threads: set[int] = set()
+    def test_what_the_handler_left_open_does_not_stand_in_the_way(self, tmp_path):
+        """The end is written when the app's context, and its session with it, has ended."""
+        written_in: list[bool] = []
+        inside: list[bool] = []
 
-        def handler(_action, _body):
-            threads.add(threading.get_ident())
-            time.sleep(0.01)
+        @contextmanager
+        def context():
+            inside.append(True)
+            try:
+                yield
+            finally:
+                inside.pop()
 
-        ids = [bench.submit() for _ in range(100)]
-        worker = bench.start(
-            bench.job(handler, lease_seconds=6 * LONG), threads=4, poll_seconds=LONG
-        )
-        worker.wake()
-        wait_until(lambda: all(bench.phase(i) == "ended" for i in ids))
-        assert len(threads) > 1
+        database = Database(f"sqlite:///{tmp_path}/left_open.sqlite3")
+        upgrade(database)
+        bench = RealTime(database)
+        move_all = bench.runs.move_all
+
+        def noted(moves):
+            written_in.append(bool(inside))
+            return move_all(moves)
+
+        bench.runs.move_all = noted
+        for handler in (lambda _a, _b: {}, lambda _a, _b: 1 // 0):
+            bench.submit()
+            attempt = bench.attempt(handler)
+            object.__setattr__(attempt.job, "context", context)
+            attempt.complete()
+        assert written_in == [False, False]
+        database.close()
 
     def test_as_many_at_once_as_it_has_threads(self, bench):
         """And no more."""
@@ -354,58 +318,6 @@ class TestWork:
         worker.run_named(job, action_id := bench.submit())
         assert bench.phase(action_id) == "queued"
         assert worker.claims.is_empty
-
-    def test_troubles_with_a_claim(self, bench, monkeypatch, caplog):
-        """Neither a database that is away nor a bug ends a thread."""
-        troubles = iter([StoreUnavailable(), ValueError("bug")])
-        claim = bench.runs.claim
-
-        def troubled(*args, **options):
-            for trouble in troubles:
-                raise trouble
-            return claim(*args, **options)
-
-        monkeypatch.setattr(bench.runs, "claim", troubled)
-        bench.start(bench.job(), threads=1)
-        action_id = bench.submit()
-        wait_until(lambda: bench.phase(action_id) == "ended")
-        assert "the database does not answer" in caplog.text
-        assert "ValueError: bug" in caplog.text
-
-    def test_who_lost_a_lease_has_not_looked(self, bench):
-        """Nothing was claimed with the end that was refused: the thread looks again."""
-        first, second = bench.submit(), []
-
-        def handler(action, _body):
-            if action.action_id != first:
-                return
-            second.append(bench.submit())
-            seen = bench.runs.find(first)
-            assert bench.runs.change(seen, lifecycle.exceed_deadline(seen.life, bench.clock()))
-
-        worker = bench.start(
-            bench.job(handler, lease_seconds=6 * LONG), threads=1, poll_seconds=LONG
-        )
-        worker.wake()
-        began = time.monotonic()
-        wait_until(lambda: second and bench.phase(second[0]) == "ended")
-        assert time.monotonic() - began < LONG / 2
-
-    def test_an_answer_that_was_lost_claims_nothing_again(self, bench, monkeypatch):
-        """Whatever was claimed with it is in nobody's hands: one attempt is lost, not two."""
-        move, thens = bench.runs.move, []
-
-        def lost(held, life, *, log=(), then=None):
-            thens.append(then is not None)
-            move(held, life, log=log)
-            if len(thens) == 1:
-                raise StoreUnavailable
-
-        monkeypatch.setattr(bench.runs, "move", lost)
-        action_id = bench.submit()
-        bench.start(bench.job(), threads=1, poll_seconds=LONG).wake()
-        wait_until(lambda: bench.phase(action_id) == "ended" and len(thens) == 2)
-        assert thens == [True, False]
 
 
 class TestKeeper:
@@ -451,35 +363,93 @@ class TestKeeper:
         worker.notice_cancel(action_id)
         wait_until(lambda: bench.phase(action_id) == "ended")
 
-    def test_a_handler_that_never_returns(self, bench, monkeypatch, caplog):
-        """When its action is not the worker's any more, another thread does its work."""
-        monkeypatch.setattr(worker_module, "GRACE_SECONDS", 0.05)
-        ended = threading.Event()
-        stuck = bench.submit(body={"wait": True})
+    @pytest.mark.parametrize("why", ["cancelled", "timed out", "deadline", "lease lost"])
+    def test_a_handler_that_never_returns(self, bench, monkeypatch, caplog, why):
+        """Its action ends without it, and another thread does its thread's work."""
+        monkeypatch.setattr(care_module, "LOST_SECONDS", 0.05)
+        ended, told = threading.Event(), []
+        deadline = bench.clock() + timedelta(seconds=0.3)
+        fields = {"deadline": deadline.isoformat()} if why == "deadline" else {}
+        stuck = bench.submit(body={"wait": True}, **fields)
 
-        def handler(_action, body):
+        def handler(action, body):
             if body.get("wait"):
                 ended.wait(LONG)
+                try:
+                    action.log("TOO_LATE", "is not stored")
+                except ActionStopped as stopped:
+                    told.append(stopped.reason)
+                    raise
 
-        worker = bench.start(bench.job(handler, lease_seconds=0.2), threads=1)
-        wait_until(lambda: worker.n_running == 1)
-        seen = bench.runs.find(stuck)
-        wait_until(
-            lambda: bench.runs.change(
-                bench.runs.find(stuck), lifecycle.exceed_deadline(seen.life, bench.clock())
-            )
+        limit = 0.2 if why == "timed out" else None
+        worker = bench.start(
+            bench.job(handler, lease_seconds=0.6, attempt_seconds=limit),
+            threads=1,
+            grace_seconds=0.05,
         )
+        wait_until(lambda: worker.n_running == 1)
+        if why == "cancelled":  # by another process, which tells nobody
+            wait_until(lambda: bench.runs.request_cancel(bench.runs.find(stuck), BOB))
+        elif why == "lease lost":
+            wait_until(
+                lambda: bench.runs.change(
+                    (seen := bench.runs.find(stuck)),
+                    lifecycle.exceed_deadline(seen.life, bench.clock()),
+                )
+            )
+        code = {
+            "cancelled": "Cancelled",
+            "timed out": "AttemptTimedOut",
+        }.get(why, "DeadlineExceeded")
+        wait_until(lambda: bench.state(stuck) == f"ended FAILED {code}")
         action_id = bench.submit()
         wait_until(lambda: bench.phase(action_id) == "ended")
-        assert "a thread is given up on" in caplog.text
-        assert bench.state(stuck) == "ended FAILED DeadlineExceeded"
+        wait_until(lambda: "a thread is given up on" in caplog.text)
         ended.set()
-        wait_until(lambda: worker._abandoned == 0)
+        wait_until(lambda: worker._n_given_up == 0)
+        assert told == [Reason.LEASE_LOST]
+        assert "TOO_LATE" not in bench.log_codes(stuck)
+        wait_until(lambda: worker.claims.is_empty)
+
+    def test_what_took_too_long_is_tried_again(self, bench):
+        """As any other failure, while attempts remain."""
+        ended = threading.Event()
+        action_id = bench.submit()
+
+        def handler(action, _body):
+            if action.attempt == 1:
+                ended.wait(LONG)
+            return {"attempt": action.attempt}
+
+        bench.start(
+            bench.job(
+                handler, attempt_seconds=0.05, max_attempts=2, retry=Retry(wait_seconds=0.01)
+            ),
+            threads=1,
+            grace_seconds=0.05,
+        )
+        wait_until(lambda: bench.phase(action_id) == "ended")
+        assert bench.state(action_id) == "ended SUCCEEDED {'attempt': 2}"
+        ended.set()
+
+    def test_one_that_heeds_its_limit(self, bench, caplog):
+        """It is told, ends by itself, and no thread is given up on."""
+        action_id = bench.submit()
+
+        def handler(action, _body):
+            while True:
+                action.raise_if_cancelled()
+                time.sleep(0.005)
+
+        bench.start(bench.job(handler, attempt_seconds=0.05))
+        wait_until(lambda: bench.phase(action_id) == "ended")
+        assert bench.state(action_id) == "ended FAILED AttemptTimedOut"
+        assert "given up" not in caplog.text
 
     def test_there_is_a_limit_to_that(self, bench, monkeypatch):
         """Threads are not given up on without end."""
-        monkeypatch.setattr(worker_module, "GRACE_SECONDS", 0.0)
-        monkeypatch.setattr(worker_module, "_MAX_ABANDONED", 0)
+        monkeypatch.setattr(care_module, "LOST_SECONDS", 0.0)
+        monkeypatch.setattr(worker_module, "_MAX_GIVEN_UP", 0)
         ended = threading.Event()
         stuck = bench.submit()
         worker = bench.start(
@@ -489,14 +459,35 @@ class TestKeeper:
         wait_until(lambda: worker.n_running == 1)
         seen = bench.runs.find(stuck)
         assert bench.runs.change(seen, lifecycle.exceed_deadline(seen.life, bench.clock()))
-        (running,) = worker._running
-        wait_until(lambda: running.lost_at is not None)
-        worker._look_after(running)
+        (running,) = worker._present
+        wait_until(lambda: running.told_at is not None)
+        worker._care.look_after(running)
         assert worker.n_running == 1
         ended.set()
         wait_until(lambda: worker.n_running == 0)
-        worker._abandon(running)
-        assert worker._abandoned == 0
+        worker._care.look_after(running)
+        assert worker._n_given_up == 0
+
+    def test_a_limited_job_keeps_the_room_of_who_goes_on(self, bench):
+        """Only so many may be at it, heeded or not."""
+        ended, n_running = threading.Event(), []
+        stuck = bench.submit()
+
+        def handler(action, _body):
+            n_running.append(1)
+            if action.action_id == stuck:
+                ended.wait(LONG)
+
+        worker = bench.start(
+            bench.job(handler, attempt_seconds=0.05, concurrency=1), threads=1, grace_seconds=0.05
+        )
+        wait_until(lambda: bench.phase(stuck) == "ended")
+        action_id = bench.submit()
+        time.sleep(0.1)
+        assert bench.phase(action_id) == "queued"
+        ended.set()
+        wait_until(lambda: bench.phase(action_id) == "ended")
+        wait_until(lambda: worker.claims.is_empty)
 
     def test_troubles_with_a_renewal(self, bench, monkeypatch, caplog):
         """A database that is away, or a bug: it tries again at its next round."""
@@ -506,8 +497,8 @@ class TestKeeper:
         def troubled(*args):
             for trouble in troubles:
                 raise trouble
-            renew(*args)
             ended.set()
+            return renew(*args)
 
         ended = threading.Event()
         monkeypatch.setattr(bench.runs, "renew", troubled)
@@ -522,14 +513,14 @@ class TestDatabaseAway:
     def test_what_must_be_written_is_written_later(self, bench, monkeypatch, caplog):
         """The result waits for the database; the handler is not called again."""
         troubles = iter([StoreUnavailable()] * 3)
-        move, calls = bench.runs.move, []
+        move_all, calls = bench.runs.move_all, []
 
-        def troubled(*args, **options):
+        def troubled(moves):
             for trouble in troubles:
                 raise trouble
-            move(*args, **options)
+            return move_all(moves)
 
-        monkeypatch.setattr(bench.runs, "move", troubled)
+        monkeypatch.setattr(bench.runs, "move_all", troubled)
         action_id = bench.submit()
         bench.start(bench.job(lambda _action, _body: calls.append(1)))
         wait_until(lambda: bench.phase(action_id) == "ended")
@@ -537,25 +528,24 @@ class TestDatabaseAway:
 
     def test_until_its_patience_ends(self, bench, monkeypatch, caplog):
         """Then the lease runs out, and another attempt is made."""
-        monkeypatch.setattr(
-            bench.runs, "move", lambda *_, **__: (_ for _ in ()).throw(StoreUnavailable())
-        )
+        monkeypatch.setattr(bench.runs, "move_all", away)
         action_id = bench.submit()
         worker = bench.start(bench.job(), patience_seconds=0.1)
         wait_until(lambda: "the database stayed away" in caplog.text)
-        assert (bench.phase(action_id), worker.n_running) == ("running", 0)
+        wait_until(lambda: worker.n_running == 0)
+        assert bench.phase(action_id) == "running"
 
     def test_an_attempt_that_breaks_off(self, bench, monkeypatch, caplog):
         """A bug of ours costs the attempt, and not the thread."""
         moves = iter([ValueError("bug")])
-        move = bench.runs.move
+        move_all = bench.runs.move_all
 
-        def broken(*args, **options):
+        def broken(found):
             for error in moves:
                 raise error
-            move(*args, **options)
+            return move_all(found)
 
-        monkeypatch.setattr(bench.runs, "move", broken)
+        monkeypatch.setattr(bench.runs, "move_all", broken)
         first = bench.submit()
         bench.start(bench.job(), threads=1)
         wait_until(lambda: "the attempt broke off" in caplog.text)
@@ -596,7 +586,7 @@ class TestStop:
         """It is not begun, no attempt is lost, and `stop` waits for that."""
         action_id, claiming, go_on, begun = bench.submit(), threading.Event(), threading.Event(), []
         job = bench.job(lambda _action, _body: begun.append(1))
-        claim = job.runs.claim
+        claim = job.runs.claim_many
 
         def slow_claim(*args, **options):
             claimed = claim(*args, **options)
@@ -604,7 +594,7 @@ class TestStop:
             assert go_on.wait(LONG)
             return claimed
 
-        job.runs.claim = slow_claim
+        job.runs.claim_many = slow_claim
         worker = bench.start(job, threads=1)
         assert claiming.wait(LONG)
         stopping = threading.Thread(target=worker.stop, args=(LONG,))
@@ -665,9 +655,7 @@ class TestStop:
 
         worker = bench.start(bench.job(handler))
         assert begun.wait(LONG)
-        monkeypatch.setattr(
-            bench.runs, "move", lambda *_, **__: (_ for _ in ()).throw(StoreUnavailable())
-        )
+        monkeypatch.setattr(bench.runs, "move_all", away)
         worker.stop(0)
         ended.set()
         assert "could not be given back" in caplog.text
@@ -679,5 +667,5 @@ class TestStop:
         worker.stop(0)
         action_id = bench.submit()
         worker.wake()
-        assert worker.claims.next() is None
+        assert worker.claims.take(1) == []
         assert bench.phase(action_id) == "queued"

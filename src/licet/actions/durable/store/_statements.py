@@ -7,10 +7,10 @@ they read. A write whose guard does not hold changes nothing, and its row count 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql import ClauseElement
 
 from licet.actions.store.tables import (
@@ -99,9 +99,6 @@ LIFE_COLUMNS: Final = (
     "completion_time",
     "release_at",
 )
-# The same where a statement has other uses for some of these names.
-TO: Final = {name: f"to_{name}" for name in LIFE_COLUMNS}
-
 
 _is_due = action.c.due_at.between(sa.bindparam("since", type_=UTCDateTime()), _now)
 _is_ready = sa.and_(action.c.due_at.is_not(None), action.c.ready_at <= _now)
@@ -120,18 +117,18 @@ _HELD_BY: Final = {
 }
 
 
-def _longest_due(*columns: Any, when: Any, also: Sequence[Any] = ()) -> sa.Select[Any]:
+def _longest_due(*columns: Any, when: Any) -> sa.Select[Any]:
     return (
         sa.select(*columns)
-        .where(action.c.provider == _p, action.c.phase == _QUEUED, when, *also)
+        .where(action.c.provider == _p, action.c.phase == _QUEUED, when)
         .order_by(action.c.due_at, action.c.id)
-        .limit(_ONE)
+        .limit(sa.bindparam("count", type_=sa.Integer()))
     )
 
 
-def _claim(when: Any, *also: Any, waits: bool = False) -> sa.sql.dml.ReturningUpdate[Any]:
+def _claim(when: Any, *, waits: bool = False) -> sa.sql.dml.ReturningUpdate[Any]:
     """In one statement, which passes over what another is changing now, unless it `waits`."""
-    due = _longest_due(action.c.id, when=when, also=also)
+    due = _longest_due(action.c.id, when=when)
     # a CTE is evaluated once; a plain subquery may be, for each row, and then claims too many
     locked = due.with_for_update(skip_locked=not waits).cte("due").prefix_with("MATERIALIZED")
     return (
@@ -169,6 +166,7 @@ RENEW: Final = Statement(
     sa.update(action)
     .where(_held)
     .values(lease_until=_until, due_at=_until, version=action.c.version + _ONE)
+    .returning(action.c.cancel_requested_by)
 )
 
 # What the holder of a lease must know: none of a row that is theirs no longer.
@@ -180,19 +178,29 @@ _SET_LIFE = sa.update(action).values(version=action.c.version + _ONE, lease_owne
 MOVE_HELD: Final = Statement(_SET_LIFE.where(_held), columns=LIFE_COLUMNS)
 
 
-def _move_held_and_claim() -> ClauseElement:
-    """Both in one statement: the next is claimed only if this one was moved.
+def _move_all_held() -> ClauseElement:
+    """The same for many at once, on PostgreSQL; it returns the keys of those that were moved.
 
-    For PostgreSQL, where whoever writes waits for no turn.
+    Each parameter is a list, with an item an action.
     """
-    life = {name: sa.bindparam(to, type_=action.c[name].type) for name, to in TO.items()}
-    moved = _SET_LIFE.where(_held).values(life).returning(action.c.id).cte("moved")
-    is_moved = sa.exists(sa.select(moved.c.id))
-    claimed = _claim(_is_due, is_moved).cte("claimed")
-    return sa.select(*claimed.c).select_from(moved.outerjoin(claimed, sa.true()))
+    types: dict[str, Any] = {"key": sa.BigInteger(), "which": sa.Text(), "lease": sa.Integer()}
+    types |= {name: action.c[name].type for name in LIFE_COLUMNS}
+    arrays = [sa.bindparam(name, type_=postgresql.ARRAY(kind)) for name, kind in types.items()]
+    columns = [sa.column(name, kind) for name, kind in types.items()]
+    to = sa.func.unnest(*arrays).table_valued(*columns, name="moves").render_derived().c
+    return (
+        _SET_LIFE.where(
+            action.c.id == to.key,
+            action.c.action_id == to.which,
+            action.c.lease_number == to.lease,
+            action.c.phase == _RUNNING,
+        )
+        .values({name: to[name] for name in LIFE_COLUMNS})
+        .returning(action.c.id)
+    )
 
 
-MOVE_HELD_AND_CLAIM: Final = Statement(_move_held_and_claim())
+MOVE_ALL_HELD: Final = Statement(_move_all_held())
 
 # A pause: not of an action whose end somebody has asked for.
 PAUSE_HELD: Final = Statement(

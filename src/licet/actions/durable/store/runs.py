@@ -36,7 +36,7 @@ from licet.db.statement import Statement
 from licet.errors import LeaseLost
 from licet.wire.text import is_storable
 
-__all__ = ["Claimed", "LogLine", "Runs", "StoredRun", "Then", "stored_providers"]
+__all__ = ["Claimed", "LogLine", "Move", "Runs", "StoredRun", "stored_providers"]
 
 THE_BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 SKEW: Final = timedelta(seconds=5)
@@ -46,35 +46,18 @@ class _Refused(Exception):
     """A guard within a transaction did not hold."""
 
 
-class Then(NamedTuple):
-    """What to claim in the transaction of another write: the next of these runs, in one database.
-
-    `owner`, `lease` and `since` are as for `Runs.claim`.
-    """
+class Move(NamedTuple):
+    """A worker's last word on an attempt: the state that its action has now, and log lines."""
 
     runs: Runs
-    owner: str
-    lease: timedelta
-    since: datetime = THE_BEGINNING
+    held: Claimed
+    life: Life
+    log: Sequence[LogLine] = ()
 
-    def claim(self, transaction: Transaction) -> Claimed | None:
-        """The next that is due, claimed in the transaction, which keeps others out."""
-        return _claim_in(transaction, sql.CLAIM_NEXT, self._params())
-
-    def move_and_claim(
-        self, database: Database, move: Mapping[str, Any]
-    ) -> tuple[bool, Claimed | None]:
-        """Both in one statement: whether the first was moved, and what was claimed if it was."""
-        params = self._params()
-        for name, value in move.items():
-            params[sql.TO.get(name, name)] = value
-        row = database.fetch_one(sql.MOVE_HELD_AND_CLAIM, params)
-        if row is None or row[0] is None:
-            return row is not None, None
-        return True, claimed_run(row, params["now"], params["until"])
-
-    def _params(self) -> dict[str, Any]:
-        return {**self.runs.claim_params(self.owner, self.lease), "since": self.since}
+    @property
+    def is_plain(self) -> bool:
+        """Whether one row says all of it."""
+        return not (self.log or self.held.has_principals)
 
 
 class Runs:
@@ -97,6 +80,11 @@ class Runs:
         self.clock = clock
         self._database = database
 
+    @property
+    def database(self) -> Database:
+        """Where they are stored."""
+        return self._database()
+
     @cached_property
     def takes_turns(self) -> bool:
         """Whether the database lets only one thread write at a time."""
@@ -107,11 +95,17 @@ class Runs:
     def claim(
         self, owner: str, lease: timedelta, *, since: datetime = THE_BEGINNING
     ) -> Claimed | None:
-        """The action that has been due longest, from now on held by `owner`.
+        """The action that has been due longest, from now on held by `owner`; see `claim_many`."""
+        return next(iter(self.claim_many(owner, lease, 1, since=since)), None)
+
+    def claim_many(
+        self, owner: str, lease: timedelta, count: int, *, since: datetime = THE_BEGINNING
+    ) -> list[Claimed]:
+        """At most so many actions that have been due longest, from now on held by `owner`.
 
         PostgreSQL passes over those that were due before `since`.
         """
-        return self._claimed(sql.CLAIM_NEXT, owner, lease, {"since": since})
+        return self._claimed(sql.CLAIM_NEXT, owner, lease, {"since": since, "count": count})
 
     def claim_one(self, owner: str, lease: timedelta, action_id: str) -> Claimed | None:
         """The action, if it is queued and its time has come, or will within seconds.
@@ -120,38 +114,45 @@ class Runs:
         """
         if not is_storable(action_id):
             return None
-        params = {"a": action_id, "soon": self.clock() + SKEW}
-        return self._claimed(sql.CLAIM_ONE, owner, lease, params)
+        params = {"a": action_id, "soon": self.clock() + SKEW, "count": 1}
+        return next(iter(self._claimed(sql.CLAIM_ONE, owner, lease, params)), None)
 
     def claim_ready(self, owner: str, lease: timedelta) -> Claimed | None:
         """The next action whose time has come, also one that somebody was told of just now."""
-        return self._claimed(sql.CLAIM_READY, owner, lease, {})
+        return next(iter(self._claimed(sql.CLAIM_READY, owner, lease, {"count": 1})), None)
 
     def _claimed(
         self, statement: Statement, owner: str, lease: timedelta, more: Mapping[str, Any]
-    ) -> Claimed | None:
+    ) -> list[Claimed]:
         database, params = self._database(), {**self.claim_params(owner, lease), **more}
         if database.is_sqlite:
             with database.transaction() as transaction:
-                return _claim_in(transaction, statement, params)
-        row = database.fetch_one(statement, params)
-        return None if row is None else claimed_run(row, params["now"], params["until"])
+                rows = transaction.fetch_all(statement, params)
+                for row in rows:
+                    transaction.execute(sql.HOLD, {**params, "key": row[0]})
+        else:
+            rows = database.fetch_all(statement, params)
+        found = [claimed_run(row, params["now"], params["until"]) for row in rows]
+        return sorted(found, key=_place_in_queue) if len(found) > 1 else found
 
     def claim_params(self, owner: str, lease: timedelta) -> dict[str, Any]:
         """The parameters of a claim that is made now."""
         now = self.clock()
         return {"p": self.provider, "now": now, "until": now + lease, "owner": owner}
 
-    def renew(self, held: Claimed, lease: timedelta) -> None:
+    def renew(self, held: Claimed, lease: timedelta) -> str | None:
         """Hold it for another `lease` from now; also after it ran out, if nobody claimed it.
+
+        Returns:
+            Who asked for its end, if anybody.
 
         Raises:
             LeaseLost: it is somebody else's now, or has ended.
         """
-        self._require(
-            held,
-            self._database().execute(sql.RENEW, of_lease(held) | {"until": self.clock() + lease}),
-        )
+        params = of_lease(held) | {"until": self.clock() + lease}
+        rows = self._database().fetch_all(sql.RENEW, params)
+        self._require(held, len(rows))
+        return None if rows[0][0] is None else str(rows[0][0])
 
     def cancel_requested_by(self, held: Claimed) -> str | None:
         """Who asked for its end, if anybody.
@@ -164,37 +165,30 @@ class Runs:
             raise LeaseLost(held.action_id)
         return None if row[0] is None else str(row[0])
 
-    def move(
-        self, held: Claimed, life: Life, *, log: Sequence[LogLine] = (), then: Then | None = None
-    ) -> Claimed | None:
+    def move(self, held: Claimed, life: Life, *, log: Sequence[LogLine] = ()) -> None:
         """Let go of an action in the state that `life` says, the lines of `log` with it.
 
         Doing the same again, after an answer was lost, is no error.
 
-        Returns:
-            What was claimed in the same transaction, if `then` says of what, and there is any.
-
         Raises:
             LeaseLost: it is somebody else's now, or has ended; nothing was written.
         """
-        database, params = self._database(), {**life_params(life), **of_lease(held)}
-        following = None
-        if log or held.has_principals or (then is not None and database.is_sqlite):
-            with database.transaction() as transaction:
-                is_moved = transaction.execute(sql.MOVE_HELD, params) == 1
-                if is_moved and (log or held.has_principals):
-                    self._add_to_change(transaction, held, life, log)
-                if is_moved and then is not None:
-                    following = then.claim(transaction)
-        elif then is None:  # alone, it is a transaction
-            is_moved = database.execute(sql.MOVE_HELD, params) == 1
-        else:
-            is_moved, following = then.move_and_claim(database, params)
-        if not is_moved and not self._is_moved(held, life):
-            raise LeaseLost(held.action_id)
-        return following
+        self._require(held, not self.move_all([Move(self, held, life, log)]))
 
-    def _is_moved(self, held: Claimed, life: Life) -> bool:
+    def move_all(self, moves: Sequence[Move]) -> list[Move]:
+        """As `move`, for many in one commit, also of other providers of the same database.
+
+        Returns:
+            Those that were not written, because their lease was lost.
+        """
+        database = self._database()
+        if database.is_sqlite:
+            moved = database.together(lambda transaction: _moved_in(transaction, moves))
+        else:
+            moved = _moved_in_postgresql(database, moves)
+        return [m for m in moves if m.held.key not in moved and not m.runs.is_moved(*m[1:3])]
+
+    def is_moved(self, held: Claimed, life: Life) -> bool:
         """Whether the row says already what was to be written, by this same lease."""
         now = self.find(held.action_id)
         return (
@@ -207,9 +201,10 @@ class Runs:
             and now.life.ready_at == life.ready_at
         )
 
-    def _add_to_change(
+    def add_to_change(
         self, transaction: Transaction, run: StoredRun, life: Life, log: Sequence[LogLine]
     ) -> None:
+        """What goes with a change of an action's row: log lines, and what others see of it."""
         now = self.clock()
         for line in log:
             transaction.execute(sql.INSERT_LOG, log_params(line, now) | {"action": run.key})
@@ -226,13 +221,17 @@ class Runs:
         Raises:
             LeaseLost: it is somebody else's now, or has ended; nothing was written.
         """
-        with suppress(_Refused), self._database().transaction() as transaction:
+
+        def write(transaction: Transaction) -> None:
             transaction.execute(sql.INSERT_STEP, step_params(held, step, "null", self.clock()))
             if not transaction.execute(sql.PAUSE_HELD, life_params(life) | of_lease(held)):
                 raise _Refused  # rolls the step back
-            self._add_to_change(transaction, held, life, [line])
+            self.add_to_change(transaction, held, life, [line])
+
+        with suppress(_Refused):
+            self._database().together(write)
             return True
-        if self._is_moved(held, life):
+        if self.is_moved(held, life):
             return True
         self.cancel_requested_by(held)  # raises when it is not held any more
         return False
@@ -299,7 +298,7 @@ class Runs:
         with self._database().transaction() as transaction:
             changed = transaction.execute(sql.MOVE_UNCHANGED, params) == 1
             if changed:
-                self._add_to_change(transaction, seen, life, log)
+                self.add_to_change(transaction, seen, life, log)
         return changed
 
     def request_cancel(self, seen: StoredRun, by: str) -> bool:
@@ -327,15 +326,32 @@ class Runs:
         return self._database().execute(sql.RELEASE, as_seen(seen)) == 1
 
 
-def _claim_in(
-    transaction: Transaction, statement: Statement, params: Mapping[str, Any]
-) -> Claimed | None:
-    """What the statement finds, claimed in a transaction of SQLite's."""
-    row = transaction.fetch_one(statement, params)
-    if row is None:
-        return None
-    transaction.execute(sql.HOLD, {**params, "key": row[0]})
-    return claimed_run(row, params["now"], params["until"])
+def _place_in_queue(held: Claimed) -> tuple[datetime, int]:
+    return (held.life.ready_at or held.claimed_at, held.key)
+
+
+def _moved_in(transaction: Transaction, moves: Sequence[Move]) -> set[int]:
+    """The keys of those that were written."""
+    moved = set()
+    for runs, held, life, log in moves:
+        if transaction.execute(sql.MOVE_HELD, life_params(life) | of_lease(held)) == 1:
+            runs.add_to_change(transaction, held, life, log)
+            moved.add(held.key)
+    return moved
+
+
+def _moved_in_postgresql(database: Database, moves: Sequence[Move]) -> set[int]:
+    """The same: what one row says each, in one statement for all."""
+    plain = [move for move in moves if move.is_plain]
+    others = [move for move in moves if not move.is_plain]
+    moved: set[int] = set()
+    if plain:
+        rows = [life_params(move.life) | of_lease(move.held) for move in plain]
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        moved.update(row[0] for row in database.fetch_all(sql.MOVE_ALL_HELD, columns))
+    if others:
+        moved |= database.together(lambda transaction: _moved_in(transaction, others))
+    return moved
 
 
 def stored_providers(database: Database) -> Iterator[str]:

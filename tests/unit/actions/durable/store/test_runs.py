@@ -13,7 +13,7 @@ from licet.actions import lifecycle
 from licet.actions.documents import ActionStatusValue
 from licet.actions.durable.store import _statements as sql
 from licet.actions.durable.store._rows import as_seen, life_params
-from licet.actions.durable.store.runs import LogLine, Runs, Then, stored_providers
+from licet.actions.durable.store.runs import LogLine, Move, Runs, stored_providers
 from licet.actions.lifecycle import Ending, Phase
 from licet.db.statement import Statement
 from licet.errors import LeaseLost
@@ -211,85 +211,51 @@ class TestKeysThatComeAgain:
         assert bench.runs.find(other.action_id) == other
 
 
-class TestEndAndNext:
-    """What is claimed in the write that ends another."""
+class TestManyAtOnce:
+    """A worker claims as many as it has threads, and writes in one commit what has ended."""
 
-    @pytest.fixture
-    def then(self, bench):
-        return Then(bench.runs, "w", LEASE)
+    def ended(self, bench, held, *lines):
+        return Move(bench.runs, held, lifecycle.end(held.life, bench.clock(), DONE), lines)
 
-    def end(self, bench, held, then, **options):
-        return bench.runs.move(held, lifecycle.end(held.life, bench.clock(), DONE), then=then)
+    def test_those_that_are_due_longest(self, bench):
+        """No more than asked for, in their order, each with a lease of its own."""
+        ids = []
+        for _ in range(5):
+            ids.append(bench.submit())
+            bench.clock.advance(1)
+        held = bench.runs.claim_many("w", LEASE, 3)
+        assert [one.action_id for one in held] == ids[:3]
+        assert {one.life.lease_number for one in held} == {1}
+        assert [bench.life(i).phase for i in ids] == ["running"] * 3 + ["queued"] * 2
+        assert len(bench.runs.claim_many("w", LEASE, 3)) == 2
+        assert bench.runs.claim_many("w", LEASE, 3) == []
 
-    def test_the_next(self, bench, then):
-        """As if it had been claimed alone."""
-        first = bench.submit()
-        held = bench.claim()
-        bench.clock.advance(1)
-        action_id = bench.submit(body={"n": 7}, label="seven", monitor_by=[BOB])
-        bench.submit()
-        bench.clock.advance(2)
-        following = self.end(bench, held, then)
-        now = bench.clock()
-        assert (bench.state(first), following.action_id) == (
-            "ended SUCCEEDED {'n': 1}",
-            action_id,
-        )
-        begun = START + timedelta(seconds=1)
-        assert following.life == lifecycle.claim(lifecycle.begin(begun), now, LEASE)
-        assert (following.body, following.label) == ('{"n":7}', "seven")
-        assert (following.has_principals, following.waited) == (True, timedelta(seconds=2))
-        assert self.end(bench, following, then).action_id != action_id
-
-    def test_there_is_none(self, bench, then):
-        """Nor one whose time has not come."""
-        bench.submit()
-        held = bench.claim()
-        bench.clock.advance(10)
-        action_id = bench.submit()
-        bench.clock.advance(-10)
-        assert self.end(bench, held, then) is None
-        assert bench.life(action_id).phase == "queued"
-
-    def test_one_of_before(self, bench, then):
-        """PostgreSQL passes over it; SQLite always reads the whole queue."""
-        bench.submit()
-        held = bench.claim()
-        bench.clock.advance(-10)
-        action_id = bench.submit()
-        bench.clock.advance(10)
-        following = self.end(bench, held, then._replace(since=START))
-        found = None if following is None else following.action_id
-        assert found == (action_id if bench.database.is_sqlite else None)
-
-    @pytest.mark.parametrize("monitor_by", [[], [BOB]])
-    def test_who_lost_the_lease_claims_nothing(self, bench, then, monitor_by):
-        """Neither in one statement nor in a transaction of several."""
-        bench.submit(monitor_by=monitor_by)
-        held = bench.claim()
-        lost = lifecycle.lose_lease(held.life, bench.clock(), max_attempts=2)
-        assert bench.runs.change(bench.runs.find(held.action_id), lost)
-        with pytest.raises(LeaseLost):
-            self.end(bench, held, then)
-        assert bench.claim().life.lease_number == held.life.lease_number + 1
-        assert bench.runs.claim("w", LEASE) is None
-
-    def test_with_the_lines_of_its_log(self, bench, then):
-        """All of it in one transaction."""
-        action_id, other = bench.submit(monitor_by=[BOB]), bench.submit()
-        held = bench.claim()
-        life = lifecycle.end(held.life, bench.clock(), DONE)
+    def test_each_end_is_fenced_for_itself(self, bench):
+        """Whose lease is lost is told so; the others are written, with their lines and roles."""
+        ids = [bench.submit(), bench.submit(), bench.submit(monitor_by=[BOB]), bench.submit()]
+        held = {one.action_id: one for one in bench.runs.claim_many("w", LEASE, 4)}
+        seen = bench.runs.find(ids[1])
+        assert bench.runs.change(seen, lifecycle.exceed_deadline(seen.life, bench.clock()))
         line = LogLine(code="C", description="d")
-        following = bench.runs.move(held, life, log=[line], then=then)
-        assert (following.action_id, bench.log_codes(action_id)) == (other, ["C"])
+        moves = [self.ended(bench, held[i], *([line] if i == ids[3] else [])) for i in ids]
+        lost = bench.runs.move_all(moves)
+        assert [move.held.action_id for move in lost] == [ids[1]]
+        done = "ended SUCCEEDED {'n': 1}"
+        assert [bench.state(i) for i in ids] == [done, "ended FAILED DeadlineExceeded", done, done]
+        assert (bench.log_codes(ids[0]), bench.log_codes(ids[3])) == ([], ["C"])
+        query = make_query("monitor_by", statuses=frozenset({ActionStatusValue.SUCCEEDED}))
+        assert [s.action_id for s in bench.store.enumerate(frozenset({BOB}), query).actions] == [
+            ids[2]
+        ]
+        assert bench.runs.move_all([moves[0], moves[3]]) == []  # after an answer was lost
 
-    def test_of_another_provider(self, bench, database):
+    def test_of_several_providers(self, bench, database):
         """Workers serve several."""
         other = Bench(database, "other")
-        bench.submit()
-        action_id = other.submit()
-        assert self.end(bench, bench.claim(), Then(other.runs, "w", LEASE)).action_id == action_id
-        assert other.life(action_id).phase == "running"
+        first, second = bench.submit(), other.submit()
+        moves = [self.ended(bench, bench.claim()), self.ended(other, other.claim())]
+        assert bench.runs.move_all(moves) == []
+        assert (bench.life(first).phase, other.life(second).phase) == ("ended", "ended")
 
 
 class TestWhatIsWrittenTwice:

@@ -1,0 +1,102 @@
+"""Writes what becomes of attempts, many in one commit.
+
+The threads of a worker hand over what their attempts return, and go on. Whatever has gathered while
+one group was written is the next group.
+
+Concurrency: `put` may be called from any thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from itertools import groupby
+from typing import Final, NamedTuple
+
+from licet.actions.durable.attempt import Attempt
+from licet.actions.durable.patience import Patience
+from licet.actions.durable.store.runs import Move
+from licet.errors import LeaseLost, StoreUnavailable
+
+__all__ = ["Endings"]
+
+log = logging.getLogger(__name__)
+MAX_GROUP: Final = 500
+
+
+class _Ending(NamedTuple):
+    attempt: Attempt
+    move: Move
+
+
+class Endings:
+    """The thread that writes the ends of a worker's attempts.
+
+    Args:
+        persist: calls a function that writes, again and again while the database is away.
+        written: called with each attempt when its end is written, or will not be.
+    """
+
+    def __init__(self, persist: Patience, written: Callable[[Attempt], None]) -> None:
+        self._persist = persist
+        self._written = written
+        self._changed = threading.Condition()
+        self._waiting: list[_Ending] = []
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._work, name="licet-endings", daemon=True)
+
+    def start(self) -> None:
+        """Begin, once."""
+        self._thread.start()
+
+    def put(self, attempt: Attempt, move: Move) -> None:
+        """Have the end of an attempt written soon."""
+        with self._changed:
+            self._waiting.append(_Ending(attempt, move))
+            self._changed.notify()
+
+    def close(self) -> None:
+        """End the thread when everything is written that it was given."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify()
+
+    def _work(self) -> None:
+        while self._write_next():
+            pass
+
+    def _write_next(self) -> bool:
+        """Whether there was something to write, or will be: it waits without holding the last."""
+        with self._changed:
+            while not (self._waiting or self._is_closed):
+                self._changed.wait()
+            group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
+        for _, of_one_database in groupby(group, lambda e: id(e.move.runs.database)):
+            self.write(of_one_database)
+        return bool(group)
+
+    def write(self, endings: Iterable[tuple[Attempt, Move]]) -> None:
+        """Write the ends of some attempts, of one database, in one commit; one by one if it fails.
+
+        Nothing is raised: what cannot be written is logged, and its action is run again elsewhere.
+        """
+        found = [_Ending(*ending) for ending in endings]
+        try:
+            lost = self._persist(lambda: found[0].move.runs.move_all([e.move for e in found]))
+            for move in lost:
+                log.warning("%s", LeaseLost(move.held.action_id))
+        except StoreUnavailable:
+            for ending in found:
+                log.error(  # noqa: TRY400 - its cause is told each time a write is tried
+                    "Action %s: the database stayed away; another attempt will be made.",
+                    ending.move.held.action_id,
+                )
+        except Exception:
+            if len(found) > 1:
+                for ending in found:
+                    self.write([ending])
+                return
+            log.exception("Action %s: the attempt broke off.", found[0].move.held.action_id)
+        for ending in found:
+            self._written(ending.attempt)
