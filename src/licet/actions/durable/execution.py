@@ -7,6 +7,7 @@ at all when the lease is lost, because then another worker decides.
 from __future__ import annotations
 
 import logging
+import os
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -27,7 +28,6 @@ from licet.actions.durable.results import (
 from licet.actions.durable.running import (
     ActionStopped,
     Control,
-    Process,
     Reason,
     RunningAction,
     exit_if_forked,
@@ -87,7 +87,7 @@ class Execution:
         self.has_asked = False
         self.then: Callable[[], Then | None] = _nothing
         self._persist: Callable[[Callable[[], Any]], Any] = persist
-        self._n_forks = Process.n_forks
+        self._pid = os.getpid()
 
     def run(self) -> None:
         """Work on the action, and store what became of it.
@@ -238,7 +238,7 @@ class Execution:
         self._persist(move)
 
     def _exit_if_forked(self) -> None:
-        exit_if_forked(self._n_forks, self.job.provider)
+        exit_if_forked(self._pid, self.job.provider)
 
 
 def _nothing() -> None:
