@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from coverage import Coverage
 from tests.processes import exit_of
 
 from licet.actions.durable import process
@@ -169,7 +170,11 @@ def expect_it_in_a_thread(out: Path) -> None:
 def run(function, *arguments) -> None:
     """As a process begins: where coverage is counted, it has taken SIGTERM."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    function(*arguments)
+    try:
+        function(*arguments)
+    finally:
+        if (coverage := Coverage.current()) is not None:
+            coverage.save()
 
 
 STOPPED = "stopped\n"
