@@ -174,7 +174,7 @@ def _on_sigterm(_number: int, _frame: FrameType | None) -> None:
     """
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the second SIGTERM ends the process at once
     working = _process.working()
-    if not working:
+    if not working:  # pragma: no cover - the process ends before it tells coverage
         os.kill(os.getpid(), signal.SIGTERM)
         return
     is_ending = _process.is_ending or any(work.is_stopping for work in working)
@@ -185,7 +185,7 @@ def _on_sigterm(_number: int, _frame: FrameType | None) -> None:
         raise SystemExit(EXIT_CODE)
 
 
-def _end(limit_seconds: float) -> None:
+def _end(limit_seconds: float) -> None:  # pragma: no cover - as above
     """Stop the work, and end the process if its main thread does not."""
     end_at = time.monotonic() + limit_seconds
     log.info("SIGTERM: no more actions are claimed, and the process ends.")

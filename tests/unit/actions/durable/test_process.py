@@ -108,7 +108,7 @@ def insist(out: Path) -> None:
         send_self()
 
 
-def end_while_stopping(out: Path) -> None:
+def end_while_stopping(out: Path, by_itself: bool) -> None:
     work = begin(out, seconds=0.3)
 
     def send_when_it_stops() -> None:
@@ -117,6 +117,8 @@ def end_while_stopping(out: Path) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=send_when_it_stops, daemon=True).start()
+    if by_itself:
+        work.stop()
 
 
 def stop_two_at_once(out: Path) -> None:
@@ -131,6 +133,7 @@ def stop_two_at_once(out: Path) -> None:
 def fail_to_stop(out: Path) -> None:
     begin(out).stop = lambda: 1 / 0  # type: ignore[method-assign]
     begin(out)
+    process._process.stop()
 
 
 def leave_an_executor_busy(out: Path) -> None:
@@ -160,6 +163,21 @@ def leave_a_handler_in_c(out: Path) -> None:
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
+def begin_too_late(out: Path) -> None:
+    def begin_late() -> None:
+        threading.main_thread().join()
+        if not begin_work(Work()):
+            out.write_text("refused\n")
+        save_coverage()
+
+    threading.Thread(target=begin_late).start()
+
+
+def take_it_without_proc(out: Path) -> None:
+    process.Path = lambda _path: Path("/nowhere")  # type: ignore[assignment]
+    end_by_signal(out, signal.SIGTERM)
+
+
 def expect_it_in_a_thread(out: Path) -> None:
     thread = threading.Thread(target=expect_work)
     thread.start()
@@ -173,8 +191,12 @@ def run(function, *arguments) -> None:
     try:
         function(*arguments)
     finally:
-        if (coverage := Coverage.current()) is not None:
-            coverage.save()
+        save_coverage()
+
+
+def save_coverage() -> None:
+    if (coverage := Coverage.current()) is not None:
+        coverage.save()
 
 
 STOPPED = "stopped\n"
@@ -191,7 +213,10 @@ STOPPED = "stopped\n"
         pytest.param(swallow_the_end, (), -15, STOPPED, id="SystemExit is swallowed"),
         pytest.param(leave_an_executor_busy, (), -15, STOPPED, id="work that does not end"),
         pytest.param(insist, (), -15, "", id="the second SIGTERM"),
-        pytest.param(end_while_stopping, (), 0, STOPPED, id="SIGTERM while it stops"),
+        pytest.param(end_while_stopping, (False,), 0, STOPPED, id="two signals"),
+        pytest.param(end_while_stopping, (True,), 0, STOPPED, id="its own stop"),
+        pytest.param(begin_too_late, (), 0, "refused\n", id="begun too late"),
+        pytest.param(take_it_without_proc, (), CODE, STOPPED, id="no /proc"),
         pytest.param(stop_two_at_once, (), 0, STOPPED * 2, id="two apps"),
         pytest.param(fail_to_stop, (), 0, STOPPED, id="a stop that fails"),
         pytest.param(keep_nothing_alive, (), 0, "", id="an app that is gone"),
