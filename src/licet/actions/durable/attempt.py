@@ -9,6 +9,7 @@ else does. So nothing that a handler left open can stand in the way of that writ
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 import traceback
@@ -31,7 +32,6 @@ from licet.actions.durable.results import (
 from licet.actions.durable.running import (
     ActionStopped,
     Control,
-    Process,
     Reason,
     RunningAction,
     exit_if_forked,
@@ -100,7 +100,7 @@ class Attempt:
         self._persist_within: Callable[[Callable[[], Any]], Any] = persist_within or persist
         self._is_finished = False
         self._lock = threading.Lock()
-        self._n_forks = Process.n_forks
+        self._pid = os.getpid()
 
     @property
     def seconds(self) -> float:
@@ -267,4 +267,4 @@ class Attempt:
         return Move(self.job.runs, self.held, life, lines)
 
     def _exit_if_forked(self) -> None:
-        exit_if_forked(self._n_forks, self.job.provider)
+        exit_if_forked(self._pid, self.job.provider)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
-from typing import Any, ClassVar, Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from pydantic_core import from_json
 
@@ -33,7 +33,6 @@ __all__ = [
     "ActionCancelled",
     "ActionStopped",
     "Control",
-    "Process",
     "Reason",
     "RunningAction",
     "exit_if_forked",
@@ -137,7 +136,7 @@ class RunningAction:
         self._steps: dict[str, str] | None = None
         self._names: dict[str, int] = {}
         self._in_step = False
-        self._n_forks = Process.n_forks
+        self._pid = os.getpid()
 
     def step(self, name: str, function: Callable[..., R], *args: Any, **kwargs: Any) -> R:
         """What ``function(*args, **kwargs)`` returned, now or in an earlier attempt.
@@ -164,7 +163,7 @@ class RunningAction:
             text = result_json(function(*args, **kwargs), self._max_result_bytes)
         finally:
             self._in_step = False
-        exit_if_forked(self._n_forks, self.action_id)
+        exit_if_forked(self._pid, self.action_id)
         self._write(lambda: self._runs.add_step(self._held, key, text))
         known[key] = text
         return from_json(text)  # type: ignore[no-any-return]  # as above
@@ -351,25 +350,13 @@ def _cut(text: str) -> str:
     return text if len(text) <= MAX_DESCRIPTION else text[: MAX_DESCRIPTION - 1] + "…"
 
 
-class Process:
-    """How many forks led to this process: to ask the system for its id takes far longer.
+def exit_if_forked(pid: int, what: str) -> None:
+    """End a process that a handler forked and let come back: the action is its parent's.
 
-    Python's forks count, `os.fork` and what is made of it; not one of a C library's own.
+    Args:
+        pid: of the process that began the attempt.
+        what: named in the log.
     """
-
-    n_forks: ClassVar[int] = 0
-
-    @classmethod
-    def was_forked(cls) -> None:  # pragma: no cover - runs in children
-        """Count one more."""
-        cls.n_forks += 1
-
-
-os.register_at_fork(after_in_child=Process.was_forked)
-
-
-def exit_if_forked(n_forks: int, what: str) -> None:
-    """End a process that a handler forked and let come back: the action is its parent's."""
-    if Process.n_forks != n_forks:  # pragma: no cover - the child ends before it tells coverage
+    if os.getpid() != pid:  # pragma: no cover - the child ends before it tells coverage
         log.error("The handler of %s forked and came back in the child: it ends here.", what)
         os._exit(FORKED)
