@@ -41,7 +41,8 @@ class Settings:
     `dispatch` is how workers are told of actions: ``threads`` of this process, or ``celery``
     through `broker_url`. `worker_threads` is how many actions a process runs at once, 0 for none;
     `stop_seconds` how long running steps may take when it stops; `max_waiting` how many requests
-    at once may wait for an action; `trusted_proxies` how many proxies, each adding the address
+    at once may wait for an action; `version_gone_seconds` how long an action waits for a worker
+    that has its version; `trusted_proxies` how many proxies, each adding the address
     of who called it, every request came through.
     """
 
@@ -64,6 +65,7 @@ class Settings:
     stop_seconds: int
     max_result_bytes: int
     max_waiting: int
+    version_gone_seconds: int
     trusted_proxies: int
     accounts: AccountSettings
     rest: RestSettings
@@ -114,6 +116,7 @@ class Settings:
             stop_seconds=source.positive("LICET_STOP_SECONDS", 10),
             max_result_bytes=source.positive("LICET_MAX_RESULT_BYTES", 256 * 1024),
             max_waiting=source.count("LICET_MAX_WAITING", 4),
+            version_gone_seconds=source.positive("LICET_VERSION_GONE_SECONDS", 86_400),
             trusted_proxies=source.count("LICET_PROXIES", 0),
             accounts=AccountSettings.read(source),
             rest=RestSettings.read(source),

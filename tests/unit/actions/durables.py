@@ -56,7 +56,9 @@ class Bench:
         self.store = ActionStore(provider, lambda: database, clock=self.clock)
         self.may_still_run: Callable[[Any], bool] = lambda caller: True
 
-    def submit(self, request: ActionRequest | None = None, **fields: Any) -> str:
+    def submit(
+        self, request: ActionRequest | None = None, *, handler_version: int = 1, **fields: Any
+    ) -> str:
         """Store a queued action; its id."""
         request = request or make_request(str(uuid.uuid4()), **fields)
         life = lifecycle.begin(self.clock())
@@ -74,6 +76,7 @@ class Bench:
             "due_at": life.due_at,
             "body": json_text(request.body),
             "caller": caller_json(make_caller(ALICE), ["all_authenticated_users"]),
+            "handler_version": handler_version,
         }
         return self.store.submit_durable(request, status, columns).status.action_id
 
@@ -92,10 +95,18 @@ class Bench:
         )
         return Job(
             action=action,
-            runs=self.runs,
+            runs=self.runs_of(action),
             max_result_bytes=1000,
             may_still_run=self.may_still_run,
             context=nullcontext,
+        )
+
+    def runs_of(self, action: DurableAction) -> Runs:
+        """The runs, as a worker sees them that has the action's versions."""
+        if set(action.of_version) == {1}:
+            return self.runs
+        return Runs(
+            self.provider, lambda: self.database, versions=action.of_version, clock=self.clock
         )
 
     def execution(self, handler: Callable[..., Any], **options: Any) -> Execution:

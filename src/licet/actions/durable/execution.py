@@ -135,8 +135,9 @@ class Execution:
         )
         self.action = running
         try:
-            body = job.action.body_of(from_json(held.body))
-            ending = ending_of_result(job.action.handler(running, body), job.max_result_bytes)
+            action = job.action.of_version[held.handler_version]
+            result = action.handler(running, action.body_of(from_json(held.body)))
+            ending = ending_of_result(result, job.max_result_bytes)
         except ActionStopped as stopped:
             self._exit_if_forked()
             self._stopped(stopped.reason)

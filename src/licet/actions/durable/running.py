@@ -94,7 +94,7 @@ class Control:
 class RunningAction:
     """The action that a handler works on.
 
-    `attempt` counts from 1; `deadline` is None or an aware moment; `auth` is an `AuthState` made of
+    `attempt` counts from 1, `recoveries` the workers that were lost; `deadline` is None or an aware moment; `auth` is an `AuthState` made of
     what was known of the caller when the action was submitted, without any token.
 
     Concurrency: a handler's own threads may call `progress`, `log` and `raise_if_cancelled`; steps
@@ -118,6 +118,7 @@ class RunningAction:
         self.label = held.label
         self.start_time = held.start_time
         self.attempt = held.life.attempt
+        self.recoveries = held.life.recoveries
         self.deadline: datetime | None = held.life.deadline
         self.auth = auth
         self._held = held

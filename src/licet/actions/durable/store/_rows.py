@@ -64,6 +64,7 @@ class Claimed(StoredRun):
     label: str | None
     start_time: str
     body: str
+    handler_version: int
     claimed_at: datetime
 
     @property
@@ -116,6 +117,7 @@ def life_params(life: Life) -> dict[str, Any]:
         "due_at": life.due_at,
         "completion_time": None if completed is None else completed.isoformat(),
         "release_at": life.due_at if life.phase is Phase.ENDED else None,
+        "recoveries": life.recoveries,
     }
 
 
@@ -137,7 +139,7 @@ def claimed_run(row: Sequence[Any], now: datetime, until: datetime) -> Claimed:
     """What a row says that was claimed now, until then."""
     key, version, action_id, creator_id, caller, monitor_by, manage_by = row[:7]
     request_id, label, start_time, body, details, attempt, lease_number = row[7:14]
-    ready_at, deadline, release_after, cancel_requested_by = row[14:]
+    ready_at, deadline, release_after, cancel_requested_by, recoveries, handler_version = row[14:]
     return Claimed(
         key=key,
         version=version,
@@ -156,11 +158,13 @@ def claimed_run(row: Sequence[Any], now: datetime, until: datetime) -> Claimed:
             deadline=moment_of(deadline),
             release_after=None if release_after is None else parse_duration(release_after),
             cancel_requested_by=cancel_requested_by,
+            recoveries=recoveries,
         ),
         request_id=request_id,
         label=label,
         start_time=start_time,
         body=body,
+        handler_version=handler_version,
         claimed_at=now,
     )
 
@@ -183,6 +187,7 @@ def _life(
     completion_time: str | None,
     release_after: str | None,
     cancel_requested_by: str | None,
+    recoveries: int,
 ) -> Life:
     return Life(
         phase=Phase(phase),
@@ -200,4 +205,5 @@ def _life(
         else datetime.fromisoformat(completion_time),
         release_after=None if release_after is None else parse_duration(release_after),
         cancel_requested_by=cancel_requested_by,
+        recoveries=recoveries,
     )

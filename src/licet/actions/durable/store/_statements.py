@@ -52,6 +52,7 @@ LIFE: Final = (
     action.c.completion_time,
     action.c.release_after,
     action.c.cancel_requested_by,
+    action.c.recoveries,
 )
 _STORED: Final = (
     action.c.id,
@@ -83,6 +84,8 @@ _CLAIMED: Final = (
     action.c.deadline,
     action.c.release_after,
     action.c.cancel_requested_by,
+    action.c.recoveries,
+    action.c.handler_version,
 )
 
 _COUNTED: Final = {action.c.version, action.c.lease_number}
@@ -98,6 +101,7 @@ LIFE_COLUMNS: Final = (
     "due_at",
     "completion_time",
     "release_at",
+    "recoveries",
 )
 # The same where a statement has other uses for some of these names.
 TO: Final = {name: f"to_{name}" for name in LIFE_COLUMNS}
@@ -108,6 +112,13 @@ _is_ready = sa.and_(action.c.due_at.is_not(None), action.c.ready_at <= _now)
 _is_the_one = sa.and_(
     action.c.action_id == sa.bindparam("a", type_=sa.String()),
     action.c.ready_at <= sa.bindparam("soon", type_=UTCDateTime()),
+)
+
+# Of a version that the worker has: `versions` is ",1,3,".
+_is_mine = sa.bindparam("versions", type_=sa.String()).like(
+    sa.literal_column("'%,'", sa.String)
+    + sa.cast(action.c.handler_version, sa.String)
+    + sa.literal_column("',%'", sa.String)
 )
 
 _HELD_BY: Final = {
@@ -123,7 +134,7 @@ _HELD_BY: Final = {
 def _longest_due(*columns: Any, when: Any, also: Sequence[Any] = ()) -> sa.Select[Any]:
     return (
         sa.select(*columns)
-        .where(action.c.provider == _p, action.c.phase == _QUEUED, when, *also)
+        .where(action.c.provider == _p, action.c.phase == _QUEUED, when, _is_mine, *also)
         .order_by(action.c.due_at, action.c.id)
         .limit(_ONE)
     )
@@ -290,6 +301,37 @@ PAST_DEADLINE: Final = Statement(
     sa.select(*_STORED)
     .where(action.c.provider == _p, action.c.deadline <= _now, sa.text(HAS_DEADLINE))
     .order_by(action.c.deadline)
+    .limit(sa.bindparam("count", type_=sa.Integer()))
+)
+# Versions of which the worker has no handler, with actions that were due long ago, while none of
+# theirs runs: elsewhere, too, nobody is there who has one.
+_running = action.alias("running")
+_waits_for_nobody = sa.and_(
+    action.c.provider == _p,
+    action.c.phase == _QUEUED,
+    action.c.due_at.is_not(None),
+    action.c.ready_at <= sa.bindparam("before", type_=UTCDateTime()),
+)
+GONE_VERSIONS: Final = Statement(
+    sa.select(action.c.handler_version)
+    .distinct()
+    .where(
+        _waits_for_nobody,
+        sa.not_(_is_mine),
+        ~sa.exists().where(
+            _running.c.provider == _p,
+            _running.c.phase == _RUNNING,
+            _running.c.due_at.is_not(None),
+            _running.c.handler_version == action.c.handler_version,
+        ),
+    )
+)
+OF_GONE_VERSION: Final = Statement(
+    sa.select(*_STORED)
+    .where(
+        _waits_for_nobody,
+        action.c.handler_version == sa.bindparam("gone", type_=sa.Integer()),
+    )
     .limit(sa.bindparam("count", type_=sa.Integer()))
 )
 RELEASE: Final = Statement(sa.delete(action).where(_seen))

@@ -9,7 +9,7 @@ Concurrency: safe from any number of threads and processes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -83,6 +83,7 @@ class Runs:
     Args:
         provider: the name under which they are stored.
         database: called for the database at each use.
+        versions: those of the handler that claims are for.
         clock: the present moment, aware.
     """
 
@@ -91,11 +92,13 @@ class Runs:
         provider: str,
         database: Callable[[], Database],
         *,
+        versions: Iterable[int] = (1,),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.provider = provider
         self.clock = clock
         self._database = database
+        self._versions = f",{','.join(map(str, versions))},"
 
     @cached_property
     def takes_turns(self) -> bool:
@@ -140,7 +143,13 @@ class Runs:
     def claim_params(self, owner: str, lease: timedelta) -> dict[str, Any]:
         """The parameters of a claim that is made now."""
         now = self.clock()
-        return {"p": self.provider, "now": now, "until": now + lease, "owner": owner}
+        return {
+            "p": self.provider,
+            "now": now,
+            "until": now + lease,
+            "owner": owner,
+            "versions": self._versions,
+        }
 
     def renew(self, held: Claimed, lease: timedelta) -> None:
         """Hold it for another `lease` from now; also after it ran out, if nobody claimed it.
@@ -321,6 +330,16 @@ class Runs:
         """Those whose deadline has passed and that have not ended, the longest overdue first."""
         params = {"p": self.provider, "now": self.clock(), "count": limit}
         return [stored_run(row) for row in self._database().fetch_all(sql.PAST_DEADLINE, params)]
+
+    def gone_versions(self, before: datetime) -> list[int]:
+        """Other versions, of which actions are due since `before` or longer, and none runs."""
+        params = {"p": self.provider, "before": before, "versions": self._versions}
+        return [row[0] for row in self._database().fetch_all(sql.GONE_VERSIONS, params)]
+
+    def of_gone_version(self, version: int, before: datetime, *, limit: int) -> list[StoredRun]:
+        """Those of a version that are due since `before` or longer."""
+        params = {"p": self.provider, "before": before, "gone": version, "count": limit}
+        return [stored_run(row) for row in self._database().fetch_all(sql.OF_GONE_VERSION, params)]
 
     def release(self, seen: StoredRun) -> bool:
         """Forget an action, its log and its steps, unless the row has changed."""

@@ -123,7 +123,7 @@ class TestFence:
         """What a worker holds that was thought lost, and another has claimed since."""
         action_id = bench.submit()
         held = bench.claim()
-        lost = lifecycle.lose_lease(held.life, bench.clock(), max_attempts=2)
+        lost = lifecycle.lose_lease(held.life, bench.clock(), max_recoveries=2)
         assert bench.runs.change(bench.runs.find(action_id), lost)
         bench.claim()
         return held
@@ -267,7 +267,7 @@ class TestEndAndNext:
         """Neither in one statement nor in a transaction of several."""
         bench.submit(monitor_by=monitor_by)
         held = bench.claim()
-        lost = lifecycle.lose_lease(held.life, bench.clock(), max_attempts=2)
+        lost = lifecycle.lose_lease(held.life, bench.clock(), max_recoveries=2)
         assert bench.runs.change(bench.runs.find(held.action_id), lost)
         with pytest.raises(LeaseLost):
             self.end(bench, held, then)
@@ -349,7 +349,7 @@ class TestLease:
         bench.clock.advance(100)
         seen = bench.runs.find(action_id)
         bench.runs.renew(held, LEASE)
-        lost = lifecycle.lose_lease(seen.life, bench.clock(), max_attempts=2)
+        lost = lifecycle.lose_lease(seen.life, bench.clock(), max_recoveries=2)
         assert not bench.runs.change(seen, lost)
 
     def test_an_end_leaves_no_lease(self, bench):
@@ -506,7 +506,7 @@ class TestFences:
         thread = threading.Thread(target=add)
         with bench.database.transaction() as transaction:
             found = bench.runs.find(held.action_id)
-            after = lifecycle.lose_lease(found.life, bench.clock(), max_attempts=2)
+            after = lifecycle.lose_lease(found.life, bench.clock(), max_recoveries=2)
             params = life_params(after) | as_seen(found)
             assert transaction.execute(sql.MOVE_UNCHANGED, params) == 1
             thread.start()
