@@ -31,6 +31,7 @@ __all__ = [
     "OperationNotImplemented",
     "RequestTooLarge",
     "RequestValidationError",
+    "StepMismatch",
     "UnauthorizedRequest",
     "UnstorableDocument",
 ]
@@ -68,6 +69,18 @@ class ActionFailure(LicetError):
         self.description = description
         self.may_retry = may_retry
         self.details = details
+
+
+class StepMismatch(ActionFailure):
+    """A durable action asks for another step than it has stored at that place.
+
+    `description` names both. No attempt follows.
+    """
+
+    code_name = "step_mismatch"
+
+    def __init__(self, description: str) -> None:
+        super().__init__("StepMismatch", description)
 
 
 class ActionProviderToolsException(HTTPError):

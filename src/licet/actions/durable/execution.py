@@ -132,11 +132,13 @@ class Execution:
             auth,
             max_result_bytes=job.max_result_bytes,
             persist=self._persist,
+            context=job.context,
         )
         self.action = running
         try:
             action = job.action.of_version[held.handler_version]
             result = action.handler(running, action.body_of(from_json(held.body)))
+            running.end()
             ending = ending_of_result(result, job.max_result_bytes)
         except ActionStopped as stopped:
             self._exit_if_forked()
@@ -167,6 +169,8 @@ class Execution:
             self._move(lifecycle.give_back(life, now))
         elif reason is Reason.LEASE_LOST:
             raise LeaseLost(self.held.action_id)  # to be logged
+        elif self.control.mismatch is not None:
+            self._failed(self.control.mismatch)
         # PAUSED is stored already
 
     def _cancelled(self, life: Life) -> Life:

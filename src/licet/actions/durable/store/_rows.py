@@ -11,6 +11,7 @@ from pydantic_core import from_json
 
 from licet.actions._types import parse_duration
 from licet.actions.documents import ActionStatusValue
+from licet.actions.durable.steps.recorded import Mark, Stored
 from licet.actions.lifecycle import Life, Phase
 from licet.actions.store._rows import json_text
 from licet.db.types import moment_of
@@ -27,6 +28,7 @@ __all__ = [
     "of_lease",
     "step_params",
     "stored_run",
+    "stored_step",
     "this",
 ]
 
@@ -88,9 +90,26 @@ def as_seen(seen: StoredRun) -> dict[str, Any]:
     return this(seen) | {"seen": seen.version}
 
 
-def step_params(held: Claimed, name: str, result: str, now: datetime) -> dict[str, Any]:
+def step_params(
+    held: Claimed, name: str, result: str, mark: Mark | None, now: datetime
+) -> dict[str, Any]:
     """Those of a completed step."""
-    return of_lease(held) | {"name": name, "result": result, "now": now}
+    place, function, digest = (None, None, None) if mark is None else mark
+    return of_lease(held) | {
+        "name": name,
+        "result": result,
+        "now": now,
+        "place": place,
+        "function": function,
+        "digest": digest,
+        "size_bytes": len(result.encode()),
+    }
+
+
+def stored_step(row: Sequence[Any]) -> Stored:
+    """What a row of `STEP_MARKS` says."""
+    name, place, function, digest, size_bytes = row
+    return Stored(name, Mark(place, function or "", digest or ""), size_bytes or 0)
 
 
 def log_params(line: LogLine, now: datetime) -> dict[str, Any]:

@@ -234,14 +234,20 @@ TELL_PRINCIPALS: Final = Statement(
 PROGRESS: Final = Statement(sa.update(action).where(_held), columns=["details", "display_status"])
 
 # A step that is stored again by the lease that stored it, after an answer was lost, is no error.
+# One that raised in an earlier attempt has no result, and may get one.
 # The row is locked: else PostgreSQL would insert by a lease that another is taking back meanwhile.
 _insert_step = (
-    "INSERT INTO licet_action_step (action, name, lease_number, completed_at, result)"
-    " SELECT id, CAST(:name AS VARCHAR(256)), lease_number, :now, CAST(:result AS TEXT)"
+    "INSERT INTO licet_action_step (action, name, lease_number, completed_at, result,"
+    " place, function, digest, size_bytes)"
+    " SELECT id, CAST(:name AS VARCHAR(256)), lease_number, :now, CAST(:result AS TEXT),"
+    " CAST(:place AS INTEGER), CAST(:function AS VARCHAR(256)), CAST(:digest AS VARCHAR(64)),"
+    " CAST(:size_bytes AS INTEGER)"
     " FROM licet_action"
     " WHERE id = :key AND action_id = :which AND lease_number = :lease AND phase = 'running' {lock}"
-    " ON CONFLICT (action, name) DO UPDATE SET result = excluded.result"
+    " ON CONFLICT (action, name) DO UPDATE SET result = excluded.result,"
+    " size_bytes = excluded.size_bytes"
     " WHERE licet_action_step.lease_number = excluded.lease_number"
+    " OR licet_action_step.size_bytes = 0"
 )
 
 
@@ -251,6 +257,10 @@ def _step_insertion(dialect: str) -> ClauseElement:
         sa.bindparam("name", type_=sa.String()),
         sa.bindparam("which", type_=sa.String()),
         sa.bindparam("result"),
+        sa.bindparam("place", type_=sa.Integer()),
+        sa.bindparam("function", type_=sa.String()),
+        sa.bindparam("digest", type_=sa.String()),
+        sa.bindparam("size_bytes", type_=sa.Integer()),
         _now,
         _key,
         _lease,
@@ -258,9 +268,37 @@ def _step_insertion(dialect: str) -> ClauseElement:
 
 
 INSERT_STEP: Final = Statement(_step_insertion)
-STEPS: Final = Statement(
-    sa.select(action_step.c.name, action_step.c.result).where(
-        action_step.c.action == sa.select(action.c.id).where(_this).scalar_subquery()
+_of_action = action_step.c.action == sa.select(action.c.id).where(_this).scalar_subquery()
+_first = sa.bindparam("first", type_=sa.Integer())
+STEP_COUNTS: Final = Statement(
+    sa.select(
+        sa.func.coalesce(sa.func.max(action_step.c.place), 0),
+        sa.func.count() - sa.func.count(action_step.c.place),
+    ).where(_of_action)
+)
+STEP_MARKS: Final = Statement(
+    sa.select(
+        action_step.c.name,
+        action_step.c.place,
+        action_step.c.function,
+        action_step.c.digest,
+        action_step.c.size_bytes,
+    )
+    .where(_of_action, action_step.c.place >= _first)
+    .order_by(action_step.c.place)
+    .limit(sa.bindparam("count", type_=sa.Integer()))
+)
+STEP_RESULTS: Final = Statement(
+    sa.select(action_step.c.place, action_step.c.result).where(
+        _of_action,
+        action_step.c.place.between(_first, sa.bindparam("last", type_=sa.Integer())),
+    )
+)
+STEP_WITHOUT_PLACE: Final = Statement(
+    sa.select(action_step.c.result).where(
+        _of_action,
+        action_step.c.name == sa.bindparam("name", type_=sa.String()),
+        action_step.c.place.is_(None),
     )
 )
 

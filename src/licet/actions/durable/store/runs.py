@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
+from licet.actions.durable.steps.recorded import Mark, Stored
 from licet.actions.durable.store import _statements as sql
 from licet.actions.durable.store._rows import (
     Claimed,
@@ -27,6 +28,7 @@ from licet.actions.durable.store._rows import (
     of_lease,
     step_params,
     stored_run,
+    stored_step,
     this,
 )
 from licet.actions.lifecycle import Life, Phase
@@ -226,7 +228,9 @@ class Runs:
             params = {"key": run.key, "status": life.status.value}
             transaction.execute(sql.TELL_PRINCIPALS, params)
 
-    def pause(self, held: Claimed, life: Life, *, step: str, line: LogLine) -> bool:
+    def pause(
+        self, held: Claimed, life: Life, *, step: str, line: LogLine, mark: Mark | None = None
+    ) -> bool:
         """Let an action wait, and complete the step that is its pause.
 
         Returns:
@@ -236,7 +240,9 @@ class Runs:
             LeaseLost: it is somebody else's now, or has ended; nothing was written.
         """
         with suppress(_Refused), self._database().transaction() as transaction:
-            transaction.execute(sql.INSERT_STEP, step_params(held, step, "null", self.clock()))
+            transaction.execute(
+                sql.INSERT_STEP, step_params(held, step, "null", mark, self.clock())
+            )
             if not transaction.execute(sql.PAUSE_HELD, life_params(life) | of_lease(held)):
                 raise _Refused  # rolls the step back
             self._add_to_change(transaction, held, life, [line])
@@ -270,17 +276,33 @@ class Runs:
         }
         self._require(held, self._database().execute(sql.INSERT_HELD_LOG, params))
 
-    def steps(self, held: Claimed) -> dict[str, str]:
-        """The results of its completed steps, as JSON, by their names."""
-        return dict(self._database().fetch_all(sql.STEPS, this(held)))
+    def step_counts(self, held: Claimed) -> tuple[int, int]:
+        """The last place of its steps, 0 if there is none, and how many steps have no place."""
+        last, n_unplaced = self._database().fetch_one(sql.STEP_COUNTS, this(held))
+        return int(last), int(n_unplaced)
 
-    def add_step(self, held: Claimed, name: str, result: str) -> None:
-        """Keep the result, JSON, of a completed step.
+    def step_marks(self, held: Claimed, first: int, limit: int) -> list[Stored]:
+        """Its steps from a place on, without their results, in the order of their places."""
+        params = this(held) | {"first": first, "count": limit}
+        return [stored_step(row) for row in self._database().fetch_all(sql.STEP_MARKS, params)]
+
+    def step_results(self, held: Claimed, first: int, last: int) -> list[tuple[int, str]]:
+        """Places, and the results there as JSON, from one place to another."""
+        params = this(held) | {"first": first, "last": last}
+        return self._database().fetch_all(sql.STEP_RESULTS, params)
+
+    def step_without_place(self, held: Claimed, key: str) -> str | None:
+        """The result, JSON, of a step that an earlier licet stored by its name and a count."""
+        row = self._database().fetch_one(sql.STEP_WITHOUT_PLACE, this(held) | {"name": key})
+        return None if row is None else str(row[0])
+
+    def add_step(self, held: Claimed, name: str, result: str, mark: Mark | None = None) -> None:
+        """Keep the result, JSON, of a completed step; an empty text of one that raised.
 
         Raises:
             LeaseLost: it is somebody else's now, or has ended.
         """
-        params = step_params(held, name, result, self.clock())
+        params = step_params(held, name, result, mark, self.clock())
         self._require(held, self._database().execute(sql.INSERT_STEP, params))
 
     def _require(self, held: Claimed, changed: int) -> None:
