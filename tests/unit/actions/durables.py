@@ -24,6 +24,7 @@ from licet.actions.durable.store.stored_caller import caller_json
 from licet.actions.store._rows import json_text
 from licet.actions.store.actions import ActionStore
 from licet.db.engine import Database
+from licet.errors import LeaseLost
 
 OWNER = "unit"
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -43,6 +44,10 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
+
+
+class Died(BaseException):
+    """Raised by a handler where its process is to die: nothing more is written by it."""
 
 
 class Bench:
@@ -127,6 +132,44 @@ class Bench:
         self.execution(watched, **options).run()
         if broken:
             raise broken[0]
+
+    def run_or_die(self, handler: Callable[..., Any], **options: Any) -> None:
+        """One attempt; where the handler raises `Died`, the action is taken back from its worker.
+
+        The handler's own writes until then are stored, and nothing that follows.
+        """
+        died: list[Died] = []
+
+        def watched(action: Any, body: Any) -> Any:
+            try:
+                return handler(action, body)
+            except Died as found:
+                died.append(found)
+                raise
+
+        def persist(write: Callable[[], Any]) -> Any:
+            if died:
+                raise LeaseLost("of a dead worker")
+            return write()
+
+        job = self.job(watched, **options)
+        execution = Execution(job, self.claim(), persist)
+        execution.run()
+        if died:
+            self.lose_worker(execution.held.action_id)
+
+    def lose_worker(self, action_id: str) -> None:
+        """As a sweeper takes the action back from a worker that is not heard of."""
+        seen = self.runs.find(action_id)
+        assert seen is not None
+        lost = lifecycle.lose_lease(seen.life, self.clock(), max_recoveries=1000)
+        assert self.runs.change(seen, lost)
+
+    def resume(self, action_id: str) -> None:
+        """Let a paused action go on."""
+        seen = self.runs.find(action_id)
+        assert seen is not None
+        assert self.runs.change(seen, lifecycle.resume(seen.life, self.clock()))
 
     def state(self, action_id: str) -> str:
         """Phase, status, and the code or other details, in a line."""

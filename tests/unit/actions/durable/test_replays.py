@@ -1,46 +1,22 @@
 """A later attempt asks for what is stored, or ends the action: programs that change, and order."""
 
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tests.unit.actions.durables import Bench
+from tests.unit.actions.durables import Bench, Died
 
 from licet.actions import ActionStopped, Retry
-from licet.errors import ActionFailure, LeaseLost, UsageError
+from licet.actions.durable.steps import recorded
+from licet.errors import ActionFailure, UsageError
 
 NO_WAIT = Retry(wait_seconds=0)
-
-
-class Died(BaseException):
-    """The process is gone: nothing more is written by it."""
 
 
 @pytest.fixture
 def bench(database):
     return Bench(database)
-
-
-def lose_worker(bench, action_id):
-    """As a sweeper takes the action back from a worker that is not heard of."""
-    from licet.actions import lifecycle
-
-    seen = bench.runs.find(action_id)
-    assert bench.runs.change(seen, lifecycle.lose_lease(seen.life, bench.clock(), max_recoveries=9))
-
-
-def run_then_die(bench, action_id, handler, **options):
-    """An attempt whose process dies where the handler raises `Died`; another may follow."""
-    execution = bench.execution(handler, **options)
-    move = execution._move
-
-    def gone(*args, **kwargs):
-        raise LeaseLost(action_id)
-
-    execution._move = gone
-    execution.run()
-    execution._move = move
-    lose_worker(bench, action_id)
 
 
 def details_of(bench, action_id):
@@ -69,7 +45,7 @@ class TestAnotherProgram:
             first(action, body)
             raise Died
 
-        run_then_die(bench, action_id, dies)
+        bench.run_or_die(dies)
         bench.run(second)
         return action_id
 
@@ -119,8 +95,6 @@ class TestAnotherProgram:
             bench, lambda a, _: a.step("pay", pay, "ann"), lambda a, _: second(a) and {}
         )
         assert bench.state(action_id) == "ended FAILED StepMismatch"
-        import re
-
         assert re.search(words, details_of(bench, action_id)["description"])
 
     def test_it_is_not_tried_again(self, bench):
@@ -172,7 +146,7 @@ class TestStepsOfAnEarlierLicet:
         for number in (1, 2):
             bench.runs.add_step(held, f"n #{number}", str(number))
         bench.runs.add_step(held, "pause Wait #1", "null")
-        lose_worker(bench, action_id)
+        bench.lose_worker(action_id)
 
         def handler(action, _body):
             first = [action.step("n", int, "9") for _ in range(2)]
@@ -182,10 +156,10 @@ class TestStepsOfAnEarlierLicet:
                 raise Died
             return {"n": [*found, action.step("n", int, "8"), action.step("n", int, "5")]}
 
-        run_then_die(bench, action_id, handler)
+        bench.run_or_die(handler)
         held = bench.claim()
         bench.runs.add_step(held, "n #4", "4")  # by a process of the old code
-        lose_worker(bench, action_id)
+        bench.lose_worker(action_id)
         bench.run(handler)
         assert bench.state(action_id) == "ended SUCCEEDED {'n': [1, 2, 3, 4, 5]}"
 
@@ -302,7 +276,7 @@ class TestParallel:
                 raise Died
             return {"n": got}
 
-        run_then_die(bench, action_id, handler)
+        bench.run_or_die(handler)
         assert ran == [0, 1, 1]
         ran.clear()
         bench.run(handler)
@@ -346,7 +320,7 @@ class TestStepsThatRaised:
                 raise Died
             return {"n": got}
 
-        run_then_die(bench, action_id, handler)
+        bench.run_or_die(handler)
         bench.run(handler)
         assert bench.state(action_id) == "ended SUCCEEDED {'n': 2}"
         assert len(ran) == 2
@@ -369,7 +343,7 @@ class TestStepsThatRaised:
                 raise Died
             return {"n": got}
 
-        run_then_die(bench, action_id, handler)
+        bench.run_or_die(handler)
         bench.run(handler)
         assert bench.state(action_id) == "ended SUCCEEDED {'n': 2}"
         assert ran == ["first", "second", "first"]
@@ -393,7 +367,7 @@ class TestStepsThatRaised:
                 raise Died
             return {}
 
-        run_then_die(bench, action_id, handler)
+        bench.run_or_die(handler)
         bench.run(handler)
         assert bench.state(action_id) == "ended FAILED StepMismatch"
 
@@ -408,8 +382,6 @@ def test_a_result_that_is_no_json_names_its_step(bench):
 
 def test_results_are_read_in_batches(bench, monkeypatch):
     """A later attempt never asks for more bytes at once than a batch has."""
-    from licet.actions.durable.steps import recorded
-
     monkeypatch.setattr(recorded, "RESULT_BYTES", 1500)
     monkeypatch.setattr(recorded, "MARKS", 7)
     action_id = bench.submit()
@@ -429,7 +401,7 @@ def test_results_are_read_in_batches(bench, monkeypatch):
             raise Died
         return {"bytes": sum(sizes)}
 
-    run_then_die(bench, action_id, handler)
+    bench.run_or_die(handler)
     bench.run(handler)
     assert bench.state(action_id) == f"ended SUCCEEDED {{'bytes': {30 * sum(range(30))}}}"
     assert max(read) <= 1500
