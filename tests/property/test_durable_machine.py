@@ -33,6 +33,7 @@ from licet.errors import ActionConflict, LeaseLost
 
 LEASE = 30
 ATTEMPTS = 2
+RECOVERIES = 2
 DONE = Ending(status=ActionStatusValue.SUCCEEDED, details={"n": 1})
 BROKEN = Ending(status=ActionStatusValue.FAILED, details={"code": "X", "description": "x"})
 workers = st.sampled_from(["ann", "ben"])
@@ -44,6 +45,7 @@ class Model:
 
     state: str = "queued"
     attempt: int = 1
+    recoveries: int = 0
     ready_at: float = 0.0
     lease_until: float = 0.0
     deadline: float | None = None
@@ -69,7 +71,7 @@ class DurableMachine(RuleBasedStateMachine):
             connection.exec_driver_sql("DELETE FROM licet_action")
         self.bench = Bench(self.database)
         self.sweeper = Sweeper(
-            [self.bench.job(lease_seconds=LEASE, max_attempts=ATTEMPTS)],
+            [self.bench.job(lease_seconds=LEASE, max_recoveries=RECOVERIES)],
             dispatch=lambda *_: True,
             dispatches=False,
             stored=lambda: [
@@ -145,7 +147,9 @@ class DurableMachine(RuleBasedStateMachine):
         model.state, model.holder = "running", model.holder + 1
         model.lease_until = self.now + LEASE
         assert (held.life.lease_number, held.life.attempt) == (model.holder, model.attempt)
-        assert set(self.bench.runs.steps(held)) == model.steps
+        found = {name for name in "abp" if self.bench.runs.step_without_place(held, name)}
+        assert found == model.steps
+        assert self.bench.runs.step_counts(held) == (0, len(model.steps))
         self.held[who] = held
 
     def is_holder(self, who) -> bool:
@@ -340,12 +344,13 @@ class DurableMachine(RuleBasedStateMachine):
     def lose(self, action_id, model) -> None:
         if self.bench.life(action_id).phase == "running":
             return  # it was renewed since it was suspected, and is suspected anew
+        model.recoveries += not model.cancelled
         if model.cancelled:
             self.end(model, "FAILED Cancelled")
-        elif model.attempt == ATTEMPTS:
-            self.end(model, "FAILED AttemptsExhausted")
+        elif model.recoveries == RECOVERIES:
+            self.end(model, "FAILED WorkersLost")
         else:
-            model.state, model.attempt, model.ready_at = "queued", model.attempt + 1, self.now
+            model.state, model.ready_at = "queued", self.now
 
     def end(self, model, how) -> None:
         model.state, model.ended_at = f"ended {how}", self.now

@@ -125,20 +125,21 @@ class TestFail:
 
 class TestLoseLease:
     def test_it_is_queued_again(self):
-        """A worker that was lost costs an attempt."""
-        life = lifecycle.lose_lease(running(), LATER, max_attempts=2)
-        assert (life.phase, life.attempt, life.ready_at) == (Phase.QUEUED, 2, LATER)
+        """A worker that was lost is counted, and costs no attempt."""
+        life = lifecycle.lose_lease(running(), LATER, max_recoveries=2)
+        assert (life.phase, life.attempt, life.ready_at) == (Phase.QUEUED, 1, LATER)
+        assert life.recoveries == 1
 
-    @pytest.mark.parametrize(("most", "words"), [(1, "1 attempt is"), (3, "3 attempts is")])
-    def test_until_no_attempt_is_left(self, most: int, words: str):
-        """The last one lost is the end."""
-        life = lifecycle.lose_lease(running(attempt=most), NOW, max_attempts=most)
-        assert (life.status, code_of(life)) == ("FAILED", "AttemptsExhausted")
+    @pytest.mark.parametrize(("most", "words"), [(1, "lost 1 worker,"), (3, "lost 3 workers,")])
+    def test_until_it_has_lost_too_many(self, most: int, words: str):
+        """The last worker that may be lost is the end."""
+        life = lifecycle.lose_lease(running(recoveries=most - 1), NOW, max_recoveries=most)
+        assert (life.status, code_of(life)) == ("FAILED", "WorkersLost")
         assert words in life.details["description"]
 
     def test_what_was_cancelled_is_not_tried_again(self):
         """Its worker was to stop anyway."""
-        life = lifecycle.lose_lease(running(cancel_requested_by="bob"), NOW, max_attempts=9)
+        life = lifecycle.lose_lease(running(cancel_requested_by="bob"), NOW, max_recoveries=9)
         assert code_of(life) == "Cancelled"
 
 

@@ -36,11 +36,11 @@ from licet.actions.durable.running import (
     RunningAction,
     exit_if_forked,
 )
+from licet.actions.durable.steps.own_writes import watch
 from licet.actions.durable.store.runs import Claimed, LogLine, Move, Runs
 from licet.actions.durable.store.stored_caller import StoredAuthState, stored_caller
 from licet.actions.lifecycle import Ending, Life
 from licet.authn.auth_state import AuthState
-from licet.db.own_writes import watch
 from licet.errors import ActionFailure, AttemptTimedOut, LeaseLost
 
 __all__ = ["Attempt", "Job"]
@@ -168,9 +168,12 @@ class Attempt:
                     max_result_bytes=job.max_result_bytes,
                     persist=self._persist_within,
                     own_writes=own_writes,
+                    context=job.context,
                 )
-                body = job.action.body_of(from_json(held.body))
-                ending = ending_of_result(job.action.handler(running, body), job.max_result_bytes)
+                action = job.action.of_version[held.handler_version]
+                result = action.handler(running, action.body_of(from_json(held.body)))
+                running.end()
+                ending = ending_of_result(result, job.max_result_bytes)
         except ActionStopped as stopped:
             self._exit_if_forked()
             return stopped.reason
@@ -195,6 +198,8 @@ class Attempt:
             raise LeaseLost(self.held.action_id)  # to be logged
         if reason is Reason.PAUSED:
             return None
+        if reason is Reason.MISMATCH and self.control.mismatch is not None:
+            return self._failed(self.control.mismatch, self._asked_by())
         needs_name = reason in (Reason.CANCELLED, Reason.TIMED_OUT)
         return self.stopped_by(reason, self._asked_by() if needs_name else None)
 

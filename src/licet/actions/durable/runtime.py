@@ -98,7 +98,7 @@ class Runtime:
             action = replace(action, attempt_seconds=self._settings.attempt_seconds)
         job = Job(
             action=action,
-            runs=Runs(action.provider, self.database),
+            runs=Runs(action.provider, self.database, versions=action.of_version),
             max_result_bytes=self._settings.max_result_bytes,
             may_still_run=lambda caller: self._may_still_run(action, caller),
             context=self._context,
@@ -147,6 +147,7 @@ class Runtime:
                 "due_at": life.due_at,
                 "body": json_text(request.body),
                 "caller": caller_json(auth, job.action.description.runnable_by),
+                "handler_version": job.action.version,
             },
         )
         if submission.created:
@@ -305,6 +306,7 @@ class Runtime:
             dispatch=dispatch,
             dispatches=dispatcher is not None,
             stored=self._stored,
+            version_gone=timedelta(seconds=self._settings.version_gone_seconds),
             others=self.others,
         )
 

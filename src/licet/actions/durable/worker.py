@@ -27,9 +27,9 @@ from licet.actions.durable.care import GRACE_SECONDS, Care
 from licet.actions.durable.claims import Claim, Claims
 from licet.actions.durable.endings import Endings
 from licet.actions.durable.running import Reason
+from licet.actions.durable.store.patience import PATIENCE_SECONDS, Patience
 from licet.actions.durable.store.runs import Move
 from licet.actions.lifecycle import give_back
-from licet.db.patience import PATIENCE_SECONDS, Patience
 from licet.errors import LeaseLost, StoreUnavailable
 
 __all__ = ["Worker"]
