@@ -24,7 +24,8 @@ from tests.unit.actions.making import BOB, make_request
 
 from licet.actions import lifecycle
 from licet.actions.documents import ActionStatusValue
-from licet.actions.durable.store.runs import Claimed, LogLine, Move, Runs, stored_providers
+from licet.actions.durable.store.providers import stored_providers
+from licet.actions.durable.store.runs import Claimed, LogLine, Move, Runs
 from licet.actions.durable.sweeper import Sweeper
 from licet.actions.lifecycle import Ending
 from licet.db.engine import Database
@@ -46,6 +47,7 @@ class Model:
     state: str = "queued"
     attempt: int = 1
     recoveries: int = 0
+    has_progressed: bool = False  # under the present lease
     ready_at: float = 0.0
     lease_until: float = 0.0
     deadline: float | None = None
@@ -145,6 +147,7 @@ class DurableMachine(RuleBasedStateMachine):
         assert model.state == "queued"
         assert model.ready_at <= self.now
         model.state, model.holder = "running", model.holder + 1
+        model.has_progressed = False
         model.lease_until = self.now + LEASE
         assert (held.life.lease_number, held.life.attempt) == (model.holder, model.attempt)
         found = {name for name in "abp" if self.bench.runs.step_without_place(held, name)}
@@ -200,7 +203,9 @@ class DurableMachine(RuleBasedStateMachine):
         if self.held[who] and self.attempt_write(
             who, lambda held: self.bench.runs.add_step(held, name, "1")
         ):
-            self.model[self.held[who].action_id].steps.add(name)
+            model = self.model[self.held[who].action_id]
+            model.steps.add(name)
+            model.has_progressed = True
 
     def held_steps(self, who) -> set[str]:
         model = self.model.get(self.held[who].action_id)
@@ -344,7 +349,8 @@ class DurableMachine(RuleBasedStateMachine):
     def lose(self, action_id, model) -> None:
         if self.bench.life(action_id).phase == "running":
             return  # it was renewed since it was suspected, and is suspected anew
-        model.recoveries += not model.cancelled
+        if not model.cancelled:
+            model.recoveries = 0 if model.has_progressed else model.recoveries + 1
         if model.cancelled:
             self.end(model, "FAILED Cancelled")
         elif model.recoveries == RECOVERIES:

@@ -158,17 +158,32 @@ def fail(
     return _queued(life, now + retry_after, attempt=life.attempt + 1)
 
 
-def lose_lease(life: Life, now: datetime, *, max_recoveries: int) -> Life:
-    """After its worker was not heard of: queued again, unless it is the last that may be lost."""
+def lose_lease(
+    life: Life,
+    now: datetime,
+    *,
+    max_recoveries: int,
+    has_progressed: bool = False,
+    apart: timedelta = timedelta(0),
+) -> Life:
+    """After its worker was not heard of: queued again, unless it is the last that may be lost.
+
+    What counts are workers that were lost one after another without completing a step: an action
+    that gets on is not at fault when its process dies. From the second on it waits `apart` for the
+    next, so that those that were lost together are not begun together again.
+    """
     _require(life, Phase.RUNNING, "reclaimed")
     if life.cancel_requested_by is not None:
         return _ended(life, now, _cancelled(life.cancel_requested_by))
-    life = life._replace(recoveries=life.recoveries + 1)
+    life = life._replace(recoveries=0 if has_progressed else life.recoveries + 1)
     if life.recoveries >= max_recoveries:
         workers = f"{life.recoveries} worker{'s' if life.recoveries > 1 else ''}"
-        ending = _failure("WorkersLost", f"The action lost {workers}, which is as many as it may.")
+        ending = _failure(
+            "WorkersLost", f"{workers} died with the action before a step of it was completed."
+        )
         return _ended(life, now, ending)
-    return _queued(life, now, attempt=life.attempt)
+    ready_at = now + apart if life.recoveries > 1 else now
+    return _queued(life, ready_at, attempt=life.attempt)
 
 
 def give_back(life: Life, now: datetime) -> Life:

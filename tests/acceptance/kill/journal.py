@@ -94,6 +94,18 @@ class Witness:
         with self._engine.begin() as connection:
             for statement in _SQLITE if sqlite else _POSTGRESQL:
                 connection.exec_driver_sql(statement)
+            connection.exec_driver_sql("CREATE TABLE kill_own (action_id TEXT, n INTEGER)")
+
+    def own_rows(self, ids: Iterable[str]) -> Counter[tuple[str, int]]:
+        """How often each step of these actions committed a row of the app's own."""
+        rows = self.query(sa.text("SELECT action_id, n FROM kill_own"))
+        wanted = set(ids)
+        return Counter((row[0], row[1]) for row in rows if row[0] in wanted)
+
+    def details(self, action_id: str) -> Any:
+        """The details of an action that has ended."""
+        wanted = sa.select(action.c.details).where(action.c.action_id == action_id)
+        return json.loads(self.query(wanted)[0][0])
 
     def query(self, statement: Any) -> list[Any]:
         """The rows of a query."""

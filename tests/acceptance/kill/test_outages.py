@@ -76,7 +76,7 @@ def test_postgresql_restarts(
     on when it is back, and no attempt is lost.
     """
     with stoppable_server() as server:
-        system = make_system(kind, database_url=new_database(server.url), max_attempts=1)
+        system = make_system(kind, database_url=new_database(server.url))
         system.ensure()
         ids = in_the_middle(system, n_actions)
         server.stop()
@@ -180,7 +180,6 @@ def test_a_server_told_to_stop_gives_back(
     """SIGTERM: its embedded workers give back what does not end in time, though requests wait."""
     system = make_system(
         "sqlite-threads",
-        max_attempts=1,
         lease_seconds=30.0,
         settings={"LICET_WORKER_THREADS": "2", "LICET_STOP_SECONDS": "11"},
     )

@@ -188,9 +188,7 @@ def test_a_worker_whose_steps_do_not_end(
     make_system: Callable[..., System], kind: str, point: str, count: Callable[..., None]
 ):
     """SIGTERM: after LICET_STOP_SECONDS it gives back what it holds, and no attempt is lost."""
-    system = make_system(
-        kind, max_attempts=1, lease_seconds=20.0, settings={"LICET_STOP_SECONDS": "1"}
-    )
+    system = make_system(kind, lease_seconds=20.0, settings={"LICET_STOP_SECONDS": "1"})
     system.ensure(workers=1)
     ids = system.submit(4, steps=2, gate="gate")
     wait_until(lambda: len(system.witness.begun(ids)) == 4, "steps under way")
@@ -210,7 +208,7 @@ def test_workers_replaced_under_load(
     make_system: Callable[..., System], kind: str, point: str, count: Callable[..., None]
 ):
     """SIGTERM while short actions come and go: with one attempt each, none of them fails."""
-    system = make_system(kind, max_attempts=1, lease_seconds=5.0)
+    system = make_system(kind, lease_seconds=5.0)
     system.ensure(workers=1)
     ids: list[str] = []
     for _ in range(3):

@@ -67,10 +67,10 @@ class DurableAction:
     """One provider's durable action.
 
     `lease_seconds` is how long a silent worker keeps an action; `max_recoveries` how many workers
-    an action may lose before it has failed; `attempt_seconds` how long one attempt may take, None
-    for ever; `concurrency` how many of them one process runs at once, None for as many as it has
-    threads. `version` is the handler's, stored with each action that is submitted; `versions` are
-    older handlers, for the actions of theirs.
+    an action may lose in a row, completing no step, before it has failed; `attempt_seconds` how
+    long one attempt may take, None for ever; `concurrency` how many of them one process runs at
+    once, None for as many as it has threads. `version` is the handler's, stored with each action
+    that is submitted; `versions` are older handlers, for the actions of theirs.
     """
 
     provider: str

@@ -98,9 +98,9 @@ class Control:
 class RunningAction:
     """The action that a handler works on.
 
-    `attempt` counts from 1, `recoveries` the workers that were lost; `deadline` is None or an aware
-    moment; `auth` is an `AuthState` made of what was known of the caller when the action was
-    submitted, without any token.
+    `attempt` counts from 1, `recoveries` the workers lost since a step was completed; `deadline` is
+    None or an aware moment; `auth` is an `AuthState` made of what was known of the caller when the
+    action was submitted, without any token.
 
     Concurrency: a handler's own threads may call `progress`, `log` and `raise_if_cancelled`; steps
     and pauses are made in the handler's thread, and `parallel` makes steps side by side.

@@ -26,7 +26,8 @@ from licet.actions.documents import ActionRequest, ActionStatus, ActionStatusVal
 from licet.actions.durable.attempt import Job
 from licet.actions.durable.declaration import DurableAction
 from licet.actions.durable.process import begin_work, expect_work
-from licet.actions.durable.store.runs import LogLine, Runs, StoredRun, stored_providers
+from licet.actions.durable.store.providers import stored_providers
+from licet.actions.durable.store.runs import LogLine, Runs, StoredRun
 from licet.actions.durable.store.stored_caller import StoredAuthState, caller_json, stored_caller
 from licet.actions.durable.sweeper import Sweeper
 from licet.actions.durable.worker import Worker

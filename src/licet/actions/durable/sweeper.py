@@ -13,6 +13,7 @@ was away for a while costs an action an attempt while its worker lives.
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -195,8 +196,14 @@ class Sweeper:
             seen[suspect] = self._monotonic() if first_seen is None else first_seen
             return
         most = job.action.max_recoveries
-        after = lifecycle.lose_lease(life, now, max_recoveries=most)
-        attempt = f"in attempt {life.attempt}, {after.recoveries} of {most}"
+        after = lifecycle.lose_lease(
+            life,
+            now,
+            max_recoveries=most,
+            has_progressed=job.runs.has_progressed(run),
+            apart=job.action.lease * life.recoveries * random.random(),  # noqa: S311 - no secret
+        )
+        attempt = f"in attempt {life.attempt}, {after.recoveries} of {most} without a step"
         line = LogLine(code="WORKER_LOST", description=f"A worker was lost {attempt}")
         if job.runs.change(run, after, log=[line]):
             log.warning("Action %s: the worker was lost %s", run.action_id, attempt)

@@ -200,7 +200,8 @@ class ActionProviderBlueprint(Blueprint):
         Args:
             max_attempts: how many times the function may fail by an exception that `retry` names,
                 before the action has failed.
-            max_recoveries: how many workers an action may lose before it has failed.
+            max_recoveries: how many workers an action may lose one after another, without
+                completing a step, before it has failed.
             retry: which exceptions are tried again, and when; by default every `Exception`.
             lease_seconds: how long a worker that is not heard of keeps an action.
             attempt_seconds: how long one attempt may take before it fails as ``AttemptTimedOut``;

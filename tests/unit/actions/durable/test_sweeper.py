@@ -11,7 +11,9 @@ from tests.unit.actions.making import BOB, make_request, make_status
 
 from licet.actions import lifecycle
 from licet.actions.documents import ActionStatusValue
-from licet.actions.durable.store.runs import Runs, stored_providers
+from licet.actions.durable.steps.recorded import Mark
+from licet.actions.durable.store.providers import stored_providers
+from licet.actions.durable.store.runs import Runs
 from licet.actions.durable.sweeper import Sweeper, Swept
 from licet.actions.lifecycle import Ending
 from licet.actions.store.actions import ActionStore
@@ -111,7 +113,19 @@ class TestLostWorkers:
             life = bench.life(action_id)
             assert life.recoveries == n_lost
             assert life.phase == ("ended" if n_lost == 5 else "queued")
+            bench.clock.advance(30 * n_lost)  # it waits for a part of this
         assert bench.state(action_id) == "ended FAILED WorkersLost"
+
+    def test_one_that_completes_steps_loses_any_number(self, bench):
+        """It gets on: that its process dies is the fault of something beside it."""
+        sweeper = make_sweeper(bench)
+        action_id = bench.submit()
+        for n_lost in range(12):
+            held = bench.claim()
+            bench.runs.add_step(held, f"step #{n_lost}", "1", Mark(n_lost + 1, "f", "d"))
+            bench.clock.advance(30)
+            sweep_twice(bench, sweeper)
+            assert (bench.life(action_id).phase, bench.life(action_id).recoveries) == ("queued", 0)
 
     def test_one_that_was_cancelled_ends(self, bench):
         """Its worker was to stop anyway."""

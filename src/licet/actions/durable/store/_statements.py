@@ -284,6 +284,15 @@ STEP_COUNTS: Final = Statement(
         sa.func.count() - sa.func.count(action_step.c.place),
     ).where(_of_action)
 )
+STEP_OF_LEASE: Final = Statement(
+    sa.select(action_step.c.name)
+    .where(
+        _of_action,
+        action_step.c.lease_number == _lease,
+        sa.func.coalesce(action_step.c.size_bytes, _ONE) > 0,  # 0: of a step that raised
+    )
+    .limit(_ONE)
+)
 STEP_MARKS: Final = Statement(
     sa.select(
         action_step.c.name,

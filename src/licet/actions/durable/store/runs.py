@@ -9,7 +9,7 @@ Concurrency: safe from any number of threads and processes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -38,7 +38,7 @@ from licet.db.statement import Statement
 from licet.errors import LeaseLost
 from licet.wire.text import is_storable
 
-__all__ = ["Claimed", "LogLine", "Move", "Runs", "StoredRun", "stored_providers"]
+__all__ = ["Claimed", "LogLine", "Move", "Runs", "StoredRun"]
 
 THE_BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 SKEW: Final = timedelta(seconds=5)
@@ -342,6 +342,11 @@ class Runs:
         params = {"p": self.provider, "of_phase": phase, "now": self.clock(), "count": limit}
         return [stored_run(row) for row in self._database().fetch_all(sql.DUE, params)]
 
+    def has_progressed(self, seen: StoredRun) -> bool:
+        """Whether a step was completed under the lease that it has."""
+        params = this(seen) | {"lease": seen.life.lease_number}
+        return self._database().fetch_one(sql.STEP_OF_LEASE, params) is not None
+
     def past_deadline(self, *, limit: int) -> list[StoredRun]:
         """Those whose deadline has passed and that have not ended, the longest overdue first."""
         params = {"p": self.provider, "now": self.clock(), "count": limit}
@@ -388,11 +393,3 @@ def _moved_in_postgresql(database: Database, moves: Sequence[Move]) -> set[int]:
     if others:
         moved |= database.together(lambda transaction: _moved_in(transaction, others))
     return moved
-
-
-def stored_providers(database: Database) -> Iterator[str]:
-    """Every name under which actions are stored."""
-    name = ""
-    while (row := database.fetch_one(sql.NEXT_PROVIDER, {"p": name})) is not None:
-        name = str(row[0])
-        yield name

@@ -13,7 +13,8 @@ from licet.actions import lifecycle
 from licet.actions.documents import ActionStatusValue
 from licet.actions.durable.store import _statements as sql
 from licet.actions.durable.store._rows import as_seen, life_params
-from licet.actions.durable.store.runs import LogLine, Move, Runs, stored_providers
+from licet.actions.durable.store.providers import stored_providers
+from licet.actions.durable.store.runs import LogLine, Move, Runs
 from licet.actions.lifecycle import Ending, Phase
 from licet.db.statement import Statement
 from licet.errors import LeaseLost
