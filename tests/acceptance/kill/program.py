@@ -55,7 +55,10 @@ def create_app() -> Flask:
             ),
         )
         blueprint.durable(
-            max_attempts=max_attempts, lease_seconds=lease_seconds, concurrency=concurrency
+            max_attempts=max_attempts,
+            max_recoveries=max_attempts,  # with one attempt, no worker may be lost either
+            lease_seconds=lease_seconds,
+            concurrency=concurrency,
         )(work)
         app.register_blueprint(blueprint)
     licet.protect(app)
