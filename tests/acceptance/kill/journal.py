@@ -153,9 +153,9 @@ class Witness:
         return [tuple(row) for row in self.query(found.order_by(action_step.c.name))]
 
     def attempts(self, ids: Iterable[str]) -> int:
-        """The most attempts that any of these actions needed."""
-        rows = self.query(sa.select(action.c.action_id, action.c.attempt))
-        return max(row.attempt for row in rows if row.action_id in set(ids))
+        """The most attempts that any of these actions needed, those of lost workers included."""
+        rows = self.query(sa.select(action.c.action_id, action.c.attempt, action.c.recoveries))
+        return max(row.attempt + row.recoveries for row in rows if row.action_id in set(ids))
 
     def audit(self, ids: Iterable[str], *, status: str = "SUCCEEDED") -> Counts:
         """Every action ended once, in this status, with each of its steps completed once."""

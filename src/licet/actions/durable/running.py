@@ -139,7 +139,15 @@ class RunningAction:
         self._progress_at = float("-inf")
         self._flushing = threading.Lock()
         self._pending: tuple[Any, str | None] | None = None
-        pid = os.getpid()
+        self._steps = self._make_steps(persist, context, max_result_bytes)
+
+    def _make_steps(
+        self,
+        persist: Callable[[Callable[[], Any]], Any],
+        context: Callable[[], AbstractContextManager[Any]],
+        max_result_bytes: int,
+    ) -> Steps:
+        held, pid = self._held, os.getpid()
         attempt = Attempting(
             persist=persist,
             write=_weakly(self._write),
@@ -150,7 +158,7 @@ class RunningAction:
             max_result_bytes=max_result_bytes,
         )
         # Nobody has worked on what is claimed for the first time: no step need be read.
-        self._steps = Steps(held, runs, attempt, is_empty=held.life.lease_number == 1)
+        return Steps(held, self._runs, attempt, is_empty=held.life.lease_number == 1)
 
     def step(self, name: str, function: Callable[..., R], *args: Any, **kwargs: Any) -> R:
         """What ``function(*args, **kwargs)`` returned, now or in an earlier attempt.

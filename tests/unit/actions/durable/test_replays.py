@@ -9,6 +9,8 @@ from tests.unit.actions.durables import Bench, Died
 
 from licet.actions import ActionStopped, Retry
 from licet.actions.durable.steps import recorded
+from licet.actions.durable.steps.arguments import digest_of, function_name
+from licet.actions.durable.steps.recorded import Mark
 from licet.errors import ActionFailure, UsageError
 
 NO_WAIT = Retry(wait_seconds=0)
@@ -125,6 +127,25 @@ class TestAnotherProgram:
         assert bench.state(action_id) == "ended FAILED StepMismatch"
         assert "ran" not in told
         assert len(told) == 2
+
+    def test_a_gap_is_the_rest_of_one_parallel(self, bench):
+        """A step at an empty place is not made while another is stored behind it."""
+        ran = []
+
+        def one(number):
+            ran.append(number)
+
+        action_id = bench.submit()
+        held = bench.claim()
+        for number in (0, 2):
+            mark = Mark(number + 1, function_name(one), digest_of([number], {}))
+            bench.runs.add_step(held, f"n #{number + 1}", "null", mark)
+        bench.lose_worker(action_id)
+        bench.run(lambda action, _: [action.step("n", one, number) for number in (0, 2)] and {})
+        assert bench.state(action_id) == "ended FAILED StepMismatch"
+        told = details_of(bench, action_id)["description"]
+        assert "at place 2, where nothing is stored, while place 3 holds the step 'n'" in told
+        assert ran == []
 
     def test_more_behind_what_is_stored(self, bench):
         """What comes after the stored steps may be changed."""
