@@ -23,6 +23,7 @@ from pydantic_core import from_json
 
 from licet.actions import lifecycle
 from licet.actions.durable.declaration import DurableAction
+from licet.actions.durable.process import exit_if_forked
 from licet.actions.durable.results import (
     ResultNotJSON,
     ResultTooLarge,
@@ -34,7 +35,6 @@ from licet.actions.durable.running import (
     Control,
     Reason,
     RunningAction,
-    exit_if_forked,
 )
 from licet.actions.durable.steps.own_writes import watch
 from licet.actions.durable.store.runs import Claimed, LogLine, Move, Runs

@@ -25,10 +25,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final, Protocol
 
-__all__ = ["Work", "begin_work", "expect_work"]
+__all__ = ["Work", "begin_work", "exit_if_forked", "expect_work"]
 
 log = logging.getLogger(__name__)
 MARGIN_SECONDS: Final = 2.0  # that the main thread has after the handlers' time to end
+FORKED: Final = 70  # the exit code of a child that came back from a handler
 EXIT_CODE: Final = 128 + signal.SIGTERM  # where nobody catches SystemExit: a shell's for SIGTERM
 
 
@@ -195,3 +196,15 @@ def _end(limit_seconds: float) -> None:  # pragma: no cover - as above
         "The main thread has not ended %g s after SIGTERM: the process is ended.", limit_seconds
     )
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def exit_if_forked(pid: int, what: str) -> None:
+    """End a process that a handler forked and let come back: the action is its parent's.
+
+    Args:
+        pid: of the process that began the attempt.
+        what: named in the log.
+    """
+    if os.getpid() != pid:  # pragma: no cover - the child ends before it tells coverage
+        log.error("The handler of %s forked and came back in the child: it ends here.", what)
+        os._exit(FORKED)

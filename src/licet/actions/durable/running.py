@@ -20,6 +20,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from licet.actions._types import clipped
 from licet.actions.documents import ActionInactiveDetails
+from licet.actions.durable.process import exit_if_forked
 from licet.actions.durable.results import result_json
 from licet.actions.durable.steps.made import Attempting, Steps
 from licet.actions.durable.steps.own_writes import OwnWrites
@@ -37,7 +38,6 @@ __all__ = [
     "Control",
     "Reason",
     "RunningAction",
-    "exit_if_forked",
 ]
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,6 @@ R = TypeVar("R")
 CHECK_SECONDS: Final = 0.25  # how long an answer to "was it cancelled?" counts
 PROGRESS_SECONDS: Final = 0.1  # progress is stored at most this often
 MAX_DESCRIPTION: Final = 10_000
-FORKED: Final = 70
 
 
 class Reason(Enum):
@@ -388,15 +387,3 @@ def _display(text: str | None) -> str | None:
 
 def _cut(text: str) -> str:
     return text if len(text) <= MAX_DESCRIPTION else text[: MAX_DESCRIPTION - 1] + "…"
-
-
-def exit_if_forked(pid: int, what: str) -> None:
-    """End a process that a handler forked and let come back: the action is its parent's.
-
-    Args:
-        pid: of the process that began the attempt.
-        what: named in the log.
-    """
-    if os.getpid() != pid:  # pragma: no cover - the child ends before it tells coverage
-        log.error("The handler of %s forked and came back in the child: it ends here.", what)
-        os._exit(FORKED)
