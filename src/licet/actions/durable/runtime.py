@@ -26,6 +26,7 @@ from licet.actions.documents import ActionRequest, ActionStatus, ActionStatusVal
 from licet.actions.durable.attempt import Job
 from licet.actions.durable.declaration import DurableAction
 from licet.actions.durable.process import begin_work, expect_work
+from licet.actions.durable.store.notices import send_notice
 from licet.actions.durable.store.providers import stored_providers
 from licet.actions.durable.store.runs import LogLine, Runs, StoredRun
 from licet.actions.durable.store.stored_caller import StoredAuthState, caller_json, stored_caller
@@ -159,6 +160,8 @@ class Runtime:
         if self._dispatcher is None:
             if self.worker is not None:
                 self.worker.wake()
+            if self.worker is None or self.worker.is_busy:
+                send_notice(job.runs.database, job.provider)
         elif not self._dispatcher.dispatch(job.provider, action_id):
             with suppress(StoreUnavailable):  # the action is stored, whatever happens now
                 run = job.runs.find(action_id)

@@ -27,9 +27,11 @@ from licet.actions.durable.care import GRACE_SECONDS, Care
 from licet.actions.durable.claims import Claim, Claims
 from licet.actions.durable.endings import Endings
 from licet.actions.durable.running import Reason
+from licet.actions.durable.store.notices import Listener
 from licet.actions.durable.store.patience import PATIENCE_SECONDS, Patience
 from licet.actions.durable.store.runs import Move
 from licet.actions.lifecycle import give_back
+from licet.db.engine import Database
 from licet.errors import LeaseLost, StoreUnavailable
 
 __all__ = ["Worker"]
@@ -87,6 +89,7 @@ class Worker:
         self._endings = Endings(self._persist, self._forget)
         self._is_polling = True
         self._keeper: threading.Thread | None = None
+        self._listeners: list[Listener] = []
 
     def start(self, *, polling: bool = True) -> None:
         """Begin, once; without `polling` only what is named (`run_named`) is run."""
@@ -99,6 +102,14 @@ class Worker:
             for _ in range(self._n_threads):
                 self._add_thread()
             _thread("licet-producer", self._produce)
+            self._listeners = [Listener(db, self.wake) for db in self._postgresql()]
+            for listener in self._listeners:
+                listener.start()
+
+    def _postgresql(self) -> list[Database]:
+        """The databases of its jobs that pass notices on."""
+        found = {id(job.runs.database): job.runs.database for job in self._jobs}
+        return [database for database in found.values() if not database.is_sqlite]
 
     def _add_thread(self) -> None:
         with self._changed:
@@ -127,6 +138,11 @@ class Worker:
     def n_running(self) -> int:
         """How many actions it works on, those included whose ends are being written."""
         return len(self._present)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether no thread of it is free for what is queued."""
+        return self._n_free <= 0
 
     @property
     def is_stopping(self) -> bool:
@@ -330,6 +346,8 @@ class Worker:
             self._changed.wait_for(self._is_idle, timeout=limit_seconds)
             left = [attempt for attempt in self._present if attempt.finish()]
         self._stopped.set()
+        for listener in self._listeners:
+            listener.stop()
         for attempt in left:
             self._give_back(attempt)
         self._endings.close()

@@ -8,6 +8,7 @@ from tests.unit.actions.making import ALICE, BOB, make_caller, make_request
 
 from licet.actions import lifecycle
 from licet.actions.documents import ActionProviderDescription
+from licet.actions.durable import runtime as runtime_module
 from licet.actions.durable.declaration import DurableAction
 from licet.actions.durable.runtime import Runtime, durable_runtime
 from licet.actions.interface.flask import action_store
@@ -29,8 +30,9 @@ class Dispatcher:
 class Worker:
     """Workers of this process, who are woken."""
 
-    def __init__(self):
+    def __init__(self, *, is_busy=False):
         self.calls = []
+        self.is_busy = is_busy
 
     def wake(self):
         self.calls.append("wake")
@@ -112,6 +114,21 @@ class TestTelling:
             patch.setattr(runtime.job("unit").runs, "find", away)
             action_id = submit(runtime)
         assert find(runtime, action_id).life.phase == "queued"
+
+    @pytest.mark.parametrize(
+        ("worker", "n_sent"), [(None, 1), (Worker(is_busy=True), 1), (Worker(), 0)]
+    )
+    def test_workers_elsewhere_have_a_notice_where_none_here_is_free(
+        self, runtime, monkeypatch, worker, n_sent
+    ):
+        """PostgreSQL passes it on."""
+        sent: list[str] = []
+        monkeypatch.setattr(
+            runtime_module, "send_notice", lambda _database, provider: sent.append(provider)
+        )
+        runtime.worker = worker
+        submit(runtime)
+        assert sent == ["unit"] * n_sent
 
     def test_workers_here_are_woken(self, runtime):
         """By a submission, and by a sweeper that takes a lease back."""
