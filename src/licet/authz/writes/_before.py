@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from licet.authz.policies._in_sql._entities import rows_alone
 from licet.authz.policies._in_sql._given import given_rows
-from licet.authz.writes._guard import kept_columns
+from licet.authz.writes._family import kept_columns
 from licet.errors import UsageError
 
 __all__ = ["BARE", "BATCH", "Before", "batches", "equals_one_of", "is_plain"]

@@ -16,13 +16,27 @@ from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
 from licet.authz.policies._models.kept import KeptStatements
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import UPDATE
-from licet.authz.writes._family import GRANTS, TableName, name_of, root_of
+from licet.authz.writes._family import (
+    GRANTS,
+    TableName,
+    kept_columns,
+    name_of,
+    reads_alike,
+    root_of,
+)
 from licet.authz.writes._plans import asked_tables, checks, first_relations, require_sql
 from licet.errors import UnguardedWrite
 
-__all__ = ["SINGLE", "Cascade", "Guard", "Link", "Member", "Rows", "classes_of", "kept_columns"]
+__all__ = [
+    "SINGLE",
+    "Cascade",
+    "Guard",
+    "Link",
+    "Member",
+    "Rows",
+    "classes_of",
+]
 
-_UNKEPT: Final = (sa.LargeBinary, sa.JSON, sa.ARRAY, sa.PickleType)
 SINGLE: Final = "licet_key_"  # the parameters of a single row's key
 _STATEMENTS: Final = 128  # which callers come again soon
 _ACTIONS: Final = frozenset({"CASCADE", "SET NULL", "SET DEFAULT"})
@@ -60,6 +74,12 @@ class Rows:
     def width(self) -> int:
         """How many columns are selected."""
         return len(self.key) + sum(len(kept) for _, kept in self.columns)
+
+    @cached_property
+    def alike(self) -> list[tuple[int, Any]]:
+        """The kept columns of which different stored values may be read as equal; their places."""
+        columns = [column for _, kept in self.columns for column in kept]
+        return [(place, one) for place, one in enumerate(columns) if reads_alike(one)]
 
     def content(self, table: Any, row: tuple[Any, ...]) -> dict[str, Any]:
         """The kept columns of one of the tables, of a row that has those of all."""
@@ -115,6 +135,7 @@ class Cascade:
     table: Any
     pairs: tuple[tuple[Any, Any], ...]  # the child's column, and the one that it refers to
     is_delete: bool
+    is_default: bool = False
 
 
 class Guard:
@@ -295,7 +316,8 @@ class Guard:
             if action and (mapper is not None or constraint.table in self.links):
                 pairs = tuple((one.parent, one.column) for one in constraint.elements)
                 is_delete = (event, action) == ("ondelete", "CASCADE")
-                cascade = Cascade(mapper, constraint.table, pairs, is_delete)
+                is_default = action == "SET DEFAULT"
+                cascade = Cascade(mapper, constraint.table, pairs, is_delete, is_default)
                 found.setdefault(constraint.referred_table, []).append(cascade)
         return found
 
@@ -342,11 +364,6 @@ def _action(constraint: Any, event: str) -> str:
 def classes_of(root: Mapper[Any]) -> list[Mapper[Any]]:
     """The classes that a row of a base can be of."""
     return [one for one in root.self_and_descendants if root_of(one) is root]
-
-
-def kept_columns(table: Any) -> list[Any]:
-    """The columns of a table that conditions and joins can read."""
-    return [column for column in table.c if not isinstance(column.type, _UNKEPT)]
 
 
 def _keys(mapper: Mapper[Any]) -> dict[Any, tuple[Any, ...]]:

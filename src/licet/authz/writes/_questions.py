@@ -24,6 +24,17 @@ from licet.authz.writes._guard import SINGLE, Guard, Rows, classes_of
 __all__ = ["Answered", "Key", "Questions", "writing_connection"]
 
 _PARAMETERS: Final = 12_000
+_COMPARABLE: Final = (
+    sa.Boolean,
+    sa.Date,
+    sa.DateTime,
+    sa.Integer,
+    sa.Interval,
+    sa.Numeric,
+    sa.String,
+    sa.Time,
+    sa.Uuid,
+)
 Key = tuple[Any, ...]
 Answered = tuple[dict[str, bool], Key]
 
@@ -89,6 +100,18 @@ class Questions:
                 )
             found.update((key, told[key]) for key in batch if key in told)
         return found
+
+    def is_stored_as(self, mapper: Mapper[Any], key: Key, row: Key) -> bool:
+        """Whether the row has the very values, also those that different ones are read as."""
+        rows = self.guard.rows_of(mapper)
+        if not rows.alike:
+            return True
+        if any(_comparable(column.type) is None for _, column in rows.alike):
+            return False
+        is_it = [column.is_not_distinct_from(row[place]) for place, column in rows.alike]
+        statement = sa.select(*rows.key).select_from(rows.source)
+        asked = statement.where(equals_one_of(rows.key, [key]), *is_it)
+        return bool(self.run(mapper, asked, None, was=False))
 
     def classes(self, mapper: Mapper[Any], keys: Iterable[Key]) -> dict[Key, Mapper[Any]]:
         """The class of each row that there is, as its table and its discriminator tell it."""
@@ -223,6 +246,12 @@ def _unlike(
     is_exact = told.keys() <= set(asked)
     missing = (key for key in asked if key not in told)
     return [(key, len(asked) == 1) for key in missing if not (is_exact and is_plain(columns, key))]
+
+
+def _comparable(kind: Any) -> Any:
+    """The type of the database's that a column has, if every database can compare it."""
+    found = kind.impl_instance if isinstance(kind, sa.types.TypeDecorator) else kind
+    return found if isinstance(found, _COMPARABLE) else None
 
 
 def _column(term: Term) -> Any:

@@ -5,7 +5,8 @@ What a savepoint takes back is forgotten. Nothing is decided here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,12 +15,12 @@ from sqlalchemy.orm import Mapper, Session
 
 from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import DELETE, UPDATE, VIEW, Verb
-from licet.authz.writes._before import Before
-from licet.authz.writes._family import root_of
-from licet.authz.writes._guard import Guard, Rows
-from licet.authz.writes._questions import Answered, Key, Questions
+from licet.authz.writes._before import Before, batches, equals_one_of, is_plain
+from licet.authz.writes._family import kept_columns, reads_alike, root_of
+from licet.authz.writes._guard import Guard, Link, Rows
+from licet.authz.writes._questions import Answered, Key, Questions, writing_connection
 
-__all__ = ["LinkRow", "Main", "Note", "Partners", "RowKey", "Touched"]
+__all__ = ["LinkRow", "Main", "Note", "Partners", "RowKey", "Touched", "link_row"]
 
 _MANY: Final = 20  # keys of which a question about former rows reads the rows
 RowKey = tuple[Mapper[Any], Key]
@@ -97,6 +98,8 @@ class Touched:
         # rights at their end may change
         self.linked: dict[tuple[Policy, Key, Partners], None] = {}
         self.gone: dict[RowKey, None] = {}  # of the touched: it was deleted, or has another key
+        # rows of association tables in the order of their writes, and whether each is gone by it
+        self.link_writes: dict[tuple[int, LinkRow], bool] = {}
         self.is_settled = True
         self.is_refused = False
         self._known: dict[RowKey, Note] = {}
@@ -120,7 +123,7 @@ class Touched:
         """What was touched is decided; what is touched from now on is decided for itself."""
         self._former.append(self._since())
         self.touched, self.confirmed, self.ends = {}, {}, {}
-        self.linked, self.gone = {}, {}
+        self.linked, self.gone, self.link_writes = {}, {}, {}
         self.is_settled = True
 
     # --- what was ---
@@ -153,7 +156,9 @@ class Touched:
         n_former, *sizes = self._marks.pop(savepoint, (0,) * (1 + len(self._since())))
         if len(self._former) > n_former:
             since = self._former[n_former]
-            self.touched, self.confirmed, self.ends, self.linked, self.gone = since
+            self.touched, self.confirmed, self.ends, self.linked, self.gone, self.link_writes = (
+                since
+            )
             del self._former[n_former:]
             self.is_settled = False
         for found, size in zip(self._since(), sizes, strict=True):
@@ -162,7 +167,14 @@ class Touched:
 
     def _since(self) -> tuple[dict[Any, Any], ...]:
         """What grows with each touch."""
-        return self.touched, self.confirmed, self.ends, self.linked, self.gone
+        return (
+            self.touched,
+            self.confirmed,
+            self.ends,
+            self.linked,
+            self.gone,
+            self.link_writes,
+        )
 
     # --- rows ------------------------------------------------------------------------------------
 
@@ -182,6 +194,77 @@ class Touched:
     def note_cascades(self, mapper: Mapper[Any], keys: list[Key]) -> None:
         """Note what the database changes or deletes together with rows."""
 
+    def unchanged_links(self) -> set[LinkRow]:
+        """The rows of association tables at written links that are as they were, or never were.
+
+        A row by values that the database may have in another form is not known to be unchanged.
+        """
+        asked: dict[tuple[Any, tuple[Any, ...]], dict[Key, None]] = {}
+        for *_, (table, columns, key) in self.ends:
+            if _is_kept_exactly(table) and is_plain(columns, key):
+                asked.setdefault((table, columns), {})[key] = None
+        return {
+            (table, columns, key)
+            for (table, columns), keys in asked.items()
+            for key in self._unchanged(table, columns, keys)
+        }
+
+    def _unchanged(self, table: Any, columns: tuple[Any, ...], keys: Iterable[Key]) -> set[Key]:
+        connection = writing_connection(self.session, self.guard.links[table][0].mapper)
+        statement, found = sa.select(*table.c), set[Key]()
+        places = [list(table.c).index(column) for column in columns]
+        for batch in batches(keys):
+            now = statement.where(equals_one_of(columns, batch))
+            former = self.before.of(now, [table], connection, {table: (columns, batch)})
+            was, options = (now, {}) if former is None else former
+            rows = Counter(map(tuple, connection.execute(now)))
+            rows.subtract(map(tuple, connection.execute(was, execution_options=options)))
+            changed = {tuple(row[at] for at in places) for row, n in rows.items() if n}
+            found.update(key for key in batch if key not in changed)
+        return found
+
+    def present_links(self) -> dict[Any, dict[tuple[Any, ...], list[Key]]]:
+        """The rows of association tables that were written last, not deleted: by table, columns."""
+        last: dict[LinkRow, bool] = {}
+        for (_, row), is_gone in self.link_writes.items():
+            last[row] = is_gone
+        found: dict[Any, dict[tuple[Any, ...], list[Key]]] = {}
+        for (table, columns, key), is_gone in last.items():
+            if not is_gone:
+                found.setdefault(table, {}).setdefault(columns, []).append(key)
+        return found
+
+    def absent_links(self, table: Any, columns: tuple[Any, ...], keys: list[Key]) -> Iterator[Key]:
+        """Those of the written rows that the table does not have: a trigger changed them."""
+        connection = writing_connection(self.session, self.guard.links[table][0].mapper)
+        statement = sa.select(*columns)
+        for batch in batches(keys):
+            of_batch = statement.where(equals_one_of(columns, batch))
+            there = set(map(tuple, connection.execute(of_batch)))
+            for key in batch:
+                if key not in there:  # perhaps in another form
+                    one = statement.where(equals_one_of(columns, [key])).limit(1)
+                    if connection.execute(one).first() is None:
+                        yield key
+
+    def dangling_links(
+        self, table: Any, columns: tuple[Any, ...], keys: list[Key]
+    ) -> Iterator[tuple[Link, Key]]:
+        """Those that name a row which is not there, and the end where it should be."""
+        for link in self.guard.links[table]:
+            connection = writing_connection(self.session, link.mapper)
+            if connection.dialect.name != "sqlite" and all(c.foreign_keys for c in link.columns):
+                continue  # the database sees to it
+            source = self.guard.rows_of(link.mapper).source
+            is_it = sa.and_(*(own == other for own, other in link.pairs))
+            end = sa.select(sa.literal(1)).select_from(source).where(is_it).correlate(table)
+            statement = sa.select(*columns).where(
+                ~sa.exists(end), *(column.is_not(None) for column in link.columns)
+            )
+            for batch in batches(keys):
+                of_batch = statement.where(equals_one_of(columns, batch))
+                yield from ((link, tuple(row)) for row in connection.execute(of_batch))
+
     def _by_class(self, mapper: Mapper[Any], keys: list[Key]) -> dict[Mapper[Any], list[Key]]:
         """The keys by the class of the stored row, where policies depend on that."""
         if not keys or not self.guard.is_mixed(mapper):
@@ -198,6 +281,10 @@ class Touched:
             self.confirmed.setdefault((root_of(mapper), key))
             if is_gone:
                 self.gone.setdefault((root_of(mapper), key))
+
+    def note_link(self, row: LinkRow, *, is_gone: bool) -> None:
+        """A row of an association table is written, or does not stay as it is."""
+        self.link_writes[len(self.link_writes), row] = is_gone
 
     def _touch(self, row_key: RowKey) -> None:
         self.touched.setdefault(row_key, self._known[row_key])
@@ -237,6 +324,18 @@ class Touched:
             if main.policy is policy and _key_of(main.owner) == key:
                 return main
         return None
+
+
+def link_row(table: Any, row: Mapping[str, Any]) -> LinkRow:
+    """A row by its values; those that Python cannot tell apart by a hash are left out."""
+    columns = tuple(c for c in table.c if c.key in row and isinstance(row[c.key], Hashable))
+    return table, columns, tuple(row[column.key] for column in columns)
+
+
+def _is_kept_exactly(table: Any) -> bool:
+    """Whether two equal readings of a row of the table are of the same stored values."""
+    kept = kept_columns(table)
+    return len(kept) == len(table.c) and not any(map(reads_alike, kept))
 
 
 def _key_of(owner: Any) -> Key | None:

@@ -20,7 +20,7 @@ from licet.authz.policies.policy import Policy
 from licet.authz.policies.verbs import CREATE, DELETE, UPDATE, VIEW, Verb
 from licet.authz.writes._before import batches, equals_one_of
 from licet.authz.writes._family import root_of
-from licet.authz.writes._guard import Member
+from licet.authz.writes._guard import Link, Member
 from licet.authz.writes._questions import Key
 from licet.authz.writes._touched import Note, RowKey
 from licet.authz.writes._watch import Watch
@@ -101,6 +101,7 @@ class _Asked:
         for policy, notes in self._were.items():
             found += self._before(policy, notes, present.get(policy, {}))
         found += self._parents()
+        found += self._links()
         return found
 
     # --- the touched rows ------------------------------------------------------------------------
@@ -201,7 +202,37 @@ class _Asked:
         if not watch.guard.rows_of(note.mapper).is_kept_whole:
             return False
         found = watch.questions.read(note.mapper, [], [note.key], was=False)
-        return note.key in found and found[note.key][1] == note.row
+        if note.key not in found or found[note.key][1] != note.row:
+            return False
+        return watch.questions.is_stored_as(note.mapper, note.key, note.row)
+
+    # --- rows of association tables --------------------------------------------------------------
+
+    def _links(self) -> Iterator[Refused]:
+        """Written links that are not as they were written, or to rows that are not there.
+
+        Who links a row that does not exist would have planted a right for the one that will.
+        """
+        watch = self._watch
+        for table, by_columns in watch.present_links().items():
+            for columns, keys in by_columns.items():
+                if not columns:
+                    continue
+                first = watch.guard.links[table][0]
+                for key in watch.absent_links(table, columns, keys):
+                    reason = "the written link is not found by its values"
+                    yield from self._of_link(first, columns, key, reason)
+                for link, key in watch.dangling_links(table, columns, keys):
+                    reason = "the row that a written link names is not there"
+                    yield from self._of_link(link, columns, key, reason)
+
+    def _of_link(
+        self, link: Link, columns: tuple[Any, ...], key: Key, reason: str
+    ) -> Iterator[Refused]:
+        named = dict(zip(columns, key, strict=True))
+        end = tuple(named.get(column) for column in link.columns)
+        if self._counts(link.policy, end):
+            yield link.mapper, link.policy, end, UPDATE, reason
 
     # --- those that they belong to ---------------------------------------------------------------
 

@@ -16,11 +16,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import InstanceState, Mapper
 
 from licet.authz.policies.verbs import DELETE, UPDATE, Verb
-from licet.authz.writes._before import batches, equals_one_of, is_plain
-from licet.authz.writes._family import name_of, root_of
-from licet.authz.writes._guard import Cascade, Link, kept_columns
+from licet.authz.writes._before import batches, equals_one_of
+from licet.authz.writes._family import kept_columns, name_of, root_of
+from licet.authz.writes._guard import Cascade, Link
 from licet.authz.writes._questions import Key, writing_connection
-from licet.authz.writes._touched import LinkRow, Note, Partners, RowKey, Touched
+from licet.authz.writes._touched import LinkRow, Note, Partners, RowKey, Touched, link_row
 from licet.errors import UnguardedWrite
 
 __all__ = ["Watch"]
@@ -175,11 +175,14 @@ class Watch(Touched):
     ) -> None:
         if cascade.mapper is None:
             rows = self._linked_to(cascade, mapper, table, keys)
-            self._note_rows(cascade.table, rows, is_delete=cascade.is_delete)
+            _require_no_default(cascade, rows)
+            self._note_rows(cascade.table, rows, is_delete=cascade.is_delete, is_gone=True)
             return
         children = self._children(cascade, cascade.mapper, mapper, table, keys)
         if not children:
             return
+        if cascade.table in self.guard.links:
+            _require_no_default(cascade, children)
         is_moved = any(own.primary_key for own, _ in cascade.pairs) and not cascade.is_delete
         if is_moved and self.guard.policies_of(cascade.mapper):
             raise UnguardedWrite(
@@ -237,11 +240,18 @@ class Watch(Touched):
         """Note rows of an association table that a flush is about to write, and their ends."""
         self.prepare()
         self.is_settled = False
-        self._note_rows(table, _linked_rows(parameters), is_delete=is_delete)
+        former, rows = _linked_rows(table, parameters)
+        self._note_rows(table, former, is_delete=False, is_gone=True)
+        self._note_rows(table, rows, is_delete=is_delete, is_gone=is_delete)
 
-    def _note_rows(self, table: Any, rows: list[dict[str, Any]], *, is_delete: bool) -> None:
+    def _note_rows(
+        self, table: Any, rows: list[dict[str, Any]], *, is_delete: bool, is_gone: bool
+    ) -> None:
+        """Note rows of an association table, which are gone or changed if `is_gone`."""
         if not rows:
             return
+        for row in rows:
+            self.note_link(link_row(table, row), is_gone=is_gone)
         owner = self.guard.owner_of(table)
         self._keep_links(table, rows)
         if owner is not None:
@@ -269,6 +279,19 @@ class Watch(Touched):
                 if table in self.guard.links:
                     content = self.guard.rows_of(mapper).content
                     self.note_ends(table, [content(table, row) for row in rows])
+                    for _, row in found.values():
+                        self.note_link(link_row(table, content(table, row)), is_gone=False)
+                    self._note_lost(mapper, table, [n for n in notes if n.key not in found])
+
+    def _note_lost(self, mapper: Mapper[Any], table: Any, notes: list[Note]) -> None:
+        """Of rows that were written as objects and are not there, expect those not deleted."""
+        columns = self.guard.rows_of(mapper).keys.get(table)
+        known = {row for _, row in self.link_writes}
+        for note in notes:
+            if columns and (root_of(mapper), note.key) not in self.gone:
+                row = (table, columns, note.key)
+                if row not in known:
+                    self.note_link(row, is_gone=False)
 
     def note_ends(self, table: Any, rows: list[dict[str, Any]]) -> None:
         """Note the rows at the ends of rows of an association table."""
@@ -285,15 +308,15 @@ class Watch(Touched):
             ]
             for index, keys in enumerate(found):
                 partners = tuple((base, key) for base, those in others for key in those[index])
-                self._note_end(link, keys, partners, _link_row(table, rows[index]))
+                self._note_end(link, keys, partners, link_row(table, rows[index]))
 
     def _keep_links(self, table: Any, rows: list[dict[str, Any]]) -> None:
         """Keep rows of an association table as they are before they are touched first."""
         connection = writing_connection(self.session, self.guard.links[table][0].mapper)
         keys: dict[tuple[Any, ...], dict[Key, None]] = {}
         for row in rows:
-            columns = tuple(column for column in table.c if column.key in row)
-            keys.setdefault(columns, {})[tuple(row[column.key] for column in columns)] = None
+            _, columns, key = link_row(table, row)
+            keys.setdefault(columns, {})[key] = None
         for columns, of_columns in keys.items():
             new = self.before.unknown(table, columns, of_columns)
             statement = sa.select(*kept_columns(table))
@@ -310,35 +333,6 @@ class Watch(Touched):
                 self.ends.setdefault(((root_of(link.mapper), key), partners, row))
             else:
                 self.linked.setdefault((link.policy, key, partners))
-
-    def unchanged_links(self) -> set[LinkRow]:
-        """The rows of association tables at written links that are as they were, or never were.
-
-        A row by values that the database may have in another form is not known to be unchanged.
-        """
-        asked: dict[tuple[Any, tuple[Any, ...]], dict[Key, None]] = {}
-        for *_, (table, columns, key) in self.ends:
-            if len(kept_columns(table)) == len(table.c) and is_plain(columns, key):
-                asked.setdefault((table, columns), {})[key] = None
-        return {
-            (table, columns, key)
-            for (table, columns), keys in asked.items()
-            for key in self._unchanged(table, columns, keys)
-        }
-
-    def _unchanged(self, table: Any, columns: tuple[Any, ...], keys: Iterable[Key]) -> set[Key]:
-        connection = writing_connection(self.session, self.guard.links[table][0].mapper)
-        statement, found = sa.select(*table.c), set[Key]()
-        places = [list(table.c).index(column) for column in columns]
-        for batch in batches(keys):
-            now = statement.where(equals_one_of(columns, batch))
-            former = self.before.of(now, [table], connection, {table: (columns, batch)})
-            was, options = (now, {}) if former is None else former
-            rows = Counter(map(tuple, connection.execute(now)))
-            rows.subtract(map(tuple, connection.execute(was, execution_options=options)))
-            changed = {tuple(row[at] for at in places) for row, n in rows.items() if n}
-            found.update(key for key in batch if key not in changed)
-        return found
 
     def _ends_of(self, link: Link, rows: list[dict[str, Any]]) -> list[list[Key]]:
         """The primary keys of the rows at an end, for each row of the association table."""
@@ -359,17 +353,24 @@ class Watch(Touched):
         return [found.get(value, alone if len(set(values)) == 1 else []) for value in values]
 
 
-def _link_row(table: Any, row: Mapping[str, Any]) -> LinkRow:
-    columns = tuple(column for column in table.c if column.key in row)
-    return table, columns, tuple(row[column.key] for column in columns)
+def _require_no_default(cascade: Cascade, rows: list[Any]) -> None:
+    """Refuse what gives rows of an association table another end, which nobody asks about."""
+    if rows and cascade.is_default:
+        raise UnguardedWrite(
+            f"The database would link rows of {cascade.table} to its default, and no policy could "
+            "decide about that: remove the links first."
+        )
 
 
-def _linked_rows(parameters: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The rows that a flush inserts or deletes; both of a row that it moves."""
-    found = []
+def _linked_rows(
+    table: Any, parameters: Iterable[Mapping[str, Any]]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The rows that a flush moves, as they were; and those that it inserts or deletes, or moves."""
+    moved, written = [], []
     for row in parameters:
-        former = {key: value for key, value in row.items() if key.startswith(_OLD)}
+        # the table may have columns whose own names begin so
+        former = {key: row[key] for key in row if key.startswith(_OLD) and key not in table.c}
         if former:
-            found.append({key.removeprefix(_OLD): value for key, value in former.items()})
-        found.append({key: value for key, value in row.items() if key not in former})
-    return found
+            moved.append({key.removeprefix(_OLD): value for key, value in former.items()})
+        written.append({key: value for key, value in row.items() if key not in former})
+    return moved, written
