@@ -7,7 +7,7 @@ through `Database.read`, an ordinary SQLAlchemy connection.
 The drivers are in autocommit mode, so that a read costs one statement and nothing more; a
 `Database.transaction` begins and commits in so many words. SQLite runs in WAL mode and takes its
 write lock when a transaction begins, so that two processes queue instead of failing half-way; what
-is committed survives a power cut (decision 0003). Single statements that several threads execute at
+is committed survives a power cut (decision 0003), unless ``synchronous`` says otherwise. Single statements that several threads execute at
 once share a commit there (`licet.db.grouping`).
 """
 
@@ -111,15 +111,19 @@ class Database:
     Args:
         url: a SQLAlchemy URL; a SQLite file's folder is made when it is missing.
         setting: which one says where a SQLite file is, for the error.
+        synchronous: how a commit on SQLite waits for the disk: ``FULL``, ``EXTRA`` or ``NORMAL``.
 
     Raises:
         ConfigurationError: the URL is malformed, or its driver is not installed.
     """
 
-    def __init__(self, url: str, *, setting: str = "LICET_DATABASE_URL") -> None:
+    def __init__(
+        self, url: str, *, setting: str = "LICET_DATABASE_URL", synchronous: str = "FULL"
+    ) -> None:
         self.url = parsed_url(url)
+        self._synchronous = synchronous
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = make_engine(self.url, setting=setting)
+        self.engine = make_engine(self.url, setting=setting, synchronous=synchronous)
         self._dialect = self.engine.dialect
         driver: Any = self._dialect.dbapi
         self._driver_error: type[Exception] = driver.Error
@@ -283,7 +287,7 @@ class Database:
         try:
             driver = self._executing(pooled.driver_connection)
             if self.is_sqlite:
-                level = "NORMAL" if hasattr(self._relaxed, "is_on") else "FULL"
+                level = "NORMAL" if hasattr(self._relaxed, "is_on") else self._synchronous
                 driver.execute(f"PRAGMA synchronous = {level}").close()
         except self._driver_error as error:  # it is closed
             pooled.invalidate()
