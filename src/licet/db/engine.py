@@ -7,8 +7,8 @@ through `Database.read`, an ordinary SQLAlchemy connection.
 The drivers are in autocommit mode, so that a read costs one statement and nothing more; a
 `Database.transaction` begins and commits in so many words. SQLite runs in WAL mode and takes its
 write lock when a transaction begins, so that two processes queue instead of failing half-way; what
-is committed survives a power cut (decision 0003), unless ``synchronous`` says otherwise. Single statements that several threads execute at
-once share a commit there (`licet.db.grouping`).
+is committed survives a power cut, unless a setting says otherwise (decision 0003). Single
+statements that several threads execute at once share a commit there (`licet.db.grouping`).
 """
 
 from __future__ import annotations
