@@ -337,6 +337,16 @@ ssize_t pwritev(int fd, const struct iovec *pieces, int count, off_t offset) {
   return pwritev64(fd, pieces, count, offset);
 }
 
+ssize_t pwritev64v2(int fd, const struct iovec *pieces, int count, off64_t offset, int flags) {
+  REAL(ssize_t, pwritev64v2, int, const struct iovec *, int, off64_t, int);
+  RECORDED(offset < 0 ? place_of(fd) : offset, pieces, count,
+           real(fd, pieces, count, offset, flags))
+}
+
+ssize_t pwritev2(int fd, const struct iovec *pieces, int count, off_t offset, int flags) {
+  return pwritev64v2(fd, pieces, count, offset, flags);
+}
+
 int ftruncate64(int fd, off64_t size) {
   REAL(int, ftruncate64, int, off64_t);
   struct stat found;

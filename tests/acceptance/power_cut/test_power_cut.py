@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from tests.acceptance.power_cut.aftermath import Claimed, broken_claims, go_on
 from tests.acceptance.power_cut.program import Run
-from tests.acceptance.power_cut.recording import Recorded, compiled_recorder, random_cut
+from tests.acceptance.power_cut.recording import Recorded, random_cut
 from tests.acceptance.power_cut.replayer import (
     read_records,
     state_after_cut,
@@ -27,12 +27,6 @@ N_RUNS = count(quick=3, full=25)  # of each of the parts
 N_PARTS = count(quick=1, full=8)
 N_RUNS_LOST = count(quick=2, full=10)
 WORKED_ON = 3  # every so many-th cut a worker goes on after
-
-
-@pytest.fixture(scope="module")
-def recorder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The recorder as a library."""
-    return compiled_recorder(tmp_path_factory.mktemp("recorder"))
 
 
 @dataclass(frozen=True)
