@@ -202,6 +202,7 @@ def carry_out(run: Run) -> None:
     Clients(app, run, mark).work()
     if run.stop_after == run.n_actions and chance.random() < 0.5:
         durable_runtime(app).stop(5)  # in good order
+    recorder.recorder_stop()
 
 
 def main(file: str) -> None:

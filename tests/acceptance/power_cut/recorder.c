@@ -1,8 +1,9 @@
 /* Records every change of the files in one folder, in the order in which the changes happened.
 
    Loaded with LD_PRELOAD. A program calls recorder_start(folder, log, flush_microseconds) once,
-   before it opens a file there and before it forks, and recorder_mark(text) for whatever it
-   claims to the outside. Both changes and claims are appended to the log as records:
+   before it opens a file there and before it forks, recorder_mark(text) for whatever it claims to
+   the outside, and recorder_stop() before it ends while other threads write. Both changes and
+   claims are appended to the log as records:
 
      kind (1 byte), 3 unused bytes, size of the payload (4), inode (8), offset (8), covered (8), payload
 
@@ -188,6 +189,10 @@ void recorder_mark(const char *text) {
   record('M', 0, 0, 0, text, strlen(text));
   unlock();
 }
+
+/* Nothing is written from now on: a process that ends between a change and its record would leave
+   a change that is in no record. Other threads and processes wait for good. */
+void recorder_stop(void) { lock(); }
 
 /* --- what changes names */
 
