@@ -20,7 +20,8 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -52,7 +53,9 @@ class Run:
 
     `data` is the recorded folder, `log` the recorder's file, and `instance` the folder of the keys.
     The log is merged into the database every `merge_pages` pages, and now and then by another
-    connection if `is_merged_by_others`. The program ends at once after `stop_after` ends were seen.
+    connection if `is_merged_by_others`. The worker is of the server's process, or of another one if
+    it `has_worker_apart`. The program ends after `stop_after` ends were seen: at once, unless it
+    `stops_in_order`.
     """
 
     data: str
@@ -63,6 +66,8 @@ class Run:
     stop_after: int
     merge_pages: int
     is_merged_by_others: bool
+    has_worker_apart: bool
+    stops_in_order: bool
     synchronous: str | None = None
 
     @property
@@ -75,6 +80,8 @@ def make_app(
     run: Run,
     mark: Callable[[str], object],
     do_step: Callable[[str, int], Any],
+    *,
+    threads: int = 8,
     **declared: Any,
 ) -> Flask:
     """An app with one provider, ``work``, whose actions have three steps.
@@ -83,6 +90,7 @@ def make_app(
         run: where its files are.
         mark: told of each step that returned.
         do_step: called with the action's id and the number of each step that is carried out.
+        threads: of the worker.
         declared: of the durable action.
     """
 
@@ -94,7 +102,9 @@ def make_app(
 
     app = Flask(__name__)
     app.config.update(
-        LICET_DATABASE_URL=f"sqlite:///{run.database}", LICET_INSTANCE_PATH=run.instance
+        LICET_DATABASE_URL=f"sqlite:///{run.database}",
+        LICET_INSTANCE_PATH=run.instance,
+        LICET_WORKER_THREADS=threads,
     )
     if run.synchronous is not None:
         app.config.update(LICET_SQLITE_SYNCHRONOUS=run.synchronous)
@@ -189,20 +199,46 @@ def carry_out(run: Run) -> None:
     def mark(text: str) -> None:
         recorder.recorder_mark(text.encode())
 
-    chance = random.Random(run.seed)
-    app = make_app(run, mark, lambda *_: time.sleep(chance.choice([0, 0, 0.001, 0.01])))
-    merge_pages = run.merge_pages
+    def app_with(threads: int) -> Flask:
+        """Made in the process that uses it."""
+        chance = random.Random(run.seed)
+        app = make_app(
+            run,
+            mark,
+            lambda *_: time.sleep(chance.choice([0, 0, 0.001, 0.01])),
+            threads=threads,
+        )
+        sa.event.listen(database_of(app).engine, "connect", merge_sooner)
+        return app
 
     def merge_sooner(connection: Any, _record: object) -> None:
-        connection.execute(f"PRAGMA wal_autocheckpoint = {merge_pages}").close()
+        connection.execute(f"PRAGMA wal_autocheckpoint = {run.merge_pages}").close()
 
-    sa.event.listen(database_of(app).engine, "connect", merge_sooner)
-    if run.is_merged_by_others:
-        threading.Thread(target=merge_now_and_then, args=(run,), daemon=True).start()
-    Clients(app, run, mark).work()
-    if run.stop_after == run.n_actions and chance.random() < 0.5:
-        durable_runtime(app).stop(5)  # in good order
-    recorder.recorder_stop()
+    with worker_apart(app_with) if run.has_worker_apart else nullcontext():
+        app = app_with(0 if run.has_worker_apart else 8)
+        if run.is_merged_by_others:
+            threading.Thread(target=merge_now_and_then, args=(run,), daemon=True).start()
+        Clients(app, run, mark).work()
+        if run.stops_in_order:
+            durable_runtime(app).stop(5)
+        recorder.recorder_stop()
+
+
+@contextmanager
+def worker_apart(app_with: Callable[[int], Flask]) -> Iterator[None]:
+    """A process that does nothing but work, until the block ends."""
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(LIFETIME_SECONDS)
+        app = app_with(8)
+        durable_runtime(app).start()
+        while True:
+            signal.pause()
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 def main(file: str) -> None:

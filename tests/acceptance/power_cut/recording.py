@@ -57,10 +57,11 @@ class Recorded:
         self.runs = [self._prepare(seed, migrated, synchronous) for seed in seeds]
         told = folder / "runs.json"
         told.write_text(described(self.runs))
+        unmeasured = {k: v for k, v in os.environ.items() if k != "COVERAGE_PROCESS_START"}
         done = subprocess.run(
             [sys.executable, "-m", "tests.acceptance.power_cut.program", told],
             cwd=ROOT,
-            env={**os.environ, "LD_PRELOAD": str(recorder)},
+            env=unmeasured | {"LD_PRELOAD": str(recorder)},
             capture_output=True,
             text=True,
             check=False,
@@ -87,6 +88,8 @@ class Recorded:
             stop_after=chance.choice([n_actions, chance.randint(0, n_actions)]),
             merge_pages=chance.choice([10, 30, 100, 4000]),
             is_merged_by_others=chance.random() < 0.3,
+            has_worker_apart=chance.random() < 0.25,
+            stops_in_order=chance.random() < 0.25,
             synchronous=synchronous,
         )
 

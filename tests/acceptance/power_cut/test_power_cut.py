@@ -26,6 +26,7 @@ from tests.counts import count
 N_RUNS = count(quick=3, full=25)  # of each of the parts
 N_PARTS = count(quick=1, full=8)
 N_RUNS_LOST = count(quick=2, full=10)
+pytestmark = pytest.mark.usefixtures("unmeasured")
 WORKED_ON = 3  # every so many-th cut a worker goes on after
 
 
@@ -61,6 +62,7 @@ def test_what_was_claimed_is_so_after_a_power_cut(part, recorder, tmp_path):
             assert broken_claims(cut.run, claimed) == [], (cut, "before the work goes on")
             if claimed.accepted and counts["cuts"] % WORKED_ON == 0:
                 carried_out = go_on(cut.run)
+                assert max(carried_out.values(), default=1) == 1
                 assert not carried_out.keys() & claimed.steps
                 assert not {action_id for action_id, _ in carried_out} & claimed.ended
                 assert broken_claims(cut.run, replace(claimed, ended=claimed.accepted)) == []

@@ -60,7 +60,7 @@ def recorded(recorder, tmp_path):
         (folder / "before").write_bytes(b"here")
         (tmp_path / "initial").mkdir()
         (tmp_path / "initial" / "before").write_bytes(b"here")
-        told = [sys.executable, "-c", BEGIN + program, folder, tmp_path / "log"]
+        told = [sys.executable, "-ISc", BEGIN + program, folder, tmp_path / "log"]
         subprocess.run(told, env={**os.environ, "LD_PRELOAD": str(recorder)}, check=True)
         return read_records(tmp_path / "log"), folder
 
