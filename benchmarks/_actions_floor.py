@@ -6,10 +6,12 @@ mode, as licet has it: each is a transaction of its own.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import itertools
 import json
 import sqlite3
+import threading
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -75,6 +77,12 @@ class Floor:
             for n in range(number)
         ]
 
+    def submit_together(self, rows: list[tuple[Any, ...]]) -> None:
+        """All of them in one commit, which is not measured."""
+        self._driver.execute("BEGIN")
+        self.submit(rows)
+        self._driver.execute("COMMIT")
+
     def _moment(self, moment: datetime) -> Any:
         if self.is_sqlite:
             return moment.replace(tzinfo=None).isoformat(" ", "microseconds")
@@ -93,6 +101,33 @@ class Floor:
             key, lease, *_ = claimed.fetchone()
             ended = ("{}", kept, completed, kept, key, lease)
             assert self._driver.execute(self._finish, ended).rowcount == 1
+
+    def work_off_at_once(self, number: int, threads: int) -> None:
+        """The same by so many threads, each with a connection of its own."""
+        drivers = [self._database.engine.raw_connection() for _ in range(threads)]
+        shares = [number // threads + (n < number % threads) for n in range(threads)]
+
+        def work(driver: Any, share: int) -> None:
+            other = copy.copy(self)
+            other._driver = driver.driver_connection
+            other.work_off(share)
+
+        workers = [
+            threading.Thread(target=work, args=pair) for pair in zip(drivers, shares, strict=True)
+        ]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        for driver in drivers:
+            driver.close()
+
+    def work_off_in_one(self, number: int) -> None:
+        """Claim and end each action in one commit, on SQLite."""
+        for _ in itertools.repeat(None, number):
+            self._driver.execute("BEGIN IMMEDIATE")
+            self.work_off(1)
+            self._driver.execute("COMMIT")
 
     def n_ended(self) -> int:
         counted = "SELECT count(*) FROM licet_action WHERE phase = 'ended'"

@@ -82,6 +82,25 @@ def licet(url: str, where: str) -> Contestant:
     return run
 
 
+def licet_drain(url: str, where: str) -> Contestant:
+    """Works off what is stored, perhaps together with other processes."""
+    durables = Durables(where, url.replace("postgresql://", "postgresql+psycopg://"), polls=True)
+    left = "SELECT count(*) FROM licet_action WHERE phase <> 'ended'"
+    driver = psycopg.connect(url, autocommit=True)
+
+    def run(way: str, _number: int) -> Seconds:
+        watch = Stopwatch()
+        if way == "drain":
+            worker = Worker(durables.runtime.jobs, threads=CONCURRENCY)
+            worker.start()
+            while driver.execute(left).fetchone()[0]:
+                time.sleep(0.005)
+            worker.stop(5)
+        return watch.read()
+
+    return run
+
+
 def procrastinate(url: str, _where: str) -> Contestant:
     import procrastinate
 
@@ -170,6 +189,7 @@ def dbos(url: str, *, queued: bool) -> Contestant:
 
 CONTESTANTS: dict[str, Callable[[str, str], Contestant]] = {
     "licet": licet,
+    "licet-drain": licet_drain,
     "procrastinate": procrastinate,
     "dbos-started": lambda url, _where: dbos(url, queued=False),
     "dbos-queued": lambda url, _where: dbos(url, queued=True),

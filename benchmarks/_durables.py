@@ -88,8 +88,11 @@ def make_app(
 class Durables:
     """Actions that do nothing: submitted, and worked off, when they are told to."""
 
-    def __init__(self, folder: str, database_url: str, *, polls: bool = False) -> None:
+    def __init__(
+        self, folder: str, database_url: str, *, polls: bool = False, seconds: float = 0.0
+    ) -> None:
         self.finished = Finished()
+        self._seconds = seconds  # that each takes
         self.app = make_app(
             folder,
             self._handler,
@@ -102,6 +105,8 @@ class Durables:
         self._workers: list[Worker] = []
 
     def _handler(self, _action: Any, _body: Any) -> dict[str, Any]:
+        if self._seconds:
+            time.sleep(self._seconds)
         self.finished.one()
         return {}
 

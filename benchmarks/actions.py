@@ -2,8 +2,11 @@
 
     make bench                       # or: .venv/bin/python benchmarks/actions.py --rounds 15
 
-Four questions, each answered in one run, the contestants taking turns round by round:
+Five questions, each answered in one run, the contestants taking turns round by round:
 
+- durable: with commits that wait for the disk, on both databases and for everybody: what grouping
+  of writes is worth beside raw SQL (`_actions_durable.py`), and the rivals once more. What that is
+  depends on the disk: ``--only durable --fsync-ms 2.5`` has one that takes so much longer.
 - writes: `Runtime.submit` without HTTP, and submit, claim, run and finish, by a worker of one and
   of eight threads, beside the floor: the same rows, written and committed one after another in raw
   SQL by the bare driver, in the same tables with the same indexes. On SQLite and on PostgreSQL.
@@ -16,8 +19,8 @@ Four questions, each answered in one run, the contestants taking turns round by 
   Valkey, both by one worker process with a pool of eight threads.
 - workers: actions that wait 50 ms, by two worker processes and by one.
 
-The server runs without fsync (``-F``) for everybody, which is hardest on licet's own share; SQLite
-in WAL mode with ``synchronous=NORMAL``, as licet sets it, for the floor as well.
+In the other four the server runs without fsync (``-F``) for everybody, which is hardest on licet's
+own share. SQLite is in WAL mode with ``synchronous=FULL``, as licet sets it, for the floor as well.
 
 The claims: at most twice the floor's time; three times the actions a second of each rival; at most
 1.5 × the time of bare Celery; two workers 1.7 × as fast as one.
@@ -28,6 +31,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import platform
 import signal
 import statistics
@@ -42,6 +46,7 @@ from typing import Any
 
 import psycopg
 
+from _actions_durable import durable
 from _actions_floor import Floor
 from _actions_workers import WAIT_SECONDS, bare_celery
 from _durables import (
@@ -71,14 +76,25 @@ def main() -> None:
     )
     arguments.add_argument("--rounds", type=int, default=15)
     arguments.add_argument("--actions", type=int, default=1000, help="in each round")
-    arguments.add_argument("--only", choices=["writes", "rivals", "celery", "workers"])
+    arguments.add_argument("--only", choices=["durable", "writes", "rivals", "celery", "workers"])
+    arguments.add_argument(
+        "--fsync-ms",
+        type=float,
+        help="of durable alone: how much longer the disk takes for each fsync (needs gcc)",
+    )
     options = arguments.parse_args()
+    if options.fsync_ms and "SLOW_DISK_US" not in os.environ:
+        run_with_slow_disk(options.fsync_ms)
     rounds, number = options.rounds, options.actions
     print(
         f"medians of {rounds} rounds of {number} actions ({N_WRITTEN} beside raw SQL), "
         f"Python {platform.python_version()}"
     )
     claims: list[str] = []
+    if options.only in (None, "durable"):
+        with temporary_server(fsync=True) as server, folder() as where:
+            claims += durable(server, where, max(3, rounds // 2))
+            claims += rivals(server, max(3, rounds // 2), 500, ways=WAYS[:1], least=6)
     with temporary_server() as server, folder() as where:
         if options.only in (None, "writes"):
             claims += writes(server, where, rounds, N_WRITTEN)
@@ -89,6 +105,16 @@ def main() -> None:
         if options.only in (None, "workers"):
             claims += workers(server, where, 3)
     print("\n" + "\n".join(claims))
+
+
+def run_with_slow_disk(milliseconds: float) -> None:
+    """Begin again, on a disk that takes that much longer."""
+    library = Path(tempfile.mkdtemp(prefix="licet-disk-")) / "slow_disk.so"
+    library.parent.chmod(0o755)  # PostgreSQL runs as somebody else
+    source = str(HERE / "_slow_disk.c")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O2", "-o", library, source, "-ldl"], check=True)
+    added = {"LD_PRELOAD": str(library), "SLOW_DISK_US": str(int(milliseconds * 1000))}
+    os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | added)
 
 
 # --- beside raw SQL ------------------------------------------------------------------------------
@@ -160,14 +186,16 @@ def added(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, 
 # --- beside other durable runtimes ---------------------------------------------------------------
 
 
-def rivals(server: str, rounds: int, number: int) -> list[str]:
+def rivals(
+    server: str, rounds: int, number: int, *, ways: tuple[str, ...] = WAYS, least: float = 3
+) -> list[str]:
     used = ", ".join(f"{name} {version(name)}" for name in ("procrastinate", "dbos", "psycopg"))
     print(f"\nPostgreSQL, {used}")
     contestants = {name: contestant(server, name) for name in RIVALS}
     times: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for turn in range(rounds + 1):
         for name, process in contestants.items():
-            for way in WAYS:
+            for way in ways:
                 if (name, way) == ("dbos-started", "backlog"):
                     continue  # it runs at once, or when the process begins again
                 process.send_signal(signal.SIGCONT)
@@ -179,19 +207,21 @@ def rivals(server: str, rounds: int, number: int) -> list[str]:
     for process in contestants.values():
         process.send_signal(signal.SIGCONT)
         end(process)
-    return rival_claims(times)
+    return rival_claims(times, ways, least)
 
 
-def rival_claims(times: dict[tuple[str, str], list[tuple[float, float]]]) -> list[str]:
+def rival_claims(
+    times: dict[tuple[str, str], list[tuple[float, float]]], ways: tuple[str, ...], least: float
+) -> list[str]:
     claims = []
-    for way in WAYS:
+    for way in ways:
         print(f"  {way + ', µs an action':28}{'CPU':>10}{'wall':>10}{'a second':>10}")
         licet = Times(times["licet", way])
         for name in (name for name in RIVALS if (name, way) in times):
             it = Times(times[name, way])
             print(f"    {name:26}{it.cpu:10.0f}{it.wall:10.0f}{1e6 / it.wall:10,.0f}")
             if name != "licet":
-                claims.append(at_least(f"{way}: licet beside {name}", it.wall_beside(licet), 3))
+                claims.append(at_least(f"{way}: licet beside {name}", it.wall_beside(licet), least))
     return claims
 
 

@@ -32,7 +32,7 @@ _LOCALE_SOURCES = [  # of Debian's package "locales": installed, or unpacked by 
     Path("/usr/share/i18n"),
     Path(__file__).parent.parent / ".tools/locales/usr/share/i18n",
 ]
-_FAST = "-F -c max_connections=200 -c shared_buffers=16MB"
+_OPTIONS = "-c max_connections=200 -c shared_buffers=16MB"
 
 
 class NoLocale(Exception):
@@ -42,9 +42,10 @@ class NoLocale(Exception):
 class Server:
     """A server that a test may stop and start again; `url` is its SQLAlchemy URL."""
 
-    def __init__(self, folder: Path, locale: str) -> None:
+    def __init__(self, folder: Path, locale: str, *, fsync: bool = False) -> None:
         self._folder = folder
         self._locale = locale
+        self._options = _OPTIONS if fsync else f"-F {_OPTIONS}"
         self._as_whom = _unprivileged(folder)
         self._binaries = _binaries(folder, everybody=bool(self._as_whom)) / "bin"
         self._data = folder / "data"
@@ -56,7 +57,7 @@ class Server:
 
     def start(self) -> None:
         """Until it answers."""
-        options = f"{_FAST} -h '' -k {self._folder}"
+        options = f"{self._options} -h '' -k {self._folder}"
         log = f"--log={self._folder / 'log'}"
         self._run("pg_ctl", "--wait", f"--options={options}", log, "start")
 
@@ -81,21 +82,23 @@ class Server:
 
 
 @contextmanager
-def temporary_server(*, locale: str = "C") -> Iterator[str]:
+def temporary_server(*, locale: str = "C", fsync: bool = False) -> Iterator[str]:
     """The SQLAlchemy URL of a fresh server that listens on a local socket only.
+
+    With `fsync` its commits wait for the disk.
 
     Raises:
         NoLocale: the locale, such as ``en_US``, cannot be made here.
     """
-    with stoppable_server(locale=locale) as server:
+    with stoppable_server(locale=locale, fsync=fsync) as server:
         yield server.url
 
 
 @contextmanager
-def stoppable_server(*, locale: str = "C") -> Iterator[Server]:
+def stoppable_server(*, locale: str = "C", fsync: bool = False) -> Iterator[Server]:
     """As `temporary_server`, in the hands of the test."""
     folder = Path(tempfile.mkdtemp(prefix="licet-pg-"))
-    server = Server(folder, locale)
+    server = Server(folder, locale, fsync=fsync)
     try:
         if locale != "C":
             _compile(locale, folder)

@@ -24,7 +24,8 @@ from tests.unit.actions.making import BOB, make_request
 
 from licet.actions import lifecycle
 from licet.actions.documents import ActionStatusValue
-from licet.actions.durable.store.runs import Claimed, LogLine, Move, Runs, stored_providers
+from licet.actions.durable.store.providers import stored_providers
+from licet.actions.durable.store.runs import Claimed, LogLine, Move, Runs
 from licet.actions.durable.sweeper import Sweeper
 from licet.actions.lifecycle import Ending
 from licet.db.engine import Database
@@ -33,6 +34,7 @@ from licet.errors import ActionConflict, LeaseLost
 
 LEASE = 30
 ATTEMPTS = 2
+RECOVERIES = 2
 DONE = Ending(status=ActionStatusValue.SUCCEEDED, details={"n": 1})
 BROKEN = Ending(status=ActionStatusValue.FAILED, details={"code": "X", "description": "x"})
 workers = st.sampled_from(["ann", "ben"])
@@ -44,6 +46,8 @@ class Model:
 
     state: str = "queued"
     attempt: int = 1
+    recoveries: int = 0
+    has_progressed: bool = False  # under the present lease
     ready_at: float = 0.0
     lease_until: float = 0.0
     deadline: float | None = None
@@ -69,7 +73,7 @@ class DurableMachine(RuleBasedStateMachine):
             connection.exec_driver_sql("DELETE FROM licet_action")
         self.bench = Bench(self.database)
         self.sweeper = Sweeper(
-            [self.bench.job(lease_seconds=LEASE, max_attempts=ATTEMPTS)],
+            [self.bench.job(lease_seconds=LEASE, max_recoveries=RECOVERIES)],
             dispatch=lambda *_: True,
             dispatches=False,
             stored=lambda: [
@@ -143,9 +147,12 @@ class DurableMachine(RuleBasedStateMachine):
         assert model.state == "queued"
         assert model.ready_at <= self.now
         model.state, model.holder = "running", model.holder + 1
+        model.has_progressed = False
         model.lease_until = self.now + LEASE
         assert (held.life.lease_number, held.life.attempt) == (model.holder, model.attempt)
-        assert set(self.bench.runs.steps(held)) == model.steps
+        found = {name for name in "abp" if self.bench.runs.step_without_place(held, name)}
+        assert found == model.steps
+        assert self.bench.runs.step_counts(held) == (0, len(model.steps))
         self.held[who] = held
 
     def is_holder(self, who) -> bool:
@@ -196,7 +203,9 @@ class DurableMachine(RuleBasedStateMachine):
         if self.held[who] and self.attempt_write(
             who, lambda held: self.bench.runs.add_step(held, name, "1")
         ):
-            self.model[self.held[who].action_id].steps.add(name)
+            model = self.model[self.held[who].action_id]
+            model.steps.add(name)
+            model.has_progressed = True
 
     def held_steps(self, who) -> set[str]:
         model = self.model.get(self.held[who].action_id)
@@ -340,12 +349,14 @@ class DurableMachine(RuleBasedStateMachine):
     def lose(self, action_id, model) -> None:
         if self.bench.life(action_id).phase == "running":
             return  # it was renewed since it was suspected, and is suspected anew
+        if not model.cancelled:
+            model.recoveries = 0 if model.has_progressed else model.recoveries + 1
         if model.cancelled:
             self.end(model, "FAILED Cancelled")
-        elif model.attempt == ATTEMPTS:
-            self.end(model, "FAILED AttemptsExhausted")
+        elif model.recoveries == RECOVERIES:
+            self.end(model, "FAILED WorkersLost")
         else:
-            model.state, model.attempt, model.ready_at = "queued", model.attempt + 1, self.now
+            model.state, model.ready_at = "queued", self.now
 
     def end(self, model, how) -> None:
         model.state, model.ended_at = f"ended {how}", self.now

@@ -34,6 +34,7 @@ def test_everything_has_a_default():
         stop_seconds=10,
         attempt_seconds=0,
         cancel_seconds=10,
+        version_gone_seconds=86_400,
         max_result_bytes=256 * 1024,
         max_waiting=4,
         trusted_proxies=0,

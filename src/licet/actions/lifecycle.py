@@ -42,6 +42,7 @@ __all__ = [
     "give_back",
     "lose_lease",
     "lose_right",
+    "lose_version",
     "pause",
     "resume",
 ]
@@ -72,9 +73,10 @@ class Life(NamedTuple):
     """What the row of an action says about its life.
 
     `attempt` counts from 1, and goes up when one has failed: not by a pause, nor when a lease was
-    given back. `lease_number` goes up with every claim; whoever writes names the one they hold.
-    `ready_at` is when a queued action may be claimed; `due_at` when the
-    sweeper must look next: when it may be claimed, the lease runs out, or it is to be released.
+    given back or lost. `recoveries` counts the leases that were lost. `lease_number` goes up with
+    every claim; whoever writes names the one they hold. `ready_at` is when a queued action may be
+    claimed; `due_at` when the sweeper must look next: when it may be claimed, the lease runs out,
+    or it is to be released.
 
     A tuple, because one is made at each step of each action: a frozen dataclass takes three times
     as long to make, and to replace.
@@ -93,6 +95,7 @@ class Life(NamedTuple):
     completion_time: datetime | None = None
     release_after: timedelta | None = None
     cancel_requested_by: str | None = None
+    recoveries: int = 0
 
 
 def begin(
@@ -155,18 +158,32 @@ def fail(
     return _queued(life, now + retry_after, attempt=life.attempt + 1)
 
 
-def lose_lease(life: Life, now: datetime, *, max_attempts: int) -> Life:
-    """After its worker was not heard of: queued again while attempts remain."""
+def lose_lease(
+    life: Life,
+    now: datetime,
+    *,
+    max_recoveries: int,
+    has_progressed: bool = False,
+    apart: timedelta = timedelta(0),
+) -> Life:
+    """After its worker was not heard of: queued again, unless it is the last that may be lost.
+
+    What counts are workers that were lost one after another without completing a step: an action
+    that gets on is not at fault when its process dies. From the second on it waits `apart` for the
+    next, so that those that were lost together are not begun together again.
+    """
     _require(life, Phase.RUNNING, "reclaimed")
     if life.cancel_requested_by is not None:
         return _ended(life, now, _cancelled(life.cancel_requested_by))
-    if life.attempt >= max_attempts:
-        tried = f"{max_attempts} attempt{'s' if max_attempts > 1 else ''}"
+    life = life._replace(recoveries=0 if has_progressed else life.recoveries + 1)
+    if life.recoveries >= max_recoveries:
+        workers = f"{life.recoveries} worker{'s' if life.recoveries > 1 else ''}"
         ending = _failure(
-            "AttemptsExhausted", f"The worker was lost, and {tried} is all that there may be."
+            "WorkersLost", f"{workers} died with the action before a step of it was completed."
         )
         return _ended(life, now, ending)
-    return _queued(life, now, attempt=life.attempt + 1)
+    ready_at = now + apart if life.recoveries > 1 else now
+    return _queued(life, ready_at, attempt=life.attempt)
 
 
 def give_back(life: Life, now: datetime) -> Life:
@@ -231,6 +248,16 @@ def lose_right(life: Life, now: datetime) -> Life:
     return _ended(life, now, ending)
 
 
+def lose_version(life: Life, now: datetime, version: int) -> Life:
+    """Ended because no worker has the version of the handler that it was submitted to."""
+    _require(life, Phase.QUEUED, "given up")
+    ending = _failure(
+        "VersionGone",
+        f"The action is for version {version} of its provider, which no worker has any more.",
+    )
+    return _ended(life, now, ending)
+
+
 def _require(life: Life, phase: Phase, what: str) -> None:
     if life.phase is not phase:
         raise ActionConflict(f"The action is {life.phase}, so it cannot be {what}.")
@@ -261,6 +288,7 @@ def _ended(life: Life, now: datetime, ending: Ending) -> Life:
         completion_time=now,
         release_after=life.release_after,
         cancel_requested_by=life.cancel_requested_by,
+        recoveries=life.recoveries,
     )
 
 

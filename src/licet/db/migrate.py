@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 VERSION_TABLE: Final = "licet_alembic_version"
-_HEAD: Final = "0007"
+_HEAD: Final = "0008"
 
 
 def head_revision() -> str:

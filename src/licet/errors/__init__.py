@@ -43,7 +43,8 @@
     │   └── RateLimited                      more requests than the app answers
     ├── LeaseLost                            a worker's action is somebody else's now, or has ended
     ├── ActionFailure                        a handler gives up, and says why to who asked
-    │   └── AttemptTimedOut                  it took longer than one attempt may
+    │   ├── AttemptTimedOut                  it took longer than one attempt may
+    │   └── StepMismatch                     it asks for another step than is stored
     ├── ObjectNotFound                 404   there is no such object, or not for this caller
     ├── ServiceUnavailable             503   something we depend on does not answer
     │   ├── StoreUnavailable                 the database
@@ -89,6 +90,7 @@ if TYPE_CHECKING:
         OperationNotImplemented,
         RequestTooLarge,
         RequestValidationError,
+        StepMismatch,
         UnauthorizedRequest,
         UnstorableDocument,
     )
@@ -151,7 +153,7 @@ else:
                 "ActionConflict ActionFailure ActionForbidden ActionNotFound "
                 "ActionProviderError ActionProviderToolsException AttemptTimedOut BadActionRequest "
                 "HiddenAction LeaseLost OperationNotImplemented RequestTooLarge "
-                "RequestValidationError UnauthorizedRequest UnstorableDocument"
+                "RequestValidationError StepMismatch UnauthorizedRequest UnstorableDocument"
             ),
             "licet.errors._callers": (
                 "AccessDenied AccountDisabled AccountNotApproved AuthenticationError "
@@ -221,6 +223,7 @@ __all__ = [
     "ServiceUnavailable",
     "SignInDeclined",
     "SignInFailed",
+    "StepMismatch",
     "StoreUnavailable",
     "TooManyAttempts",
     "URLTooLong",

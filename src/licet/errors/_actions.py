@@ -32,6 +32,7 @@ __all__ = [
     "OperationNotImplemented",
     "RequestTooLarge",
     "RequestValidationError",
+    "StepMismatch",
     "UnauthorizedRequest",
     "UnstorableDocument",
 ]
@@ -82,6 +83,18 @@ class AttemptTimedOut(ActionFailure):
             f"The attempt took longer than the {seconds:g} seconds that it may take.",
             may_retry=True,
         )
+
+
+class StepMismatch(ActionFailure):
+    """A durable action asks for another step than it has stored at that place.
+
+    `description` names both. No attempt follows.
+    """
+
+    code_name = "step_mismatch"
+
+    def __init__(self, description: str) -> None:
+        super().__init__("StepMismatch", description)
 
 
 class ActionProviderToolsException(HTTPError):

@@ -43,8 +43,9 @@ class Settings:
     through `broker_url`. `worker_threads` is how many actions a process runs at once, 0 for none;
     `stop_seconds` how long running steps may take when it stops; `attempt_seconds` how long an
     attempt may take whose provider says nothing of it, 0 for ever; `cancel_seconds` how long a
-    handler may go on that was told to end; `max_waiting` how many requests
-    at once may wait for an action; `trusted_proxies` how many proxies, each adding the address
+    handler may go on that was told to end; `max_waiting` how many requests at once may wait for an
+    action; `version_gone_seconds` how long an action waits for a worker that has its version;
+    `trusted_proxies` how many proxies, each adding the address
     of who called it, every request came through.
     """
 
@@ -70,6 +71,7 @@ class Settings:
     cancel_seconds: int
     max_result_bytes: int
     max_waiting: int
+    version_gone_seconds: int
     trusted_proxies: int
     accounts: AccountSettings
     rest: RestSettings
@@ -125,6 +127,7 @@ class Settings:
             cancel_seconds=source.positive("LICET_CANCEL_SECONDS", 10),
             max_result_bytes=source.positive("LICET_MAX_RESULT_BYTES", 256 * 1024),
             max_waiting=source.count("LICET_MAX_WAITING", 4),
+            version_gone_seconds=source.positive("LICET_VERSION_GONE_SECONDS", 86_400),
             trusted_proxies=source.count("LICET_PROXIES", 0),
             accounts=AccountSettings.read(source),
             rest=RestSettings.read(source),

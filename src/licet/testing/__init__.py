@@ -5,7 +5,8 @@ The fixtures are there as soon as licet is installed (a pytest plugin); `mock_au
 access matrix of an app by requests, `assert_policy_consistent` the decisions of a policy by lists.
 `Contract` replays the examples of an app's OpenAPI document against the live app.
 `FakeIntrospection`, and the fixture ``fake_introspection``, stand in for the issuer of opaque
-tokens. `run_pending` runs an app's durable actions here and now.
+tokens. `run_pending` runs an app's durable actions here and now, and `replay` breaks a handler of
+one off behind each of its steps and sees that it asks for the same ones again.
 """
 
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     )
     from licet.testing.mocks import mock_authstate, mock_tokenchecker
     from licet.testing.policies import assert_policy_consistent
+    from licet.testing.replaying import Replayed, ReplayMismatch, replay
     from licet.testing.serving import served
 else:
     __getattr__, __dir__ = lazy_names(
@@ -42,6 +44,7 @@ else:
             ),
             "licet.testing.mocks": "mock_authstate mock_tokenchecker",
             "licet.testing.policies": "assert_policy_consistent",
+            "licet.testing.replaying": "Replayed ReplayMismatch replay",
             "licet.testing.serving": "served",
         },
     )
@@ -54,12 +57,15 @@ __all__ = [
     "Given",
     "MatrixCases",
     "MatrixReport",
+    "ReplayMismatch",
+    "Replayed",
     "assert_policy_consistent",
     "form_to",
     "list_request",
     "mock_authstate",
     "mock_tokenchecker",
     "protected_client",
+    "replay",
     "request_to",
     "run_pending",
     "served",

@@ -94,6 +94,18 @@ class Witness:
         with self._engine.begin() as connection:
             for statement in _SQLITE if sqlite else _POSTGRESQL:
                 connection.exec_driver_sql(statement)
+            connection.exec_driver_sql("CREATE TABLE kill_own (action_id TEXT, n INTEGER)")
+
+    def own_rows(self, ids: Iterable[str]) -> Counter[tuple[str, int]]:
+        """How often each step of these actions committed a row of the app's own."""
+        rows = self.query(sa.text("SELECT action_id, n FROM kill_own"))
+        wanted = set(ids)
+        return Counter((row[0], row[1]) for row in rows if row[0] in wanted)
+
+    def details(self, action_id: str) -> Any:
+        """The details of an action that has ended."""
+        wanted = sa.select(action.c.details).where(action.c.action_id == action_id)
+        return json.loads(self.query(wanted)[0][0])
 
     def query(self, statement: Any) -> list[Any]:
         """The rows of a query."""
@@ -141,9 +153,9 @@ class Witness:
         return [tuple(row) for row in self.query(found.order_by(action_step.c.name))]
 
     def attempts(self, ids: Iterable[str]) -> int:
-        """The most attempts that any of these actions needed."""
-        rows = self.query(sa.select(action.c.action_id, action.c.attempt))
-        return max(row.attempt for row in rows if row.action_id in set(ids))
+        """The most attempts that any of these actions needed, those of lost workers included."""
+        rows = self.query(sa.select(action.c.action_id, action.c.attempt, action.c.recoveries))
+        return max(row.attempt + row.recoveries for row in rows if row.action_id in set(ids))
 
     def audit(self, ids: Iterable[str], *, status: str = "SUCCEEDED") -> Counts:
         """Every action ended once, in this status, with each of its steps completed once."""

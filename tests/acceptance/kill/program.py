@@ -16,11 +16,14 @@ import signal
 import time
 import uuid
 from collections.abc import Callable
-from functools import wraps
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from flask import Flask
+from sqlalchemy.orm import Session
 
 from licet import Licet
 from licet.actions import ActionProviderBlueprint, ActionProviderDescription, RunningAction
@@ -39,8 +42,7 @@ def create_app() -> Flask:
     signal.alarm(int(os.environ["KILL_LIFETIME_SECONDS"]))  # no process outlives its test for long
     app = Flask(__name__)
     licet = Licet(app)
-    lease_seconds = float(os.environ["KILL_LEASE_SECONDS"])
-    max_attempts = int(os.environ["KILL_MAX_ATTEMPTS"])
+    options = json.loads(os.environ["KILL_OPTIONS"])  # else as a plain ``@durable()`` has them
     for name, concurrency in (("work", None), ("single", 1)):
         blueprint = ActionProviderBlueprint(
             name,
@@ -54,9 +56,7 @@ def create_app() -> Flask:
                 input_schema={"type": "object"},
             ),
         )
-        blueprint.durable(
-            max_attempts=max_attempts, lease_seconds=lease_seconds, concurrency=concurrency
-        )(work)
+        blueprint.durable(**options, **handlers(), concurrency=concurrency)(work)
         app.register_blueprint(blueprint)
     licet.protect(app)
     return app
@@ -64,16 +64,94 @@ def create_app() -> Flask:
 
 def work(action: RunningAction, body: dict[str, Any]) -> dict[str, Any]:
     """As many steps as asked for, each as long as asked for; their results are the result."""
-    steps = [
-        action.step(f"step-{n}", run_step, action.action_id, n, body)
-        for n in range(body.get("steps", 2))
-    ]
-    return {"steps": steps}
+    if body.get("hangs"):
+        wait_for_gate(FOLDER / body["gate"])
+    way = WAYS[body.get("way", "plain")]
+    return {"steps": way(action, step_numbers(body.get("steps", 2)), body)}
+
+
+def step_numbers(count: int) -> list[int]:
+    """The steps in this program's order: ``KILL_ORDER`` has another one."""
+    numbers = list(range(count))
+    return numbers[::-1] if os.environ.get("KILL_ORDER") == "backwards" else numbers
+
+
+def plain(action: RunningAction, numbers: list[int], body: dict[str, Any]) -> list[Any]:
+    """One step after the other."""
+    made = {n: action.step(f"step-{n}", run_step, action.action_id, n, body) for n in numbers}
+    return [made[n] for n in sorted(made)]
+
+
+def in_parallel(action: RunningAction, numbers: list[int], body: dict[str, Any]) -> list[Any]:
+    """All at once."""
+    return action.parallel(
+        [action.call(f"step-{n}", run_step, action.action_id, n, body) for n in numbers]
+    )
+
+
+def by_executor(action: RunningAction, numbers: list[int], body: dict[str, Any]) -> list[Any]:
+    """Each step by an executor's thread."""
+    with ThreadPoolExecutor(2) as pool:
+
+        def run(n: int) -> Any:
+            return pool.submit(run_step, action.action_id, n, body).result()
+
+        return [action.step(f"step-{n}", run, n) for n in numbers]
+
+
+def with_session(action: RunningAction, numbers: list[int], body: dict[str, Any]) -> list[Any]:
+    """Each step commits a row of the app's own to the database that the actions are in."""
+    with Session(own_engine()) as session:
+
+        def run(n: int) -> Any:
+            session.execute(INSERT_OWN, {"action_id": action.action_id, "n": n})
+            session.flush()
+            result = run_step(action.action_id, n, body)
+            session.commit()
+            return result
+
+        made = []
+        for n in numbers:
+            made.append(action.step(f"step-{n}", run, n))
+            session.execute(sa.text("SELECT count(*) FROM kill_own")).all()  # it stays open
+        return made
+
+
+INSERT_OWN = sa.text("INSERT INTO kill_own (action_id, n) VALUES (:action_id, :n)")
+WAYS: dict[str, Callable[..., list[Any]]] = {
+    "plain": plain,
+    "parallel": in_parallel,
+    "executor": by_executor,
+    "session": with_session,
+}
+
+
+@lru_cache(maxsize=1)
+def own_engine() -> sa.Engine:
+    """The app's own engine."""
+    return sa.create_engine(os.environ["LICET_DATABASE_URL"])
+
+
+def handlers() -> dict[str, Any]:
+    """The version of the program, and older handlers that it keeps, for ``durable``."""
+    version = int(os.environ.get("KILL_VERSION", "1"))
+    if version == 1:
+        return {}
+    keeps = os.environ.get("KILL_KEEPS_OLD") == "true"
+    return {"version": version, "versions": {1: old_work} if keeps else {}}
+
+
+def old_work(action: RunningAction, body: dict[str, Any]) -> dict[str, Any]:
+    """The handler of the version before, whose steps were in the other order."""
+    numbers = list(range(body.get("steps", 2)))
+    return {"steps": plain(action, numbers, body)}
 
 
 def run_step(action_id: str, n: int, body: dict[str, Any]) -> dict[str, Any]:
     """Something that happens outside licet, and a result that no other execution has."""
     write_down("begin", action_id, n)
+    if body.get("deadly"):
+        os.kill(os.getpid(), signal.SIGKILL)
     reached("in a step")
     time.sleep(body.get("seconds", 0.0))  # the work
     if "gate" in body:

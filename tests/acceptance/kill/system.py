@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -63,7 +64,8 @@ class Order:
 class System:
     """One installation: a database, perhaps a broker, and the processes that use them.
 
-    `lease_seconds` is how long a silent worker keeps an action.
+    `lease_seconds` is how long a silent worker keeps an action; `options` are the other ones of
+    ``durable``, for which the default declaration has none.
     """
 
     launcher: Launcher
@@ -71,7 +73,7 @@ class System:
     database_url: str
     broker_url: str | None = None
     lease_seconds: float = 1.0
-    max_attempts: int = 50
+    options: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -100,8 +102,7 @@ class System:
             "LICET_DATABASE_URL": self.database_url,
             "LICET_WORKER_THREADS": "0",
             "KILL_FOLDER": str(self.folder),
-            "KILL_LEASE_SECONDS": str(self.lease_seconds),
-            "KILL_MAX_ATTEMPTS": str(self.max_attempts),
+            "KILL_OPTIONS": json.dumps({"lease_seconds": self.lease_seconds} | self.options),
             "KILL_LIFETIME_SECONDS": str(LIFETIME_SECONDS),
         }
         if self.broker_url:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tests.acceptance.kill.conftest import Systems, new_database
 from tests.acceptance.kill.system import Counts, System, wait_until
+from tests.acceptance.kill.test_processes_killed import LOSES_NONE
 from tests.postgresql import stoppable_server
 from tests.rabbitmq import RabbitMQ
 from tests.valkey import Valkey
@@ -76,7 +77,7 @@ def test_postgresql_restarts(
     on when it is back, and no attempt is lost.
     """
     with stoppable_server() as server:
-        system = make_system(kind, database_url=new_database(server.url), max_attempts=1)
+        system = make_system(kind, database_url=new_database(server.url), options=LOSES_NONE)
         system.ensure()
         ids = in_the_middle(system, n_actions)
         server.stop()
@@ -180,8 +181,8 @@ def test_a_server_told_to_stop_gives_back(
     """SIGTERM: its embedded workers give back what does not end in time, though requests wait."""
     system = make_system(
         "sqlite-threads",
-        max_attempts=1,
         lease_seconds=30.0,
+        options=LOSES_NONE,
         settings={"LICET_WORKER_THREADS": "2", "LICET_STOP_SECONDS": "11"},
     )
     system.ensure(workers=0, sweepers=0)

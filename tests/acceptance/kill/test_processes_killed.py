@@ -20,6 +20,7 @@ WORKER_POINTS = [
     "after the finish",
 ]
 SWEEPER_POINTS = ["before the sweeper's change", "after the sweeper's change"]
+LOSES_NONE = {"max_recoveries": 1}  # an action whose worker is lost fails
 # What `make test` has time for: each point once.
 FAST = {
     ("sqlite-threads", "after the claim"),
@@ -189,7 +190,7 @@ def test_a_worker_whose_steps_do_not_end(
 ):
     """SIGTERM: after LICET_STOP_SECONDS it gives back what it holds, and no attempt is lost."""
     system = make_system(
-        kind, max_attempts=1, lease_seconds=20.0, settings={"LICET_STOP_SECONDS": "1"}
+        kind, lease_seconds=20.0, options=LOSES_NONE, settings={"LICET_STOP_SECONDS": "1"}
     )
     system.ensure(workers=1)
     ids = system.submit(4, steps=2, gate="gate")
@@ -210,7 +211,7 @@ def test_workers_replaced_under_load(
     make_system: Callable[..., System], kind: str, point: str, count: Callable[..., None]
 ):
     """SIGTERM while short actions come and go: with one attempt each, none of them fails."""
-    system = make_system(kind, max_attempts=1, lease_seconds=5.0)
+    system = make_system(kind, lease_seconds=5.0, options=LOSES_NONE)
     system.ensure(workers=1)
     ids: list[str] = []
     for _ in range(3):

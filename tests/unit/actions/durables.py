@@ -24,6 +24,7 @@ from licet.actions.durable.store.stored_caller import caller_json
 from licet.actions.store._rows import json_text
 from licet.actions.store.actions import ActionStore
 from licet.db.engine import Database
+from licet.errors import LeaseLost
 
 OWNER = "unit"
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -45,6 +46,10 @@ class Clock:
         self.now += timedelta(seconds=seconds)
 
 
+class Died(BaseException):
+    """Raised by a handler where its process is to die: nothing more is written by it."""
+
+
 class Bench:
     """One provider's durable action on a database, its clock in the test's hands."""
 
@@ -56,7 +61,9 @@ class Bench:
         self.store = ActionStore(provider, lambda: database, clock=self.clock)
         self.may_still_run: Callable[[Any], bool] = lambda caller: True
 
-    def submit(self, request: ActionRequest | None = None, **fields: Any) -> str:
+    def submit(
+        self, request: ActionRequest | None = None, *, handler_version: int = 1, **fields: Any
+    ) -> str:
         """Store a queued action; its id."""
         request = request or make_request(str(uuid.uuid4()), **fields)
         life = lifecycle.begin(self.clock())
@@ -74,6 +81,7 @@ class Bench:
             "due_at": life.due_at,
             "body": json_text(request.body),
             "caller": caller_json(make_caller(ALICE), ["all_authenticated_users"]),
+            "handler_version": handler_version,
         }
         return self.store.submit_durable(request, status, columns).status.action_id
 
@@ -92,10 +100,18 @@ class Bench:
         )
         return Job(
             action=action,
-            runs=self.runs,
+            runs=self.runs_of(action),
             max_result_bytes=1000,
             may_still_run=self.may_still_run,
             context=nullcontext,
+        )
+
+    def runs_of(self, action: DurableAction) -> Runs:
+        """The runs, as a worker sees them that has the action's versions."""
+        if set(action.of_version) == {1}:
+            return self.runs
+        return Runs(
+            self.provider, lambda: self.database, versions=action.of_version, clock=self.clock
         )
 
     def attempt(self, handler: Callable[..., Any], **options: Any) -> Attempt:
@@ -116,6 +132,44 @@ class Bench:
         self.attempt(watched, **options).complete()
         if broken:
             raise broken[0]
+
+    def run_or_die(self, handler: Callable[..., Any], **options: Any) -> None:
+        """One attempt; where the handler raises `Died`, the action is taken back from its worker.
+
+        The handler's own writes until then are stored, and nothing that follows.
+        """
+        died: list[Died] = []
+
+        def watched(action: Any, body: Any) -> Any:
+            try:
+                return handler(action, body)
+            except Died as found:
+                died.append(found)
+                raise
+
+        def persist(write: Callable[[], Any]) -> Any:
+            if died:
+                raise LeaseLost("of a dead worker")
+            return write()
+
+        job = self.job(watched, **options)
+        attempt = Attempt(job, self.claim(), persist)
+        attempt.complete()
+        if died:
+            self.lose_worker(attempt.held.action_id)
+
+    def lose_worker(self, action_id: str) -> None:
+        """As a sweeper takes the action back from a worker that is not heard of."""
+        seen = self.runs.find(action_id)
+        assert seen is not None
+        lost = lifecycle.lose_lease(seen.life, self.clock(), max_recoveries=1000)
+        assert self.runs.change(seen, lost)
+
+    def resume(self, action_id: str) -> None:
+        """Let a paused action go on."""
+        seen = self.runs.find(action_id)
+        assert seen is not None
+        assert self.runs.change(seen, lifecycle.resume(seen.life, self.clock()))
 
     def state(self, action_id: str) -> str:
         """Phase, status, and the code or other details, in a line."""

@@ -11,6 +11,7 @@ from licet.errors import ActionConflict
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 LEASE = timedelta(seconds=30)
 DONE = Ending(status=ActionStatusValue.SUCCEEDED, details={"n": 1})
 BROKEN = Ending(status=ActionStatusValue.FAILED, details={"code": "X", "description": "x"})
@@ -125,20 +126,34 @@ class TestFail:
 
 class TestLoseLease:
     def test_it_is_queued_again(self):
-        """A worker that was lost costs an attempt."""
-        life = lifecycle.lose_lease(running(), LATER, max_attempts=2)
-        assert (life.phase, life.attempt, life.ready_at) == (Phase.QUEUED, 2, LATER)
+        """A worker that was lost is counted, and costs no attempt."""
+        life = lifecycle.lose_lease(running(), LATER, max_recoveries=2)
+        assert (life.phase, life.attempt, life.ready_at) == (Phase.QUEUED, 1, LATER)
+        assert life.recoveries == 1
 
-    @pytest.mark.parametrize(("most", "words"), [(1, "1 attempt is"), (3, "3 attempts is")])
-    def test_until_no_attempt_is_left(self, most: int, words: str):
-        """The last one lost is the end."""
-        life = lifecycle.lose_lease(running(attempt=most), NOW, max_attempts=most)
-        assert (life.status, code_of(life)) == ("FAILED", "AttemptsExhausted")
+    @pytest.mark.parametrize(("most", "words"), [(1, "1 worker died"), (3, "3 workers died")])
+    def test_until_it_has_lost_too_many(self, most: int, words: str):
+        """The last worker that may be lost is the end."""
+        life = lifecycle.lose_lease(running(recoveries=most - 1), NOW, max_recoveries=most)
+        assert (life.status, code_of(life)) == ("FAILED", "WorkersLost")
         assert words in life.details["description"]
+
+    def test_one_that_gets_on_is_not_at_fault(self):
+        """Only workers lost one after another, without a step in between, are counted."""
+        life = lifecycle.lose_lease(
+            running(recoveries=4), NOW, max_recoveries=5, has_progressed=True, apart=HOUR
+        )
+        assert (life.phase, life.recoveries, life.ready_at) == (Phase.QUEUED, 0, NOW)
+
+    def test_those_that_are_lost_again_are_not_begun_together(self):
+        """The first time it is begun at once."""
+        again = lifecycle.lose_lease(running(recoveries=1), NOW, max_recoveries=5, apart=HOUR)
+        first = lifecycle.lose_lease(running(), NOW, max_recoveries=5, apart=HOUR)
+        assert (first.ready_at, again.ready_at) == (NOW, NOW + HOUR)
 
     def test_what_was_cancelled_is_not_tried_again(self):
         """Its worker was to stop anyway."""
-        life = lifecycle.lose_lease(running(cancel_requested_by="bob"), NOW, max_attempts=9)
+        life = lifecycle.lose_lease(running(cancel_requested_by="bob"), NOW, max_recoveries=9)
         assert code_of(life) == "Cancelled"
 
 

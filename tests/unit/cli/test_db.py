@@ -51,7 +51,7 @@ def test_the_history_is_printed(db):
     """The newest first, with the head, and on demand with where the database is."""
     lines = db("history").stdout.splitlines()
     assert f" -> {HEAD} (head), " in lines[0]
-    assert lines[1].startswith("licet: 0005 -> 0006, One schema for every database")
+    assert lines[1].startswith("licet: 0006 -> 0007, Idempotency-Keys: the first answer")
     assert lines[-1].startswith("licet: none -> 0001, Actions, ")
     db("upgrade", "0002")
     (marked,) = [line for line in db("history", "-i").stdout.splitlines() if "(current)" in line]

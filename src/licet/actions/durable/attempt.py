@@ -9,6 +9,7 @@ else does. So nothing that a handler left open can stand in the way of that writ
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 import traceback
@@ -22,6 +23,7 @@ from pydantic_core import from_json
 
 from licet.actions import lifecycle
 from licet.actions.durable.declaration import DurableAction
+from licet.actions.durable.process import exit_if_forked
 from licet.actions.durable.results import (
     ResultNotJSON,
     ResultTooLarge,
@@ -31,16 +33,14 @@ from licet.actions.durable.results import (
 from licet.actions.durable.running import (
     ActionStopped,
     Control,
-    Process,
     Reason,
     RunningAction,
-    exit_if_forked,
 )
+from licet.actions.durable.steps.own_writes import watch
 from licet.actions.durable.store.runs import Claimed, LogLine, Move, Runs
 from licet.actions.durable.store.stored_caller import StoredAuthState, stored_caller
 from licet.actions.lifecycle import Ending, Life
 from licet.authn.auth_state import AuthState
-from licet.db.own_writes import watch
 from licet.errors import ActionFailure, AttemptTimedOut, LeaseLost
 
 __all__ = ["Attempt", "Job"]
@@ -100,7 +100,7 @@ class Attempt:
         self._persist_within: Callable[[Callable[[], Any]], Any] = persist_within or persist
         self._is_finished = False
         self._lock = threading.Lock()
-        self._n_forks = Process.n_forks
+        self._pid = os.getpid()
 
     @property
     def seconds(self) -> float:
@@ -168,9 +168,12 @@ class Attempt:
                     max_result_bytes=job.max_result_bytes,
                     persist=self._persist_within,
                     own_writes=own_writes,
+                    context=job.context,
                 )
-                body = job.action.body_of(from_json(held.body))
-                ending = ending_of_result(job.action.handler(running, body), job.max_result_bytes)
+                action = job.action.of_version[held.handler_version]
+                result = action.handler(running, action.body_of(from_json(held.body)))
+                running.end()
+                ending = ending_of_result(result, job.max_result_bytes)
         except ActionStopped as stopped:
             self._exit_if_forked()
             return stopped.reason
@@ -195,6 +198,8 @@ class Attempt:
             raise LeaseLost(self.held.action_id)  # to be logged
         if reason is Reason.PAUSED:
             return None
+        if reason is Reason.MISMATCH and self.control.mismatch is not None:
+            return self._failed(self.control.mismatch, self._asked_by())
         needs_name = reason in (Reason.CANCELLED, Reason.TIMED_OUT)
         return self.stopped_by(reason, self._asked_by() if needs_name else None)
 
@@ -267,4 +272,4 @@ class Attempt:
         return Move(self.job.runs, self.held, life, lines)
 
     def _exit_if_forked(self) -> None:
-        exit_if_forked(self._n_forks, self.job.provider)
+        exit_if_forked(self._pid, self.job.provider)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import inspect
 import random
 import typing
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, Final
@@ -25,6 +25,7 @@ __all__ = ["DurableAction", "Handler", "Retry"]
 Handler = Callable[..., Any]
 MAX_CONCURRENCY: Final = 1000
 MAX_SECONDS: Final = 30 * 86_400
+MAX_VERSION: Final = 2**31 - 1  # as the database keeps it
 
 
 @knows_options_of
@@ -37,7 +38,7 @@ class Retry:
         wait_seconds: how long the second attempt waits; each further one `factor` times as long,
             up to `max_wait_seconds`, and up to a fifth more or less at random.
 
-    A worker that dies is always tried again, whatever this says, while attempts remain.
+    What a lost worker left is taken up again whatever this says, up to `max_recoveries`.
     """
 
     on: tuple[type[Exception], ...] = (Exception,)
@@ -65,20 +66,25 @@ class Retry:
 class DurableAction:
     """One provider's durable action.
 
-    `lease_seconds` is how long a silent worker keeps an action; `attempt_seconds` how long one
-    attempt may take, None for ever; `concurrency` how many of them one process runs at once, None
-    for as many as it has threads.
+    `lease_seconds` is how long a silent worker keeps an action; `max_recoveries` how many workers
+    an action may lose in a row, completing no step, before it has failed; `attempt_seconds` how
+    long one attempt may take, None for ever; `concurrency` how many of them one process runs at
+    once, None for as many as it has threads. `version` is the handler's, stored with each action
+    that is submitted; `versions` are older handlers, for the actions of theirs.
     """
 
     provider: str
     handler: Handler
     description: ActionProviderDescription
     max_attempts: int = 1
+    max_recoveries: int = 5
     retry: Retry = field(default_factory=Retry)
     lease_seconds: float = 30.0
     attempt_seconds: float | None = None
     concurrency: int | None = None
     body_model: type[BaseModel] | None = None
+    version: int = 1
+    versions: Mapping[int, Handler] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what cannot work.
@@ -89,10 +95,11 @@ class DurableAction:
         name = f"The durable action of {self.provider!r}"
         if not callable(self.handler) or inspect.iscoroutinefunction(self.handler):
             raise ConfigurationError(f"{name} takes an ordinary function, not {self.handler!r}.")
-        if not isinstance(self.max_attempts, int) or not 1 <= self.max_attempts <= 1000:
-            raise ConfigurationError(
-                f"{name} has max_attempts={self.max_attempts!r}: write 1 to 1000."
-            )
+        for option in ("max_attempts", "max_recoveries"):
+            count = getattr(self, option)
+            if not isinstance(count, int) or not 1 <= count <= 1000:
+                raise ConfigurationError(f"{name} has {option}={count!r}: write 1 to 1000.")
+        self._require_versions(name)
         if not 0.1 <= self.lease_seconds <= 86_400:
             raise ConfigurationError(
                 f"{name} has lease_seconds={self.lease_seconds!r}: write 0.1 to 86400."
@@ -106,6 +113,35 @@ class DurableAction:
             raise ConfigurationError(
                 f"{name} has concurrency={self.concurrency!r}: write 1 to {MAX_CONCURRENCY}."
             )
+
+    def _require_versions(self, name: str) -> None:
+        for version in (self.version, *self.versions):
+            if type(version) is not int or not 1 <= version <= MAX_VERSION:
+                raise ConfigurationError(
+                    f"{name} has the version {version!r}: write a whole number from 1 on."
+                )
+        if self.version in self.versions:
+            raise ConfigurationError(
+                f"{name} has two handlers of version {self.version}: `versions` is for older ones."
+            )
+        for handler in self.versions.values():
+            if not callable(handler) or inspect.iscoroutinefunction(handler):
+                raise ConfigurationError(f"{name} takes an ordinary function, not {handler!r}.")
+
+    @cached_property
+    def of_version(self) -> Mapping[int, DurableAction]:
+        """The action by the versions whose handlers there are."""
+        older = {
+            version: replace(
+                self,
+                handler=handler,
+                version=version,
+                versions={},
+                body_model=body_model_of(handler, self.description),
+            )
+            for version, handler in self.versions.items()
+        }
+        return {self.version: self, **older}
 
     @cached_property
     def lease(self) -> timedelta:

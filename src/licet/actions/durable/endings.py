@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import Final, NamedTuple
 
 from licet.actions.durable.attempt import Attempt
-from licet.actions.durable.patience import Patience
+from licet.actions.durable.store.patience import Patience
 from licet.actions.durable.store.runs import Move
 from licet.errors import LeaseLost, StoreUnavailable
 

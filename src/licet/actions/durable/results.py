@@ -40,34 +40,34 @@ class ResultTooLarge(LicetError):
     code_name = "result_too_large"
 
 
-def result_json(result: object, max_bytes: int) -> str:
-    """A result as the JSON that is stored.
+def result_json(result: object, max_bytes: int, *, what: str = "The result") -> str:
+    """A result as the JSON that is stored; `what` it is, for the error.
 
     Raises:
         ResultNotJSON: it has no JSON form: NaN, infinities, objects, cycles, deep nesting.
         ResultTooLarge: it is longer than `max_bytes`.
     """
-    return _as_json(result, max_bytes)[0]
+    return _as_json(result, max_bytes, what)[0]
 
 
-def _as_json(result: object, max_bytes: int) -> tuple[str, Any]:
+def _as_json(result: object, max_bytes: int, what: str = "The result") -> tuple[str, Any]:
     """The JSON of a result, and its value when that is read again."""
     try:
         text = to_json(
             result, fallback=convert_to_json, inf_nan_mode="constants", serialize_unknown=False
         )
     except (ValueError, TypeError, RecursionError) as error:
-        raise ResultNotJSON(f"The result has no JSON form: {type(error).__name__}.") from error
+        raise ResultNotJSON(f"{what} has no JSON form: {type(error).__name__}.") from error
     if len(text) > max_bytes:
         raise ResultTooLarge(
-            f"The result has {len(text)} bytes of JSON, and at most {max_bytes} are stored. Store "
+            f"{what} has {len(text)} bytes of JSON, and at most {max_bytes} are stored. Store "
             "it elsewhere and return where it is, or raise LICET_MAX_RESULT_BYTES."
         )
     try:
         value = from_json(text, allow_inf_nan=True)
         _refuse_nan(value)
     except ValueError as error:
-        raise ResultNotJSON(f"The result has no JSON form: {error}.") from error
+        raise ResultNotJSON(f"{what} has no JSON form: {error}.") from error
     return text.decode(), value
 
 

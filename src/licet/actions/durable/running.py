@@ -11,41 +11,40 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from enum import Enum
-from typing import Any, ClassVar, Final, NoReturn, TypeVar
-
-from pydantic_core import from_json
+from typing import Any, Final, NoReturn, TypeVar
 
 from licet.actions._types import clipped
 from licet.actions.documents import ActionInactiveDetails
+from licet.actions.durable.process import exit_if_forked
 from licet.actions.durable.results import result_json
+from licet.actions.durable.steps.made import Attempting, Steps
+from licet.actions.durable.steps.own_writes import OwnWrites
+from licet.actions.durable.steps.parallel import Call
+from licet.actions.durable.steps.places import Taken
 from licet.actions.durable.store.runs import Claimed, LogLine, Runs
 from licet.actions.lifecycle import Life
 from licet.actions.lifecycle import pause as paused
 from licet.authn.auth_state import AuthState
-from licet.db.own_writes import OwnWrites
-from licet.errors import LeaseLost, StoreUnavailable, UsageError
-from licet.wire.text import readable
+from licet.errors import LeaseLost, StepMismatch, StoreUnavailable, UsageError
 
 __all__ = [
     "ActionCancelled",
     "ActionStopped",
     "Control",
-    "Process",
     "Reason",
     "RunningAction",
-    "exit_if_forked",
 ]
 
 log = logging.getLogger(__name__)
 R = TypeVar("R")
 CHECK_SECONDS: Final = 0.25  # how long an answer to "was it cancelled?" counts
 PROGRESS_SECONDS: Final = 0.1  # progress is stored at most this often
-MAX_STEP_NAME: Final = 200
 MAX_DESCRIPTION: Final = 10_000
-FORKED: Final = 70
 
 
 class Reason(Enum):
@@ -57,6 +56,7 @@ class Reason(Enum):
     TIMED_OUT = "timed out"
     LEASE_LOST = "lease lost"
     SHUTDOWN = "shutdown"
+    MISMATCH = "it asks for another step than is stored"
 
 
 class ActionStopped(BaseException):
@@ -84,6 +84,7 @@ class Control:
     def __init__(self) -> None:
         self.reason: Reason | None = None
         self.told: Reason | None = None
+        self.mismatch: StepMismatch | None = None  # with the reason of that name
         self._lock = threading.Lock()
 
     def stop(self, reason: Reason) -> None:
@@ -96,11 +97,12 @@ class Control:
 class RunningAction:
     """The action that a handler works on.
 
-    `attempt` counts from 1; `deadline` is None or an aware moment; `auth` is an `AuthState` made of
-    what was known of the caller when the action was submitted, without any token.
+    `attempt` counts from 1, `recoveries` the workers lost since a step was completed; `deadline` is
+    None or an aware moment; `auth` is an `AuthState` made of what was known of the caller when the
+    action was submitted, without any token.
 
     Concurrency: a handler's own threads may call `progress`, `log` and `raise_if_cancelled`; steps
-    and pauses belong to one thread.
+    and pauses are made in the handler's thread, and `parallel` makes steps side by side.
     """
 
     def __init__(
@@ -113,6 +115,7 @@ class RunningAction:
         max_result_bytes: int,
         persist: Callable[[Callable[[], R]], R],
         own_writes: OwnWrites | None = None,
+        context: Callable[[], AbstractContextManager[Any]] = nullcontext,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.action_id = held.action_id
@@ -121,6 +124,7 @@ class RunningAction:
         self.label = held.label
         self.start_time = held.start_time
         self.attempt = held.life.attempt
+        self.recoveries = held.life.recoveries
         self.deadline: datetime | None = held.life.deadline
         self.auth = auth
         self._held = held
@@ -134,40 +138,68 @@ class RunningAction:
         self._progress_at = float("-inf")
         self._flushing = threading.Lock()
         self._pending: tuple[Any, str | None] | None = None
-        self._steps: dict[str, str] | None = None
-        self._names: dict[str, int] = {}
-        self._in_step = False
-        self._n_forks = Process.n_forks
+        self._steps = self._make_steps(persist, context, max_result_bytes)
+
+    def _make_steps(
+        self,
+        persist: Callable[[Callable[[], Any]], Any],
+        context: Callable[[], AbstractContextManager[Any]],
+        max_result_bytes: int,
+    ) -> Steps:
+        held, pid = self._held, os.getpid()
+        attempt = Attempting(
+            persist=persist,
+            write=_weakly(self._write),
+            check=_weakly(self._raise_if_stopping),
+            called=lambda: exit_if_forked(pid, held.action_id),
+            mismatched=_weakly(self._mismatched),
+            context=context,
+            max_result_bytes=max_result_bytes,
+        )
+        # Nobody has worked on what is claimed for the first time: no step need be read.
+        return Steps(held, self._runs, attempt, is_empty=held.life.lease_number == 1)
 
     def step(self, name: str, function: Callable[..., R], *args: Any, **kwargs: Any) -> R:
         """What ``function(*args, **kwargs)`` returned, now or in an earlier attempt.
 
         The result is stored before `step` returns, and in a later attempt is read instead of being
-        computed. It comes back as JSON makes it (a tuple is a list), the first time as well. The
-        second step of a name is another one than the first: call steps in the same order each time.
-        Only the step that was running when a worker died may be run twice.
+        computed. It comes back as JSON makes it (a tuple is a list), the first time as well. A
+        later attempt must ask for the same steps in the same order: the same name, function and
+        arguments. Only the step that was running when a worker died may be run twice.
 
         Raises:
-            ActionStopped: the action is to stop; the step was not begun, or is stored.
+            ActionStopped: the action is to stop, also because another step is stored in this
+                place; the step was not begun, or is stored.
             ResultNotJSON, ResultTooLarge: the result cannot be stored.
-            UsageError: it was called within another step.
+            UsageError: it was called within another step, or in another thread than the handler's.
         """
-        key = self._step_key(name)
-        known = self._known_steps()
-        if key in known:
-            return from_json(known[key])  # type: ignore[no-any-return]  # what R is as JSON
-        self.raise_if_cancelled()
-        self._raise_if(Reason.SHUTDOWN)
-        self._refuse_open_writes(f"The step {name!r} cannot be begun")
-        self._in_step = True
-        try:
-            text = result_json(function(*args, **kwargs), self._max_result_bytes)
-        finally:
-            self._in_step = False
-        exit_if_forked(self._n_forks, self.action_id)
-        self._write(lambda: self._runs.add_step(self._held, key, text))
-        known[key] = text
-        return from_json(text)  # type: ignore[no-any-return]  # as above
+        return self._steps.make(Call(name, function, args, kwargs))  # type: ignore[no-any-return]  # what R is as JSON
+
+    def call(self, name: str, function: Callable[..., R], *args: Any, **kwargs: Any) -> Call[R]:
+        """A step for `parallel` to make."""
+        return Call(name, function, args, kwargs)
+
+    def parallel(self, calls: Sequence[Call[R]], *, threads: int = 4) -> list[R]:
+        """What these steps returned, in their order; those that are not stored run side by side.
+
+        Each result is stored as it comes, so that a later attempt runs only what is missing. Each
+        call is made in a thread with an app context of its own, at most `threads` at once.
+
+        Raises:
+            ActionStopped, ResultNotJSON, ResultTooLarge, UsageError: as `step`.
+            BaseException: what the first call raised that did. No further call was begun, and
+                what had begun has ended and is stored.
+        """
+        return self._steps.make_all(calls, n_threads=threads)
+
+    def end(self) -> None:
+        """The handler has returned: nothing may be left that it did not ask for.
+
+        Raises:
+            ActionStopped: it asked for less than is stored.
+            UsageError: a step in another thread was refused, which the handler did not notice.
+        """
+        self._steps.end()
 
     def progress(self, fraction: float, text: str | None = None) -> None:
         """Tell callers how far the action is: 0.0 to 1.0, and a text of at most 64 characters.
@@ -234,8 +266,8 @@ class RunningAction:
         Raises:
             ActionStopped: the action waits now.
         """
-        key = self._step_key(f"pause {code}")
-        if key in self._known_steps():
+        taken = self._steps.take_pause(code)
+        if taken is None:
             return
         self.raise_if_cancelled()
         self._pending = None
@@ -247,11 +279,11 @@ class RunningAction:
         ).model_dump(mode="json")
         life = paused(self._held.life, self._runs.clock(), details)
         line = LogLine(code="PAUSED", description=_cut(f"{code}: {description}"))
-        self._write(lambda: self._pause(life, key, line))
+        self._write(lambda: self._pause(life, taken, line))
         self._stop(Reason.PAUSED)
 
-    def _pause(self, life: Life, key: str, line: LogLine) -> None:
-        if not self._runs.pause(self._held, life, step=key, line=line):
+    def _pause(self, life: Life, taken: Taken, line: LogLine) -> None:
+        if not self._runs.pause(self._held, life, step=taken.key, line=line, mark=taken.mark):
             self._stop(Reason.CANCELLED)
 
     def raise_if_cancelled(self) -> None:
@@ -323,23 +355,29 @@ class RunningAction:
         self._control.stop(Reason.LEASE_LOST)
         self._stop(Reason.LEASE_LOST)
 
-    def _known_steps(self) -> dict[str, str]:
-        if self._steps is None:
-            never_ran = self._held.life.lease_number == 1
-            self._steps = {} if never_ran else self._persist(lambda: self._runs.steps(self._held))
-        return self._steps
+    def _mismatched(self, mismatch: StepMismatch) -> NoReturn:
+        self._control.mismatch = mismatch
+        self._control.stop(Reason.MISMATCH)
+        self._stop(Reason.MISMATCH)
 
-    def _step_key(self, name: str) -> str:
-        if self._in_step:
-            raise UsageError(
-                f"The step {name!r} is begun within another: a step is one piece of work, whose "
-                "result is stored as a whole."
-            )
-        if not name or len(name) > MAX_STEP_NAME:
-            raise UsageError(f"A step's name has 1 to {MAX_STEP_NAME} characters: {name!r}.")
-        name = readable(name)
-        number = self._names[name] = self._names.get(name, 0) + 1
-        return f"{name} #{number}"
+    def _raise_if_stopping(self) -> None:
+        self.raise_if_cancelled()
+        self._raise_if(Reason.SHUTDOWN)
+        self._refuse_open_writes("No step can be begun")
+
+
+def _weakly(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The method, without a reference to its object, which would refer to itself by it.
+
+    An object that does is freed by the garbage collector alone.
+    """
+    found = weakref.WeakMethod(method)
+
+    def call(*args: Any) -> Any:
+        present = found()
+        return None if present is None else present(*args)
+
+    return call
 
 
 def _display(text: str | None) -> str | None:
@@ -349,27 +387,3 @@ def _display(text: str | None) -> str | None:
 
 def _cut(text: str) -> str:
     return text if len(text) <= MAX_DESCRIPTION else text[: MAX_DESCRIPTION - 1] + "…"
-
-
-class Process:
-    """How many forks led to this process: to ask the system for its id takes far longer.
-
-    Python's forks count, `os.fork` and what is made of it; not one of a C library's own.
-    """
-
-    n_forks: ClassVar[int] = 0
-
-    @classmethod
-    def was_forked(cls) -> None:  # pragma: no cover - runs in children
-        """Count one more."""
-        cls.n_forks += 1
-
-
-os.register_at_fork(after_in_child=Process.was_forked)
-
-
-def exit_if_forked(n_forks: int, what: str) -> None:
-    """End a process that a handler forked and let come back: the action is its parent's."""
-    if Process.n_forks != n_forks:  # pragma: no cover - the child ends before it tells coverage
-        log.error("The handler of %s forked and came back in the child: it ends here.", what)
-        os._exit(FORKED)

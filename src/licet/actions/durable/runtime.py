@@ -8,12 +8,10 @@ neither, and ``licet worker`` and ``licet sweep`` run elsewhere.
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import threading
 import uuid
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
@@ -27,7 +25,9 @@ from licet.actions import lifecycle
 from licet.actions.documents import ActionRequest, ActionStatus, ActionStatusValue
 from licet.actions.durable.attempt import Job
 from licet.actions.durable.declaration import DurableAction
-from licet.actions.durable.store.runs import LogLine, Runs, StoredRun, stored_providers
+from licet.actions.durable.process import begin_work, expect_work
+from licet.actions.durable.store.providers import stored_providers
+from licet.actions.durable.store.runs import LogLine, Runs, StoredRun
 from licet.actions.durable.store.stored_caller import StoredAuthState, caller_json, stored_caller
 from licet.actions.durable.sweeper import Sweeper
 from licet.actions.durable.worker import Worker
@@ -78,6 +78,7 @@ class Runtime:
         self._dispatcher = _dispatcher(settings)
         self._lock = threading.Lock()
         self._pid = 0
+        self._is_stopping = False
         self.worker: Worker | None = None
         self.sweeper: Sweeper | None = None
 
@@ -98,13 +99,15 @@ class Runtime:
             action = replace(action, attempt_seconds=self._settings.attempt_seconds)
         job = Job(
             action=action,
-            runs=Runs(action.provider, self.database),
+            runs=Runs(action.provider, self.database, versions=action.of_version),
             max_result_bytes=self._settings.max_result_bytes,
             may_still_run=lambda caller: self._may_still_run(action, caller),
             context=self._context,
         )
         self._jobs[action.provider] = job
         self._stores[action.provider] = store
+        if self._works_here:
+            expect_work()
         return job
 
     @property
@@ -145,6 +148,7 @@ class Runtime:
                 "due_at": life.due_at,
                 "body": json_text(request.body),
                 "caller": caller_json(auth, job.action.description.runnable_by),
+                "handler_version": job.action.version,
             },
         )
         if submission.created:
@@ -229,32 +233,56 @@ class Runtime:
     # --- workers in this process
 
     def start(self) -> None:
-        """Have workers and a sweeper in this process, where the settings say so; once a process."""
+        """Have workers and a sweeper in this process, where the settings say so; once a process.
+
+        They are stopped when the process ends (`licet.actions.durable.process`).
+        """
         if self._pid == os.getpid():
             return
         with self._lock:
             if self._pid == os.getpid():
                 return
             self._pid = os.getpid()
-            if self._dispatcher is None and self._settings.worker_threads and self._jobs:
+            self._is_stopping = False  # what a fork inherits is its parent's
+            if self._works_here and self._jobs and begin_work(self):
                 self.make_worker(self._settings.worker_threads).start()
                 self.sweeper = self.make_sweeper()
                 self.sweeper.start()
-                atexit.register(_stop, weakref.ref(self))
 
     def stop(self, limit_seconds: float | None = None) -> None:
         """Claim nothing more, let running steps end within the limit, give the rest back.
 
-        Does nothing in a process that was forked from the one that began the work.
+        A second call returns when the first is done. Does nothing in a process that was forked from
+        the one that began the work.
         """
         if self._pid != os.getpid():
             return
-        if self.sweeper is not None:
-            self.sweeper.stop()
-        if self.worker is not None:
-            self.worker.stop(
-                self._settings.stop_seconds if limit_seconds is None else limit_seconds
-            )
+        self._is_stopping = True
+        with self._lock:
+            if self.sweeper is not None:
+                self.sweeper.stop()
+            if self.worker is not None:
+                self.worker.stop(self.stop_seconds if limit_seconds is None else limit_seconds)
+
+    @property
+    def _works_here(self) -> bool:
+        """Whether the settings have actions run in the app's own process."""
+        return self._dispatcher is None and bool(self._settings.worker_threads)
+
+    @property
+    def stop_seconds(self) -> float:
+        """How long handlers may go on when it stops."""
+        return self._settings.stop_seconds
+
+    @property
+    def is_working(self) -> bool:
+        """Whether workers were begun in this process."""
+        return self._pid == os.getpid() and self.worker is not None
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether they stop, or have stopped."""
+        return self._is_stopping
 
     def make_worker(self, threads: int) -> Worker:
         """A worker for the app's actions, not begun; requests tell it of what they queue."""
@@ -279,6 +307,7 @@ class Runtime:
             dispatch=dispatch,
             dispatches=dispatcher is not None,
             stored=self._stored,
+            version_gone=timedelta(seconds=self._settings.version_gone_seconds),
             others=self.others,
         )
 
@@ -302,12 +331,6 @@ def _dispatcher(settings: Settings) -> Dispatcher | None:
 
     dispatcher: Dispatcher = CeleryDispatcher(settings)
     return dispatcher
-
-
-def _stop(runtime: weakref.ref[Runtime]) -> None:
-    found = runtime()
-    if found is not None:
-        found.stop()
 
 
 def _first_status(

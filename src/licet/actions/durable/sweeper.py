@@ -13,6 +13,7 @@ was away for a while costs an action an attempt while its worker lives.
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,6 +37,8 @@ MAX_RUNNING: Final = 2000  # suspects of a round
 MAX_SILENCE: Final = timedelta(minutes=5)
 MAX_INTERVAL_SECONDS: Final = 5.0
 OTHERS_SECONDS: Final = 60.0
+VERSION_GONE: Final = timedelta(days=1)
+VERSIONS_SECONDS: Final = 60.0  # how often it looks for versions that nobody has
 Dispatch = Callable[[str, str], bool]
 Suspects = dict[tuple[int, int, datetime | None], float]  # (row, lease, its end): since when
 
@@ -49,7 +52,13 @@ class Swept:
     exhausted: int = 0
     expired: int = 0
     released: int = 0
+    gone: int = 0
     purged: int = 0
+
+    @property
+    def tells_of_trouble(self) -> bool:
+        """Whether anything was done that is not done every day."""
+        return any((self.reclaimed, self.exhausted, self.expired, self.gone, self.purged))
 
     def __bool__(self) -> bool:
         return any(vars(self).values())
@@ -69,6 +78,7 @@ class Sweeper:
         dispatch: tells a worker of an action (provider, action_id); False when it could not.
         dispatches: whether queued actions need it: workers that poll find them by themselves.
         stored: gives a `Runs` for every provider that has stored actions.
+        version_gone: how long an action waits for a worker that has its version.
         others: what else the app has done from time to time (`licet.db.on_sweep`), by name.
         monotonic: seconds of a clock that is never set.
     """
@@ -80,6 +90,7 @@ class Sweeper:
         dispatch: Dispatch,
         dispatches: bool,
         stored: Callable[[], Iterable[Runs]],
+        version_gone: timedelta = VERSION_GONE,
         others: Callable[[], Mapping[str, Callable[[], int]]] = dict,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -90,6 +101,7 @@ class Sweeper:
         self._others = others
         self._others_at = monotonic()  # when they are called next
         self._monotonic = monotonic
+        self._gone = _GoneVersions(version_gone, monotonic)
         self._suspects: Suspects = {}
         self._doubt_seconds = 0.0  # until the present suspects are seen to be lost
         self._stop = threading.Event()
@@ -116,7 +128,7 @@ class Sweeper:
         while not self._stop.wait(self.interval_seconds):
             try:
                 swept = self.sweep()
-                if swept.reclaimed or swept.exhausted or swept.expired or swept.purged:
+                if swept.tells_of_trouble:
                     log.info("Swept: %s", swept)
             except StoreUnavailable:
                 log.warning("Nothing can be swept: the database does not answer.")
@@ -130,6 +142,7 @@ class Sweeper:
             StoreUnavailable: the database does not answer.
         """
         self._others_at = self._monotonic()
+        self._gone.decide_at_once()
         swept = self.sweep()
         if self._suspects:
             self._stop.wait(self._doubt_seconds)
@@ -162,6 +175,7 @@ class Sweeper:
         return swept
 
     def _sweep_job(self, job: Job, swept: Swept, suspects: Suspects, seen: Suspects) -> None:
+        swept.gone += self._gone.end_actions(job)
         swept.expired += _in_batches(job.runs.past_deadline, partial(self._expire, job))
         for run in job.runs.due(Phase.RUNNING, limit=MAX_RUNNING):
             self._sweep_running(job, run, swept, suspects, seen)
@@ -181,9 +195,16 @@ class Sweeper:
             self._doubt_seconds = max(self._doubt_seconds, doubt_seconds)
             seen[suspect] = self._monotonic() if first_seen is None else first_seen
             return
-        after = lifecycle.lose_lease(life, now, max_attempts=job.action.max_attempts)
-        attempt = f"in attempt {life.attempt} of {job.action.max_attempts}"
-        line = LogLine(code="WORKER_LOST", description=f"The worker was lost {attempt}")
+        most = job.action.max_recoveries
+        after = lifecycle.lose_lease(
+            life,
+            now,
+            max_recoveries=most,
+            has_progressed=job.runs.has_progressed(run),
+            apart=job.action.lease * life.recoveries * random.random(),  # noqa: S311 - no secret
+        )
+        attempt = f"in attempt {life.attempt}, {after.recoveries} of {most} without a step"
+        line = LogLine(code="WORKER_LOST", description=f"A worker was lost {attempt}")
         if job.runs.change(run, after, log=[line]):
             log.warning("Action %s: the worker was lost %s", run.action_id, attempt)
             if after.phase is Phase.QUEUED:
@@ -207,6 +228,51 @@ class Sweeper:
     def _expire(self, job: Job, run: StoredRun) -> bool:
         ended: Life = lifecycle.exceed_deadline(run.life, job.runs.clock())
         return job.runs.change(run, ended)
+
+
+class _GoneVersions:
+    """Ends actions for which no worker has the handler's version any more.
+
+    A worker that has it claims what is due, so that nothing waits for long while none of the
+    version runs. That is seen twice, as a worker is between two actions now and then.
+    """
+
+    def __init__(self, patience: timedelta, monotonic: Callable[[], float]) -> None:
+        self._patience = patience
+        self._monotonic = monotonic
+        self._seconds = min(VERSIONS_SECONDS, patience.total_seconds() / 2)  # from look to look
+        self._looked_at: dict[str, float] = {}
+        self._seen: set[tuple[str, int]] = set()
+        self._decides_at_once = False
+
+    def decide_at_once(self) -> None:
+        """For a process that looks no second time."""
+        self._decides_at_once = True
+
+    def end_actions(self, job: Job) -> int:
+        """How many actions of the job were ended."""
+        now, provider = self._monotonic(), job.provider
+        if now - self._looked_at.get(provider, float("-inf")) < self._seconds:
+            return 0
+        self._looked_at[provider] = now
+        before = job.runs.clock() - self._patience
+        found = {(provider, version) for version in job.runs.gone_versions(before)}
+        decided = found if self._decides_at_once else found & self._seen
+        self._seen = {each for each in self._seen if each[0] != provider} | found
+        return sum(self._end(job, version, before) for _, version in sorted(decided))
+
+    def _end(self, job: Job, version: int, before: datetime) -> int:
+        def end(run: StoredRun) -> bool:
+            return job.runs.change(run, lifecycle.lose_version(run.life, job.runs.clock(), version))
+
+        n_ended = _in_batches(partial(job.runs.of_gone_version, version, before), end)
+        log.error(
+            "%d actions of %s ended with VersionGone: no worker has version %d.",
+            n_ended,
+            job.provider,
+            version,
+        )
+        return n_ended
 
 
 def _round_of(name: str, fn: Callable[[], int]) -> int:

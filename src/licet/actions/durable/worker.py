@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 import uuid
 from collections.abc import Sequence
 from queue import SimpleQueue
@@ -25,8 +26,8 @@ from licet.actions.durable.attempt import Attempt, Job
 from licet.actions.durable.care import GRACE_SECONDS, Care
 from licet.actions.durable.claims import Claim, Claims
 from licet.actions.durable.endings import Endings
-from licet.actions.durable.patience import PATIENCE_SECONDS, Patience
 from licet.actions.durable.running import Reason
+from licet.actions.durable.store.patience import PATIENCE_SECONDS, Patience
 from licet.actions.durable.store.runs import Move
 from licet.actions.lifecycle import give_back
 from licet.errors import LeaseLost, StoreUnavailable
@@ -36,6 +37,7 @@ __all__ = ["Worker"]
 log = logging.getLogger(__name__)
 POLL_SECONDS: Final = 0.5
 STOP_SECONDS: Final = 10.0
+GATHER_SECONDS: Final = 0.002
 LOCKED_SECONDS: Final = 5.0  # how long a handler waits for a SQLite file that is locked
 _MAX_GIVEN_UP: Final = 4  # times the number of threads
 
@@ -69,6 +71,8 @@ class Worker:
         self._changed = threading.Condition()  # of what follows
         self._n_free = 0  # threads without an attempt
         self._is_told = True  # of work that nobody has looked for yet
+        self._may_be_more = True  # in the queue than the last claim found
+        self._looked_at = float("-inf")
         self._is_claiming = False
         self._present: set[Attempt] = set()  # until their ends are written
         self._n_given_up = 0
@@ -142,10 +146,14 @@ class Worker:
             with self._changed:
                 while not (self._stopping or (self._is_told and self._n_free)):
                     self._changed.wait()
+                if not self._may_be_more:  # what comes one by one is gathered for a moment
+                    left = self._looked_at + GATHER_SECONDS - time.monotonic()
+                    self._changed.wait_for(lambda: self._stopping, max(0.0, left))
                 if self._stopping:
                     return
                 count = self._n_free
                 self._is_told = False
+                self._looked_at = time.monotonic()
                 self._is_claiming = True
             self._hand_out(count)
 
@@ -154,7 +162,8 @@ class Worker:
         attempts = [self._begin(claim) for claim in self._claim_safely(count)]
         with self._changed:
             self._is_claiming = False
-            self._is_told |= len(attempts) == count  # there may be more
+            self._may_be_more = len(attempts) == count
+            self._is_told |= self._may_be_more
             self._n_free -= len(attempts)
         for attempt in attempts:
             self._handed.put(attempt)

@@ -5,7 +5,7 @@ Source: seed document 000; spec, section 3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
@@ -13,7 +13,7 @@ from flask import Blueprint, Flask, current_app, has_app_context, request
 from flask.blueprints import BlueprintSetupState
 
 from licet.actions.documents import AbstractActionRepository, ActionProviderDescription
-from licet.actions.durable.declaration import DurableAction, Retry, body_model_of
+from licet.actions.durable.declaration import DurableAction, Handler, Retry, body_model_of
 from licet.actions.durable.runtime import durable_runtime
 from licet.actions.interface.callbacks import Operation
 from licet.actions.interface.config import DEFAULT_CONFIG, ActionProviderConfig
@@ -184,10 +184,13 @@ class ActionProviderBlueprint(Blueprint):
         self,
         *,
         max_attempts: int = 1,
+        max_recoveries: int = 5,
         retry: Retry | None = None,
         lease_seconds: float = 30.0,
         attempt_seconds: float | None = None,
         concurrency: int | None = None,
+        version: int = 1,
+        versions: Mapping[int, Handler] | None = None,
     ) -> Callable[[F], F]:
         """Have workers run ``func(action, body)`` for each request, and the store serve the rest.
 
@@ -195,13 +198,18 @@ class ActionProviderBlueprint(Blueprint):
         in the background, and survive the death of any process.
 
         Args:
-            max_attempts: how many times an action may fail before it has failed: by an exception
-                that `retry` names, or with its worker.
+            max_attempts: how many times the function may fail by an exception that `retry` names,
+                before the action has failed.
+            max_recoveries: how many workers an action may lose one after another, without
+                completing a step, before it has failed.
             retry: which exceptions are tried again, and when; by default every `Exception`.
             lease_seconds: how long a worker that is not heard of keeps an action.
             attempt_seconds: how long one attempt may take before it fails as ``AttemptTimedOut``;
                 None: what ``LICET_ATTEMPT_SECONDS`` says, which is for ever unless it is set.
             concurrency: how many of them a process runs at once; None: as many as it has threads.
+            version: which version of the function this is, stored with each action; workers run
+                the actions of the versions that they have.
+            versions: older functions by their versions, for the actions that are left of theirs.
 
         The function takes a `RunningAction` and the request's body, as the pydantic class of its
         annotation (or of the description's input schema), else as a dict. It returns a dict, a
@@ -219,10 +227,13 @@ class ActionProviderBlueprint(Blueprint):
                     handler=func,
                     description=self.provider_description,
                     max_attempts=max_attempts,
+                    max_recoveries=max_recoveries,
                     retry=Retry() if retry is None else retry,
                     lease_seconds=lease_seconds,
                     attempt_seconds=attempt_seconds,
                     concurrency=concurrency,
+                    version=version,
+                    versions=dict(versions or {}),
                     body_model=body_model_of(func, self.provider_description),
                 )
             )

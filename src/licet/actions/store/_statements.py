@@ -56,7 +56,7 @@ def _insert_unless_taken(dialect: str) -> ClauseElement:
     return insert(action).on_conflict_do_nothing().inline()  # whose key nobody needs
 
 
-_OF_WORKERS: Final = ("ready_at", "body", "caller")
+_OF_WORKERS: Final = ("ready_at", "body", "caller", "handler_version")
 _INSERTED: Final = (
     "action_id",
     "provider",

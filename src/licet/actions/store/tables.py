@@ -54,6 +54,8 @@ action: Final = sa.Table(
     sa.Column("lease_until", UTCDateTime),
     sa.Column("cancel_requested_at", UTCDateTime),
     sa.Column("cancel_requested_by", sa.String(256)),
+    sa.Column("recoveries", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("handler_version", sa.Integer, nullable=False, server_default="1"),
     sa.UniqueConstraint("action_id", name="uq_licet_action_action_id"),
     sa.UniqueConstraint("provider", "creator_id", "request_id", name="uq_licet_action_request"),
     sa.Index("ix_licet_action_creator", "provider", "creator_id", "status", "id"),
@@ -108,7 +110,8 @@ action_log: Final = sa.Table(
     sa.Index("ix_licet_action_log_action", "action", "id"),
 )
 
-# The results of completed steps, and the pauses that were left behind.
+# The results of completed steps, and the pauses that were left behind. A step that an earlier licet
+# stored has no place, and is found by its name alone; the result of one that raised is empty.
 action_step: Final = sa.Table(
     "licet_action_step",
     metadata,
@@ -121,4 +124,9 @@ action_step: Final = sa.Table(
     sa.Column("lease_number", sa.Integer, nullable=False),
     sa.Column("completed_at", UTCDateTime, nullable=False),
     sa.Column("result", sa.Text, nullable=False),
+    sa.Column("place", sa.Integer),
+    sa.Column("function", sa.String(256)),
+    sa.Column("digest", sa.String(64)),
+    sa.Column("size_bytes", sa.Integer),
+    sa.Index("uq_licet_action_step_place", "action", "place", unique=True),
 )

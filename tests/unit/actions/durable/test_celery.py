@@ -38,6 +38,10 @@ class Runtime:
     def sweep(self):
         self.n_swept += 1
 
+    def make_worker(self, threads):
+        self.worker = Worker(self.jobs, threads=threads)
+        return self.worker
+
 
 class Sent:
     """What a task sent instead of running."""

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from tests.unit.actions.durables import Bench
 
-from licet.actions.durable.patience import Patience
-from licet.db.own_writes import watch
+from licet.actions.durable.steps.own_writes import watch
+from licet.actions.durable.store.patience import Patience
 from licet.errors import StoreUnavailable
 
 

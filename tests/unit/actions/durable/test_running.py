@@ -29,7 +29,7 @@ def cancel(bench, action_id):
 def steal(bench, action_id):
     """Let another worker have the action."""
     seen = bench.runs.find(action_id)
-    bench.runs.change(seen, lifecycle.lose_lease(seen.life, bench.clock(), max_attempts=9))
+    bench.runs.change(seen, lifecycle.lose_lease(seen.life, bench.clock(), max_recoveries=9))
     bench.claim()
 
 

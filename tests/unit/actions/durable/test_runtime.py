@@ -1,5 +1,7 @@
 """Durable actions in an app: what is told to workers elsewhere, and races with others."""
 
+import threading
+
 import pytest
 from flask import Flask
 from tests.unit.actions.making import ALICE, BOB, make_caller, make_request
@@ -208,17 +210,37 @@ class TestRaces:
             runtime.cancel("unit", "gone", BOB)
 
 
-def test_a_runtime_that_is_gone_needs_no_end(runtime):
-    """What is registered for the end of the process keeps nothing alive."""
-    import weakref
+class SlowWorker:
+    """Takes its time to stop."""
 
-    from licet.actions.durable import runtime as runtime_module
+    def __init__(self):
+        self.is_asked = threading.Event()
+        self.may_end = threading.Event()
+        self.has_stopped = False
 
-    class Gone: ...
+    def stop(self, _limit_seconds):
+        if self.is_asked.is_set():
+            return
+        self.is_asked.set()
+        assert self.may_end.wait(20)
+        self.has_stopped = True
 
-    runtime_module._stop(weakref.ref(Gone()))
-    runtime.worker = None
-    runtime_module._stop(weakref.ref(runtime))
+
+def test_a_second_stop_waits_for_the_first(runtime):
+    """The process must not end while the first gives actions back."""
+    runtime.start()
+    runtime.worker = worker = SlowWorker()
+    threads = [threading.Thread(target=runtime.stop) for _ in range(2)]
+    threads[0].start()
+    assert worker.is_asked.wait(20)
+    threads[1].start()
+    threads[1].join(0.2)
+    assert threads[1].is_alive()
+    worker.may_end.set()
+    threads[1].join(20)
+    assert worker.has_stopped
+    assert runtime.is_stopping
+    threads[0].join(20)
 
 
 def test_celery_where_the_settings_say_so(make_app):

@@ -11,7 +11,9 @@ from tests.unit.actions.making import BOB, make_request, make_status
 
 from licet.actions import lifecycle
 from licet.actions.documents import ActionStatusValue
-from licet.actions.durable.store.runs import Runs, stored_providers
+from licet.actions.durable.steps.recorded import Mark
+from licet.actions.durable.store.providers import stored_providers
+from licet.actions.durable.store.runs import Runs
 from licet.actions.durable.sweeper import Sweeper, Swept
 from licet.actions.lifecycle import Ending
 from licet.actions.store.actions import ActionStore
@@ -47,31 +49,87 @@ def sweep_twice(bench, sweeper) -> Swept:
     return sweeper.sweep()
 
 
+class TestGoneVersions:
+    """Actions for whose version of the handler there is no worker any more."""
+
+    def test_it_ends(self, bench):
+        """What waited for so long fails, and says for which version; others wait on."""
+        sweeper = make_sweeper(bench, version=3, versions={1: lambda _action, _body: {}})
+        gone, mine, old = (bench.submit(handler_version=version) for version in (2, 3, 1))
+        assert not sweeper.sweep()
+        bench.clock.advance(86_400)
+        late = bench.submit(handler_version=2)
+        assert not sweeper.sweep()
+        bench.clock.advance(60)
+        assert sweeper.sweep() == Swept(gone=1)
+        assert bench.state(gone) == "ended FAILED VersionGone"
+        assert "version 2" in bench.life(gone).details["description"]
+        assert {bench.life(each).phase for each in (mine, old, late)} == {"queued"}
+
+    def test_not_while_one_runs(self, bench):
+        """A worker of that version is there, and the queue is just long."""
+        sweeper = make_sweeper(bench, version=2)
+        waiting = [bench.submit() for _ in range(2)]
+        bench.clock.advance(86_400)
+        held = bench.claim()
+        for _ in range(3):
+            bench.runs.renew(held, timedelta(days=1))
+            assert not sweeper.sweep()
+            bench.clock.advance(60)
+        assert bench.life(waiting[1]).phase == "queued"
+
+
 class TestLostWorkers:
     def test_an_attempt_follows(self, bench):
         """An action whose lease ran out is queued again, a worker is told, and its log says so."""
         told = []
-        sweeper = make_sweeper(bench, lambda *which: told.append(which) or True, max_attempts=2)
+        sweeper = make_sweeper(bench, lambda *which: told.append(which) or True)
         action_id = bench.submit()
         bench.claim()
         bench.clock.advance(30)
         assert sweep_twice(bench, sweeper) == Swept(reclaimed=1)
-        assert bench.claim().life.attempt == 2
+        life = bench.claim().life
+        assert (life.attempt, life.recoveries) == (1, 1)
         assert told == [("unit", action_id)]
         assert bench.log_codes(action_id) == ["WORKER_LOST"]
 
     def test_until_none_is_left(self, bench):
-        """The last attempt that is lost is the end."""
-        sweeper = make_sweeper(bench)
+        """The last worker that may be lost is the end, however many attempts are left."""
+        sweeper = make_sweeper(bench, max_recoveries=1, max_attempts=9)
         action_id = bench.submit()
         bench.claim()
         bench.clock.advance(30)
         assert sweep_twice(bench, sweeper) == Swept(exhausted=1)
-        assert bench.state(action_id) == "ended FAILED AttemptsExhausted"
+        assert bench.state(action_id) == "ended FAILED WorkersLost"
+
+    def test_the_default_survives_four(self, bench):
+        """A worker that is lost is no failure of the action: a plain declaration goes on."""
+        sweeper = make_sweeper(bench)
+        action_id = bench.submit()
+        for n_lost in range(1, 6):
+            assert bench.claim().life.attempt == 1
+            bench.clock.advance(30)
+            sweep_twice(bench, sweeper)
+            life = bench.life(action_id)
+            assert life.recoveries == n_lost
+            assert life.phase == ("ended" if n_lost == 5 else "queued")
+            bench.clock.advance(30 * n_lost)  # it waits for a part of this
+        assert bench.state(action_id) == "ended FAILED WorkersLost"
+
+    def test_one_that_completes_steps_loses_any_number(self, bench):
+        """It gets on: that its process dies is the fault of something beside it."""
+        sweeper = make_sweeper(bench)
+        action_id = bench.submit()
+        for n_lost in range(12):
+            held = bench.claim()
+            bench.runs.add_step(held, f"step #{n_lost}", "1", Mark(n_lost + 1, "f", "d"))
+            bench.clock.advance(30)
+            sweep_twice(bench, sweeper)
+            assert (bench.life(action_id).phase, bench.life(action_id).recoveries) == ("queued", 0)
 
     def test_one_that_was_cancelled_ends(self, bench):
         """Its worker was to stop anyway."""
-        sweeper = make_sweeper(bench, max_attempts=9)
+        sweeper = make_sweeper(bench)
         action_id = bench.submit()
         bench.claim()
         bench.runs.request_cancel(bench.runs.find(action_id), BOB)
@@ -116,7 +174,7 @@ class TestLostWorkers:
 
     def test_two_sweepers(self, bench):
         """One of them takes it back; the other's guard does not hold."""
-        sweepers = [make_sweeper(bench, max_attempts=2) for _ in range(2)]
+        sweepers = [make_sweeper(bench) for _ in range(2)]
         bench.submit()
         bench.claim()
         bench.clock.advance(30)
@@ -285,7 +343,7 @@ class TestOnce:
         bench.claim(lease_seconds=0.3)
         bench.clock.advance(0.3)
         sweeper = Sweeper(
-            [bench.job(lease_seconds=0.3, max_attempts=2)],
+            [bench.job(lease_seconds=0.3)],
             dispatch=lambda *_: True,
             dispatches=False,
             stored=list,

@@ -11,6 +11,7 @@ from pydantic_core import from_json
 
 from licet.actions._types import parse_duration
 from licet.actions.documents import ActionStatusValue
+from licet.actions.durable.steps.recorded import Mark, Stored
 from licet.actions.lifecycle import Life, Phase
 from licet.actions.store._rows import json_text
 from licet.db.types import moment_of
@@ -27,6 +28,7 @@ __all__ = [
     "of_lease",
     "step_params",
     "stored_run",
+    "stored_step",
     "this",
 ]
 
@@ -64,6 +66,7 @@ class Claimed(StoredRun):
     label: str | None
     start_time: str
     body: str
+    handler_version: int
     claimed_at: datetime
 
     @property
@@ -87,9 +90,26 @@ def as_seen(seen: StoredRun) -> dict[str, Any]:
     return this(seen) | {"seen": seen.version}
 
 
-def step_params(held: Claimed, name: str, result: str, now: datetime) -> dict[str, Any]:
+def step_params(
+    held: Claimed, name: str, result: str, mark: Mark | None, now: datetime
+) -> dict[str, Any]:
     """Those of a completed step."""
-    return of_lease(held) | {"name": name, "result": result, "now": now}
+    place, function, digest = (None, None, None) if mark is None else mark
+    return of_lease(held) | {
+        "name": name,
+        "result": result,
+        "now": now,
+        "place": place,
+        "function": function,
+        "digest": digest,
+        "size_bytes": len(result.encode()),
+    }
+
+
+def stored_step(row: Sequence[Any]) -> Stored:
+    """What a row of `STEP_MARKS` says."""
+    name, place, function, digest, size_bytes = row
+    return Stored(name, Mark(place, function or "", digest or ""), size_bytes or 0)
 
 
 def log_params(line: LogLine, now: datetime) -> dict[str, Any]:
@@ -116,6 +136,7 @@ def life_params(life: Life) -> dict[str, Any]:
         "due_at": life.due_at,
         "completion_time": None if completed is None else completed.isoformat(),
         "release_at": life.due_at if life.phase is Phase.ENDED else None,
+        "recoveries": life.recoveries,
     }
 
 
@@ -137,7 +158,7 @@ def claimed_run(row: Sequence[Any], now: datetime, until: datetime) -> Claimed:
     """What a row says that was claimed now, until then."""
     key, version, action_id, creator_id, caller, monitor_by, manage_by = row[:7]
     request_id, label, start_time, body, details, attempt, lease_number = row[7:14]
-    ready_at, deadline, release_after, cancel_requested_by = row[14:]
+    ready_at, deadline, release_after, cancel_requested_by, recoveries, handler_version = row[14:]
     return Claimed(
         key=key,
         version=version,
@@ -156,11 +177,13 @@ def claimed_run(row: Sequence[Any], now: datetime, until: datetime) -> Claimed:
             deadline=moment_of(deadline),
             release_after=None if release_after is None else parse_duration(release_after),
             cancel_requested_by=cancel_requested_by,
+            recoveries=recoveries,
         ),
         request_id=request_id,
         label=label,
         start_time=start_time,
         body=body,
+        handler_version=handler_version,
         claimed_at=now,
     )
 
@@ -183,6 +206,7 @@ def _life(
     completion_time: str | None,
     release_after: str | None,
     cancel_requested_by: str | None,
+    recoveries: int,
 ) -> Life:
     return Life(
         phase=Phase(phase),
@@ -200,4 +224,5 @@ def _life(
         else datetime.fromisoformat(completion_time),
         release_after=None if release_after is None else parse_duration(release_after),
         cancel_requested_by=cancel_requested_by,
+        recoveries=recoveries,
     )

@@ -52,6 +52,7 @@ LIFE: Final = (
     action.c.completion_time,
     action.c.release_after,
     action.c.cancel_requested_by,
+    action.c.recoveries,
 )
 _STORED: Final = (
     action.c.id,
@@ -83,6 +84,8 @@ _CLAIMED: Final = (
     action.c.deadline,
     action.c.release_after,
     action.c.cancel_requested_by,
+    action.c.recoveries,
+    action.c.handler_version,
 )
 
 _COUNTED: Final = {action.c.version, action.c.lease_number}
@@ -98,6 +101,7 @@ LIFE_COLUMNS: Final = (
     "due_at",
     "completion_time",
     "release_at",
+    "recoveries",
 )
 
 _is_due = action.c.due_at.between(sa.bindparam("since", type_=UTCDateTime()), _now)
@@ -105,6 +109,13 @@ _is_ready = sa.and_(action.c.due_at.is_not(None), action.c.ready_at <= _now)
 _is_the_one = sa.and_(
     action.c.action_id == sa.bindparam("a", type_=sa.String()),
     action.c.ready_at <= sa.bindparam("soon", type_=UTCDateTime()),
+)
+
+# Of a version that the worker has: `versions` is ",1,3,".
+_is_mine = sa.bindparam("versions", type_=sa.String()).like(
+    sa.literal_column("'%,'", sa.String)
+    + sa.cast(action.c.handler_version, sa.String)
+    + sa.literal_column("',%'", sa.String)
 )
 
 _HELD_BY: Final = {
@@ -120,7 +131,7 @@ _HELD_BY: Final = {
 def _longest_due(*columns: Any, when: Any) -> sa.Select[Any]:
     return (
         sa.select(*columns)
-        .where(action.c.provider == _p, action.c.phase == _QUEUED, when)
+        .where(action.c.provider == _p, action.c.phase == _QUEUED, when, _is_mine)
         .order_by(action.c.due_at, action.c.id)
         .limit(sa.bindparam("count", type_=sa.Integer()))
     )
@@ -231,14 +242,20 @@ TELL_PRINCIPALS: Final = Statement(
 PROGRESS: Final = Statement(sa.update(action).where(_held), columns=["details", "display_status"])
 
 # A step that is stored again by the lease that stored it, after an answer was lost, is no error.
+# One that raised in an earlier attempt has no result, and may get one.
 # The row is locked: else PostgreSQL would insert by a lease that another is taking back meanwhile.
 _insert_step = (
-    "INSERT INTO licet_action_step (action, name, lease_number, completed_at, result)"
-    " SELECT id, CAST(:name AS VARCHAR(256)), lease_number, :now, CAST(:result AS TEXT)"
+    "INSERT INTO licet_action_step (action, name, lease_number, completed_at, result,"
+    " place, function, digest, size_bytes)"
+    " SELECT id, CAST(:name AS VARCHAR(256)), lease_number, :now, CAST(:result AS TEXT),"
+    " CAST(:place AS INTEGER), CAST(:function AS VARCHAR(256)), CAST(:digest AS VARCHAR(64)),"
+    " CAST(:size_bytes AS INTEGER)"
     " FROM licet_action"
     " WHERE id = :key AND action_id = :which AND lease_number = :lease AND phase = 'running' {lock}"
-    " ON CONFLICT (action, name) DO UPDATE SET result = excluded.result"
+    " ON CONFLICT (action, name) DO UPDATE SET result = excluded.result,"
+    " size_bytes = excluded.size_bytes"
     " WHERE licet_action_step.lease_number = excluded.lease_number"
+    " OR licet_action_step.size_bytes = 0"
 )
 
 
@@ -248,6 +265,10 @@ def _step_insertion(dialect: str) -> ClauseElement:
         sa.bindparam("name", type_=sa.String()),
         sa.bindparam("which", type_=sa.String()),
         sa.bindparam("result"),
+        sa.bindparam("place", type_=sa.Integer()),
+        sa.bindparam("function", type_=sa.String()),
+        sa.bindparam("digest", type_=sa.String()),
+        sa.bindparam("size_bytes", type_=sa.Integer()),
         _now,
         _key,
         _lease,
@@ -255,9 +276,46 @@ def _step_insertion(dialect: str) -> ClauseElement:
 
 
 INSERT_STEP: Final = Statement(_step_insertion)
-STEPS: Final = Statement(
-    sa.select(action_step.c.name, action_step.c.result).where(
-        action_step.c.action == sa.select(action.c.id).where(_this).scalar_subquery()
+_of_action = action_step.c.action == sa.select(action.c.id).where(_this).scalar_subquery()
+_first = sa.bindparam("first", type_=sa.Integer())
+STEP_COUNTS: Final = Statement(
+    sa.select(
+        sa.func.coalesce(sa.func.max(action_step.c.place), 0),
+        sa.func.count() - sa.func.count(action_step.c.place),
+    ).where(_of_action)
+)
+STEP_OF_LEASE: Final = Statement(
+    sa.select(action_step.c.name)
+    .where(
+        _of_action,
+        action_step.c.lease_number == _lease,
+        sa.func.coalesce(action_step.c.size_bytes, _ONE) > 0,  # 0: of a step that raised
+    )
+    .limit(_ONE)
+)
+STEP_MARKS: Final = Statement(
+    sa.select(
+        action_step.c.name,
+        action_step.c.place,
+        action_step.c.function,
+        action_step.c.digest,
+        action_step.c.size_bytes,
+    )
+    .where(_of_action, action_step.c.place >= _first)
+    .order_by(action_step.c.place)
+    .limit(sa.bindparam("count", type_=sa.Integer()))
+)
+STEP_RESULTS: Final = Statement(
+    sa.select(action_step.c.place, action_step.c.result).where(
+        _of_action,
+        action_step.c.place.between(_first, sa.bindparam("last", type_=sa.Integer())),
+    )
+)
+STEP_WITHOUT_PLACE: Final = Statement(
+    sa.select(action_step.c.result).where(
+        _of_action,
+        action_step.c.name == sa.bindparam("name", type_=sa.String()),
+        action_step.c.place.is_(None),
     )
 )
 
@@ -298,6 +356,37 @@ PAST_DEADLINE: Final = Statement(
     sa.select(*_STORED)
     .where(action.c.provider == _p, action.c.deadline <= _now, sa.text(HAS_DEADLINE))
     .order_by(action.c.deadline)
+    .limit(sa.bindparam("count", type_=sa.Integer()))
+)
+# Versions of which the worker has no handler, with actions that were due long ago, while none of
+# theirs runs: elsewhere, too, nobody is there who has one.
+_running = action.alias("running")
+_waits_for_nobody = sa.and_(
+    action.c.provider == _p,
+    action.c.phase == _QUEUED,
+    action.c.due_at.is_not(None),
+    action.c.ready_at <= sa.bindparam("before", type_=UTCDateTime()),
+)
+GONE_VERSIONS: Final = Statement(
+    sa.select(action.c.handler_version)
+    .distinct()
+    .where(
+        _waits_for_nobody,
+        sa.not_(_is_mine),
+        ~sa.exists().where(
+            _running.c.provider == _p,
+            _running.c.phase == _RUNNING,
+            _running.c.due_at.is_not(None),
+            _running.c.handler_version == action.c.handler_version,
+        ),
+    )
+)
+OF_GONE_VERSION: Final = Statement(
+    sa.select(*_STORED)
+    .where(
+        _waits_for_nobody,
+        action.c.handler_version == sa.bindparam("gone", type_=sa.Integer()),
+    )
     .limit(sa.bindparam("count", type_=sa.Integer()))
 )
 RELEASE: Final = Statement(sa.delete(action).where(_seen))

@@ -9,12 +9,13 @@ Concurrency: safe from any number of threads and processes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
+from licet.actions.durable.steps.recorded import Mark, Stored
 from licet.actions.durable.store import _statements as sql
 from licet.actions.durable.store._rows import (
     Claimed,
@@ -27,6 +28,7 @@ from licet.actions.durable.store._rows import (
     of_lease,
     step_params,
     stored_run,
+    stored_step,
     this,
 )
 from licet.actions.lifecycle import Life, Phase
@@ -36,7 +38,7 @@ from licet.db.statement import Statement
 from licet.errors import LeaseLost
 from licet.wire.text import is_storable
 
-__all__ = ["Claimed", "LogLine", "Move", "Runs", "StoredRun", "stored_providers"]
+__all__ = ["Claimed", "LogLine", "Move", "Runs", "StoredRun"]
 
 THE_BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 SKEW: Final = timedelta(seconds=5)
@@ -54,11 +56,6 @@ class Move(NamedTuple):
     life: Life
     log: Sequence[LogLine] = ()
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether one row says all of it."""
-        return not (self.log or self.held.has_principals)
-
 
 class Runs:
     """The durable actions of one provider.
@@ -66,6 +63,7 @@ class Runs:
     Args:
         provider: the name under which they are stored.
         database: called for the database at each use.
+        versions: those of the handler that claims are for.
         clock: the present moment, aware.
     """
 
@@ -74,11 +72,13 @@ class Runs:
         provider: str,
         database: Callable[[], Database],
         *,
+        versions: Iterable[int] = (1,),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.provider = provider
         self.clock = clock
         self._database = database
+        self._versions = f",{','.join(map(str, versions))},"
 
     @property
     def database(self) -> Database:
@@ -138,7 +138,13 @@ class Runs:
     def claim_params(self, owner: str, lease: timedelta) -> dict[str, Any]:
         """The parameters of a claim that is made now."""
         now = self.clock()
-        return {"p": self.provider, "now": now, "until": now + lease, "owner": owner}
+        return {
+            "p": self.provider,
+            "now": now,
+            "until": now + lease,
+            "owner": owner,
+            "versions": self._versions,
+        }
 
     def renew(self, held: Claimed, lease: timedelta) -> str | None:
         """Hold it for another `lease` from now; also after it ran out, if nobody claimed it.
@@ -212,7 +218,9 @@ class Runs:
             params = {"key": run.key, "status": life.status.value}
             transaction.execute(sql.TELL_PRINCIPALS, params)
 
-    def pause(self, held: Claimed, life: Life, *, step: str, line: LogLine) -> bool:
+    def pause(
+        self, held: Claimed, life: Life, *, step: str, line: LogLine, mark: Mark | None = None
+    ) -> bool:
         """Let an action wait, and complete the step that is its pause.
 
         Returns:
@@ -223,7 +231,9 @@ class Runs:
         """
 
         def write(transaction: Transaction) -> None:
-            transaction.execute(sql.INSERT_STEP, step_params(held, step, "null", self.clock()))
+            transaction.execute(
+                sql.INSERT_STEP, step_params(held, step, "null", mark, self.clock())
+            )
             if not transaction.execute(sql.PAUSE_HELD, life_params(life) | of_lease(held)):
                 raise _Refused  # rolls the step back
             self.add_to_change(transaction, held, life, [line])
@@ -260,17 +270,33 @@ class Runs:
         }
         self._require(held, self._database().execute(sql.INSERT_HELD_LOG, params))
 
-    def steps(self, held: Claimed) -> dict[str, str]:
-        """The results of its completed steps, as JSON, by their names."""
-        return dict(self._database().fetch_all(sql.STEPS, this(held)))
+    def step_counts(self, held: Claimed) -> tuple[int, int]:
+        """The last place of its steps, 0 if there is none, and how many steps have no place."""
+        last, n_unplaced = self._database().fetch_one(sql.STEP_COUNTS, this(held))
+        return int(last), int(n_unplaced)
 
-    def add_step(self, held: Claimed, name: str, result: str) -> None:
-        """Keep the result, JSON, of a completed step.
+    def step_marks(self, held: Claimed, first: int, limit: int) -> list[Stored]:
+        """Its steps from a place on, without their results, in the order of their places."""
+        params = this(held) | {"first": first, "count": limit}
+        return [stored_step(row) for row in self._database().fetch_all(sql.STEP_MARKS, params)]
+
+    def step_results(self, held: Claimed, first: int, last: int) -> list[tuple[int, str]]:
+        """Places, and the results there as JSON, from one place to another."""
+        params = this(held) | {"first": first, "last": last}
+        return self._database().fetch_all(sql.STEP_RESULTS, params)
+
+    def step_without_place(self, held: Claimed, key: str) -> str | None:
+        """The result, JSON, of a step that an earlier licet stored by its name and a count."""
+        row = self._database().fetch_one(sql.STEP_WITHOUT_PLACE, this(held) | {"name": key})
+        return None if row is None else str(row[0])
+
+    def add_step(self, held: Claimed, name: str, result: str, mark: Mark | None = None) -> None:
+        """Keep the result, JSON, of a completed step; an empty text of one that raised.
 
         Raises:
             LeaseLost: it is somebody else's now, or has ended.
         """
-        params = step_params(held, name, result, self.clock())
+        params = step_params(held, name, result, mark, self.clock())
         self._require(held, self._database().execute(sql.INSERT_STEP, params))
 
     def _require(self, held: Claimed, changed: int) -> None:
@@ -316,10 +342,25 @@ class Runs:
         params = {"p": self.provider, "of_phase": phase, "now": self.clock(), "count": limit}
         return [stored_run(row) for row in self._database().fetch_all(sql.DUE, params)]
 
+    def has_progressed(self, seen: StoredRun) -> bool:
+        """Whether a step was completed under the lease that it has."""
+        params = this(seen) | {"lease": seen.life.lease_number}
+        return self._database().fetch_one(sql.STEP_OF_LEASE, params) is not None
+
     def past_deadline(self, *, limit: int) -> list[StoredRun]:
         """Those whose deadline has passed and that have not ended, the longest overdue first."""
         params = {"p": self.provider, "now": self.clock(), "count": limit}
         return [stored_run(row) for row in self._database().fetch_all(sql.PAST_DEADLINE, params)]
+
+    def gone_versions(self, before: datetime) -> list[int]:
+        """Other versions, of which actions are due since `before` or longer, and none runs."""
+        params = {"p": self.provider, "before": before, "versions": self._versions}
+        return [row[0] for row in self._database().fetch_all(sql.GONE_VERSIONS, params)]
+
+    def of_gone_version(self, version: int, before: datetime, *, limit: int) -> list[StoredRun]:
+        """Those of a version that are due since `before` or longer."""
+        params = {"p": self.provider, "before": before, "gone": version, "count": limit}
+        return [stored_run(row) for row in self._database().fetch_all(sql.OF_GONE_VERSION, params)]
 
     def release(self, seen: StoredRun) -> bool:
         """Forget an action, its log and its steps, unless the row has changed."""
@@ -342,8 +383,8 @@ def _moved_in(transaction: Transaction, moves: Sequence[Move]) -> set[int]:
 
 def _moved_in_postgresql(database: Database, moves: Sequence[Move]) -> set[int]:
     """The same: what one row says each, in one statement for all."""
-    plain = [move for move in moves if move.is_plain]
-    others = [move for move in moves if not move.is_plain]
+    plain = [move for move in moves if not (move.log or move.held.has_principals)]
+    others = [move for move in moves if move.log or move.held.has_principals]
     moved: set[int] = set()
     if plain:
         rows = [life_params(move.life) | of_lease(move.held) for move in plain]
@@ -352,11 +393,3 @@ def _moved_in_postgresql(database: Database, moves: Sequence[Move]) -> set[int]:
     if others:
         moved |= database.together(lambda transaction: _moved_in(transaction, others))
     return moved
-
-
-def stored_providers(database: Database) -> Iterator[str]:
-    """Every name under which actions are stored."""
-    name = ""
-    while (row := database.fetch_one(sql.NEXT_PROVIDER, {"p": name})) is not None:
-        name = str(row[0])
-        yield name
