@@ -46,7 +46,6 @@
 
 #define MAX_FILES 4096
 #define MAX_PATH 4096
-
 struct shared {
   pthread_mutex_t lock;
   uint64_t n_records;
@@ -81,7 +80,6 @@ static int really_open(const char *path, int flags, mode_t mode) {
 
 static void lock(void) { pthread_mutex_lock(&shared->lock); }
 static void unlock(void) { pthread_mutex_unlock(&shared->lock); }
-
 static void write_out(const void *data, size_t size) {
   const char *at = data;
   while (size) {
