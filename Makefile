@@ -26,7 +26,7 @@ token: .venv/.run-installed
 	@$(BIN)/licet --app $(APP) token "$(if $(findstring command,$(origin USER)),$(USER),alice)" $(if $(filter all,$(SCOPES)),--all-scopes,$(foreach s,$(SCOPES),--scope $(s)))
 
 NODE_MODULES := tests/oidc/node_modules tests/acceptance/jsonapi/node_modules
-TESTS_NEED := .venv/.dev-installed .tools/.locales $(NODE_MODULES) .tools/.chromium
+TESTS_NEED := .venv/.dev-installed .tools/.locales $(NODE_MODULES) .tools/.chromium .tools/.gcc
 QUEUE := $(BIN)/pytest -n auto --dist worksteal
 MEASURED := rm -f .coverage .coverage.*; COVERAGE_PROCESS_START=pyproject.toml
 
@@ -116,6 +116,12 @@ bench: .venv/.bench-installed
 .tools/.chromium:
 	-@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
 	-@mkdir -p .tools && command -v chromium >/dev/null && touch $@
+
+# A C compiler, for the recorder of writes whose power is cut; where it cannot be had, that is skipped
+.tools/.gcc:
+	-@{ command -v gcc && test -f /usr/include/stdio.h; } >/dev/null || { apt-get update -qq && \
+		apt-get install -y -qq --no-install-recommends gcc libc6-dev; }
+	-@mkdir -p .tools && command -v gcc >/dev/null && touch $@
 
 # RabbitMQ, which `make prove` starts and stops by itself: RUNLEVEL keeps Debian from doing so
 .tools/.rabbitmq:

@@ -16,6 +16,7 @@ def test_everything_has_a_default():
     assert Settings.read({}, HERE, {}) == Settings(
         instance_path=HERE,
         database_url="",
+        sqlite_synchronous="FULL",
         issuer=DEFAULT_ISSUER,
         audience=DEFAULT_ISSUER,
         public_url=DEFAULT_ISSUER,
@@ -31,6 +32,9 @@ def test_everything_has_a_default():
         broker_url="redis://localhost:6379/0",
         worker_threads=8,
         stop_seconds=10,
+        attempt_seconds=0,
+        cancel_seconds=10,
+        version_gone_seconds=86_400,
         max_result_bytes=256 * 1024,
         max_waiting=4,
         trusted_proxies=0,
@@ -220,3 +224,16 @@ def test_names_of_providers_are_checked(names, told):
     """They stand in settings and in URLs."""
     with pytest.raises(ConfigurationError, match=re.escape(told)):
         Settings.read({}, HERE, {"LICET_OIDC_PROVIDERS": names})
+
+
+@pytest.mark.parametrize("level", ["FULL", "EXTRA", "NORMAL"])
+def test_how_sqlite_waits_for_the_disk(level):
+    """It is one of three words."""
+    assert Settings.read({}, HERE, {"LICET_SQLITE_SYNCHRONOUS": level}).sqlite_synchronous == level
+
+
+@pytest.mark.parametrize("level", ["OFF", "full", "2"])
+def test_no_other_way_for_sqlite_to_wait(level):
+    """Least of all one that can damage the file."""
+    with pytest.raises(ConfigurationError, match="write FULL or EXTRA or NORMAL"):
+        Settings.read({}, HERE, {"LICET_SQLITE_SYNCHRONOUS": level})

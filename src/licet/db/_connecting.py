@@ -41,12 +41,15 @@ def parsed_url(url: str) -> URL:
         ) from error
 
 
-def make_engine(url: URL, *, setting: str = "LICET_DATABASE_URL") -> Engine:
+def make_engine(
+    url: URL, *, setting: str = "LICET_DATABASE_URL", synchronous: str = "FULL"
+) -> Engine:
     """An engine whose connections are in autocommit mode, with the settings that licet needs.
 
     Args:
         url: of the database.
         setting: which one says where a SQLite file is, for the error.
+        synchronous: SQLite's pragma of that name; PostgreSQL has its own settings.
 
     Raises:
         ConfigurationError: the database is of no kind that is supported, its driver is not
@@ -58,7 +61,11 @@ def make_engine(url: URL, *, setting: str = "LICET_DATABASE_URL") -> Engine:
             f"LICET_DATABASE_URL names {backend}: SQLite and PostgreSQL are supported."
         )
     try:
-        return _sqlite_engine(url, setting) if backend == "sqlite" else _postgresql_engine(url)
+        return (
+            _sqlite_engine(url, setting, synchronous)
+            if backend == "sqlite"
+            else _postgresql_engine(url)
+        )
     except (ImportError, NoSuchModuleError) as error:
         raise ConfigurationError(
             f"LICET_DATABASE_URL needs {url.drivername}, which is not installed: "
@@ -95,7 +102,7 @@ def _prepare_postgresql(connection: Any, _record: object) -> None:
         connection.execute(f"SET {setting}").close()
 
 
-def _sqlite_engine(url: URL, setting: str) -> Engine:
+def _sqlite_engine(url: URL, setting: str, synchronous: str) -> Engine:
     file = file_of(url)
     if file is None:
         raise ConfigurationError(
@@ -115,7 +122,7 @@ def _sqlite_engine(url: URL, setting: str) -> Engine:
     )
     if "mode=" not in str(url):  # of a URI, which may say that no file is to be made
         sa.event.listen(engine, "do_connect", lambda *_connection: make_private(file))
-    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "connect", lambda new, _record: _prepare_sqlite(new, synchronous))
     return engine
 
 
@@ -150,10 +157,10 @@ def _make_folder(folder: Path, setting: str) -> None:
         ) from error
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+def _prepare_sqlite(connection: sqlite3.Connection, synchronous: str) -> None:
     _switch_to_wal(connection)
     for pragma in (
-        "synchronous = FULL",
+        f"synchronous = {synchronous}",
         "foreign_keys = ON",
         "wal_autocheckpoint = 4000",
     ):

@@ -7,8 +7,8 @@ through `Database.read`, an ordinary SQLAlchemy connection.
 The drivers are in autocommit mode, so that a read costs one statement and nothing more; a
 `Database.transaction` begins and commits in so many words. SQLite runs in WAL mode and takes its
 write lock when a transaction begins, so that two processes queue instead of failing half-way; what
-is committed survives a power cut (decision 0003). Single statements that several threads execute at
-once share a commit there (`licet.db.grouping`).
+is committed survives a power cut, unless a setting says otherwise (decision 0003). Single
+statements that several threads execute at once share a commit there (`licet.db.grouping`).
 """
 
 from __future__ import annotations
@@ -111,15 +111,19 @@ class Database:
     Args:
         url: a SQLAlchemy URL; a SQLite file's folder is made when it is missing.
         setting: which one says where a SQLite file is, for the error.
+        synchronous: how a commit on SQLite waits for the disk: ``FULL``, ``EXTRA`` or ``NORMAL``.
 
     Raises:
         ConfigurationError: the URL is malformed, or its driver is not installed.
     """
 
-    def __init__(self, url: str, *, setting: str = "LICET_DATABASE_URL") -> None:
+    def __init__(
+        self, url: str, *, setting: str = "LICET_DATABASE_URL", synchronous: str = "FULL"
+    ) -> None:
         self.url = parsed_url(url)
+        self._synchronous = synchronous
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = make_engine(self.url, setting=setting)
+        self.engine = make_engine(self.url, setting=setting, synchronous=synchronous)
         self._dialect = self.engine.dialect
         driver: Any = self._dialect.dbapi
         self._driver_error: type[Exception] = driver.Error
@@ -192,12 +196,16 @@ class Database:
             StoreUnavailable: the database does not answer, is read-only or full; nothing stays.
             UsageError: this thread is in a transaction already.
         """
-        if self._group is None or hasattr(self._relaxed, "is_on"):
+        if self._group is None or self._is_relaxed:
             with self.transaction() as transaction:
                 return write(transaction)
         if self._mine.in_transaction:
             raise UsageError(_IS_OPEN)
         return self._group.write(self.transaction, write)
+
+    @property
+    def _is_relaxed(self) -> bool:
+        return hasattr(self._relaxed, "is_on")
 
     def relax(self) -> None:
         """Let the calling thread's commits on SQLite not wait for the disk, from now on.
@@ -283,12 +291,12 @@ class Database:
         try:
             driver = self._executing(pooled.driver_connection)
             if self.is_sqlite:
-                level = "NORMAL" if hasattr(self._relaxed, "is_on") else "FULL"
+                level = "NORMAL" if self._is_relaxed else self._synchronous
                 driver.execute(f"PRAGMA synchronous = {level}").close()
         except self._driver_error as error:  # it is closed
             pooled.invalidate()
             raise StoreUnavailable from error
-        self._mine.pooled = _Borrowed(pooled, weakref.ref(self), era)
+        self._mine.pooled = _Borrowed(pooled, weakref.ref(self), era, is_relaxed=self._is_relaxed)
         self._mine.driver = driver
         self._mine.era = era
         return self._mine.driver
@@ -340,9 +348,15 @@ class _Borrowed:
     """A pool's connection, for as long as a thread lives; given back then, or closed if too old."""
 
     def __init__(
-        self, connection: PoolProxiedConnection, database: weakref.ref[Database], era: int
+        self,
+        connection: PoolProxiedConnection,
+        database: weakref.ref[Database],
+        era: int,
+        *,
+        is_relaxed: bool,
     ) -> None:
         self.connection = connection
+        self._is_relaxed = is_relaxed  # nobody else is to have one that does not wait for the disk
         self._database = database
         self._era = era
         self._pid = os.getpid()
@@ -353,7 +367,7 @@ class _Borrowed:
             return
         database = self._database()
         is_old = database is None or database._era != self._era  # noqa: SLF001 - its other half
-        if is_old and self.connection.dbapi_connection is not None:
+        if (is_old or self._is_relaxed) and self.connection.dbapi_connection is not None:
             with suppress(Exception):  # it may be closed already
                 self.connection.invalidate()
 

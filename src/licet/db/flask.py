@@ -101,7 +101,11 @@ def make_database(settings: Settings) -> Database:
         ConfigurationError: the setting is malformed, its driver is missing, or a SQLite file's
             folder cannot be made.
     """
-    return Database(database_url(settings), setting=_setting_of_place(settings))
+    return Database(
+        database_url(settings),
+        setting=_setting_of_place(settings),
+        synchronous=settings.sqlite_synchronous,
+    )
 
 
 def _setting_of_place(settings: Settings) -> str:

@@ -30,7 +30,8 @@ DEFAULT_BROKER: Final = "redis://localhost:6379/0"
 class Settings:
     """What the operator decided.
 
-    `database_url` is a SQLAlchemy URL; `issuer` and `audience` are the ``iss`` and ``aud`` of
+    `database_url` is a SQLAlchemy URL; `sqlite_synchronous` is how commits on SQLite wait for the
+    disk (decision 0003); `issuer` and `audience` are the ``iss`` and ``aud`` of
     local tokens; `public_url` is where clients reach the service, and `has_public_url` whether a
     setting says so; `instance_path` is where the
     SQLite file and the signing keys live; with `protect`, an app with `Licet` answers no request
@@ -50,6 +51,7 @@ class Settings:
 
     instance_path: Path
     database_url: str
+    sqlite_synchronous: str
     issuer: str
     audience: str
     public_url: str
@@ -98,6 +100,9 @@ class Settings:
         return cls(
             instance_path=Path(source.text("LICET_INSTANCE_PATH", str(instance_path))),
             database_url=source.text("LICET_DATABASE_URL", ""),
+            sqlite_synchronous=source.choice(
+                "LICET_SQLITE_SYNCHRONOUS", ("FULL", "EXTRA", "NORMAL")
+            ),
             issuer=issuer,
             audience=source.text("LICET_AUDIENCE", issuer),
             public_url=source.url("LICET_PUBLIC_URL", issuer).rstrip("/"),

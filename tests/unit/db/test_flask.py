@@ -94,3 +94,15 @@ def test_an_unusable_setting_is_told(app):
     app.config["LICET_DATABASE_URL"] = "no url"
     with pytest.raises(ConfigurationError, match="LICET_DATABASE_URL"):
         database_of(app)
+
+
+@pytest.mark.parametrize(("level", "number"), [(None, 2), ("FULL", 2), ("EXTRA", 3), ("NORMAL", 1)])
+def test_every_connection_waits_for_the_disk_as_the_setting_says(app, opened, level, number):
+    """That of a thread, and those of queries; commits are waited for when nobody says."""
+    if level is not None:
+        app.config.update(LICET_SQLITE_SYNCHRONOUS=level)
+    database = opened()
+    asked = Statement(lambda _dialect: sa.text("PRAGMA synchronous"))
+    with database.read() as connection:
+        assert connection.execute(sa.text("PRAGMA synchronous")).scalar_one() == number
+    assert database.fetch_one(asked, {}) == (number,)
