@@ -177,13 +177,22 @@ class Database:
         Raises:
             StoreUnavailable: the database does not answer, is read-only or full; nothing stays.
         """
-        if self._group is not None and not self._mine.in_transaction:
-            return self.together(lambda transaction: transaction.execute(statement, params))
+        if self._group is None or self._is_relaxed or self._mine.in_transaction:
+            return self._execute(statement, params)
+        n_changed: int = self._group.write(
+            self.transaction,
+            lambda transaction: transaction.execute(statement, params),
+            lambda: self._execute(statement, params),
+        )
+        return n_changed
+
+    def _execute(self, statement: Statement, params: Params) -> int:
         compiled = statement.compiled(self._dialect)
         driver = self._driver()
         try:
             arguments = compiled.arguments(params)
-            return int(driver.execute(compiled.sql, arguments).rowcount)
+            with self._writing:
+                return int(driver.execute(compiled.sql, arguments).rowcount)
         except self._driver_error as error:
             raise self._failed() from error
 

@@ -29,8 +29,9 @@ Begin = Callable[[], AbstractContextManager[Any]]  # of a transaction
 class _Piece:
     """What one thread wants written, and what came of it."""
 
-    def __init__(self, write: Callable[[Any], Any]) -> None:
+    def __init__(self, write: Callable[[Any], Any], alone: Callable[[], Any] | None) -> None:
         self.write = write
+        self.alone = alone
         self.result: Any = None
         self.error: BaseException | None = None
         self.is_done = False
@@ -52,19 +53,22 @@ class Grouping:
         self._gathered: list[_Piece] = []
         self._is_led = False
 
-    def write(self, begin: Begin, write: Callable[[Any], R]) -> R:
+    def write(
+        self, begin: Begin, write: Callable[[Any], R], alone: Callable[[], R] | None = None
+    ) -> R:
         """What ``write(transaction)`` returned, once it is committed.
 
         Args:
             begin: begins a transaction of the calling thread's connection.
             write: may be called twice, and in another thread: it must do nothing but execute
                 statements.
+            alone: does the same and commits it, cheaper; called where nobody else writes.
 
         Raises:
             StoreUnavailable: the database does not answer, or the thread that wrote for this one
                 was ended; in the latter case nobody knows whether it is stored.
         """
-        piece = _Piece(write)
+        piece = _Piece(write, alone)
         with self._lock:
             self._gathered.append(piece)
             leads, self._is_led = not self._is_led, True
@@ -100,8 +104,11 @@ def _write_all(begin: Begin, pieces: Sequence[_Piece]) -> None:
         return
     for piece in pieces:
         try:
-            with begin() as transaction:
-                piece.result = piece.write(transaction)
+            if piece.alone is not None:
+                piece.result = piece.alone()
+            else:
+                with begin() as transaction:
+                    piece.result = piece.write(transaction)
         except Exception as error:  # noqa: BLE001 - raised in the thread whose it is
             piece.error = error
         piece.is_done = True
