@@ -118,6 +118,10 @@ class Witness:
         rows = self.query(sa.text(f"SELECT {columns} FROM kill_phase ORDER BY n"))
         return [Change(*row) for row in rows]
 
+    def has_claimed(self, pid: int) -> bool:
+        """Whether a process has claimed anything."""
+        return any((change.owner or "").startswith(f"{pid}-") for change in self.changes())
+
     def lines(self) -> list[Line]:
         """Every line of the journal, in order."""
         if not self._journal.exists():

@@ -221,6 +221,7 @@ def test_workers_replaced_under_load(
             (old,) = system.living("worker")
             system.start_worker()
             wait_until(lambda n=n_ended: system.count_in("ended") > n + 10, "some ends")
+            wait_until(lambda pid=old.pid: system.witness.has_claimed(pid), "claims of the old one")
             old.send(signal.SIGTERM)
             assert old.wait() == 0, system.outputs()
             ids += submitting.result()

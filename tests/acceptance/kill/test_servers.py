@@ -66,6 +66,8 @@ class Stopped:
         port = str(find_free_port())
         command = [port if x == "P" else x.replace(":P", f":{port}") for x in SERVERS[server]]
         self.out = folder / "server.out"
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a run in the background
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # else the server ignores it
         with self.out.open("wb") as out:
             self.process = subprocess.Popen(
                 [sys.executable, *command],

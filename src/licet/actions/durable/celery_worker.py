@@ -26,6 +26,8 @@ __all__ = ["run_celery_worker"]
 log = logging.getLogger(__name__)
 STOPPING_SECONDS: Final = 1.0
 RESTART_SECONDS: Final = 1.0
+PASS_ON_SECONDS: Final = 1.0
+MAX_PASSED_ON: Final = 60  # a message of a version that another worker has; then the sweeper sends
 
 
 def run_celery_worker(runtime: Runtime, settings: Settings, *, threads: int) -> None:
@@ -74,7 +76,7 @@ def _serve(celery: Celery, runtime: Runtime, worker: Worker) -> None:
     """Register the tasks: not shared, which would put them into the app's own Celery as well."""
 
     @celery.task(name=RUN, shared=False)  # type: ignore[untyped-decorator]  # celery has no types
-    def run(provider: Any = None, action_id: Any = None) -> None:
+    def run(provider: Any = None, action_id: Any = None, n_passed_on: int = 0) -> None:
         job = runtime.job(provider) if isinstance(provider, str) else None
         if job is None or not isinstance(action_id, str):
             log.error("A message names the provider %.99r, which this app has not.", provider)
@@ -83,7 +85,11 @@ def _serve(celery: Celery, runtime: Runtime, worker: Worker) -> None:
             run.apply_async(args=[provider, action_id], countdown=STOPPING_SECONDS)
             return
         try:
-            worker.run_named(job, action_id)
+            has_run = worker.run_named(job, action_id)
+            if not has_run and n_passed_on < MAX_PASSED_ON and job.runs.is_for_others(action_id):
+                run.apply_async(
+                    args=[provider, action_id, n_passed_on + 1], countdown=PASS_ON_SECONDS
+                )
         except StoreUnavailable:
             log.warning("Action %s cannot be claimed: the database is away.", action_id)
 

@@ -222,16 +222,20 @@ class Worker:
             self._endings.put(attempt, move)
         return self._leave(attempt)
 
-    def run_named(self, job: Job, action_id: str) -> None:
+    def run_named(self, job: Job, action_id: str) -> bool:
         """Run the action that a message named, if it is still to be run.
 
         Where the job has no room for it, the message is remembered, and whoever makes room runs
         one more action of the queue: it need not be sent again.
 
+        Returns:
+            Whether anything was run.
+
         Raises:
             StoreUnavailable: nothing can be claimed now.
         """
         claim = self.claims.named(job, action_id)
+        has_run = claim is not None
         while claim is not None:
             attempt = self._begin(claim)
             move = self._run(attempt)
@@ -239,6 +243,7 @@ class Worker:
                 self._endings.write([(attempt, move)])
             self._leave(attempt)
             claim = self.claims.instead(job)
+        return has_run
 
     def _run(self, attempt: Attempt) -> Move | None:
         """What is to be written; if nothing is, or no longer by this thread, it is forgotten."""

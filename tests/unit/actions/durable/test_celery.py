@@ -95,6 +95,19 @@ class TestMessages:
         served["run"](*message)
         assert "which this app has not" in caplog.text
 
+    def test_a_version_that_another_worker_has(self, bench, served, monkeypatch):
+        """The message is passed on, so many times; what is not there, or has ended, is not."""
+        monkeypatch.setattr(celery_module, "MAX_PASSED_ON", 2)
+        action_id = bench.submit(handler_version=2)
+        for n_passed_on in range(3):
+            served["run"]("unit", action_id, n_passed_on)
+        served["run"]("unit", "elsewhere")
+        assert [sent["args"] for sent in served["sent"].messages] == [
+            ["unit", action_id, 1],
+            ["unit", action_id, 2],
+        ]
+        assert bench.life(action_id).phase == "queued"
+
     def test_no_room(self, bench, served):
         """Whoever makes room runs it then: the message need not come again."""
         worker, (job,) = served["worker"], served["runtime"].jobs

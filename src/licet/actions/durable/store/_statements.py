@@ -389,9 +389,9 @@ OF_GONE_VERSION: Final = Statement(
     )
     .limit(sa.bindparam("count", type_=sa.Integer()))
 )
-RELEASE: Final = Statement(sa.delete(action).where(_seen))
-
-# The name of the provider that follows in the index: a walk from one to the next, not a scan.
-NEXT_PROVIDER: Final = Statement(
-    sa.select(action.c.provider).where(action.c.provider > _p).order_by(action.c.provider).limit(1)
+FOR_OTHERS: Final = Statement(
+    sa.select(action.c.id).where(
+        action.c.action_id == sa.bindparam("a"), action.c.phase == _QUEUED, sa.not_(_is_mine)
+    )
 )
+RELEASE: Final = Statement(sa.delete(action).where(_seen))

@@ -352,6 +352,11 @@ class Runs:
         params = {"p": self.provider, "now": self.clock(), "count": limit}
         return [stored_run(row) for row in self._database().fetch_all(sql.PAST_DEADLINE, params)]
 
+    def is_for_others(self, action_id: str) -> bool:
+        """Whether it waits for a worker that has another version of the handler."""
+        params = {"a": action_id, "versions": self._versions}
+        return is_storable(action_id) and bool(self._database().fetch_one(sql.FOR_OTHERS, params))
+
     def gone_versions(self, before: datetime) -> list[int]:
         """Other versions, of which actions are due since `before` or longer, and none runs."""
         params = {"p": self.provider, "before": before, "versions": self._versions}
