@@ -27,13 +27,18 @@ token: .venv/.run-installed
 
 NODE_MODULES := tests/oidc/node_modules tests/acceptance/jsonapi/node_modules
 TESTS_NEED := .venv/.dev-installed .tools/.locales $(NODE_MODULES) .tools/.chromium .tools/.gcc
-QUEUE := $(BIN)/pytest -n auto --dist worksteal
+# Databases wait for the disk at each commit. The tests have theirs in memory, where there are 4 GB
+# for them and programs may be run from there.
+SHM := $(shell grep ' /dev/shm ' /proc/mounts 2>/dev/null | grep -v noexec)
+ROOM := $(shell df --output=avail -m /dev/shm 2>/dev/null | tail -1)
+IN_MEMORY := $(shell test -n "$(SHM)" && test -w /dev/shm && test "$(ROOM)" -gt 4000 && echo TMPDIR=/dev/shm)
+QUEUE := $(IN_MEMORY) $(BIN)/pytest -n auto --dist worksteal
 MEASURED := rm -f .coverage .coverage.*; COVERAGE_PROCESS_START=pyproject.toml
 
 # Every test at quick counts, in one queue for all cores. ARGS names tests, which are run alone:
 # make test ARGS="tests/unit/authz -k page"
 test: $(TESTS_NEED)
-	@$(if $(ARGS),$(BIN)/pytest $(ARGS),$(QUEUE))
+	@$(if $(ARGS),$(IN_MEMORY) $(BIN)/pytest $(ARGS),$(QUEUE))
 
 # All there is at full counts, with coverage and its floors, to be run before a release; docs/tests.md
 # has the list.
@@ -70,12 +75,12 @@ test-bare: .tools/bare/.made
 	@rm -rf .tools/dist && $(UV) build --quiet --wheel --out-dir .tools/dist
 	@$(UV) pip install --quiet --python .tools/bare --reinstall-package licet .tools/dist/*.whl
 	@.tools/bare/bin/python tests/no_extras.py
-	.tools/bare/bin/python -m pytest -q -p no:cacheprovider $(AT_ONCE) -k "not ($(BARE_WITHOUT))" \
+	$(IN_MEMORY) .tools/bare/bin/python -m pytest -q -p no:cacheprovider $(AT_ONCE) -k "not ($(BARE_WITHOUT))" \
 		$(BARE_WITHOUT_FILES:%=--ignore=%) $(TESTS_BARE) $(ARGS)
 
 test-lowest: .tools/lowest/.made
 	@$(UV) pip install --quiet --python .tools/lowest --no-deps --reinstall-package licet .
-	.tools/lowest/bin/python -m pytest -q -p no:cacheprovider $(AT_ONCE) -k "not english" $(TESTS_LOWEST) $(ARGS)
+	$(IN_MEMORY) .tools/lowest/bin/python -m pytest -q -p no:cacheprovider $(AT_ONCE) -k "not english" $(TESTS_LOWEST) $(ARGS)
 
 .tools/bare/.made: pyproject.toml Makefile | $(UV)
 	@$(UV) venv --quiet --clear --python $(PYTHON) .tools/bare

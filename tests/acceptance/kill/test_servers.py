@@ -153,7 +153,8 @@ def test_a_server_told_to_stop(
     assert witness.n_in("running") == 0, output
     assert witness.n_in("queued") > len(LONG), "the queue was too short to see claims stop"
     claims = [change.at - at for change in witness.changes() if change.phase == "running"]
-    assert max(claims) <= CLAIM_SECONDS + slack_seconds
+    looks_seconds = 1.0 if "gevent" in server else 0.0  # how often that looks whether to stop
+    assert max(claims) <= CLAIM_SECONDS + looks_seconds + slack_seconds
     assert seconds <= LIMIT_SECONDS + slack_seconds, output
 
     (stopped.folder / "gate").touch()
