@@ -9,10 +9,12 @@ from weakref import WeakKeyDictionary, ref
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from licet.authz.writes._scope import statements_scope
 from licet.authz.writes._watch import Watch
 from licet.errors import UnguardedWrite
 
 __all__ = [
+    "begin_before_savepoint",
     "current_flush",
     "enter_flush",
     "flush_of",
@@ -74,6 +76,19 @@ def forget_connection(connection: Any) -> None:
     """What was written by the connection was rolled back."""
     _written.pop(connection, None)
     _committing.pop(connection, None)
+
+
+def begin_before_savepoint(connection: Any, _name: str | None) -> None:
+    """A savepoint is made by a connection to SQLite.
+
+    Python's driver begins a transaction with the first statement that writes. A savepoint before
+    that would be the transaction: its release would commit what nobody has decided about yet.
+    """
+    if connection.dialect.driver != "pysqlite" or statements_scope() is None:
+        return
+    driver = connection.connection.dbapi_connection
+    if not driver.in_transaction:
+        driver.execute("BEGIN").close()
 
 
 def watches_committed_by(connection: Any) -> list[Watch]:

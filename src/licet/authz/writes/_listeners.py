@@ -26,6 +26,7 @@ from licet.authz.writes._afterwards import note_session
 from licet.authz.writes._before import BARE
 from licet.authz.writes._constraints import denial_outside_of_blocks, look_at_error
 from licet.authz.writes._flushes import (
+    begin_before_savepoint,
     current_flush,
     enter_flush,
     flush_of,
@@ -76,6 +77,7 @@ def install() -> None:
         event.listen(Engine, "handle_error", look_at_error)
         event.listen(Engine, "commit", refuse_undecided)
         event.listen(Engine, "rollback", forget_connection)
+        event.listen(Engine, "savepoint", begin_before_savepoint)
         event.listen(Engine, "before_cursor_execute", _before_cursor_execute, retval=True)
 
 

@@ -22,6 +22,7 @@ from licet.authz.writes._questions import Answered, Key, Questions, writing_conn
 
 __all__ = ["LinkRow", "Main", "Note", "Partners", "RowKey", "Touched", "link_row"]
 
+_RAW: Final = sa.types.NullType()
 _MANY: Final = 20  # keys of which a question about former rows reads the rows
 RowKey = tuple[Mapper[Any], Key]
 Partners = tuple[RowKey, ...]
@@ -201,7 +202,7 @@ class Touched:
         """
         asked: dict[tuple[Any, tuple[Any, ...]], dict[Key, None]] = {}
         for *_, (table, columns, key) in self.ends:
-            if _is_kept_exactly(table) and is_plain(columns, key):
+            if len(kept_columns(table)) == len(table.c) and is_plain(columns, key):
                 asked.setdefault((table, columns), {})[key] = None
         return {
             (table, columns, key)
@@ -211,15 +212,22 @@ class Touched:
 
     def _unchanged(self, table: Any, columns: tuple[Any, ...], keys: Iterable[Key]) -> set[Key]:
         connection = writing_connection(self.session, self.guard.links[table][0].mapper)
-        statement, found = sa.select(*table.c), set[Key]()
+        found = set[Key]()
+        # what an app's own type reads as equal may be stored as different
+        selected = [sa.type_coerce(one, _RAW) if reads_alike(one) else one for one in table.c]
+        statement = sa.select(*selected)
         places = [list(table.c).index(column) for column in columns]
+
+        def counted(rows: Iterable[Any]) -> Counter[tuple[Key, str]]:
+            return Counter((tuple(row[at] for at in places), repr(tuple(row))) for row in rows)
+
         for batch in batches(keys):
             now = statement.where(equals_one_of(columns, batch))
             former = self.before.of(now, [table], connection, {table: (columns, batch)})
             was, options = (now, {}) if former is None else former
-            rows = Counter(map(tuple, connection.execute(now)))
-            rows.subtract(map(tuple, connection.execute(was, execution_options=options)))
-            changed = {tuple(row[at] for at in places) for row, n in rows.items() if n}
+            rows = counted(connection.execute(now))
+            former_rows = counted(connection.execute(was, execution_options=options))
+            changed = {key for key, _ in (rows - former_rows) + (former_rows - rows)}
             found.update(key for key in batch if key not in changed)
         return found
 
@@ -327,15 +335,11 @@ class Touched:
 
 
 def link_row(table: Any, row: Mapping[str, Any]) -> LinkRow:
-    """A row by its values; those that Python cannot tell apart by a hash are left out."""
-    columns = tuple(c for c in table.c if c.key in row and isinstance(row[c.key], Hashable))
-    return table, columns, tuple(row[column.key] for column in columns)
-
-
-def _is_kept_exactly(table: Any) -> bool:
-    """Whether two equal readings of a row of the table are of the same stored values."""
-    kept = kept_columns(table)
-    return len(kept) == len(table.c) and not any(map(reads_alike, kept))
+    """A row by its primary key, or by its values; those that Python cannot hash are left out."""
+    key = tuple(table.primary_key.columns)
+    if not key or any(column.key not in row for column in key):
+        key = tuple(c for c in table.c if c.key in row and isinstance(row[c.key], Hashable))
+    return table, key, tuple(row[column.key] for column in key)
 
 
 def _key_of(owner: Any) -> Key | None:

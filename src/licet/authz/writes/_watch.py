@@ -284,14 +284,13 @@ class Watch(Touched):
                     self._note_lost(mapper, table, [n for n in notes if n.key not in found])
 
     def _note_lost(self, mapper: Mapper[Any], table: Any, notes: list[Note]) -> None:
-        """Of rows that were written as objects and are not there, expect those not deleted."""
+        """Of rows that were written as objects and are not there, which should be."""
         columns = self.guard.rows_of(mapper).keys.get(table)
         known = {row for _, row in self.link_writes}
         for note in notes:
-            if columns and (root_of(mapper), note.key) not in self.gone:
-                row = (table, columns, note.key)
-                if row not in known:
-                    self.note_link(row, is_gone=False)
+            is_gone = (root_of(mapper), note.key) in self.gone
+            if columns and (is_gone or (table, columns, note.key) not in known):
+                self.note_link((table, columns, note.key), is_gone=is_gone)
 
     def note_ends(self, table: Any, rows: list[dict[str, Any]]) -> None:
         """Note the rows at the ends of rows of an association table."""

@@ -207,6 +207,19 @@ class TestWhatTheDatabaseDoes:
         assert app.links() == []
 
 
+class TestSavepoints:
+    def test_a_savepoint_that_is_released_commits_nothing(self):
+        """Python's driver would take it for the transaction where it is the first statement."""
+        app = App()
+
+        def change(session):
+            with session.begin_nested():
+                app.add(session, tag=2)
+
+        assert app.attempt(change) in REFUSED
+        assert app.links() == []
+
+
 class TestNames:
     def test_columns_that_begin_as_former_values_are_marked(self):
         """SQLAlchemy's mark for the former values of a link that moves is ``old_``."""
