@@ -7,6 +7,7 @@ no state of the test's reaches them, and none of them takes a second to load wha
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from threading import BrokenBarrierError
@@ -36,10 +37,17 @@ def in_processes(function: Callable[..., Any], *arguments: Sequence[Any]) -> lis
 
 def exit_of(function: Callable[..., object], *arguments: Any) -> int | None:
     """How a process ends that calls the function: 0, 1 after an exception, below 0 if killed."""
-    process = _context.Process(target=function, args=arguments)
+    process = _context.Process(target=_heeding_interrupts, args=(function, *arguments))
     process.start()
     process.join(SECONDS)
     return process.exitcode
+
+
+def _heeding_interrupts(function: Callable[..., object], *arguments: Any) -> None:
+    """As a program that is started from a terminal: one in the background ignores SIGINT."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    function(*arguments)
 
 
 def meet() -> None:
