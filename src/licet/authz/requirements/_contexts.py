@@ -135,7 +135,7 @@ def no_context_is_open() -> bool:
     if _stacks.get(_NONE):
         return False
     try:
-        return _MADE not in request_state()
+        return _MADE not in request_state() and not in_force_at_copy()
     except RuntimeError:  # outside of a request; asking first would take longer than most checks
         return True
 
@@ -168,9 +168,14 @@ def end_all_of(manager: Manager[Any]) -> None:
 
 
 def begin_request(managers: tuple[Manager[Any], ...]) -> None:
-    """Let the current request have contexts of these managers, empty at first."""
+    """Let the current request have contexts of these managers, empty at first.
+
+    Managers for which it has begun keep theirs.
+    """
     state = request_state()
     begun = state.get(_BEGUN)
+    if begun:
+        managers = tuple(manager for manager in managers if manager not in begun)
     state[_BEGUN] = (*begun, *managers) if begun else managers
     stacks = _stacks.get(_NONE)
     if stacks:
@@ -250,23 +255,32 @@ class StreamContexts:
     """
 
     def __init__(self) -> None:
-        self._place = current_place()
-        self._here = _stack()  # where there is no request context any more
-        self._stacks: _Stacks = {self._place: self._here}
+        place = current_place()
+        self._own = {place}  # as from the second part of `stream_with_context`
+        self._readers: set[Place] = set()
+        self._here = _stack()  # in force wherever the stream is read
+        self._stacks: _Stacks = {place: self._here}
 
     def run(self, work: Callable[..., T], *arguments: Any) -> T:
         """Do a part of the streaming; what it pushes and pops counts in the next part, too."""
-        here = current_place()
-        is_within = here == self._place  # as from the second part of `stream_with_context`
-        stacks = self._stacks if is_within else {**self._stacks, here: self._here}
-        if not is_within and here is not None:  # another request reads the stream
-            follow_copies(here, _kept_at)  # a copy of its context begins with the stream's stack
-            _begun()  # so that `no_context_is_open` is false in the copy
+        place = current_place()
+        stacks = self._stacks
+        if place not in self._own:
+            self._readers.add(place)
+            stacks = {**stacks, place: self._here}
+            follow_copies(place, _kept_at)  # a copy of it begins with the stream's stack
         token = _stacks.set(stacks)
         try:
             return work(*arguments)
         finally:
             self._stacks = _stacks.get()
             _stacks.reset(token)
-            if not is_within:
-                self._here = self._stacks.get(here, ())
+            self._note(place, current_place())
+
+    def _note(self, before: Place, after: Place) -> None:
+        """Note at which places a part began and ended: one that it entered is the stream's own."""
+        if after is not None and after not in self._readers:
+            self._own.add(after)
+        for place in (before, after):
+            if place in self._readers:
+                self._here = self._stacks.get(place, ())

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from types import GeneratorType
 from typing import Any, Self
 
-from flask import Flask, Response
+from flask import Flask, Response, request
+from werkzeug.wsgi import FileWrapper
 
 from licet.authz.requirements._contexts import StreamContexts
 
@@ -27,10 +28,19 @@ def hold_while_streaming(app: Flask) -> None:
 
 def _held(response: Response) -> Response:
     streamed = response.response
-    is_file = response.direct_passthrough and not isinstance(streamed, GeneratorType)
-    if response.is_streamed and not is_file:  # which a server may send by a way of its own
+    if not response.is_sequence and not _is_file(response):
         response.response = _Held(streamed.chunks if isinstance(streamed, _Held) else streamed)
     return response
+
+
+def _is_file(response: Response) -> bool:
+    """Whether a server may send the body by a way of its own, without asking for its parts."""
+    if not response.direct_passthrough or isinstance(response.response, GeneratorType):
+        return False
+    wrap = request.environ.get("wsgi.file_wrapper")
+    if wrap is not None and not isinstance(wrap, type):
+        return True  # a function: what it makes may be of any class
+    return isinstance(response.response, FileWrapper if wrap is None else (FileWrapper, wrap))
 
 
 class _Held(Iterator[Any]):
@@ -53,3 +63,10 @@ class _Held(Iterator[Any]):
         close = getattr(self.chunks, "close", None)
         if close is not None:
             self._contexts.run(close)
+
+    def __del__(self) -> None:
+        """End a stream that nobody closed: generators that this lets go run their end now."""
+        self._contexts.run(self._let_go)
+
+    def _let_go(self) -> None:
+        self.chunks = self._next = ()

@@ -2,6 +2,7 @@
 
 import contextvars
 import gc
+import io
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from flask import (
 from flask.globals import request_ctx
 from tests.unit.authz.asking import no, yes
 from werkzeug.test import create_environ
+from werkzeug.wsgi import FileWrapper
 
 from licet.authz import (
     Additional,
@@ -277,6 +279,22 @@ def test_greenlets_of_a_patched_server_are_apart():
     assert done.stdout.strip() == str(["True", "[False] False"] * 3), done.stderr
 
 
+@RUN
+def test_a_copy_with_another_request_object_sees_what_was_in_force(app, allows, run):
+    """As when an app puts a wrapped request in place of Flask's, of which licet knows nothing."""
+    seen = []
+
+    def view():
+        allows.additional.push(Additional(no))
+        context = request_ctx._get_current_object()
+        context.request = app.request_class(request.environ)
+        run(copy_current_request_context(lambda: seen.append(allows.fulfill([yes]))))
+        return allows.fulfill([yes])
+
+    assert in_view(app, view) is False
+    assert seen == [False]
+
+
 # --- streams -------------------------------------------------------------------------------------
 
 
@@ -409,12 +427,118 @@ def test_a_stream_may_be_any_iterable(app, allows):
     made.close()
 
 
-def test_files_are_left_to_the_server(app, allows):
-    """Which may know a faster way to send them."""
-    app.add_url_rule("/", view_func=lambda: send_file(__file__))
-    with app.test_request_context("/"):
+@STREAMS
+@pytest.mark.parametrize("drop", [in_thread, lambda work: work()], ids=["thread", "here"])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Flask's context
+def test_an_abandoned_stream_ends_under_its_contexts(app, allows, how, wrap, drop):
+    """Nobody closes it, so it ends where the last reference to it is dropped."""
+    seen, read = [], []
+
+    def parts():
+        try:
+            yield "part"
+        finally:
+            seen.append(allows.fulfill([yes]))
+
+    def view():
+        forbid(how, allows)
+        return Response(wrap(parts()))
+
+    app.add_url_rule("/", view_func=view)
+
+    def start():
+        chunks = iter(app(create_environ("/"), lambda *_: None))
+        assert next(chunks) == b"part"
+        read.append(chunks)
+
+    def end():
+        read.clear()
+        gc.collect()
+
+    in_thread(lambda: contextvars.Context().run(start))
+    drop(end)
+    assert seen == [False]
+    assert allows.fulfill([yes])
+
+
+def test_a_stream_keeps_a_request_of_its_own_open(app, allows, how):
+    """What it pushes in it counts there in later parts, and what holds for the stream does not."""
+
+    def parts():
+        with app.test_request_context("/"):
+            app.preprocess_request()
+            yield str(allows.fulfill([yes]))
+            yield str(allows.fulfill([yes]))
+            permit("pushed", allows)
+            allows.additional.push(Additional(yes))
+            yield str(allows.fulfill([no]))
+            yield str(allows.fulfill([no]))
+            with app.test_request_context("/"):
+                allows.overrides.push(Override(yes))
+                yield str(allows.fulfill([no]))
+            yield str(allows.fulfill([no]))
+        yield str(allows.fulfill([yes]))
+        allows.overrides.push(Override(no))
+        yield str(allows.fulfill([yes]))
+        yield str(allows.fulfill([yes]))
+
+    def view():
+        forbid(how, allows)
+        return Response(parts())
+
+    answers = ["True", "True", "True", "True", "False", "True", "False", "True", "True"]
+    assert [part.decode() for part in streamed(app, view).iter_encoded()] == answers
+
+
+def test_what_a_stream_changes_as_its_own_request_ends_counts(app, allows):
+    """The part begins in that request, and ends in the reader's."""
+
+    def parts():
+        with app.test_request_context("/"):
+            yield "opened"
+        allows.additional.push(Additional(no))
+        yield str(allows.fulfill([yes]))
+        yield str(allows.fulfill([yes]))
+
+    response = streamed(app, lambda: Response(parts()))
+    assert [*response.iter_encoded()] == [b"opened", b"False", b"False"]
+
+
+class Sized:
+    """A body that knows its length, and makes its parts as they are read."""
+
+    def __init__(self, make):
+        self.make = make
+
+    def __len__(self):
+        return 1
+
+    def __iter__(self):
+        return map(self.make, range(1))
+
+
+@pytest.mark.parametrize("body", [Sized, lambda make: map(make, range(1))], ids=["sized", "map"])
+@pytest.mark.parametrize("is_passed", [True, False], ids=["passed through", "as usual"])
+def test_whatever_runs_code_is_under_contexts(app, allows, how, body, is_passed):
+    """No generators: a body that has a length, and an iterator of Python's."""
+
+    def view():
+        forbid(how, allows)
+        parts = body(lambda _number: str(allows.fulfill([yes])).encode())
+        return Response(parts, direct_passthrough=is_passed)
+
+    app.add_url_rule("/", view_func=view)
+    assert b"".join(app(create_environ("/"), lambda *_: None)) == b"False"
+
+
+@pytest.mark.parametrize("wrap", [None, io.BufferedReader, lambda file, _size: file])
+def test_files_are_left_to_the_server(app, allows, wrap):
+    """Which may know a faster way to send them, and have a class or a function for them."""
+    app.add_url_rule("/", view_func=lambda: send_file(io.BytesIO(b"file"), "text/plain"))
+    environ = {"wsgi.file_wrapper": wrap} if wrap else {}
+    with app.test_request_context("/", environ_overrides=environ):
         made = app.full_dispatch_request()
-        assert hasattr(made.response, "file")
+        assert isinstance(made.response, (FileWrapper, io.IOBase))
         made.close()
 
 
@@ -511,3 +635,24 @@ def test_pushes_before_the_allows_began_stay_the_innermost(app):
 
     empty = Additional()
     assert in_view(app, view) == [[yes], [no], empty, empty]
+
+
+def test_a_request_begins_once(app, allows):
+    """An app may give it to the functions before the request again, or have attached twice."""
+    allows.init_app(app)
+
+    def view():
+        current_additions.add(no)
+        app.preprocess_request()
+        return allows.fulfill([yes]), len(current_additions)
+
+    assert in_view(app, view) == (False, 1)
+
+
+def test_what_is_added_before_a_second_attachment_counts(app, allows):
+    @app.before_request
+    def early():
+        current_additions.add(no)
+
+    allows.init_app(app)
+    assert in_view(app, lambda: allows.fulfill([yes])) is False
