@@ -85,6 +85,15 @@ def make_app(
     return app
 
 
+class Nobody:
+    """In place of a worker that submissions tell: the queue is left alone until `work_off`."""
+
+    is_busy = False
+
+    def wake(self) -> None:
+        """Nobody wakes."""
+
+
 class Durables:
     """Actions that do nothing: submitted, and worked off, when they are told to."""
 
@@ -101,6 +110,7 @@ class Durables:
             LICET_MIGRATE_AT_START=True,
         )
         self.runtime: Runtime = durable_runtime(self.app)
+        self.runtime.worker = Nobody()  # type: ignore[assignment]  # else others would be told
         self.database = self.runtime.database()
         self._workers: list[Worker] = []
 
