@@ -35,6 +35,7 @@ class _Piece:
         self.result: Any = None
         self.error: BaseException | None = None
         self.is_done = False
+        self.leads = False  # its thread writes for all, or is to
         self._turn = threading.Lock()  # held until the piece is done, or its thread is to lead
         self._turn.acquire()
 
@@ -67,36 +68,60 @@ class Grouping:
         Raises:
             StoreUnavailable: the database does not answer, or the thread that wrote for this one
                 was ended; in the latter case nobody knows whether it is stored.
+            BaseException: the calling thread was interrupted while it waited; it is stored only
+                if somebody was writing it by then.
         """
         piece = _Piece(write, alone)
         with self._lock:
             self._gathered.append(piece)
-            leads, self._is_led = not self._is_led, True
-        if not leads:
-            piece.wait()
-        if not piece.is_done:
-            self._lead(begin)
+            piece.leads, self._is_led = not self._is_led, True
+        try:
+            if not piece.leads:
+                piece.wait()
+            if not piece.is_done:
+                self._lead(begin)
+        except BaseException:
+            self._leave(piece)
+            raise
         if piece.error is not None:
             raise piece.error
         return cast("R", piece.result)
 
     def _lead(self, begin: Begin) -> None:
         """Write what has gathered; then let the first of those who came meanwhile do the same."""
-        with self._lock:
-            pieces, self._gathered = self._gathered, []
+        pieces: list[_Piece] = []
         try:
+            with self._lock:
+                pieces, self._gathered = self._gathered, pieces
             _write_all(begin, pieces)
         finally:
             for piece in pieces:
                 if not piece.is_done:  # this thread is being ended
                     piece.error, piece.is_done = StoreUnavailable(), True
             with self._lock:
-                following = self._gathered[0] if self._gathered else None
-                self._is_led = following is not None
+                following = self._choose()
             for piece in pieces[1:]:  # the first is this thread's own
                 piece.wake()
             if following is not None:
                 following.wake()
+
+    def _choose(self) -> _Piece | None:
+        """Whose thread is to write for all now; the caller has the lock, and wakes it."""
+        following = self._gathered[0] if self._gathered else None
+        self._is_led = following is not None
+        if following is not None:
+            following.leads = True
+        return following
+
+    def _leave(self, piece: _Piece) -> None:
+        """Its thread is interrupted: if it was to write for all, another does."""
+        with self._lock:
+            if piece not in self._gathered:
+                return
+            self._gathered.remove(piece)
+            following = self._choose() if piece.leads else None
+        if following is not None:
+            following.wake()
 
 
 def _write_all(begin: Begin, pieces: Sequence[_Piece]) -> None:

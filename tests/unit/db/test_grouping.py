@@ -9,7 +9,7 @@ from contextlib import nullcontext, suppress
 import pytest
 import sqlalchemy as sa
 
-from licet.db import Database
+from licet.db import Database, grouping
 from licet.db.statement import Statement
 from licet.errors import StoreUnavailable, UsageError
 
@@ -135,6 +135,69 @@ def test_whoever_writes_for_others_may_be_ended(database, monkeypatch):
     assert entered.wait(10)
     assert at_once(4, lambda n: database.execute(INSERT, {"n": n})) == [1] * 4
     first.join(10)
+
+
+class Interrupted(BaseException):
+    """Raised in a thread that waits, as a signal's handler or a killed greenlet does."""
+
+
+class _Interruptible:
+    """Stands for `_Piece.wait`: it raises in the second piece, once that waits."""
+
+    def __init__(self, monkeypatch):
+        self.go_on = threading.Event()
+        self._waiting = threading.Semaphore(0)
+        wait, found = grouping._Piece.wait, self
+
+        def waiting(piece):
+            found._waiting.release()
+            if threading.current_thread().name != "interrupted":
+                return wait(piece)
+            assert found.go_on.wait(10)
+            raise Interrupted
+
+        monkeypatch.setattr(grouping._Piece, "wait", waiting)
+
+    def await_one(self) -> None:
+        """Until one more piece waits."""
+        assert self._waiting.acquire(timeout=10)
+
+
+@pytest.mark.parametrize("when", ["before its turn", "once it was chosen"])
+def test_the_next_to_write_may_be_interrupted(database, monkeypatch, when):
+    """By a signal or a killed greenlet: another is chosen, and nobody waits for ever."""
+    waiters = _Interruptible(monkeypatch)
+    entered, leave = threading.Event(), threading.Event()
+
+    def slowly(transaction):
+        entered.set()
+        assert leave.wait(10)
+        return transaction.execute(INSERT, {"n": 0})
+
+    def interrupted() -> None:
+        with suppress(Interrupted):
+            database.execute(INSERT, {"n": 1})
+
+    def start(call, name=None) -> threading.Thread:
+        thread = threading.Thread(target=call, name=name, daemon=True)
+        thread.start()
+        return thread
+
+    writer = start(lambda: database.together(slowly))
+    assert entered.wait(10)
+    chosen = start(interrupted, "interrupted")
+    waiters.await_one()
+    if when == "once it was chosen":
+        leave.set()
+        writer.join(10)
+    behind = start(lambda: database.execute(INSERT, {"n": 2}))
+    waiters.await_one()
+    waiters.go_on.set()
+    chosen.join(10)
+    leave.set()
+    behind.join(10)
+    assert not behind.is_alive()
+    assert database.fetch_one(COUNT, {}) == (2,)
 
 
 def test_within_a_transaction_a_thread_waits_for_nobody(database):
