@@ -127,8 +127,8 @@ class Attempt:
             refusal = self._refusal(caller)
             if refusal is not None:
                 return self._move(refusal)
-            if self.control.reason is Reason.SHUTDOWN:
-                return self._stopped(Reason.SHUTDOWN)
+            if self.control.reason is not None:  # it was told to stop before it began
+                return self._stopped(self.control.reason)
             return self._move_after(self._call_handler(caller))
         except LeaseLost as error:
             log.warning("%s", error)

@@ -1,7 +1,7 @@
 """Writes what becomes of attempts, many in one commit.
 
 The threads of a worker hand over what their attempts return, and go on. Whatever has gathered while
-one group was written is the next group.
+one group was written is the next group. What a worker gives back as it stops is written likewise.
 
 Concurrency: `put` may be called from any thread.
 """
@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple
 
 from licet.actions.durable.attempt import Attempt
+from licet.actions.durable.running import Reason
 from licet.actions.durable.store.patience import Patience
 from licet.actions.durable.store.runs import Move
 from licet.errors import LeaseLost, StoreUnavailable
@@ -100,3 +101,29 @@ class Endings:
             log.exception("Action %s: the attempt broke off.", found[0].move.held.action_id)
         for ending in found:
             self._written(ending.attempt)
+
+    def give_back(self, attempts: Sequence[Attempt]) -> None:
+        """Queue the actions of handlers that go on for other workers; it is tried once.
+
+        Nothing is raised: of what cannot be given back, the lease runs out.
+        """
+        moves = [attempt.stopped_by(Reason.SHUTDOWN, None) for attempt in attempts]
+        for _, of_one_database in groupby(moves, lambda move: id(move.runs.database)):
+            _give_back(list(of_one_database))
+
+
+def _give_back(moves: Sequence[Move]) -> None:
+    """In one commit: a database that does not answer is waited for once."""
+    why: dict[int, Exception] = {}
+    try:
+        for move in moves[0].runs.move_all(moves):
+            why[move.held.key] = LeaseLost(move.held.action_id)
+    except Exception as error:  # noqa: BLE001 - the worker stops, whatever it is
+        why = {move.held.key: error for move in moves}
+    for move in moves:
+        if move.held.key in why:
+            log.warning(
+                "Action %s could not be given back: %r", move.held.action_id, why[move.held.key]
+            )
+        else:
+            log.warning("Action %s is given back unfinished.", move.held.action_id)

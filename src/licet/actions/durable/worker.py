@@ -18,7 +18,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from queue import SimpleQueue
 from typing import Final
 
@@ -30,15 +30,15 @@ from licet.actions.durable.running import Reason
 from licet.actions.durable.store.notices import Listener
 from licet.actions.durable.store.patience import PATIENCE_SECONDS, Patience
 from licet.actions.durable.store.runs import Move
-from licet.actions.lifecycle import give_back
 from licet.db.engine import Database
-from licet.errors import LeaseLost, StoreUnavailable
+from licet.errors import StoreUnavailable
 
 __all__ = ["Worker"]
 
 log = logging.getLogger(__name__)
 POLL_SECONDS: Final = 0.5
 STOP_SECONDS: Final = 10.0
+LAST_SECONDS: Final = 1.5  # for ends that are being written when the time to stop is over
 GATHER_SECONDS: Final = 0.002
 LOCKED_SECONDS: Final = 5.0  # how long a handler waits for a SQLite file that is locked
 _MAX_GIVEN_UP: Final = 4  # times the number of threads
@@ -79,6 +79,7 @@ class Worker:
         self._present: set[Attempt] = set()  # until their ends are written
         self._n_given_up = 0
         self._stopping = False
+        self._is_over = threading.Event()  # set when `stop` has done all of it
         self._handed: SimpleQueue[Attempt | None] = SimpleQueue()
         self._stopped = threading.Event()
         self._persist = Patience(patience_seconds, self._stopped)
@@ -181,6 +182,8 @@ class Worker:
             self._may_be_more = len(attempts) == count
             self._is_told |= self._may_be_more
             self._n_free -= len(attempts)
+            if self._stopping:
+                self._changed.notify_all()
         for attempt in attempts:
             self._handed.put(attempt)
 
@@ -339,38 +342,44 @@ class Worker:
     # --- the end
 
     def stop(self, limit_seconds: float = STOP_SECONDS) -> None:
-        """Claim nothing more, let running steps end, give back what is left after the limit."""
+        """Claim nothing more, let running steps end, give back what is left after the limit.
+
+        What was claimed or ended by then is given back or written before it returns, if the
+        database is quick enough. A second call returns when the first is done.
+        """
         with self._changed:
-            if self._stopping:
-                return
-            self._stopping = True
+            is_first, self._stopping = not self._stopping, True
+        if not is_first:
+            self._is_over.wait()
+            return
+        try:
+            self._stop(limit_seconds)
+        finally:
+            self._is_over.set()
+
+    def _stop(self, limit_seconds: float) -> None:
+        with self._changed:
             self.claims.close()
             for attempt in self._present:
                 attempt.control.stop(Reason.SHUTDOWN)
             self._changed.notify_all()
             self._changed.wait_for(self._is_idle, timeout=limit_seconds)
-            left = [attempt for attempt in self._present if attempt.finish()]
+            left = {attempt for attempt in self._present if attempt.finish()}
         self._stopped.set()
         for listener in self._listeners:
             listener.stop()
+        self._endings.give_back(list(left))
         for attempt in left:
-            self._give_back(attempt)
+            attempt.control.stop(Reason.LEASE_LOST)
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_idle(but=left), timeout=LAST_SECONDS)
         self._endings.close()
         for _ in range(self._n_threads):
             self._handed.put(None)
 
-    def _is_idle(self) -> bool:
-        """Whether nothing runs, nor is being claimed, nor written."""
-        return not self._present and not self._is_claiming
-
-    def _give_back(self, attempt: Attempt) -> None:
-        held, runs = attempt.held, attempt.job.runs
-        try:
-            runs.move(held, give_back(held.life, runs.clock()))
-            log.warning("Action %s is given back unfinished.", held.action_id)
-        except (LeaseLost, StoreUnavailable) as error:
-            log.warning("Action %s could not be given back: %s", held.action_id, error)
-        attempt.control.stop(Reason.LEASE_LOST)
+    def _is_idle(self, *, but: Collection[Attempt] = ()) -> bool:
+        """Whether nothing else runs, nor is being claimed, nor written."""
+        return not self._is_claiming and self._present.issubset(but)
 
 
 def _thread(name: str, target: object) -> threading.Thread:

@@ -669,3 +669,116 @@ class TestStop:
         worker.wake()
         assert worker.claims.take(1) == []
         assert bench.phase(action_id) == "queued"
+
+    def test_what_has_ended_is_written_before_it_returns(self, bench):
+        """However short the limit: whoever calls `stop` ends the process next."""
+        move_all, writing = bench.runs.move_all, threading.Event()
+
+        def slowly(moves):
+            writing.set()
+            time.sleep(0.2)
+            return move_all(moves)
+
+        bench.runs.move_all = slowly
+        action_id = bench.submit()
+        worker = bench.start(bench.job())
+        assert writing.wait(LONG)
+        worker.stop(0)
+        assert bench.phase(action_id) == "ended"
+
+    def test_an_end_that_waits_for_a_database_is_tried_once_more(self, bench, monkeypatch):
+        """At once, whatever its patience: the database may be back."""
+        tries: list[float] = []
+        monkeypatch.setattr("licet.actions.durable.store.patience._FIRST_WAIT_SECONDS", LONG)
+        move_all = bench.runs.move_all
+
+        def troubled(moves):
+            tries.append(time.monotonic())
+            if len(tries) == 1:
+                raise StoreUnavailable
+            return move_all(moves)
+
+        bench.runs.move_all = troubled
+        action_id = bench.submit()
+        worker = bench.start(bench.job())
+        wait_until(lambda: tries)
+        worker.stop(0)
+        assert bench.phase(action_id) == "ended"
+
+    @pytest.mark.parametrize("finds", ["an action", "nothing"])
+    def test_a_claim_that_is_under_way(self, bench, finds):
+        """`stop` waits for it, also beyond its limit, and not longer; what it finds is queued."""
+        claiming, begun = threading.Event(), []
+        job = patient(bench, lambda _action, _body: begun.append(1))
+        claim = job.runs.claim_many
+
+        def slow_claim(*args, **options):
+            claimed = claim(*args, **options)
+            claiming.set()
+            time.sleep(0.2)
+            return claimed
+
+        job.runs.claim_many = slow_claim
+        action_id = bench.submit() if finds == "an action" else None
+        worker = bench.start(job, threads=1, poll_seconds=LONG)
+        assert claiming.wait(LONG)
+        began = time.monotonic()
+        worker.stop(LONG / 2 if action_id is None else 0)
+        assert time.monotonic() - began < LONG / 4
+        assert begun == []
+        if action_id is not None:
+            assert bench.phase(action_id) == "queued"
+
+    def test_what_was_given_back_is_not_begun(self, bench):
+        """Its thread was still asking whether the creator may run it."""
+        asked, answer, begun = threading.Event(), threading.Event(), []
+
+        def may_still_run(_caller):
+            asked.set()
+            return answer.wait(LONG)
+
+        bench.may_still_run = may_still_run
+        action_id = bench.submit()
+        worker = bench.start(bench.job(lambda _action, _body: begun.append(1)))
+        assert asked.wait(LONG)
+        worker.stop(0)
+        assert bench.phase(action_id) == "queued"
+        answer.set()
+        wait_until(lambda: worker.n_running == 0)
+        assert begun == []
+
+    def test_a_second_call_waits_for_the_first(self, bench):
+        """Its caller may end the process."""
+        begun, ended = threading.Event(), threading.Event()
+        action_id = bench.submit()
+
+        def handler(_action, _body):
+            begun.set()
+            ended.wait(LONG)
+
+        worker = bench.start(bench.job(handler))
+        assert begun.wait(LONG)
+        first = threading.Thread(target=worker.stop, args=(0.2,))
+        first.start()
+        wait_until(lambda: worker.is_stopping)
+        worker.stop(0)
+        assert bench.phase(action_id) == "queued"
+        first.join()
+        ended.set()
+
+    def test_what_is_left_is_given_back_in_one_commit(self, bench, monkeypatch):
+        """A database that does not answer is waited for once, not once for each handler."""
+        ended, groups, move_all = threading.Event(), [], bench.runs.move_all
+        ids = [bench.submit() for _ in range(4)]
+        worker = bench.start(bench.job(lambda _action, _body: ended.wait(LONG) and None), threads=4)
+        wait_until(lambda: worker.n_running == 4)
+
+        def counted(moves):
+            groups.append(len(moves))
+            return move_all(moves)
+
+        monkeypatch.setattr(bench.runs, "move_all", counted)
+        worker.stop(0)
+        ended.set()
+        assert groups == [4]
+        assert [bench.phase(i) for i in ids] == ["queued"] * 4

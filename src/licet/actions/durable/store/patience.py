@@ -26,7 +26,7 @@ class Patience:
 
     Args:
         seconds: how long each waits at most.
-        ended: when it is set, nothing is tried again.
+        ended: when it is set, nothing is tried again but once.
         locked_seconds: how long for a SQLite file in which somebody else writes; None: as long.
     """
 
@@ -55,7 +55,8 @@ class Patience:
         wait_seconds = _FIRST_WAIT_SECONDS
         while True:
             log.warning("The database does not answer: trying again.")
-            time.sleep(wait_seconds * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+            # when it is to end, it tries once more at once
+            self._ended.wait(wait_seconds * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
             try:
                 return write()
             except StoreUnavailable as error:
