@@ -46,7 +46,7 @@ class Care:
             self._keep_lease(attempt)
             self._tell_to_stop(attempt)
             if attempt.action is not None:
-                attempt.action.flush()
+                attempt.action.flush(waits=False)  # the other attempts' leases do not wait, either
         except (LeaseLost, ActionStopped):
             # or it has just ended, and is not read any more
             attempt.control.stop(Reason.LEASE_LOST)
@@ -71,6 +71,8 @@ class Care:
             attempt.control.stop(Reason.LEASE_LOST)
         except StoreUnavailable:
             log.warning("Action %s cannot be ended: the database is away.", attempt.held.action_id)
+        except Exception:
+            log.exception("Action %s cannot be ended.", attempt.held.action_id)
 
     def _keep_lease(self, attempt: Attempt) -> None:
         """Renew the lease when a third of it is over; who wants the action's end is told with it.

@@ -217,13 +217,18 @@ class RunningAction:
         if self._monotonic() - self._progress_at >= PROGRESS_SECONDS and not self._is_locked_out():
             self.flush()
 
-    def flush(self) -> None:
+    def flush(self, *, waits: bool = True) -> None:
         """Store the progress that was told last; a database that is away gets it later.
+
+        Args:
+            waits: for another thread that is storing some; else it is left to the next call.
 
         Raises:
             ActionStopped: the lease is lost.
         """
-        with self._flushing:  # the worker's keeper flushes, too
+        if not self._flushing.acquire(blocking=waits):  # the worker's keeper flushes, too
+            return
+        try:
             pending, self._pending = self._pending, None
             if pending is None:
                 return
@@ -234,6 +239,8 @@ class RunningAction:
                 self._pending = self._pending or pending
             except LeaseLost:
                 self._lease_is_lost()
+        finally:
+            self._flushing.release()
 
     def log(self, code: str, description: str, **details: Any) -> None:
         """Add a line to the action's log, which the caller can read.

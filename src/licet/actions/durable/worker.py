@@ -78,6 +78,7 @@ class Worker:
         self._is_claiming = False
         self._present: set[Attempt] = set()  # until their ends are written
         self._n_given_up = 0
+        self._n_missing = threads  # that are still to be started
         self._stopping = False
         self._is_over = threading.Event()  # set when `stop` has done all of it
         self._handed: SimpleQueue[Attempt | None] = SimpleQueue()
@@ -97,26 +98,32 @@ class Worker:
         if self._keeper is not None:
             return
         self._is_polling = polling
-        self._keeper = _thread("licet-keeper", self._keep)
         self._endings.start()
         if polling:
-            for _ in range(self._n_threads):
-                self._add_thread()
+            self._add_threads()
             _thread("licet-producer", self._produce)
             self._listeners = [Listener(db, self.wake) for db in self._postgresql()]
             for listener in self._listeners:
                 listener.start()
+        self._keeper = _thread("licet-keeper", self._keep)
 
     def _postgresql(self) -> list[Database]:
         """The databases of its jobs that pass notices on."""
         found = {id(job.runs.database): job.runs.database for job in self._jobs}
         return [database for database in found.values() if not database.is_sqlite]
 
-    def _add_thread(self) -> None:
-        with self._changed:
-            self._n_free += 1
-            self._changed.notify_all()
-        _thread("licet-worker", self._work)
+    def _add_threads(self) -> None:
+        """Start those that are missing; the keeper tries again where the system has none now."""
+        while self._n_missing:
+            try:
+                _thread("licet-worker", self._work)
+            except RuntimeError as error:
+                log.warning("%d threads of a worker are missing: %s", self._n_missing, error)
+                return
+            with self._changed:
+                self._n_missing -= 1
+                self._n_free += 1
+                self._changed.notify_all()
 
     def wake(self) -> None:
         """Have an action looked for that was just queued."""
@@ -299,6 +306,8 @@ class Worker:
     def _make_round(self) -> None:
         for attempt in self._attempts():
             self._care.look_after(attempt)
+        if self._is_polling:
+            self._add_threads()
         self.wake()  # for what nobody told of
 
     def _tick_seconds(self) -> float:
@@ -312,6 +321,8 @@ class Worker:
             LeaseLost: the action is somebody else's now, or has ended.
             StoreUnavailable: the database does not answer.
         """
+        if self._n_given_up >= self._n_threads * _MAX_GIVEN_UP:
+            return
         move = None
         if reason is not Reason.LEASE_LOST:
             asked_by = attempt.job.runs.cancel_requested_by(attempt.held)
@@ -319,7 +330,7 @@ class Worker:
         with self._changed:
             if attempt.is_given_up or attempt not in self._present:
                 return
-            if self._n_given_up >= self._n_threads * _MAX_GIVEN_UP or not attempt.finish():
+            if not attempt.finish():
                 return
             self._n_given_up += 1
             attempt.is_given_up = True
@@ -337,7 +348,8 @@ class Worker:
         else:
             self._endings.put(attempt, move)
         if self._is_polling:
-            self._add_thread()
+            self._n_missing += 1
+            self._add_threads()
 
     # --- the end
 

@@ -489,6 +489,73 @@ class TestKeeper:
         wait_until(lambda: bench.phase(action_id) == "ended")
         wait_until(lambda: worker.claims.is_empty)
 
+    def test_a_system_without_threads(self, bench, monkeypatch, caplog):
+        """The keeper goes on, and starts what is missing when it can."""
+        ended, thread = threading.Event(), worker_module._thread
+
+        def none_left(*_args):
+            raise RuntimeError("can't start new thread")
+
+        def handler(_action, body):
+            if body.get("wait"):
+                ended.wait(LONG)
+
+        bench.submit(body={"wait": True})
+        worker = bench.start(bench.job(handler, attempt_seconds=0.1), threads=1, grace_seconds=0.05)
+        wait_until(lambda: worker.n_running == 1)
+        monkeypatch.setattr(worker_module, "_thread", none_left)
+        wait_until(lambda: caplog.text.count("1 threads of a worker are missing") > 1)
+        assert worker.is_busy
+        monkeypatch.setattr(worker_module, "_thread", thread)
+        action_id = bench.submit()
+        wait_until(lambda: bench.phase(action_id) == "ended")
+        ended.set()
+
+    def test_a_bug_while_one_is_given_up_on(self, bench, caplog):
+        """The others are looked after all the same."""
+        ended, n_asked = threading.Event(), []
+
+        def jitter():
+            n_asked.append(1)
+            raise ValueError("bug")
+
+        bench.submit()
+        bench.start(
+            bench.job(
+                lambda _action, _body: ended.wait(LONG) and None,
+                attempt_seconds=0.05,
+                max_attempts=2,
+                retry=Retry(jitter=jitter),
+            ),
+            grace_seconds=0.05,
+        )
+        wait_until(lambda: len(n_asked) > 1)
+        ended.set()
+        assert "ValueError: bug" in caplog.text
+
+    def test_progress_that_one_handler_is_storing(self, bench, monkeypatch):
+        """Its connection hangs: the leases of the others are renewed."""
+        storing, ended = threading.Event(), threading.Event()
+        slow, other = bench.submit(), bench.submit()
+
+        def hangs(_held, *_progress):
+            storing.set()
+            ended.wait(LONG)
+
+        def handler(action, _body):
+            if action.action_id == slow:
+                action.progress(0.5)
+            ended.wait(LONG)
+
+        monkeypatch.setattr(bench.runs, "progress", hangs)
+        bench.start(bench.job(handler, lease_seconds=0.3))
+        assert storing.wait(LONG)
+        until = bench.life(other).lease_until
+        wait_until(lambda: bench.life(other).lease_until > until)
+        until = bench.life(other).lease_until
+        wait_until(lambda: bench.life(other).lease_until > until)
+        ended.set()
+
     def test_troubles_with_a_renewal(self, bench, monkeypatch, caplog):
         """A database that is away, or a bug: it tries again at its next round."""
         troubles = iter([StoreUnavailable(), ValueError("bug")])
