@@ -199,12 +199,12 @@ def _end(limit_seconds: float) -> None:  # pragma: no cover - as above
 
 
 def exit_if_forked(pid: int, what: str) -> None:
-    """End a process that a handler forked and let come back: the action is its parent's.
+    """End a process that a handler forked, and that goes on with it: the action is its parent's.
 
     Args:
         pid: of the process that began the attempt.
         what: named in the log.
     """
     if os.getpid() != pid:  # pragma: no cover - the child ends before it tells coverage
-        log.error("The handler of %s forked and came back in the child: it ends here.", what)
+        log.error("The handler of %s forked and goes on in the child: it ends here.", what)
         os._exit(FORKED)

@@ -151,7 +151,7 @@ class RunningAction:
             persist=persist,
             write=_weakly(self._write),
             check=_weakly(self._raise_if_stopping),
-            called=lambda: exit_if_forked(pid, held.action_id),
+            here=lambda: exit_if_forked(pid, held.action_id),
             mismatched=_weakly(self._mismatched),
             context=context,
             max_result_bytes=max_result_bytes,

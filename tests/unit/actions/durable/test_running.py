@@ -2,6 +2,7 @@
 
 import os
 import threading
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -579,6 +580,32 @@ class TestFailures:
 
         bench.run(handler)
         assert bench.state(action_id) == "ended SUCCEEDED {'exit': 70}"
+
+    @pytest.mark.parametrize("where", ["in the handler", "in a step"])
+    def test_a_fork_that_goes_on(self, bench, tmp_path, where):
+        """In the child no step is made, whether the fork returned there or raised."""
+        action_id, made = bench.submit(), tmp_path / "made"
+
+        def forked():
+            pid = os.fork()
+            if pid == 0 and where == "in a step":
+                raise ValueError
+            return pid
+
+        def step():
+            with made.open("a") as file:
+                file.write("once ")
+
+        def handler(action, _body):
+            pid = 0
+            with suppress(ValueError):
+                pid = action.step("fork", forked) if where == "in a step" else forked()
+            action.step("made", step)
+            return {"exit": os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}
+
+        bench.run(handler)
+        assert bench.state(action_id) == "ended SUCCEEDED {'exit': 70}"
+        assert made.read_text() == "once "
 
     def test_who_lost_the_right(self, bench):
         """The handler is not called."""

@@ -43,7 +43,7 @@ class Attempting:
         persist: calls a function that asks the database, again while that is away.
         write: the same for one that writes; raises when the attempt may not write any more.
         check: raises when no further step is to begin.
-        called: called in the thread that made a call, once it has returned.
+        here: ends a process that the handler forked, which is not to make steps.
         mismatched: raises what ends the action, at each call that follows.
         context: surrounds the calls of `Steps.parallel`, each in its thread.
         max_result_bytes: of a result's JSON.
@@ -52,7 +52,7 @@ class Attempting:
     persist: Callable[[Callable[[], Any]], Any]
     write: Callable[[Callable[[], None]], None]
     check: Callable[[], None]
-    called: Callable[[], None]
+    here: Callable[[], None]
     mismatched: Callable[[StepMismatch], NoReturn]
     context: Callable[[], AbstractContextManager[Any]]
     max_result_bytes: int
@@ -150,6 +150,7 @@ class Steps:
         return self._named(call.name, function_name(function), digest)
 
     def _named(self, name: str, function: str, digest: str) -> Asked:
+        self._attempt.here()
         if threading.get_ident() != self._thread:
             self._refused = UsageError(
                 f"The step {name!r} is begun in another thread than the handler's, where its place "
@@ -190,8 +191,10 @@ class Steps:
 
     def _made(self, call: Call[Any]) -> str:
         """What a call returns, as JSON."""
-        result = call()
-        self._attempt.called()
+        try:
+            result = call()
+        finally:
+            self._attempt.here()
         what = f"The result of the step {call.name!r}"
         return result_json(result, self._attempt.max_result_bytes, what=what)
 
