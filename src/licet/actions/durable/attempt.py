@@ -42,6 +42,7 @@ from licet.actions.durable.store.stored_caller import StoredAuthState, stored_ca
 from licet.actions.lifecycle import Ending, Life
 from licet.authn.auth_state import AuthState
 from licet.errors import ActionFailure, AttemptTimedOut, LeaseLost
+from licet.wire.text import readable
 
 __all__ = ["Attempt", "Job"]
 
@@ -262,7 +263,7 @@ class Attempt:
             description=f"{type(error).__name__} in attempt {attempt} of {attempts}",
             details={
                 "traceback": [
-                    f"{PurePath(frame.filename).name}:{frame.lineno} in {frame.name}"
+                    readable(f"{PurePath(frame.filename).name}:{frame.lineno} in {frame.name}")
                     for frame in frames
                 ]
             },

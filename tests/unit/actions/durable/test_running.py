@@ -1,5 +1,6 @@
 """What a durable action's handler is given: steps, progress, log, pauses, and word to stop."""
 
+import logging
 import os
 import threading
 from contextlib import suppress
@@ -580,6 +581,13 @@ class TestFailures:
 
         bench.run(handler)
         assert bench.state(action_id) == "ended SUCCEEDED {'exit': 70}"
+
+    def test_a_file_whose_name_is_no_text(self, bench, caplog):
+        """What it raised is stored all the same."""
+        caplog.set_level(logging.CRITICAL)  # pytest-xdist cannot pass on the line of the log
+        action_id = bench.submit()
+        bench.run(lambda *_: exec(compile("1 / 0", "a\udcff.py", "exec")))
+        assert bench.state(action_id) == "ended FAILED ZeroDivisionError"
 
     @pytest.mark.parametrize("where", ["in the handler", "in a step"])
     def test_a_fork_that_goes_on(self, bench, tmp_path, where):

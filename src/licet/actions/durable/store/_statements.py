@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql import ClauseElement
 
+from licet.actions.durable.store._columns import CLAIMED, LIFE_COLUMNS, STORED
 from licet.actions.store.tables import (
     HAS_DEADLINE,
     action,
@@ -37,72 +38,7 @@ _this = sa.and_(action.c.id == _key, action.c.action_id == sa.bindparam("which",
 _seen = sa.and_(_this, action.c.version == sa.bindparam("seen", type_=sa.Integer()))
 _held = sa.and_(_this, action.c.lease_number == _lease, action.c.phase == _RUNNING)
 
-# What a row says of its action's life, in the order in which `runs` reads it.
-LIFE: Final = (
-    action.c.phase,
-    action.c.status,
-    action.c.details,
-    action.c.display_status,
-    action.c.attempt,
-    action.c.lease_number,
-    action.c.lease_until,
-    action.c.ready_at,
-    action.c.due_at,
-    action.c.deadline,
-    action.c.completion_time,
-    action.c.release_after,
-    action.c.cancel_requested_by,
-    action.c.recoveries,
-)
-_STORED: Final = (
-    action.c.id,
-    action.c.version,
-    action.c.action_id,
-    action.c.creator_id,
-    action.c.caller,
-    action.c.monitor_by,
-    action.c.manage_by,
-    *LIFE,
-)
-# What a claim does not know beforehand of whatever is queued, as it is once that is claimed.
-_CLAIMED: Final = (
-    action.c.id,
-    action.c.version,
-    action.c.action_id,
-    action.c.creator_id,
-    action.c.caller,
-    action.c.monitor_by,
-    action.c.manage_by,
-    action.c.request_id,
-    action.c.label,
-    action.c.start_time,
-    action.c.body,
-    action.c.details,
-    action.c.attempt,
-    action.c.lease_number,
-    action.c.ready_at,
-    action.c.deadline,
-    action.c.release_after,
-    action.c.cancel_requested_by,
-    action.c.recoveries,
-    action.c.handler_version,
-)
-
 _COUNTED: Final = {action.c.version, action.c.lease_number}
-
-LIFE_COLUMNS: Final = (
-    "phase",
-    "status",
-    "details",
-    "display_status",
-    "attempt",
-    "lease_until",
-    "ready_at",
-    "due_at",
-    "completion_time",
-    "release_at",
-    "recoveries",
-)
 
 _is_due = action.c.due_at.between(sa.bindparam("since", type_=UTCDateTime()), _now)
 _is_ready = sa.and_(action.c.due_at.is_not(None), action.c.ready_at <= _now)
@@ -146,7 +82,7 @@ def _claim(when: Any, *, waits: bool = False) -> sa.sql.dml.ReturningUpdate[Any]
         sa.update(action)
         .where(action.c.id.in_(sa.select(locked.c.id)), action.c.phase == _QUEUED)
         .values(_HELD_BY)
-        .returning(*_CLAIMED)
+        .returning(*CLAIMED)
     )
 
 
@@ -156,7 +92,7 @@ def _find_or_claim(when: Any, *, on_sqlite: Any = None, waits: bool = False) -> 
     One statement for both takes SQLite a quarter longer than the two.
     """
     simply = when if on_sqlite is None else on_sqlite
-    found = [column + _ONE if column in _COUNTED else column for column in _CLAIMED]
+    found = [column + _ONE if column in _COUNTED else column for column in CLAIMED]
 
     def construct(dialect: str) -> ClauseElement:
         is_sqlite = dialect == "sqlite"
@@ -187,6 +123,23 @@ _SET_LIFE = sa.update(action).values(version=action.c.version + _ONE, lease_owne
 
 # A worker's last word on an attempt.
 MOVE_HELD: Final = Statement(_SET_LIFE.where(_held), columns=LIFE_COLUMNS)
+
+# Its end was asked for while it was being queued for another attempt: it does not wait for that,
+# and who claims it ends it.
+HASTEN_CANCELLED: Final = Statement(
+    sa.update(action)
+    .where(
+        _this,
+        action.c.lease_number == _lease,
+        action.c.phase == _QUEUED,
+        action.c.cancel_requested_at.is_not(None),
+    )
+    .values(
+        ready_at=action.c.cancel_requested_at,
+        due_at=action.c.cancel_requested_at,
+        version=action.c.version + _ONE,
+    )
+)
 
 
 def _move_all_held() -> ClauseElement:
@@ -338,12 +291,12 @@ INSERT_LOG: Final = Statement(
 )
 
 BY_ACTION_ID: Final = Statement(
-    sa.select(*_STORED).where(
+    sa.select(*STORED).where(
         action.c.action_id == sa.bindparam("a", type_=sa.String()), action.c.provider == _p
     )
 )
 DUE: Final = Statement(
-    sa.select(*_STORED)
+    sa.select(*STORED)
     .where(
         action.c.provider == _p,
         action.c.phase == sa.bindparam("of_phase", type_=sa.String()),
@@ -353,7 +306,7 @@ DUE: Final = Statement(
     .limit(sa.bindparam("count", type_=sa.Integer()))
 )
 PAST_DEADLINE: Final = Statement(
-    sa.select(*_STORED)
+    sa.select(*STORED)
     .where(action.c.provider == _p, action.c.deadline <= _now, sa.text(HAS_DEADLINE))
     .order_by(action.c.deadline)
     .limit(sa.bindparam("count", type_=sa.Integer()))
@@ -382,7 +335,7 @@ GONE_VERSIONS: Final = Statement(
     )
 )
 OF_GONE_VERSION: Final = Statement(
-    sa.select(*_STORED)
+    sa.select(*STORED)
     .where(
         _waits_for_nobody,
         action.c.handler_version == sa.bindparam("gone", type_=sa.Integer()),

@@ -187,11 +187,7 @@ class Runs:
         Returns:
             Those that were not written, because their lease was lost.
         """
-        database = self._database()
-        if database.is_sqlite:
-            moved = database.together(lambda transaction: _moved_in(transaction, moves))
-        else:
-            moved = _moved_in_postgresql(database, moves)
+        moved = _moved(self._database(), moves)
         return [m for m in moves if m.held.key not in moved and not m.runs.is_moved(*m[1:3])]
 
     def is_moved(self, held: Claimed, life: Life) -> bool:
@@ -381,15 +377,19 @@ def _moved_in(transaction: Transaction, moves: Sequence[Move]) -> set[int]:
     moved = set()
     for runs, held, life, log in moves:
         if transaction.execute(sql.MOVE_HELD, life_params(life) | of_lease(held)) == 1:
+            if life.phase is Phase.QUEUED:
+                transaction.execute(sql.HASTEN_CANCELLED, of_lease(held))
             runs.add_to_change(transaction, held, life, log)
             moved.add(held.key)
     return moved
 
 
-def _moved_in_postgresql(database: Database, moves: Sequence[Move]) -> set[int]:
-    """The same: what one row says each, in one statement for all."""
-    plain = [move for move in moves if not (move.log or move.held.has_principals)]
-    others = [move for move in moves if move.log or move.held.has_principals]
+def _moved(database: Database, moves: Sequence[Move]) -> set[int]:
+    """The same: on PostgreSQL what one row says each, in one statement for all."""
+    plain, others = list[Move](), list[Move]()
+    for move in moves:
+        has_more = move.log or move.held.has_principals or move.life.phase is Phase.QUEUED
+        (others if database.is_sqlite or has_more else plain).append(move)
     moved: set[int] = set()
     if plain:
         rows = [life_params(move.life) | of_lease(move.held) for move in plain]

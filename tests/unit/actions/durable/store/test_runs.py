@@ -349,6 +349,19 @@ class TestChange:
         finish(bench, held)
         assert bench.state(action_id) == "ended SUCCEEDED {'n': 1}"
 
+    def test_a_request_to_cancel_that_the_worker_did_not_see(self, bench):
+        """It was queued again by then: it is due at once, so that who claims it ends it."""
+        action_id = bench.submit()
+        held = bench.claim()
+        assert bench.runs.request_cancel(bench.runs.find(action_id), BOB)
+        due = START + timedelta(hours=1)
+        life = lifecycle.give_back(held.life, due)._replace(attempt=2)
+        bench.runs.move(held, life, log=[LogLine(code="EXCEPTION", description="d")])
+        assert bench.life(action_id).phase is Phase.QUEUED
+        bench.clock.advance(1)
+        bench.run(lambda *_: pytest.fail("called"))
+        assert bench.state(action_id) == "ended FAILED Cancelled"
+
     def test_a_pause_comes_after_a_request_to_cancel(self, bench):
         """It is not paused, and no step is left behind."""
         action_id = bench.submit()
